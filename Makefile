@@ -1,0 +1,44 @@
+# `make` alone prints the targets. Everything is made inside the checkout: .venv, .venv-emulator, node_modules, .shop.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+UV_VERSION := 0.13.9
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+VENV := .venv
+UV := $(VENV)/bin/uv
+MEMBERS := packages/shared packages/observability packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch
+FUNCTIONS := shop-command shop-query shop-dispatch
+FUNCTION ?=
+LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
+
+.PHONY: help setup lock run down test check bench schemas build clean
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready .venv-emulator/.ready node_modules/.ready ## make the environments: Python, emulator, Node
+
+.venv/.ready: requirements.lock $(MEMBERS:%=%/pyproject.toml)
+	@echo "Python environment in .venv"
+	@test -x $(VENV)/bin/python || "$$(bin/find-python)" -m venv $(VENV)
+	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION) ' || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(UV) pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(VENV)/bin/python --no-deps $(MEMBERS:%=-e %)
+	@test -e $(VENV)/bin/python3.13 || ln -s python $(VENV)/bin/python3.13
+	@touch $@
+
+.venv-emulator/.ready: packages/cli/emulator.lock .venv/.ready
+	@echo "Emulator environment in .venv-emulator"
+	@$(UV) venv --quiet --allow-existing --python "$$($(VENV)/bin/python -c 'import sys; print(sys._base_executable)')" .venv-emulator
+	@$(UV) pip sync --quiet --python .venv-emulator/bin/python --require-hashes packages/cli/emulator.lock
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json
+	@echo "Deploy tools in node_modules"
+	@npm ci --silent --no-progress
+	@touch $@
+
+lock: ## bring the lock files up to date with every pyproject.toml
+	@$(UV) pip compile $(LOCK_FLAGS) --no-emit-package shop-cli --no-emit-package shop-command --no-emit-package shop-query --no-emit-package shop-dispatch --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements.lock
+	@for function in $(FUNCTIONS); do $(UV) pip compile $(LOCK_FLAGS) --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer functions/$$function/pyproject.toml -o functions/$$function/requirements.lock || exit 1; done
+	@$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 packages/cli/emulator.in -o packages/cli/emulator.lock

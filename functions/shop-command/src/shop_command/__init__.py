@@ -1,0 +1,1 @@
+"""Commands: decides, stores state and events, takes payment, publishes."""

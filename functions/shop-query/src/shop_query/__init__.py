@@ -1,0 +1,1 @@
+"""Queries: answers the reads from Aurora PostgreSQL. Never writes."""

@@ -1,0 +1,1 @@
+"""The shop command: the local run and the operations. Never deployed."""

@@ -1,0 +1,1 @@
+"""How the functions reach PostgreSQL: by URL, or on Aurora with IAM authentication."""

@@ -1,0 +1,1 @@
+"""What every function says of itself: logs, metrics, traces, and problems as RFC 9457."""

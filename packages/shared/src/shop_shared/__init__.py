@@ -1,0 +1,1 @@
+"""The contract between the functions: the event envelope, the event types and their registry."""
