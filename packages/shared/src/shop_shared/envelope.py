@@ -1,0 +1,77 @@
+"""The CloudEvents 1.0 envelope (structured JSON) that every event travels in, with the shop's extension attributes.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+"""
+
+import json
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, Field, SerializeAsAny, ValidationError
+
+from shop_shared.events import EventData
+from shop_shared.registry import EVENT_TYPES
+from shop_shared.values import OPEN, StreamId, Uuid, Value
+
+SOURCE: Final = "/shop-command"
+
+
+class Envelope(Value):
+    """One event of one stream. `subject` is the stream's id and `streamversion` its place there, contiguous from 1."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[Uuid, Field(description="UUIDv7")]
+    source: str = SOURCE
+    type: Annotated[str, Field(pattern=r"^shop\.[a-z-]+\.[a-z-]+\.v[1-9][0-9]*$")]
+    subject: StreamId
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str
+    # Extension attributes. CloudEvents integers have 32 bits.
+    streamversion: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+    partitionkey: StreamId
+    correlationid: Annotated[str, Field(min_length=1, max_length=128)]
+    causationid: Annotated[str, Field(min_length=1, max_length=128)]
+    awstraceheader: Annotated[str, Field(max_length=256)] | None = None
+    data: SerializeAsAny[EventData]
+
+
+class MalformedEventError(Exception):
+    """The record is no event of ours, or breaks its schema. The same bytes fail the same way: a retry does not help."""
+
+
+class UnknownEventTypeError(MalformedEventError):
+    """A type that this version of the package does not know: a newer producer. It can be read after an upgrade."""
+
+    def __init__(self, event_type: object) -> None:
+        super().__init__(f"no such event type: {event_type!r:.100}")
+        self.event_type = event_type
+
+
+def encode(envelope: Envelope) -> bytes:
+    """One line of JSON without the newline; absent optional attributes are left out, as CloudEvents asks."""
+    return envelope.model_dump_json(exclude_none=True).encode()
+
+
+def decode(record: bytes | str) -> Envelope:
+    """Reads openly: fields that this version does not know are kept and written out again.
+
+    Raises MalformedEventError, or UnknownEventTypeError when only the type is unknown.
+    """
+    try:
+        raw = json.loads(record)
+        event_type, data = raw["type"], raw["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedEventError(f"not a CloudEvent in JSON: {type(error).__name__}") from error
+    model = EVENT_TYPES.get(event_type) if isinstance(event_type, str) else None
+    if model is None:
+        raise UnknownEventTypeError(event_type)
+    try:
+        return Envelope.model_validate({**raw, "data": model.model_validate(data, context=OPEN)}, context=OPEN)
+    except ValidationError as error:
+        raise MalformedEventError(_causes(error)) from error
+
+
+def _causes(error: ValidationError) -> str:
+    """Where and why, never the value: a malformed event may hold personal data, and causes are logged."""
+    causes = error.errors(include_input=False, include_url=False)
+    return "; ".join(f"{'.'.join(map(str, cause['loc'])) or 'record'}: {cause['msg']}" for cause in causes)

@@ -1,0 +1,119 @@
+"""Every event type of the shop, as frozen models. A compatible change adds an optional field and raises
+`SCHEMA_VERSION`'s minor; an incompatible one is a new class with a new major in its `TYPE`, and an ADR."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from shop_shared.values import (
+    Allocation,
+    Attempt,
+    BucketCount,
+    Lines,
+    Money,
+    Price,
+    Sku,
+    StockQuantity,
+    Uuid,
+    Value,
+)
+
+Instant = Annotated[datetime, AwareDatetime]
+
+
+class EventData(Value):
+    """The `data` of an envelope."""
+
+    TYPE: ClassVar[str]
+    SCHEMA_VERSION: ClassVar[str] = "1.0"
+
+
+class ProductListed(EventData):
+    TYPE: ClassVar[str] = "shop.product.listed.v1"
+    sku: Sku
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=2_000)]
+    price: Price
+    stock_buckets: BucketCount
+
+
+class ProductRepriced(EventData):
+    TYPE: ClassVar[str] = "shop.product.repriced.v1"
+    sku: Sku
+    price: Price
+
+
+class StockReceived(EventData):
+    TYPE: ClassVar[str] = "shop.product.stock-received.v1"
+    sku: Sku
+    quantity: StockQuantity
+    allocations: Annotated[tuple[Allocation, ...], Field(min_length=1, max_length=64)]
+
+
+class ProductRetired(EventData):
+    TYPE: ClassVar[str] = "shop.product.retired.v1"
+    sku: Sku
+
+
+class ReservationPlaced(EventData):
+    TYPE: ClassVar[str] = "shop.reservation.placed.v1"
+    reservation_id: Uuid
+    customer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    lines: Lines
+    total: Money
+    expires_at: Instant
+
+
+class ReservationCancelled(EventData):
+    TYPE: ClassVar[str] = "shop.reservation.cancelled.v1"
+    reservation_id: Uuid
+    lines: Lines
+    reason: Literal["customer"]
+
+
+class ReservationExpired(EventData):
+    TYPE: ClassVar[str] = "shop.reservation.expired.v1"
+    reservation_id: Uuid
+    lines: Lines
+
+
+class PaymentRequested(EventData):
+    """Recorded before any money moves, so that no charge can happen that the shop does not know to look for."""
+
+    TYPE: ClassVar[str] = "shop.payment.requested.v1"
+    reservation_id: Uuid
+    attempt: Attempt
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    amount: Money
+
+
+class PaymentDeclined(EventData):
+    TYPE: ClassVar[str] = "shop.payment.declined.v1"
+    reservation_id: Uuid
+    attempt: Attempt
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    code: Annotated[str, Field(max_length=100)]
+    decline_code: Annotated[str, Field(max_length=100)] | None = None
+
+
+class PurchaseConfirmed(EventData):
+    TYPE: ClassVar[str] = "shop.purchase.confirmed.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    customer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    attempt: Attempt
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    lines: Lines
+    total: Money
+
+
+class PurchaseRefunded(EventData):
+    TYPE: ClassVar[str] = "shop.purchase.refunded.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    customer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    refund_id: Annotated[str, Field(min_length=1, max_length=255)]
+    reason: Literal["requested_by_customer", "unconfirmable"]
+    lines: Lines
+    total: Money

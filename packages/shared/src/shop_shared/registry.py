@@ -1,0 +1,30 @@
+"""From an envelope's `type` to its model: the one list of what may stand in a stream."""
+
+from typing import Final
+
+from shop_shared import events
+from shop_shared.events import EventData
+
+EVENT_TYPES: Final[dict[str, type[EventData]]] = {
+    model.TYPE: model
+    for model in (
+        events.ProductListed,
+        events.ProductRepriced,
+        events.StockReceived,
+        events.ProductRetired,
+        events.ReservationPlaced,
+        events.ReservationCancelled,
+        events.ReservationExpired,
+        events.PaymentRequested,
+        events.PaymentDeclined,
+        events.PurchaseConfirmed,
+        events.PurchaseRefunded,
+    )
+}
+
+SCHEMA_BASE: Final = "https://shop.example/schemas"
+
+
+def dataschema(model: type[EventData]) -> str:
+    """The URI that CloudEvents' `dataschema` carries: the type with its full schema version."""
+    return f"{SCHEMA_BASE}/{model.TYPE}/{model.SCHEMA_VERSION}"
