@@ -1,0 +1,45 @@
+"""Errors as RFC 9457 problem details. https://www.rfc-editor.org/rfc/rfc9457"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+
+CONTENT_TYPE: Final = "application/problem+json"
+TYPE_BASE: Final = "https://shop.example/problems"
+
+
+class ProblemError(Exception):
+    """An answer other than success. `slug` names the type for programs, `detail` tells a person what to do about it."""
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(f"{status} {slug}")
+        self.status = status
+        self.slug = slug
+        self.title = title
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extensions = extensions
+
+    def response(self, instance: str, correlation_id: str) -> Response[str]:
+        document = {
+            "type": f"{TYPE_BASE}/{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "correlation_id": correlation_id,
+            **self.extensions,
+        }
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return Response(self.status, CONTENT_TYPE, json.dumps(document, ensure_ascii=False), headers=headers)

@@ -1,0 +1,159 @@
+"""Segments and subsegments for X-Ray, and the only place that knows its SDK, so that OpenTelemetry can take its place.
+
+A function opens one segment for each request or batch, under the trace that the caller's header names; what it calls
+becomes subsegments. The SDK is imported at the first sampled segment (0.5 s): an unsampled request costs nothing.
+Nothing here ever fails the work that it traces. Exceptions are recorded by their type alone: messages hold values.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    from aws_xray_sdk.core import AWSXRayRecorder
+
+Namespace = Literal["local", "remote", "aws"]
+
+
+@dataclass(frozen=True)
+class TraceHeader:
+    """The `X-Amzn-Trace-Id` header. https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader"""
+
+    root: str
+    parent: str | None = None
+    sampled: bool | None = None
+    """None when the sender left the decision to us."""
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self | None:
+        """None for anything that is no trace header: a client's header is input like any other."""
+        fields = dict(part.strip().partition("=")[::2] for part in (text or "").split(";"))
+        root, parent = fields.get("Root", ""), fields.get("Parent", "")
+        if not _is_trace_id(root):
+            return None
+        sampled = {"1": True, "0": False}.get(fields.get("Sampled", ""))
+        return cls(root, parent if _is_hexadecimal(parent, 16) else None, sampled)
+
+    def __str__(self) -> str:
+        parent = f";Parent={self.parent}" if self.parent else ""
+        return f"Root={self.root}{parent};Sampled={int(bool(self.sampled))}"
+
+
+_current: TraceHeader | None = None
+"""Of the innermost open segment, sampled or not. An execution environment serves one request at a time."""
+
+
+def request_header(client: str | None) -> TraceHeader | None:
+    """The trace to continue: the client's if it sent one, else the one that Lambda began for this invocation.
+
+    Where the client leaves the sampling decision open, Lambda's decision holds.
+    """
+    own = TraceHeader.parse(os.environ.get("_X_AMZN_TRACE_ID"))
+    theirs = TraceHeader.parse(client)
+    if theirs is None:
+        return own
+    if theirs.sampled is None:
+        return TraceHeader(theirs.root, theirs.parent, bool(own and own.sampled))
+    return theirs
+
+
+@contextmanager
+def segment(name: str, header: TraceHeader | None, **annotations: str | int | bool) -> Iterator[None]:
+    """Opens a segment of the trace that `header` names. Segments nest: a batch's own holds those of its events."""
+    global _current  # noqa: PLW0603 - see _current
+    outer = _current
+    _current = header
+    try:
+        if header is None or not header.sampled:
+            yield
+        else:
+            with _recorded_segment(name, header, annotations):
+                yield
+    finally:
+        _current = outer
+
+
+@contextmanager
+def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, Any]) -> Iterator[None]:
+    """A call inside the open segment. `details` are X-Ray's blocks: `aws`, `sql`, `http`, or `annotations`."""
+    if _current is None or not _current.sampled:
+        yield
+        return
+    recorder = _recorder()
+    entity = recorder.begin_subsegment(name, namespace)
+    try:
+        for block, values in details.items():
+            getattr(entity, block).update(values)
+        yield
+    except BaseException as error:
+        _mark_fault(entity, error)
+        raise
+    finally:
+        recorder.end_subsegment()
+
+
+def current_header() -> str | None:
+    """What to hand to the next hop, so that it continues from the innermost open subsegment."""
+    if _current is None:
+        return None
+    if not _current.sampled:
+        return str(_current)
+    return str(TraceHeader(_current.root, _recorder().get_trace_entity().id, sampled=True))
+
+
+def annotate(**annotations: str | int | bool) -> None:
+    """Adds indexed fields to the innermost open segment or subsegment."""
+    if _current is not None and _current.sampled:
+        for key, value in annotations.items():
+            _recorder().put_annotation(key, value)
+
+
+@contextmanager
+def _recorded_segment(name: str, header: TraceHeader, annotations: dict[str, str | int | bool]) -> Iterator[None]:
+    from aws_xray_sdk.core.context import Context  # noqa: PLC0415 - half a second, only for a sampled request
+
+    recorder = _recorder()
+    outer_context = recorder.context
+    recorder.context = Context("IGNORE_ERROR")
+    entity = recorder.begin_segment(name, traceid=header.root, parent_id=header.parent, sampling=1)
+    try:
+        for key, value in annotations.items():
+            entity.put_annotation(key, value)
+        yield
+    except BaseException as error:
+        _mark_fault(entity, error)
+        raise
+    finally:
+        recorder.end_segment()
+        recorder.context = outer_context
+
+
+@cache
+def _recorder() -> "AWSXRayRecorder":
+    from aws_xray_sdk.core import AWSXRayRecorder  # noqa: PLC0415
+    from aws_xray_sdk.core.context import Context  # noqa: PLC0415
+
+    recorder = AWSXRayRecorder()
+    # Not the SDK's own context for Lambda: it only knows Lambda's segment, and a purchase's trace is the client's.
+    recorder.configure(context=Context("IGNORE_ERROR"), sampling=False, plugins=())
+    return recorder
+
+
+def _mark_fault(entity: Any, error: BaseException) -> None:
+    entity.add_fault_flag()
+    entity.put_annotation("error_type", type(error).__name__)
+
+
+def _is_trace_id(text: str) -> bool:
+    match text.split("-"):
+        case ["1", seconds, unique]:
+            return _is_hexadecimal(seconds, 8) and _is_hexadecimal(unique, 24)
+        case _:
+            return False
+
+
+def _is_hexadecimal(text: str, length: int) -> bool:
+    return len(text) == length and all(character in "0123456789abcdef" for character in text)
