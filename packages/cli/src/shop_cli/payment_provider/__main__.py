@@ -1,0 +1,48 @@
+"""The mock payment provider as a process on 127.0.0.1: `python -m shop_cli.payment_provider --help`."""
+
+import argparse
+import json
+from pathlib import Path
+
+import uvicorn
+
+from .app import create_app
+from .store import Store
+
+# A delayed answer must not hold up the end: what is undecided then is settled at the next start.
+SHUTDOWN_SECONDS = 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m shop_cli.payment_provider", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="SQLite file that keeps everything; made if absent")
+    parser.add_argument("--api-key-file", type=Path, required=True, help="file that holds the API key to accept")
+    parser.add_argument("--slow-seconds", type=float, default=2.0, help="how long pm_card_slow takes (default 2)")
+    parser.add_argument(
+        "--timeout-seconds", type=float, default=60.0, help="when pm_card_timeout_after_charge answers (default 60)"
+    )
+    arguments = parser.parse_args()
+    api_key = arguments.api_key_file.read_text().strip()
+    if not api_key:
+        parser.error(f"{arguments.api_key_file} is empty")
+    store = Store(arguments.data)
+    app = create_app(store, api_key, slow_seconds=arguments.slow_seconds, timeout_seconds=arguments.timeout_seconds)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=arguments.port,
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    print(json.dumps({"event": "starting", "port": arguments.port}), flush=True)
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        store.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Stripe's wire format: forms with nested brackets in, error bodies out. Knows nothing of payments."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+FIELDS_MAX = 200
+AMOUNT_MAX = 99_999_999
+METADATA_KEYS_MAX = 50
+METADATA_KEY_CHARACTERS_MAX = 40
+METADATA_VALUE_CHARACTERS_MAX = 500
+
+Validator = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: dict[str, Any]
+
+
+class ApiError(Exception):
+    """The request is refused, and nothing was changed by it."""
+
+    def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", **fields: Any) -> None:
+        super().__init__(message)
+        self.reply = error_reply(status, message, kind=kind, **fields)
+
+
+def error_reply(status: int, message: str, *, kind: str, **fields: Any) -> Reply:
+    """A body as https://docs.stripe.com/api/errors has it; fields are code, decline_code, param, payment_intent..."""
+    return Reply(status, {"error": {"type": kind, "message": message, **fields}})
+
+
+def parse_form(encoded: bytes) -> dict[str, Any]:
+    """`a[b]=1&c[]=2&d[0]=3` to {"a": {"b": "1"}, "c": ["2"], "d": ["3"]}. Raises ApiError on a form that is neither."""
+    try:
+        pairs = parse_qsl(encoded.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+    except ValueError as error:
+        raise ApiError(400, "Invalid form-encoded body.") from error
+    form: dict[str, Any] = {}
+    for name, value in pairs:
+        match = re.fullmatch(r"([^\[\]]+)(?:\[([^\[\]]*)\])?", name)
+        if match is None:
+            raise ApiError(400, f"Invalid hash: {name}", param=name)
+        outer, inner = match.groups()
+        if inner is None:
+            form[outer] = value
+        elif inner == "" or inner.isdigit():
+            _nested(form, outer, list).append(value)
+        else:
+            _nested(form, outer, dict)[inner] = value
+    return form
+
+
+def _nested(form: dict[str, Any], name: str, kind: type) -> Any:
+    nested = form.setdefault(name, kind())
+    if not isinstance(nested, kind):
+        raise ApiError(400, f"Invalid {name}: used in two different ways", param=name)
+    return nested
+
+
+def validate(
+    form: Mapping[str, Any], allowed: Mapping[str, Validator], required: Collection[str] = ()
+) -> dict[str, Any]:
+    """The form's values as their types. Raises ApiError with one of Stripe's parameter_* codes."""
+    for name in required:
+        if not form.get(name):
+            raise ApiError(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
+    for name in form:
+        if name not in allowed:
+            raise ApiError(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+    return {name: allowed[name](name, value) for name, value in form.items()}
+
+
+def string(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ApiError(400, f"Invalid string: {name}", param=name)
+    return value
+
+
+def integer(minimum: int, maximum: int) -> Validator:
+    def check(name: str, value: Any) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"-?[0-9]{1,18}", value):
+            raise ApiError(400, f"Invalid integer: {value}", code="parameter_invalid_integer", param=name)
+        if int(value) < minimum:
+            message = f"This value must be greater than or equal to {minimum}."
+            raise ApiError(400, message, code="parameter_invalid_integer", param=name)
+        if int(value) > maximum:
+            message = f"This value must be less than or equal to {maximum}."
+            raise ApiError(400, message, code="parameter_invalid_integer", param=name)
+        return int(value)
+
+    return check
+
+
+def boolean(name: str, value: Any) -> bool:
+    if value not in ("true", "false"):
+        raise ApiError(400, f"Invalid boolean: {value}", param=name)
+    return bool(value == "true")
+
+
+def one_of(*choices: str) -> Validator:
+    def check(name: str, value: Any) -> str:
+        if value not in choices:
+            raise ApiError(400, f"Invalid {name}: must be one of {', '.join(choices)}", param=name)
+        return str(value)
+
+    return check
+
+
+def currency(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{3}", value):
+        raise ApiError(400, f"Invalid currency: {value}.", param=name)
+    return value.lower()
+
+
+def list_of(*choices: str) -> Validator:
+    def check(name: str, value: Any) -> list[str]:
+        if not isinstance(value, list) or not set(value) <= set(choices):
+            raise ApiError(400, f"Invalid {name}: only {', '.join(choices)} can be listed", param=name)
+        return value
+
+    return check
+
+
+def metadata(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > METADATA_KEYS_MAX:
+        raise ApiError(400, f"Invalid {name}: it is a hash of at most {METADATA_KEYS_MAX} keys", param=name)
+    for key, text in value.items():
+        if len(key) > METADATA_KEY_CHARACTERS_MAX or len(text) > METADATA_VALUE_CHARACTERS_MAX:
+            limits = f"{METADATA_KEY_CHARACTERS_MAX} characters, values {METADATA_VALUE_CHARACTERS_MAX}"
+            raise ApiError(400, f"Metadata keys have at most {limits}", param=f"{name}[{key}]")
+    return value
+
+
+def automatic_payment_methods(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ApiError(400, f"Invalid {name}: it is a hash", param=name)
+    allowed = {"enabled": boolean, "allow_redirects": one_of("always", "never")}
+    return {"allow_redirects": "always", **validate(value, allowed, ("enabled",))}
