@@ -1,0 +1,114 @@
+"""The HTTP entry that shop-command and shop-query share."""
+
+import json
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.event_handler import Response
+
+from shop_observability.http import HttpFunction, administrator, caller
+from shop_observability.problem import ProblemError
+
+
+class TeapotError(Exception):
+    pass
+
+
+def errors(error: Exception) -> ProblemError | None:
+    return ProblemError(418, "teapot", "Teapot", "Use a kettle.", sku="POT") if isinstance(error, TeapotError) else None
+
+
+def fail(error: Exception) -> Response[str]:
+    raise error
+
+
+function = HttpFunction("shop-test", errors)
+function.routes.get("/things/<sku>")(lambda sku: Response(200, "application/json", json.dumps({"sku": sku})))
+function.routes.get("/teapot")(lambda: fail(TeapotError()))
+function.routes.get("/bug")(lambda: fail(ValueError("of somebody's data")))
+function.routes.get("/busy")(lambda: fail(ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})))
+
+
+def request(path: str, headers: dict[str, str] | None = None, claims: dict[str, Any] | None = None) -> dict[str, Any]:
+    authorizer = {"authorizer": {"jwt": {"claims": claims, "scopes": None}}} if claims else {}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers or {},
+        "requestContext": {
+            "http": {"method": "GET", "path": path},
+            "requestId": "request-1",
+            "stage": "$default",
+            **authorizer,
+        },
+        "isBase64Encoded": False,
+    }
+
+
+def test_a_route_answers_and_the_answer_carries_the_correlation_id() -> None:
+    answer = function(request("/things/MUG", {"x-correlation-id": "mine-1"}), None)
+    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"sku": "MUG"})
+    assert answer["headers"]["X-Correlation-Id"] == "mine-1"
+
+
+@pytest.mark.parametrize("sent", ["", "with space", "x" * 129, "a\nb"])
+def test_a_malformed_correlation_id_is_replaced_by_the_gateways_request_id(sent: str) -> None:
+    assert function(request("/teapot", {"x-correlation-id": sent}), None)["headers"]["X-Correlation-Id"] == "request-1"
+
+
+def test_an_expected_error_is_a_problem_document() -> None:
+    answer = function(request("/teapot"), None)
+    assert answer["statusCode"] == 418
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    assert json.loads(answer["body"]) == {
+        "type": "https://shop.example/problems/teapot",
+        "title": "Teapot",
+        "status": 418,
+        "detail": "Use a kettle.",
+        "instance": "/teapot",
+        "correlation_id": "request-1",
+        "sku": "POT",
+    }
+
+
+def test_a_problem_keeps_its_headers() -> None:
+    assert function(request("/busy"), None)["headers"]["Retry-After"] == "1"
+
+
+def test_an_unexpected_error_is_a_problem_that_tells_nothing_of_the_inside() -> None:
+    answer = function(request("/bug"), None)
+    assert answer["statusCode"] == 500
+    assert "somebody" not in answer["body"]
+
+
+def test_an_unknown_route_is_a_problem() -> None:
+    answer = function(request("/nowhere"), None)
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (404, "application/problem+json")
+
+
+def test_one_line_is_logged_for_a_request(caplog: pytest.LogCaptureFixture) -> None:
+    headers = {"authorization": "Bearer canary", "x-amzn-trace-id": "Root=1-5759e988-bd862e3fe1be46a994272793"}
+    function(request("/things/MUG", headers), None)
+    (record,) = caplog.records
+    logged = vars(record)
+    assert (logged["status"], logged["correlation_id"]) == (200, "request-1")
+    assert logged["trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
+    assert "canary" not in str(logged)
+
+
+@pytest.mark.parametrize("groups", ["[admin]", "[staff admin]", ["staff", "admin"], "staff,admin"])
+def test_an_administrator_is_known_by_the_group(groups: Any) -> None:
+    assert administrator(request("/", claims={"sub": "a", "cognito:groups": groups})).subject == "a"
+
+
+@pytest.mark.parametrize("groups", ["", "[]", "[administrators]", None, []])
+def test_anyone_else_is_refused_what_administrators_may(groups: Any) -> None:
+    with pytest.raises(ProblemError, match="403"):
+        administrator(request("/", claims={"sub": "c", "cognito:groups": groups}))
+
+
+def test_a_route_that_lost_its_authorizer_refuses_everyone() -> None:
+    with pytest.raises(ProblemError, match="401"):
+        caller(request("/"))
