@@ -10,9 +10,10 @@ UV := $(VENV)/bin/uv
 MEMBERS := packages/shared packages/observability packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch
 FUNCTIONS := shop-command shop-query shop-dispatch
 FUNCTION ?=
+TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),packages functions tests)
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
 
-.PHONY: help setup lock run down test check bench schemas build clean
+.PHONY: help setup lock test check format types imports drift templates schemas build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -27,7 +28,7 @@ setup: .venv/.ready .venv-emulator/.ready node_modules/.ready ## make the enviro
 	@test -e $(VENV)/bin/python3.13 || ln -s python $(VENV)/bin/python3.13
 	@touch $@
 
-.venv-emulator/.ready: packages/cli/emulator.lock .venv/.ready
+.venv-emulator/.ready: packages/cli/emulator.lock | .venv/.ready
 	@echo "Emulator environment in .venv-emulator"
 	@$(UV) venv --quiet --allow-existing --python "$$($(VENV)/bin/python -c 'import sys; print(sys._base_executable)')" .venv-emulator
 	@$(UV) pip sync --quiet --python .venv-emulator/bin/python --require-hashes packages/cli/emulator.lock
@@ -42,3 +43,29 @@ lock: ## bring the lock files up to date with every pyproject.toml
 	@$(UV) pip compile $(LOCK_FLAGS) --no-emit-package shop-cli --no-emit-package shop-command --no-emit-package shop-query --no-emit-package shop-dispatch --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements.lock
 	@for function in $(FUNCTIONS); do $(UV) pip compile $(LOCK_FLAGS) --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer functions/$$function/pyproject.toml -o functions/$$function/requirements.lock || exit 1; done
 	@$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 packages/cli/emulator.in -o packages/cli/emulator.lock
+
+test: setup $(if $(FUNCTION),,check) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone
+	@$(VENV)/bin/pytest $(TESTS)
+
+check: setup format types imports drift templates ## lint, types, import contracts, generated files, templates
+
+format:
+	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet .
+
+types:
+	@$(VENV)/bin/mypy packages functions tests
+
+imports:
+	@$(VENV)/bin/lint-imports --no-cache | tail -n 3; exit $${PIPESTATUS[0]}
+
+drift:
+	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md --check
+
+schemas: setup ## write the JSON Schemas and docs/events.md from the event package
+	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md
+
+build: setup ## build the artifact of every function, for AWS
+	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done
+
+clean: ## remove the environments and what was built; the local shop in .shop stays
+	rm -rf .venv .venv-emulator node_modules functions/*/dist functions/*/.serverless .serverless .mypy_cache .ruff_cache .pytest_cache
