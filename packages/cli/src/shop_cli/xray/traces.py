@@ -7,7 +7,7 @@ from typing import Any
 
 
 class TraceNotFoundError(LookupError):
-    """X-Ray has no segment of it. On AWS a trace can be read a few seconds after its last segment: asking again helps."""
+    """X-Ray has no segment of it. On AWS it comes seconds after its last segment: asking again helps."""
 
 
 @dataclass(frozen=True)

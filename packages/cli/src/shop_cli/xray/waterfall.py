@@ -61,11 +61,11 @@ def lay_out(trace: Trace) -> Iterator[Row]:
     for span in sorted(spans, key=lambda span: span.start):
         children[span.parent_id if span.parent_id in known else None].append(span)
     for root in children[None]:
-        yield from _rows(root, None, children, last, "", "")
+        yield from _rows(root, None, children, last, guide="", below="")
 
 
 def _rows(
-    span: Span, parent: Span | None, children: dict[str | None, list[Span]], last: float, guide: str, below: str
+    span: Span, parent: Span | None, children: dict[str | None, list[Span]], last: float, *, guide: str, below: str
 ) -> Iterator[Row]:
     service = span.service or (parent and parent.service) or ""
     if parent is not None and parent.end is not None and span.is_segment and span.start > parent.end:
@@ -75,7 +75,9 @@ def _rows(
     for position, child in enumerate(own):
         is_last = position == len(own) - 1
         branch, under = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
-        yield from _rows(child, replace(span, service=service), children, last, below + branch, below + under)
+        yield from _rows(
+            child, replace(span, service=service), children, last, guide=below + branch, below=below + under
+        )
 
 
 def _missing_parents(trace: Trace) -> Iterator[Span]:
@@ -114,5 +116,5 @@ def _bar(row: Row, first: float, total: float, width: int) -> str:
 def _duration(seconds: float) -> str:
     if seconds >= 10:
         return f"{seconds:.1f} s"
-    milliseconds = seconds * 1000
+    milliseconds = round(seconds * 1000, 1)
     return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.1f} ms"
