@@ -1,0 +1,25 @@
+-- What was sold on each day, by product and currency, less what was refunded on that day.
+WITH deliveries AS (
+    SELECT type, time, data, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+    FROM events
+    WHERE type IN ('shop.purchase.confirmed.v1', 'shop.purchase.refunded.v1')
+),
+sales AS (
+    SELECT
+        CAST(substr(CAST(time AS varchar), 1, 10) AS date) AS day,
+        CASE type WHEN 'shop.purchase.refunded.v1' THEN -1 ELSE 1 END AS direction,
+        TRY_CAST(json_extract(data, '$.total') AS ROW(amount_minor bigint, currency varchar)) AS total,
+        TRY_CAST(item AS ROW(sku varchar, quantity bigint, unit_price_minor bigint)) AS line
+    FROM deliveries
+    CROSS JOIN UNNEST(CAST(json_extract(data, '$.lines') AS json ARRAY)) AS lines (item)
+    WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+)
+SELECT
+    day,
+    line.sku AS sku,
+    total.currency AS currency,
+    sum(direction * line.quantity) AS units,
+    sum(direction * line.quantity * line.unit_price_minor) AS revenue_minor
+FROM sales
+GROUP BY day, line.sku, total.currency
+ORDER BY day, sku, currency
