@@ -1,1 +1,6 @@
 """How the functions reach PostgreSQL: by URL, or on Aurora with IAM authentication."""
+
+from shop_database.connection import Reconnecting as Reconnecting
+from shop_database.connection import connect as connect
+from shop_database.settings import AddressWithIam as AddressWithIam
+from shop_database.settings import DatabaseSettings as DatabaseSettings

@@ -1,0 +1,58 @@
+"""Signs RDS authentication tokens. Not by botocore: importing it costs a function that needs nothing else of it 0.4 s.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.IAMDBAuth.Connecting.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Final
+from urllib.parse import quote, urlencode
+
+TOKEN_SECONDS: Final = 900
+"""How long a token opens connections; a connection once open outlives it. RDS allows no other value."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+def token(*, host: str, port: int, user: str, region: str, credentials: Credentials, now: datetime) -> str:
+    """A presigned URL without its scheme, as RDS wants it for a password."""
+    moment = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{moment[:8]}/{region}/rds-db/aws4_request"
+    parameters = {
+        "Action": "connect",
+        "DBUser": user,
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{credentials.access_key_id}/{scope}",
+        "X-Amz-Date": moment,
+        "X-Amz-Expires": str(TOKEN_SECONDS),
+        "X-Amz-SignedHeaders": "host",
+    }
+    if credentials.session_token:
+        parameters["X-Amz-Security-Token"] = credentials.session_token
+    canonical_request = "\n".join(
+        ["GET", "/", _query(dict(sorted(parameters.items()))), f"host:{host}:{port}", "", "host", _sha256("")]
+    )
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", moment, scope, _sha256(canonical_request)])
+    key = reduce(_hmac, scope.split("/"), f"AWS4{credentials.secret_access_key}".encode())
+    return f"{host}:{port}/?{_query(parameters)}&X-Amz-Signature={_hmac(key, to_sign).hex()}"
+
+
+def _query(parameters: dict[str, str]) -> str:
+    return urlencode(parameters, quote_via=quote, safe="-_.~")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
