@@ -1,0 +1,132 @@
+"""What an engineer does with the running shop: the demo, a release of one function, a local invocation."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shop_cli.testing import ROOT, Shop, run_shop
+
+STACKS = ("shop-platform", "shop-command", "shop-query", "shop-dispatch")
+ANSWERS = {
+    "shop-query": {
+        "list-products": 200,
+        "get-product": 200,
+        "get-reservation": 404,
+        "list-purchases": 200,
+        "daily-sales": 200,
+    },
+    "shop-command": {"list-product": 201, "receive-stock": 201, "reserve": 201, "purchase": 201},
+}
+"""The status that each sample event gets in a shop that has the seeded catalogue, in this order."""
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What `eval "$(./shop env)"` gives a shell."""
+    script = 'eval "$("$0" env)" && env -0'
+    shell = subprocess.run(
+        ["bash", "-c", script, ROOT / "shop"],
+        env={**os.environ, "SHOP_HOME": str(home)},
+        capture_output=True,
+        check=True,
+    )
+    pairs = (entry.partition(b"=")[::2] for entry in shell.stdout.split(b"\0") if entry)
+    return {name.decode(): value.decode() for name, value in pairs}
+
+
+def serverless(home: Path, function: str, *arguments: str) -> str:
+    result = subprocess.run(
+        ["npx", "serverless", *arguments],
+        cwd=ROOT / "functions" / function,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def updated(shop: Shop) -> dict[str, Any]:
+    stacks = {stack["StackName"]: stack for stack in shop.client("cloudformation").describe_stacks()["Stacks"]}
+    names = {service: f"{service}-local" for service in STACKS}
+    return {
+        service: stacks[name].get("LastUpdatedTime", stacks[name]["CreationTime"]) for service, name in names.items()
+    }
+
+
+def code_of(shop: Shop, name: str) -> str:
+    return str(shop.client("lambda").get_function(FunctionName=name)["Configuration"]["LastModified"])
+
+
+def test_the_demo_finds_the_purchase_everywhere(shop: Shop) -> None:
+    shown = shop.command("demo").stdout
+    for system in ("DynamoDB", "PostgreSQL", "S3", "Athena", "X-Ray"):
+        assert system in shown
+
+
+def test_a_release_of_one_function_touches_no_other_stack(shop: Shop) -> None:
+    before = updated(shop)
+    others = {name: code_of(shop, name) for name in ("shop-command-local-api", "shop-dispatch-local-project")}
+    serverless(shop.home, "shop-query", "deploy", "--stage", "local", "--force")
+    after = updated(shop)
+    assert after["shop-query"] > before["shop-query"]
+    assert {service for service in STACKS if after[service] != before[service]} == {"shop-query"}
+    assert {name: code_of(shop, name) for name in others} == others
+    assert shop.request("GET", "/products").status == 200
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "status"),
+    [(function, event, status) for function, events in ANSWERS.items() for event, status in events.items()],
+)
+def test_a_sample_request_is_answered_by_a_local_invocation(shop: Shop, function: str, event: str, status: int) -> None:
+    printed = serverless(
+        shop.home, function, "invoke", "local", "-f", "api", "--stage", "local", "--path", f"events/{event}.json"
+    )
+    assert answer_in(printed)["statusCode"] == status
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [("project", "project-product-listed"), ("project", "project-purchase"), ("archive", "archive")],
+)
+def test_a_sample_batch_is_taken_by_a_local_invocation(shop: Shop, name: str, event: str) -> None:
+    arguments = ("invoke", "local", "-f", name, "--stage", "local", "--path", f"events/{event}.json")
+    serverless(shop.home, "shop-dispatch", *arguments)
+
+
+def test_every_sample_event_is_invoked_by_a_test() -> None:
+    invoked = {f"shop-{name}": set(events) for name, events in (("query", ANSWERS["shop-query"]),)}
+    invoked["shop-command"] = set(ANSWERS["shop-command"])
+    invoked["shop-dispatch"] = {"project-product-listed", "project-purchase", "archive"}
+    present = {
+        folder.parent.name: {path.stem for path in folder.glob("*.json")} for folder in ROOT.glob("functions/*/events")
+    }
+    assert present == invoked
+
+
+def test_a_read_and_a_batch_run_with_no_aws_at_all(tmp_path: Path) -> None:
+    home = tmp_path / "no-aws"
+    run_shop(home, "up", "--no-aws", "--detach")
+    try:
+        assert not [name for name in environment(home) if name == "AWS_ENDPOINT_URL"]
+        offline = ("--stage", "offline", "--path")
+        batch = ("invoke", "local", "-f", "project", *offline, "events/project-product-listed.json")
+        serverless(home, "shop-dispatch", *batch)
+        read = ("invoke", "local", "-f", "api", *offline, "events/list-products.json")
+        answer = answer_in(serverless(home, "shop-query", *read))
+        assert answer["statusCode"] == 200
+        assert len(json.loads(answer["body"])["items"]) == 1
+    finally:
+        run_shop(home, "down")
+
+
+def answer_in(printed: str) -> dict[str, Any]:
+    """The handler's result: the JSON object that ends what `invoke local` prints, after the log lines."""
+    answer: dict[str, Any] = json.loads(printed[printed.index("\n{\n") :] if not printed.startswith("{\n") else printed)
+    return answer
