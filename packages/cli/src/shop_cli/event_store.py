@@ -1,0 +1,25 @@
+"""Reads a stream's events from the event store: what `shop events` shows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from shop_cli import deploy
+from shop_cli.aws import client
+from shop_cli.home import State
+
+
+def read_stream(state: State, stream_id: str) -> list[dict[str, Any]]:
+    """Its CloudEvents in order; none if there is no such stream. A consistent read: what was committed is there."""
+    pages = (
+        client(state, "dynamodb")
+        .get_paginator("query")
+        .paginate(
+            TableName=deploy.outputs(state)["TableName"],
+            KeyConditionExpression="pk = :stream and begins_with(sk, :event)",
+            ExpressionAttributeValues={":stream": {"S": stream_id}, ":event": {"S": "event#"}},
+            ConsistentRead=True,
+        )
+    )
+    return [json.loads(item["event"]["S"]) for page in pages for item in page["Items"]]

@@ -1,0 +1,74 @@
+"""Says what is going on and how long it took: a live line in a terminal, plain lines where there is none (CI)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress as LiveProgress
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+class Step:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.result = "done"
+        self._doing = ""
+
+    def doing(self, text: str) -> None:
+        self._doing = text
+
+    def done(self, text: str) -> None:
+        self.result = text
+
+
+class LiveStep(Step):
+    def __init__(self, name: str, live: LiveProgress, doing: str) -> None:
+        super().__init__(name)
+        self._live = live
+        self._task = live.add_task(f"{name:<12} {doing}", total=None)
+
+    def doing(self, text: str) -> None:
+        self._live.update(self._task, description=f"{self.name:<12} {text}")
+
+
+class PlainStep(Step):
+    def __init__(self, name: str, console: Console, doing: str) -> None:
+        super().__init__(name)
+        self._console = console
+        self._last = ""
+        self.doing(doing)
+
+    def doing(self, text: str) -> None:
+        if text != self._last:
+            self._last = text
+            self._console.print(f"  ... {self.name:<12} {text}", soft_wrap=True, markup=False)
+
+
+class Progress:
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+
+    def say(self, text: str = "") -> None:
+        self.console.print(text, soft_wrap=True)
+
+    @contextmanager
+    def step(self, name: str, doing: str) -> Iterator[Step]:
+        started = time.monotonic()
+        step: Step
+        try:
+            if self.console.is_terminal:
+                columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+                with LiveProgress(*columns, console=self.console, transient=True) as live:
+                    step = LiveStep(name, live, doing)
+                    yield step
+            else:
+                step = PlainStep(name, self.console, doing)
+                yield step
+        except BaseException as error:
+            word = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self.say(f"  [red]✗[/red]   {name:<12} {word} after {time.monotonic() - started:.1f} s")
+            raise
+        self.say(f"  [green]✓[/green]   {name:<12} {step.result} [dim]({time.monotonic() - started:.1f} s)[/dim]")
