@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 from pathlib import Path
 
 import uvicorn
@@ -37,6 +38,8 @@ def main() -> None:
         lifespan="off",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises it once more when it has ended: exit with 0 instead
     print(json.dumps({"event": "starting", "port": arguments.port}), flush=True)
     try:
         uvicorn.Server(config).run()
