@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -32,7 +32,7 @@ def render(trace: Trace, *, bar_width: int = BAR_WIDTH) -> RenderableType:
     rows = list(lay_out(trace))
     first = min((row.start for row in rows), default=0.0)
     total = max((row.end for row in rows), default=0.0) - first
-    table = Table(box=None, pad_edge=False, title_justify="left", title=f"Trace {trace.id}  {_duration(total)}")
+    table = Table(box=None, pad_edge=False)
     table.add_column("span", no_wrap=True, overflow="ellipsis")
     table.add_column("service", no_wrap=True)
     table.add_column("start", justify="right", no_wrap=True)
@@ -49,7 +49,7 @@ def render(trace: Trace, *, bar_width: int = BAR_WIDTH) -> RenderableType:
             Text(_bar(row, first, total, bar_width), style=style),
             Text(row.mark, style=style),
         )
-    return table
+    return Group(Text(f"Trace {trace.id}  {_duration(total)}", style="bold"), table)
 
 
 def lay_out(trace: Trace) -> Iterator[Row]:
