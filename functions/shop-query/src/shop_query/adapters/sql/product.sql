@@ -1,0 +1,12 @@
+SELECT
+    json_build_object(
+        'sku', sku,
+        'name', name,
+        'description', description,
+        'price', json_build_object('amount_minor', price_minor, 'currency', currency),
+        'available', available,
+        'status', status,
+        'version', version
+    )::text AS document
+FROM read_v1.products
+WHERE sku = %(sku)s

@@ -1,0 +1,19 @@
+"""Why a query gets no answer: NotFoundError, InvalidParameterError. That the read model is away is in `ports`."""
+
+
+class NotFoundError(Exception):
+    """There is no such thing, or it is not the caller's: the answer never tells the two apart."""
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"no {kind} {identifier!r:.60}")
+        self.kind = kind
+        self.identifier = identifier
+
+
+class InvalidParameterError(Exception):
+    """`detail` says what is allowed, for the person who wrote the client."""
+
+    def __init__(self, parameter: str, detail: str) -> None:
+        super().__init__(f"{parameter}: {detail}")
+        self.parameter = parameter
+        self.detail = detail

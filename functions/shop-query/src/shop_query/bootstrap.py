@@ -1,0 +1,26 @@
+"""The only wiring, and the only place that reads the environment: once per execution environment, at the first request.
+
+| variable | meaning |
+|---|---|
+| DATABASE_URL | a libpq URL of a role that may select from `read_v1` |
+| DATABASE_HOST, _PORT, _NAME, _USER | in its place on Aurora: IAM authentication |
+| DATABASE_ROOT_CERTIFICATE | path to the RDS certificate bundle; the server is verified only with it |
+"""
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+
+from shop_database import DatabaseSettings
+from shop_query.adapters.postgres import PostgresReadModel
+from shop_query.application.queries import Queries
+
+
+@cache
+def queries() -> Queries:
+    return Queries(read_model(), lambda: datetime.now(UTC).date())
+
+
+@cache
+def read_model() -> PostgresReadModel:
+    return PostgresReadModel(DatabaseSettings.from_environment(os.environ))

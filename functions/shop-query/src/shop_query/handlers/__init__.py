@@ -1,0 +1,1 @@
+"""Lambda's way in. One module for each function in serverless.yml."""

@@ -1,0 +1,25 @@
+"""The one table of HTTP statuses: what each error means to the client, and what to do about it."""
+
+from shop_observability.problem import ProblemError
+from shop_query.application.errors import InvalidParameterError, NotFoundError
+from shop_query.ports import ReadModelTimeoutError, ReadModelUnavailableError
+
+
+def problem(error: Exception) -> ProblemError | None:
+    match error:
+        case NotFoundError():
+            return ProblemError(404, "not-found", "Not found", f"There is no such {error.kind}.")
+        case InvalidParameterError():
+            errors = [{"parameter": error.parameter, "detail": error.detail}]
+            detail = "A query parameter is not allowed; see `errors`."
+            return ProblemError(422, "invalid-request", "Invalid request", detail, errors=errors)
+        case ReadModelTimeoutError():
+            detail = "The answer took too long. Repeat the request after the seconds in `Retry-After`, or ask for less."
+            return ProblemError(503, "read-timeout", "Read timed out", detail, headers={"Retry-After": "5"})
+        case ReadModelUnavailableError():
+            detail = "The read model is away. Repeat the request after the seconds in `Retry-After`."
+            return ProblemError(
+                503, "read-model-unavailable", "Read model unavailable", detail, headers={"Retry-After": "2"}
+            )
+        case _:
+            return None

