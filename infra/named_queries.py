@@ -1,4 +1,4 @@
-"""Makes the named queries on the emulator, whose CloudFormation has no type for them. On AWS named-queries.yml does it."""
+"""Makes the named queries on the emulator, whose CloudFormation has no type for them. On AWS, named-queries.yml does."""
 
 import sys
 from pathlib import Path

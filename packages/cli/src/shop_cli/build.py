@@ -62,6 +62,12 @@ def make(home: Path, python: str, scratch: Path, report: Report) -> Path:
     target = ["--python-platform", PLATFORM, "--python-version", python, "--only-binary", ":all:"]
     # --no-deps: the lock is complete, and a dependency's own wish for botocore must not bring it back.
     uv(*install, *target, "--require-hashes", "--requirement", str(home / "requirements.lock"))
+    strip(task, leave_out(home))
+    # Dependencies go as bytecode alone, which keeps a zip with both pydantic and a PostgreSQL driver in bounds.
+    # A traceback still has their lines' numbers, and the text of ours.
+    compile_all(compiler, task, "-b")
+    for source in task.rglob("*.py"):
+        source.unlink()
     report(f"{home.name}: workspace packages")
     for package in workspace_packages(home):
         uv("build", "--quiet", "--python", sys.executable, "--wheel", "--out-dir", str(wheels), str(package))
@@ -69,14 +75,23 @@ def make(home: Path, python: str, scratch: Path, report: Report) -> Path:
     uv(*install, "--no-index", *map(str, sorted(wheels.glob("*.whl"))))
     if (home / "migrations").is_dir():
         shutil.copytree(home / "migrations", task / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    strip(task)
-    report(f"{home.name}: bytecode")
+    strip(task, [])
     compile_all(compiler, task)
     return pack(task, scratch / "made.zip")
 
 
-def strip(task: Path) -> None:
+def leave_out(home: Path) -> list[str]:
+    """Parts of dependencies that the function never imports, from its pyproject.toml."""
+    settings = tomllib.loads((home / "pyproject.toml").read_text())
+    return list(settings.get("tool", {}).get("shop-build", {}).get("leave-out", []))
+
+
+def strip(task: Path, unused: list[str]) -> None:
     """Removes what the function never uses and what names the machine that built it."""
+    for name in unused:
+        if not (task / name).is_dir():
+            raise BuildError(f"leave-out in pyproject.toml names {name}, which no dependency has any more")
+        shutil.rmtree(task / name)
     present = IN_THE_RUNTIME & {path.name for path in task.iterdir()}
     if present:
         raise BuildError(f"{', '.join(sorted(present))} must not be in requirements.lock: run `make lock`")
@@ -89,10 +104,10 @@ def strip(task: Path) -> None:
             path.unlink()
 
 
-def compile_all(compiler: str, task: Path) -> None:
+def compile_all(compiler: str, task: Path, *more: str) -> None:
     # unchecked-hash: Lambda unpacks with times of its own, and a .pyc that is checked by time would be thrown away.
     # Paths are those of Lambda, also in tracebacks. A fixed hash seed fixes the order of sets in the bytecode.
-    options = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(task), "-p", "/var/task", str(task)]
+    options = ["-q", *more, "--invalidation-mode", "unchecked-hash", "-s", str(task), "-p", "/var/task", str(task)]
     run([compiler, "-I", "-m", "compileall", *options], {"PYTHONHASHSEED": "0"})
 
 
@@ -114,8 +129,11 @@ def interpreter(python: str) -> str:
     on_path = [Path(folder) / f"python{python}" for folder in os.get_exec_path()]
     for candidate in [Path(sys.executable), *on_path, *sorted(pyenv.glob(f"{python}*/bin/python{python}"))]:
         # Asked, not believed: pyenv's shims answer to a name and then fail, and .venv/bin/python3.13 may be a 3.11.
-        asked = [str(candidate), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-        if candidate.is_file() and subprocess.run(asked, capture_output=True, text=True).stdout.strip() == python:
+        ask = [str(candidate), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        if (
+            candidate.is_file()
+            and subprocess.run(ask, check=False, capture_output=True).stdout.decode().strip() == python
+        ):
             return str(candidate)
     raise BuildError(
         f"Python {python} is needed to compile for Lambda, and none is on PATH or in {pyenv}. Install it "
@@ -167,7 +185,7 @@ def uv(*arguments: str) -> None:
 
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(command, env=os.environ | (environment or {}), capture_output=True, text=True)
+    done = subprocess.run(command, check=False, env=os.environ | (environment or {}), capture_output=True, text=True)
     if done.returncode:
         raise BuildError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return done.stdout
