@@ -70,7 +70,6 @@ def _operations(payments: Payments) -> list[Operation]:
     cancel: dict[str, Validator] = {"cancellation_reason": wire.one_of(*refund_reasons, "abandoned")}
     refund: dict[str, Validator] = {
         "amount": wire.integer(1, wire.AMOUNT_MAX),
-        "charge": wire.string,
         "metadata": wire.metadata,
         "payment_intent": wire.string,
         "reason": wire.one_of(*refund_reasons),
@@ -81,7 +80,7 @@ def _operations(payments: Payments) -> list[Operation]:
         Operation("POST", intents, lambda _, given, key: payments.create(given, key), create, ("amount", "currency")),
         Operation("POST", intents + "/{id}/confirm", payments.confirm, confirm),
         Operation("POST", intents + "/{id}/cancel", lambda found, given, _: payments.cancel(found, given), cancel),
-        Operation("POST", "/v1/refunds", lambda _, given, __: payments.refund(given), refund),
+        Operation("POST", "/v1/refunds", lambda _, given, __: payments.refund(given), refund, ("payment_intent",)),
     ]
     for kind, filters in (("payment_intent", {}), ("charge", of_intent), ("refund", of_intent)):
         operations += _reads(payments, kind, page | filters)

@@ -104,7 +104,11 @@ class Payments:
         return Reply(200, intent)
 
     def refund(self, parameters: dict[str, Any]) -> Reply:
-        charge = self._charge_to_refund(parameters)
+        intent = self.find("payment_intent", parameters["payment_intent"], param="payment_intent", status=400)
+        if intent["status"] != "succeeded":
+            message = f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
+            raise ApiError(400, message, param="payment_intent")
+        charge = self.find("charge", intent["latest_charge"])
         left = charge["amount"] - charge["amount_refunded"]
         amount = parameters.get("amount", left)
         if left == 0:
@@ -130,22 +134,6 @@ class Payments:
         self._store.put(charge)
         self._store.put(refund)
         return Reply(200, refund)
-
-    def _charge_to_refund(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        if "payment_intent" in parameters:
-            intent = self.find("payment_intent", parameters["payment_intent"], param="payment_intent", status=400)
-            charge_id = intent["latest_charge"] if intent["status"] == "succeeded" else None
-            if charge_id is None:
-                message = f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
-                raise ApiError(400, message, param="payment_intent")
-            return self.find("charge", charge_id)
-        if "charge" not in parameters:
-            message = "One of the following params should be provided for this request: payment_intent or charge."
-            raise ApiError(400, message, code="parameter_missing", param="payment_intent")
-        charge = self.find("charge", parameters["charge"], param="charge", status=400)
-        if charge["status"] != "succeeded":
-            raise ApiError(400, f"Charge {charge['id']} failed and can not be refunded.", param="charge")
-        return charge
 
     def find(self, kind: str, object_id: str, *, param: str = "id", status: int = 404) -> dict[str, Any]:
         found = self._store.get(kind, object_id)
@@ -198,11 +186,6 @@ def _refuse_unconfirmable(intent: dict[str, Any], method: str | None, parameters
 def _decline(intent: dict[str, Any], charge: dict[str, Any], method: str, card: Card, decline: Decline) -> Reply:
     charge |= {"amount_captured": 0, "captured": False, "paid": False, "status": "failed"}
     charge |= {"failure_code": decline.code, "failure_message": decline.message}
-    charge["outcome"] = {
-        "network_status": "declined_by_network",
-        "reason": decline.decline_code,
-        "type": "issuer_declined",
-    }
     error = {
         "charge": charge["id"],
         "code": decline.code,
@@ -266,7 +249,6 @@ def _new_charge(intent: dict[str, Any], method: str, card: Card) -> dict[str, An
         "failure_message": None,
         "livemode": False,
         "metadata": intent["metadata"],
-        "outcome": {"network_status": "approved_by_network", "reason": None, "type": "authorized"},
         "paid": True,
         "payment_intent": intent["id"],
         "payment_method": method,

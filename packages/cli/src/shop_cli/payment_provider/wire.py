@@ -85,11 +85,8 @@ def integer(minimum: int, maximum: int) -> Validator:
     def check(name: str, value: Any) -> int:
         if not isinstance(value, str) or not re.fullmatch(r"-?[0-9]{1,18}", value):
             raise ApiError(400, f"Invalid integer: {value}", code="parameter_invalid_integer", param=name)
-        if int(value) < minimum:
-            message = f"This value must be greater than or equal to {minimum}."
-            raise ApiError(400, message, code="parameter_invalid_integer", param=name)
-        if int(value) > maximum:
-            message = f"This value must be less than or equal to {maximum}."
+        if not minimum <= int(value) <= maximum:
+            message = f"This value must be between {minimum} and {maximum}."
             raise ApiError(400, message, code="parameter_invalid_integer", param=name)
         return int(value)
 
