@@ -52,6 +52,15 @@ def test_pages_hold_every_day_product_and_currency_once(shop: Shop) -> None:
     assert seen == sales
 
 
+def test_pages_of_one_product_hold_each_of_its_days_once(shop: Shop) -> None:
+    for day in range(1, 6):
+        shop.sell(date(2026, 9, day), "MUG")
+        shop.sell(date(2026, 9, day), "TEA")
+    pages = shop.pages("/sales/daily", SEPTEMBER | {"sku": "MUG", "limit": "2"}, **ADMINISTRATOR)
+    days = [[(item["day"][-2:], item["sku"]) for item in page] for page in pages]
+    assert days == [[("01", "MUG"), ("02", "MUG")], [("03", "MUG"), ("04", "MUG")], [("05", "MUG")]]
+
+
 def test_today_in_utc_is_in_the_default_range(shop: Shop) -> None:
     shop.sell(datetime.now(UTC).date(), "MUG")
     shop.sell(datetime.now(UTC).date() - timedelta(days=40), "MUG")

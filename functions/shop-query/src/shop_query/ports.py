@@ -15,6 +15,7 @@ class Query(StrEnum):
     RESERVATION = "reservation"
     PURCHASES = "purchases"
     DAILY_SALES = "daily_sales"
+    DAILY_SALES_OF_PRODUCT = "daily_sales_of_product"
 
 
 Parameters = Mapping[str, str | int | date | None]

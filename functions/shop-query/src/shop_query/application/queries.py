@@ -51,7 +51,8 @@ class Queries:
         if (last - first).days >= DAYS_MAX:
             raise InvalidParameterError("from", f"`from` to `to` may span {DAYS_MAX} days at most.")
         parameters: Parameters = {"first": first, "last": last, "sku": sku, "limit": limit}
-        return self._page(Query.DAILY_SALES, cursors.DAILY_SALES, cursor, parameters)
+        query = Query.DAILY_SALES if sku is None else Query.DAILY_SALES_OF_PRODUCT
+        return self._page(query, cursors.DAILY_SALES, cursor, parameters)
 
     def _document(self, query: Query, kind: str, identifier: str, well_formed: bool, parameters: Parameters) -> str:
         document = self._read_model.document(query, parameters) if well_formed else None

@@ -6,7 +6,6 @@ WITH found AS (
     FROM read_v1.sales_daily
     WHERE
         day BETWEEN %(first)s AND %(last)s
-        AND (%(sku)s::text IS NULL OR sku = %(sku)s)
         AND (day, sku, currency)
         > (coalesce(%(after_day)s::date, '-infinity'), coalesce(%(after_sku)s, ''), coalesce(%(after_currency)s, ''))
     ORDER BY day, sku, currency
