@@ -1,0 +1,3 @@
+"""The event store in DynamoDB."""
+
+from shop_command.adapters.dynamodb.store import DynamoDbEventStore as DynamoDbEventStore

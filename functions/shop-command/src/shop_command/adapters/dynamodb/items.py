@@ -1,0 +1,117 @@
+"""A transaction as DynamoDB's actions, and what the reasons of its cancellation mean."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from shop_command.adapters.dynamodb import table
+from shop_command.domain.stock import StockChange
+from shop_command.ports import KeyUse, KeyUsedError, StockShortError, Transaction, VersionConflictError
+from shop_shared import Envelope, encode
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
+
+PUBLISH_GRACE_SECONDS: Final = 10
+"""An event is due only this long after its time: until then the request that made it publishes it."""
+
+FAILED_CONDITION: Final = "ConditionalCheckFailed"
+RETRIED: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+
+
+def actions(name: str, transaction: Transaction) -> "list[TransactWriteItemTypeDef]":
+    """Events, state, stock, key, in this order: `refusal` counts on it."""
+    return [
+        *(_put_event(name, event) for event in transaction.events),
+        _put_state(name, transaction),
+        *(_change_stock(name, change) for change in transaction.stock),
+        *([_put_key(name, transaction.key_use)] if transaction.key_use else []),
+    ]
+
+
+def refusal(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
+    """Why the transaction was cancelled; None where trying the same once more may help.
+
+    A conflict says nothing about the conditions of the same transaction: another transaction was touching an item, and
+    may itself fail. So a mix of a conflict and failed conditions decides nothing yet.
+    """
+    codes = [reason.get("Code", "None") for reason in reasons]
+    if RETRIED & set(codes):
+        return None
+    failed = [index for index, code in enumerate(codes) if code == FAILED_CONDITION]
+    stock_first = len(transaction.events) + 1
+    stock_end = stock_first + len(transaction.stock)
+    # The key comes first: a repeat of a command also finds the stream moved on, by itself.
+    if any(index >= stock_end for index in failed):
+        return KeyUsedError()
+    if any(index < stock_first for index in failed):
+        return VersionConflictError()
+    if failed:
+        return StockShortError(tuple(transaction.stock[index - stock_first].bucket for index in failed))
+    return RuntimeError(f"a transaction was cancelled for {codes}")
+
+
+def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
+    item = {
+        table.PK: {"S": event.subject},
+        table.SK: {"S": table.event_sk(event.streamversion)},
+        table.VERSION: {"N": str(event.streamversion)},
+        table.TYPE: {"S": event.type},
+        table.TIME: {"S": table.due_at(event.time)},
+        table.EVENT: {"S": encode(event).decode()},
+        table.DUE_SHARD: {"S": table.due_shard(event.subject)},
+        table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=PUBLISH_GRACE_SECONDS))},
+    }
+    return {"Put": {"TableName": name, "Item": item, "ConditionExpression": f"attribute_not_exists({table.PK})"}}
+
+
+def _put_state(name: str, transaction: Transaction) -> "TransactWriteItemTypeDef":
+    item = {
+        table.PK: {"S": transaction.stream_id},
+        table.SK: {"S": table.STATE_SK},
+        table.VERSION: {"N": str(transaction.expected_version + len(transaction.events))},
+        table.STATE: {"S": transaction.state},
+    }
+    if transaction.due_at is not None:
+        item[table.DUE_SHARD] = {"S": table.due_shard(transaction.stream_id)}
+        item[table.DUE_AT] = {"S": table.due_at(transaction.due_at)}
+    if transaction.expected_version == 0:
+        return {"Put": {"TableName": name, "Item": item, "ConditionExpression": f"attribute_not_exists({table.PK})"}}
+    return {
+        "Put": {
+            "TableName": name,
+            "Item": item,
+            "ConditionExpression": "#version = :expected",
+            "ExpressionAttributeNames": {"#version": table.VERSION},
+            "ExpressionAttributeValues": {":expected": {"N": str(transaction.expected_version)}},
+        }
+    }
+
+
+def _change_stock(name: str, change: StockChange) -> "TransactWriteItemTypeDef":
+    counters = {table.AVAILABLE: change.available, table.HELD: change.held, table.SOLD: change.sold}
+    taken = {counter: -amount for counter, amount in counters.items() if amount < 0}
+    values = {f":{counter}": {"N": str(amount)} for counter, amount in counters.items()}
+    values |= {f":{counter}_taken": {"N": str(amount)} for counter, amount in taken.items()}
+    update: UpdateTypeDef = {
+        "TableName": name,
+        "Key": {table.PK: {"S": table.bucket_pk(change.bucket)}, table.SK: {"S": table.STATE_SK}},
+        # ADD makes a missing counter from 0, so that a bucket exists from its first delivery.
+        "UpdateExpression": "ADD " + ", ".join(f"#{counter} :{counter}" for counter in counters),
+        "ExpressionAttributeNames": {f"#{counter}": counter for counter in counters},
+        "ExpressionAttributeValues": values,
+    }
+    if taken:
+        update["ConditionExpression"] = " AND ".join(f"#{counter} >= :{counter}_taken" for counter in taken)
+    return {"Update": update}
+
+
+def _put_key(name: str, use: KeyUse) -> "TransactWriteItemTypeDef":
+    item = {
+        table.PK: {"S": table.key_pk(use.key_id)},
+        table.SK: {"S": table.KEY_SK},
+        table.BODY_DIGEST: {"S": use.body_digest},
+        table.STREAM_ID: {"S": use.stream_id},
+        table.VERSION: {"N": str(use.version)},
+    }
+    return {"Put": {"TableName": name, "Item": item, "ConditionExpression": f"attribute_not_exists({table.PK})"}}

@@ -1,0 +1,156 @@
+"""EventStore in one DynamoDB table."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError, HTTPClientError
+
+from shop_command.adapters.dynamodb import items, table
+from shop_command.domain.stock import Bucket
+from shop_command.ports import ContentionError, KeyUse, StoredState, StoreUnavailableError, Transaction
+from shop_observability.logs import logger
+from shop_observability.tracing import subsegment
+from shop_shared import Envelope, decode
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+COMMIT_ATTEMPTS_MAX: Final = 8
+READ_ATTEMPTS_MAX: Final = 5
+PAUSE_SECONDS_FIRST: Final = 0.02
+PAUSE_SECONDS_MAX: Final = 0.5
+BATCH_KEYS_MAX: Final = 100
+"""DynamoDB's own limit for BatchGetItem."""
+
+_BUSY: Final = frozenset(
+    {
+        "TransactionInProgressException",  # the same token: an earlier try of ours, not answered yet
+        "TransactionConflictException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+    }
+)
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class DynamoDbEventStore:
+    client: "DynamoDBClient"
+    table_name: str
+    chance: Random
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def states(self, stream_ids: Collection[str]) -> Mapping[str, StoredState]:
+        found = self._batch_get([(stream_id, table.STATE_SK) for stream_id in stream_ids])
+        return {
+            pk: StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"]) for (pk, _), item in found.items()
+        }
+
+    def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]:
+        """All pages: a stream is as long as its aggregate's life, a few kilobytes."""
+        with self._call("Query"):
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.table_name,
+                ConsistentRead=True,
+                KeyConditionExpression="#pk = :pk AND #sk BETWEEN :first AND :last",
+                ProjectionExpression="#event",
+                ExpressionAttributeNames={"#pk": table.PK, "#sk": table.SK, "#event": table.EVENT},
+                ExpressionAttributeValues={
+                    ":pk": {"S": stream_id},
+                    ":first": {"S": table.event_sk(first_version)},
+                    ":last": {"S": table.LAST_EVENT_SK},
+                },
+            )
+            return tuple(decode(item[table.EVENT]["S"]) for page in pages for item in page["Items"])
+
+    def key_use(self, key_id: str) -> KeyUse | None:
+        with self._call("GetItem"):
+            item = self.client.get_item(
+                TableName=self.table_name,
+                Key={table.PK: {"S": table.key_pk(key_id)}, table.SK: {"S": table.KEY_SK}},
+                ConsistentRead=True,
+            ).get("Item")
+        if item is None:
+            return None
+        return KeyUse(key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"]))
+
+    def available(self, buckets: Collection[Bucket]) -> Mapping[Bucket, int]:
+        found = self._batch_get([(table.bucket_pk(bucket), table.STATE_SK) for bucket in buckets])
+        levels = {pk: int(item[table.AVAILABLE]["N"]) for (pk, _), item in found.items()}
+        return {bucket: levels.get(table.bucket_pk(bucket), 0) for bucket in buckets}
+
+    def commit(self, transaction: Transaction) -> None:
+        actions = items.actions(self.table_name, transaction)
+        for attempt in range(COMMIT_ATTEMPTS_MAX):
+            if attempt:
+                self._pause(attempt)
+            try:
+                with self._call("TransactWriteItems"):
+                    # The token makes a try whose answer was lost, and its repeat by the SDK, one and the same.
+                    self.client.transact_write_items(TransactItems=actions, ClientRequestToken=transaction.events[0].id)
+            except self.client.exceptions.TransactionCanceledException as error:
+                refusal = items.refusal(transaction, error.response["CancellationReasons"])
+                if refusal is not None:
+                    raise refusal from error
+            except ContentionError:
+                continue
+            else:
+                return
+        raise ContentionError
+
+    def mark_published(self, events: Sequence[Envelope]) -> None:
+        for event in events:
+            try:
+                with self._call("UpdateItem"):
+                    self.client.update_item(
+                        TableName=self.table_name,
+                        Key={table.PK: {"S": event.subject}, table.SK: {"S": table.event_sk(event.streamversion)}},
+                        UpdateExpression="REMOVE #shard, #at",
+                        ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT},
+                    )
+            except (ClientError, ContentionError, StoreUnavailableError):
+                logger().warning("event stays due although it was published", exc_info=True)
+
+    def _batch_get(self, keys: Collection[_Key]) -> dict[_Key, Mapping[str, Any]]:
+        found: dict[_Key, Mapping[str, Any]] = {}
+        waiting: list[Mapping[str, Any]] = [{table.PK: {"S": pk}, table.SK: {"S": sk}} for pk, sk in keys]
+        attempt = 0
+        while waiting:
+            batch, waiting = waiting[:BATCH_KEYS_MAX], waiting[BATCH_KEYS_MAX:]
+            with self._call("BatchGetItem"):
+                answer = self.client.batch_get_item(
+                    RequestItems={self.table_name: {"Keys": batch, "ConsistentRead": True}}
+                )
+            for item in answer["Responses"][self.table_name]:
+                found[item[table.PK]["S"], item[table.SK]["S"]] = item
+            left = answer["UnprocessedKeys"].get(self.table_name)
+            if left:
+                attempt += 1
+                if attempt == READ_ATTEMPTS_MAX:
+                    raise ContentionError
+                self._pause(attempt)
+                waiting += left["Keys"]
+        return found
+
+    def _pause(self, attempt: int) -> None:
+        self.sleep(self.chance.uniform(0, min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_FIRST * 2**attempt)))
+
+    @contextmanager
+    def _call(self, operation: str) -> Iterator[None]:
+        """One call as a subsegment; what the SDK gave up on becomes ContentionError or StoreUnavailableError."""
+        try:
+            with subsegment("DynamoDB", "aws", aws={"operation": operation, "table_name": self.table_name}):
+                yield
+        except HTTPClientError as error:
+            raise StoreUnavailableError from error
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _BUSY:
+                raise ContentionError from error
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise StoreUnavailableError from error
+            raise

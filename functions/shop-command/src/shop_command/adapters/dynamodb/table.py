@@ -1,0 +1,65 @@
+"""Names of the table's keys, index and attributes: the one place that says them. `infra/table.yml` declares the same.
+
+| item | pk | sk |
+|---|---|---|
+| event | stream id | event#<10-digit version> |
+| state (snapshot of the fold) | stream id | state |
+| stock bucket | stock#<sku>#<bucket> | state |
+| used idempotency key | key#<digest of operation, caller and key> | key |
+
+The index `due` is sparse: an item is in it while something has to be done about it. An event is due until it has been
+published, a state when its reservation expires or its payment has to be settled.
+"""
+
+from datetime import datetime
+from typing import Final
+from zlib import crc32
+
+from shop_command.domain.stock import Bucket
+
+PK: Final = "pk"
+SK: Final = "sk"
+VERSION: Final = "version"
+EVENT: Final = "event"
+TYPE: Final = "type"
+TIME: Final = "time"
+STATE: Final = "state"
+AVAILABLE: Final = "available"
+HELD: Final = "held"
+SOLD: Final = "sold"
+BODY_DIGEST: Final = "body_digest"
+STREAM_ID: Final = "stream_id"
+DUE_INDEX: Final = "due"
+DUE_SHARD: Final = "due_shard"
+DUE_AT: Final = "due_at"
+
+DUE_SHARDS: Final = 8
+"""Partitions of the index take 1,000 writes a second each, and a command makes about four."""
+
+STATE_SK: Final = "state"
+KEY_SK: Final = "key"
+EVENT_SK_PREFIX: Final = "event#"
+
+
+def event_sk(version: int) -> str:
+    return f"{EVENT_SK_PREFIX}{version:010d}"
+
+
+LAST_EVENT_SK: Final = event_sk(9_999_999_999)
+
+
+def bucket_pk(bucket: Bucket) -> str:
+    return f"stock#{bucket.sku}#{bucket.number}"
+
+
+def key_pk(key_id: str) -> str:
+    return f"key#{key_id}"
+
+
+def due_shard(stream_id: str) -> str:
+    return str(crc32(stream_id.encode()) % DUE_SHARDS)
+
+
+def due_at(moment: datetime) -> str:
+    """Of one width, so that the order of the texts is the order in time."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

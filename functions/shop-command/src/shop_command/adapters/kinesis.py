@@ -1,0 +1,56 @@
+"""Publisher to a Kinesis stream."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shop_observability.logs import logger
+from shop_observability.tracing import subsegment
+from shop_shared import Envelope, encode
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+ATTEMPTS_MAX: Final = 3
+PAUSE_SECONDS_MAX: Final = 0.1
+
+
+@dataclass(frozen=True)
+class KinesisPublisher:
+    client: "KinesisClient"
+    stream_name: str
+    chance: Random
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def publish(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
+        published: list[Envelope] = []
+        failed = list(events)
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                self.sleep(self.chance.uniform(0, PAUSE_SECONDS_MAX))
+            try:
+                codes = self._put(failed)
+            except (BotoCoreError, ClientError):
+                # Some may have arrived all the same. They are published twice, which readers expect.
+                logger().warning("events stay due: Kinesis does not answer", exc_info=True)
+                return published
+            # The answer has an entry for each record, in order; a success of the call says nothing about them.
+            published += [event for event, code in zip(failed, codes, strict=True) if code is None]
+            failed = [event for event, code in zip(failed, codes, strict=True) if code is not None]
+            if not failed:
+                return published
+        logger().warning("events stay due: Kinesis refused them", extra={"refused": len(failed), "code": codes[-1]})
+        return published
+
+    def _put(self, events: Sequence[Envelope]) -> list[str | None]:
+        """The error code of each event, or None."""
+        with subsegment("Kinesis", "aws", aws={"operation": "PutRecords", "stream_name": self.stream_name}):
+            answer = self.client.put_records(
+                StreamName=self.stream_name,
+                Records=[{"Data": encode(event), "PartitionKey": event.partitionkey} for event in events],
+            )
+        return [record.get("ErrorCode") for record in answer["Records"]]

@@ -1,0 +1,59 @@
+"""Who asks, and how a repeat of the same request is recognized."""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shop_command.ports import KeyUse
+
+_RESERVATIONS: Final = uuid.UUID("8f1d2c9e-4b57-4b0c-9a55-0d2f6c7f3e11")
+"""Never change it: it is part of the id of every reservation."""
+
+
+class IdempotencyKeyReusedError(Exception):
+    """The same key came with another body before. Nothing has changed; only a new key helps."""
+
+
+@dataclass(frozen=True)
+class Request:
+    caller: str
+    idempotency_key: str
+    request_id: str
+    correlation_id: str
+
+    def reservation_id(self) -> str:
+        """A repeat meets its own stream. Unguessable as the caller's id is, and no use without being its owner."""
+        return str(uuid.uuid5(_RESERVATIONS, f"{self.caller}\n{self.idempotency_key}"))
+
+    def key_id(self, operation: str) -> str:
+        """Of this caller and operation alone: neither another route nor another caller can meet it."""
+        return _digest(operation, self.caller, self.idempotency_key)
+
+
+@dataclass(frozen=True)
+class Key:
+    """An idempotency key where the stream outlives the command, so that the key is remembered beside the stream."""
+
+    id: str
+    body_digest: str
+
+    @classmethod
+    def of(cls, request: Request, operation: str, **body: Any) -> "Key":
+        return cls(request.key_id(operation), _digest(json.dumps(body, sort_keys=True, default=_as_json)))
+
+    def used(self, stream_id: str, version: int) -> KeyUse:
+        return KeyUse(self.id, self.body_digest, stream_id, version)
+
+    def check(self, use: KeyUse) -> None:
+        if use.body_digest != self.body_digest:
+            raise IdempotencyKeyReusedError
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _as_json(value: Any) -> Any:
+    return value.model_dump(mode="json")

@@ -1,0 +1,100 @@
+"""The only wiring: settings from the environment, clients, adapters, use cases."""
+
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import boto3
+from botocore.config import Config
+
+from shop_command.adapters.dynamodb import DynamoDbEventStore
+from shop_command.adapters.kinesis import KinesisPublisher
+from shop_command.adapters.payment import StripeGateway
+from shop_command.adapters.system import SecretParameter, SystemClock, Uuid7
+from shop_command.application.journal import Journal
+from shop_command.application.products import Products
+from shop_command.application.purchases import Purchases
+from shop_command.application.reservations import Reservations
+from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, TraceHeader
+from shop_observability import tracing
+
+RESERVATION_SECONDS_DEFAULT: Final = 900
+AWS_CONFIG: Final = Config(
+    connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=4
+)
+
+
+class SettingsError(Exception):
+    """The function is deployed with an environment that it can't work in."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    table_name: str
+    stream_name: str
+    payment_url: str
+    payment_api_key_parameter: str
+    reservation_seconds: int
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Settings":
+        names = ("TABLE_NAME", "STREAM_NAME", "PAYMENT_URL", "PAYMENT_API_KEY_PARAMETER")
+        missing = [name for name in names if not environment.get(name)]
+        if missing:
+            raise SettingsError(f"missing in the environment: {', '.join(missing)}")
+        seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
+        if not seconds.isdecimal() or int(seconds) < 1:
+            raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
+        return cls(
+            table_name=environment["TABLE_NAME"],
+            stream_name=environment["STREAM_NAME"],
+            payment_url=environment["PAYMENT_URL"],
+            payment_api_key_parameter=environment["PAYMENT_API_KEY_PARAMETER"],
+            reservation_seconds=int(seconds),
+        )
+
+
+@dataclass(frozen=True)
+class Application:
+    products: Products
+    reservations: Reservations
+    purchases: Purchases
+
+
+@cache
+def application() -> Application:
+    """Built at the first request of an execution environment, and kept."""
+    settings = Settings.of(os.environ)
+    session = boto3.Session()
+    chance = random.Random()  # noqa: S311 - spreads load, hides nothing
+    api_key = SecretParameter(session.client("ssm", config=AWS_CONFIG), settings.payment_api_key_parameter)
+    return assemble(
+        store=DynamoDbEventStore(session.client("dynamodb", config=AWS_CONFIG), settings.table_name, chance),
+        publisher=KinesisPublisher(session.client("kinesis", config=AWS_CONFIG), settings.stream_name, chance),
+        gateway=StripeGateway(settings.payment_url, cache(api_key)),
+        clock=SystemClock(),
+        ids=Uuid7(),
+        chance=chance,
+        reservation_seconds=settings.reservation_seconds,
+    )
+
+
+def assemble(
+    *,
+    store: EventStore,
+    publisher: Publisher,
+    gateway: PaymentGateway,
+    clock: Clock,
+    ids: EventIds,
+    chance: random.Random,
+    reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
+    trace_header: TraceHeader = tracing.current_header,
+) -> Application:
+    """The use cases over any adapters: the deployed ones, or a test's."""
+    journal = Journal(store, publisher, clock, ids, trace_header)
+    return Application(
+        Products(journal, chance), Reservations(journal, chance, reservation_seconds), Purchases(journal, gateway)
+    )

@@ -1,0 +1,46 @@
+"""What the application needs to know of an aggregate to store it: its stream's id, its fold and what it owes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from shop_shared.values import OPEN
+
+State = TypeVar("State")
+Event = TypeVar("Event")
+
+
+@dataclass(frozen=True)
+class Stream(Generic[State, Event]):
+    id: str
+    states: TypeAdapter[State]
+    evolve: Callable[[State | None, Event], State | None]
+    due_at: Callable[[State, datetime], datetime | None]
+    """When somebody must look at this state again, as seen at the moment of its last event. None: never."""
+
+
+@dataclass(frozen=True)
+class Snapshot(Generic[State]):
+    """A stream's fold at a version. Version 0 and no state: there is no such stream."""
+
+    version: int
+    state: State | None
+
+
+def fold(stream: Stream[State, Event], state: State | None, events: tuple[Event, ...]) -> State:
+    for event in events:
+        state = stream.evolve(state, event)
+    if state is None:
+        raise AssertionError(f"{stream.id}: events that leave no state")
+    return state
+
+
+def to_json(stream: Stream[State, Event], state: State) -> str:
+    return stream.states.dump_json(state, exclude_none=True).decode()
+
+
+def from_json(stream: Stream[State, Event], state: str) -> State:
+    return stream.states.validate_json(state, context=OPEN)

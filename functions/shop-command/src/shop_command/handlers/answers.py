@@ -1,0 +1,88 @@
+"""The answers to commands, each built from the event that the command led to, now or when it was first sent."""
+
+import json
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+
+from shop_command.application.purchases import Pending
+from shop_command.domain import reservation
+from shop_observability.problem import ProblemError
+from shop_shared import Envelope
+from shop_shared.events import PaymentDeclined, PurchaseConfirmed
+
+SETTLE_RETRY_SECONDS: Final = 2
+
+
+def product(listed: Envelope) -> Response[str]:
+    data = listed.data.model_dump(mode="json")
+    return _json(201, {**data, **_position(listed)}, f"/products/{data['sku']}")
+
+
+def stock(received: Envelope) -> Response[str]:
+    data = received.data.model_dump(mode="json", include={"sku", "quantity"})
+    return _json(201, {**data, **_position(received)}, f"/products/{data['sku']}")
+
+
+def reserved(placed: Envelope) -> Response[str]:
+    # Without the buckets that the stock came from.
+    data = placed.data.model_dump(
+        mode="json",
+        include={
+            "reservation_id": True,
+            "lines": {"__all__": {"sku", "quantity", "unit_price_minor"}},
+            "total": True,
+            "expires_at": True,
+        },
+    )
+    return _json(201, {**data, "status": "active", **_position(placed)}, f"/reservations/{data['reservation_id']}")
+
+
+def purchase(outcome: Envelope | Pending) -> Response[str]:
+    """Raises the 402 problem for a decline."""
+    if isinstance(outcome, Pending):
+        return _pending(outcome)
+    if isinstance(outcome.data, PaymentDeclined):
+        raise _declined(outcome, outcome.data)
+    assert isinstance(outcome.data, PurchaseConfirmed), outcome.type  # noqa: S101 - no other event ends an attempt
+    fields = {"purchase_id", "reservation_id", "total", "payment_intent_id"}
+    data = outcome.data.model_dump(mode="json", include=fields)
+    return _json(201, {**data, "status": "purchased", **_position(outcome)}, f"/purchases/{data['purchase_id']}")
+
+
+def _pending(pending: Pending) -> Response[str]:
+    body = {
+        "reservation_id": pending.reservation_id,
+        "status": "paying",
+        "total": pending.total.model_dump(mode="json"),
+        "payment_intent_id": pending.payment_intent_id,
+        "stream_id": reservation.stream(pending.reservation_id).id,
+        "stream_version": pending.stream_version,
+    }
+    location = f"/reservations/{pending.reservation_id}"
+    return _json(202, body, location, {"Retry-After": str(SETTLE_RETRY_SECONDS)})
+
+
+def _declined(outcome: Envelope, data: PaymentDeclined) -> ProblemError:
+    return ProblemError(
+        402,
+        "card-declined",
+        "Card declined",
+        "No money was taken. Until the reservation expires it can be purchased with another payment_method and a new "
+        "Idempotency-Key.",
+        code=data.code,
+        decline_code=data.decline_code or data.code,
+        reservation_id=data.reservation_id,
+        payment_intent_id=data.payment_intent_id,
+        **_position(outcome),
+    )
+
+
+def _position(event: Envelope) -> dict[str, Any]:
+    """Where a reader has to be to see the command's effect."""
+    return {"stream_id": event.subject, "stream_version": event.streamversion}
+
+
+def _json(status: int, body: dict[str, Any], location: str, headers: dict[str, str] | None = None) -> Response[str]:
+    all_headers = {"Location": location, "Cache-Control": "no-store", **(headers or {})}
+    return Response(status, "application/json", json.dumps(body, ensure_ascii=False), headers=all_headers)

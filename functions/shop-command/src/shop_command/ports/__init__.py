@@ -1,0 +1,23 @@
+"""What the application needs from outside. Everything with an effect, or that differs from run to run, is behind one
+of these; a simulation that wraps them sees, and can break, everything that the function does."""
+
+from shop_command.ports.payment import Captured as Captured
+from shop_command.ports.payment import Created as Created
+from shop_command.ports.payment import Declined as Declined
+from shop_command.ports.payment import PaymentGateway as PaymentGateway
+from shop_command.ports.payment import Refused as Refused
+from shop_command.ports.payment import Unconfirmed as Unconfirmed
+from shop_command.ports.payment import Unknown as Unknown
+from shop_command.ports.publisher import Publisher as Publisher
+from shop_command.ports.store import ContentionError as ContentionError
+from shop_command.ports.store import EventStore as EventStore
+from shop_command.ports.store import KeyUse as KeyUse
+from shop_command.ports.store import KeyUsedError as KeyUsedError
+from shop_command.ports.store import StockShortError as StockShortError
+from shop_command.ports.store import StoredState as StoredState
+from shop_command.ports.store import StoreUnavailableError as StoreUnavailableError
+from shop_command.ports.store import Transaction as Transaction
+from shop_command.ports.store import VersionConflictError as VersionConflictError
+from shop_command.ports.system import Clock as Clock
+from shop_command.ports.system import EventIds as EventIds
+from shop_command.ports.system import TraceHeader as TraceHeader

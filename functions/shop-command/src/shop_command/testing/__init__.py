@@ -1,0 +1,11 @@
+"""Fakes of the ports that behave like the real adapters, and the makers of whole Lambda events. For tests only.
+
+The contract suites in `tests/` run for these fakes and for the adapters, so that they can't drift apart.
+"""
+
+from shop_command.testing.events import http_event as http_event
+from shop_command.testing.fakes import FakeClock as FakeClock
+from shop_command.testing.fakes import FakeGateway as FakeGateway
+from shop_command.testing.fakes import FakePublisher as FakePublisher
+from shop_command.testing.fakes import InMemoryEventStore as InMemoryEventStore
+from shop_command.testing.fakes import SequentialIds as SequentialIds
