@@ -1,4 +1,4 @@
-"""Makes the named queries on the emulator, whose CloudFormation has no type for them. On AWS, named-queries.yml does."""
+"""Makes the named queries on the emulator, whose CloudFormation has no type for them. named-queries.yml is for AWS."""
 
 import sys
 from pathlib import Path

@@ -130,10 +130,9 @@ def interpreter(python: str) -> str:
     for candidate in [Path(sys.executable), *on_path, *sorted(pyenv.glob(f"{python}*/bin/python{python}"))]:
         # Asked, not believed: pyenv's shims answer to a name and then fail, and .venv/bin/python3.13 may be a 3.11.
         ask = [str(candidate), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-        if (
-            candidate.is_file()
-            and subprocess.run(ask, check=False, capture_output=True).stdout.decode().strip() == python
-        ):
+        if not candidate.is_file():
+            continue
+        if subprocess.run(ask, check=False, capture_output=True, text=True).stdout.strip() == python:
             return str(candidate)
     raise BuildError(
         f"Python {python} is needed to compile for Lambda, and none is on PATH or in {pyenv}. Install it "
