@@ -4,13 +4,22 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shop_observability import tracing
-from shop_observability.tracing import TraceHeader, current_header, request_header, segment, subsegment
+from shop_observability.tracing import (
+    TraceHeader,
+    current_header,
+    record,
+    request_header,
+    segment,
+    subsegment,
+    timeline,
+)
 
 ROOT = "1-5759e988-bd862e3fe1be46a994272793"
 PARENT = "53995c3f42cd8ad8"
@@ -76,6 +85,37 @@ def test_segments_nest_so_that_a_batch_can_hold_the_traces_of_its_events(daemon:
     event, outer = daemon.documents()
     assert (event["name"], event["trace_id"]) == ("event", ROOT)
     assert [call["name"] for call in outer["subsegments"]] == ["postgresql"]
+
+
+def test_work_that_is_over_is_told_again_in_the_trace_of_each_that_it_was_done_for(daemon: Daemon) -> None:
+    other = TraceHeader("1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa", None, sampled=True)
+    unsampled = TraceHeader("1-5759e988-bbbbbbbbbbbbbbbbbbbbbbbb", None, sampled=False)
+    with timeline() as work, subsegment("postgresql", "remote", sql={"database_type": "PostgreSQL"}):
+        time.sleep(0.01)
+    time.sleep(0.01)
+    for header in (SAMPLED, None, unsampled, other):
+        record("shop-dispatch", header, work, stream_version=2)
+
+    first, second = daemon.documents()
+    assert [(document["trace_id"], document.get("parent_id")) for document in (first, second)] == [
+        (ROOT, PARENT),
+        (other.root, None),
+    ]
+    for document in (first, second):
+        assert document["annotations"] == {"stream_version": 2}
+        assert (document["start_time"], document["end_time"]) == (work.started, work.ended)
+        (call,) = document["subsegments"]
+        assert (call["name"], call["sql"]) == ("postgresql", {"database_type": "PostgreSQL"})
+        assert work.started <= call["start_time"] < call["end_time"] - 0.009 < work.ended
+
+
+def test_a_timeline_notes_what_happens_inside_of_it_and_nothing_after() -> None:
+    with timeline() as work:
+        with subsegment("postgresql"):
+            pass
+    with subsegment("Kinesis"):
+        pass
+    assert [call.name for call in work.calls] == ["postgresql"]
 
 
 def test_an_unsampled_event_inside_a_sampled_batch_sends_nothing_of_its_own(daemon: Daemon) -> None:

@@ -6,9 +6,10 @@ Nothing here ever fails the work that it traces. Exceptions are recorded by thei
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -42,8 +43,30 @@ class TraceHeader:
         return f"Root={self.root}{parent};Sampled={int(bool(self.sampled))}"
 
 
+@dataclass(frozen=True)
+class Call:
+    """A subsegment that is over."""
+
+    name: str
+    namespace: Namespace
+    details: dict[str, dict[str, Any]]
+    started: float
+    ended: float
+
+
+@dataclass
+class Timeline:
+    """When some work began and ended, as seconds of the epoch, and what it called."""
+
+    started: float
+    ended: float = 0.0
+    calls: list[Call] = field(default_factory=list)
+
+
 _current: TraceHeader | None = None
 """Of the innermost open segment, sampled or not. An execution environment serves one request at a time."""
+_timeline: Timeline | None = None
+"""Of the innermost open `timeline`."""
 
 
 def request_header(client: str | None) -> TraceHeader | None:
@@ -79,20 +102,39 @@ def segment(name: str, header: TraceHeader | None, **annotations: str | int | bo
 @contextmanager
 def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, Any]) -> Iterator[None]:
     """A call inside the open segment. `details` are X-Ray's blocks: `aws`, `sql`, `http`, or `annotations`."""
-    if _current is None or not _current.sampled:
-        yield
-        return
-    recorder = _recorder()
-    entity = recorder.begin_subsegment(name, namespace)
+    started = time.time()
     try:
-        for block, values in details.items():
-            getattr(entity, block).update(values)
-        yield
-    except BaseException as error:
-        _mark_fault(entity, error)
-        raise
+        if _current is None or not _current.sampled:
+            yield
+        else:
+            with _recorded_subsegment(name, namespace, details):
+                yield
     finally:
-        recorder.end_subsegment()
+        if _timeline is not None:
+            _timeline.calls.append(Call(name, namespace, details, started, time.time()))
+
+
+@contextmanager
+def timeline() -> Iterator[Timeline]:
+    """Notes the work inside, sampled or not, so that it can be told again in other traces by `record`."""
+    global _timeline  # noqa: PLW0603 - see _timeline
+    outer = _timeline
+    _timeline = work = Timeline(time.time())
+    try:
+        yield work
+    finally:
+        work.ended = time.time()
+        _timeline = outer
+
+
+def record(name: str, header: TraceHeader | None, work: Timeline, **annotations: str | int | bool) -> None:
+    """Sends a segment of work that is over. A batch is done at once, and belongs in the trace of each of its events."""
+    if header is None or not header.sampled:
+        return
+    with _recorded_segment(name, header, annotations, work):
+        for call in work.calls:
+            with _recorded_subsegment(call.name, call.namespace, call.details, call):
+                pass
 
 
 def current_header() -> str | None:
@@ -112,13 +154,18 @@ def annotate(**annotations: str | int | bool) -> None:
 
 
 @contextmanager
-def _recorded_segment(name: str, header: TraceHeader, annotations: dict[str, str | int | bool]) -> Iterator[None]:
+def _recorded_segment(
+    name: str, header: TraceHeader, annotations: dict[str, str | int | bool], over: Timeline | None = None
+) -> Iterator[None]:
+    """`over`: its times, if they lie in the past."""
     from aws_xray_sdk.core.context import Context  # noqa: PLC0415 - half a second, only for a sampled request
 
     recorder = _recorder()
     outer_context = recorder.context
     recorder.context = Context("IGNORE_ERROR")
     entity = recorder.begin_segment(name, traceid=header.root, parent_id=header.parent, sampling=1)
+    if over:
+        entity.start_time = over.started
     try:
         for key, value in annotations.items():
             entity.put_annotation(key, value)
@@ -127,8 +174,27 @@ def _recorded_segment(name: str, header: TraceHeader, annotations: dict[str, str
         _mark_fault(entity, error)
         raise
     finally:
-        recorder.end_segment()
+        recorder.end_segment(over.ended if over else None)
         recorder.context = outer_context
+
+
+@contextmanager
+def _recorded_subsegment(
+    name: str, namespace: Namespace, details: dict[str, dict[str, Any]], over: Call | None = None
+) -> Iterator[None]:
+    recorder = _recorder()
+    entity = recorder.begin_subsegment(name, namespace)
+    if over:
+        entity.start_time = over.started
+    try:
+        for block, values in details.items():
+            getattr(entity, block).update(values)
+        yield
+    except BaseException as error:
+        _mark_fault(entity, error)
+        raise
+    finally:
+        recorder.end_subsegment(over.ended if over else None)
 
 
 @cache

@@ -1,0 +1,51 @@
+"""The catalogue: one row for each product stream."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from shop_shared import Envelope
+from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived
+
+
+class ProductChange(NamedTuple):
+    sku: str
+    version: int
+    name: str | None = None
+    description: str | None = None
+    price_minor: int | None = None
+    currency: str | None = None
+    status: str | None = None
+    listed_at: datetime | None = None
+
+
+def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
+    changes: dict[str, ProductChange] = {}
+    for event in events:
+        match event.data:
+            case ProductListed() as data:
+                changes[data.sku] = ProductChange(
+                    data.sku,
+                    event.streamversion,
+                    data.name,
+                    data.description,
+                    data.price.amount_minor,
+                    data.price.currency,
+                    "listed",
+                    event.time,
+                )
+            case ProductRepriced(sku=sku, price=price):
+                changes[sku] = _earlier(changes, sku)._replace(
+                    version=event.streamversion, price_minor=price.amount_minor, currency=price.currency
+                )
+            case ProductRetired(sku=sku):
+                changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion, status="retired")
+            case StockReceived(sku=sku):
+                changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion)
+            case _:
+                pass  # of another projection
+    return sorted(changes.values())
+
+
+def _earlier(changes: dict[str, ProductChange], sku: str) -> ProductChange:
+    return changes.get(sku) or ProductChange(sku, 0)

@@ -1,0 +1,34 @@
+"""The projections: each folds newly applied events into the changes of one table.
+
+Events of one stream come in order and each exactly once; streams come in any order. So a row that belongs to a stream
+may be replaced field by field (None: as it was), and a row that many streams feed may only be added to.
+
+To add one: a table (migrations), a fold here, a line in PROJECTIONS, a statement of the same name in the adapter.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shop_dispatch.domain.products import product_changes
+from shop_dispatch.domain.reservations import reservation_changes
+from shop_dispatch.domain.sales import sales_changes
+from shop_dispatch.domain.stock import stock_changes
+from shop_shared import Envelope
+
+
+@dataclass(frozen=True)
+class Projection:
+    table: str
+    fold: Callable[[Iterable[Envelope]], Sequence[tuple[Any, ...]]]
+    """Rows in the order of their keys, each key once."""
+
+
+# Batches lock rows in this order, and by key within a table, so that no two wait for each other in a circle. The tables
+# that many streams feed come last, right before the commit: others wait for their rows.
+PROJECTIONS: Final = (
+    Projection("product", product_changes),
+    Projection("reservation", reservation_changes),
+    Projection("stock", stock_changes),
+    Projection("sales_daily", sales_changes),
+)

@@ -1,0 +1,103 @@
+"""From a record's bytes to an event that can be applied, or to the cause why it can't. Never raises."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from shop_shared import Envelope, EventData, MalformedEventError, decode
+from shop_shared.events import (
+    ProductListed,
+    ProductRepriced,
+    ProductRetired,
+    ReservationPlaced,
+    StockReceived,
+)
+
+_STREAM_ID = re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
+_FIRST: Final = (ProductListed, ReservationPlaced)
+
+
+class Trace(NamedTuple):
+    """The trace of the request that an event came from, and what to find it by."""
+
+    header: str
+    stream_id: str
+    event_type: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    envelope: Envelope
+    text: str
+    """The record as it came, fields that this version does not know included."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.envelope.subject, self.envelope.streamversion
+
+    @property
+    def trace(self) -> Trace:
+        envelope = self.envelope
+        return Trace(envelope.awstraceheader or "", envelope.subject, envelope.type, envelope.correlationid)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    payload: bytes
+    cause: str
+    stream_id: str | None = None
+    """What the record claims, where that much can be read. The stream waits for this version by itself."""
+    stream_version: int | None = None
+
+
+def read(record: bytes) -> Event | Parked:
+    try:
+        text = record.decode()
+        envelope = decode(text)
+        _check(envelope, record)
+    # Nesting by the thousand is valid JSON, and more than the parser takes.
+    except (MalformedEventError, UnicodeDecodeError, RecursionError) as error:
+        return Parked(record, f"{type(error).__name__}: {error}"[:1_000], *_claim(record))
+    return Event(envelope, text)
+
+
+def _check(envelope: Envelope, record: bytes) -> None:
+    """What the schemas can't say, and the tables rely on."""
+    data = envelope.data
+    if envelope.subject != _stream_of(data):
+        raise MalformedEventError("the subject is not the stream that the data belongs to")
+    if envelope.streamversion == 1 and not isinstance(data, _FIRST):
+        raise MalformedEventError(f"a stream can't begin with {envelope.type}")
+    instants = [envelope.time, data.expires_at] if isinstance(data, ReservationPlaced) else [envelope.time]
+    if not all(map(_has_neighbours, instants)):
+        raise MalformedEventError("a time at the end of the calendar")
+    # PostgreSQL's text has no NUL. With escaped backslashes out of the way, what looks like one is one.
+    if b"\\u0000" in record.replace(b"\\\\", b""):
+        raise MalformedEventError("a text holds NUL")
+
+
+def _stream_of(data: EventData) -> str:
+    match data:
+        case ProductListed(sku=sku) | ProductRepriced(sku=sku) | StockReceived(sku=sku) | ProductRetired(sku=sku):
+            return f"product-{sku}"
+        case _:
+            # Not by asking for a field first: readers are open, so an event may carry any other field too.
+            return f"reservation-{getattr(data, 'reservation_id', '')}"
+
+
+def _has_neighbours(instant: datetime) -> bool:
+    # In another time zone it must still be a date that both Python and PostgreSQL have.
+    return 1 < instant.year < 9999
+
+
+def _claim(record: bytes) -> tuple[str | None, int | None]:
+    try:
+        raw = json.loads(record)
+        stream_id, version = raw["subject"], raw["streamversion"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None, None
+    known = isinstance(stream_id, str) and _STREAM_ID.fullmatch(stream_id)
+    return stream_id if known else None, version if type(version) is int and 0 < version < 2**31 else None

@@ -1,0 +1,75 @@
+"""Reservations, which become purchases: one row for each reservation stream."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from shop_shared import Envelope
+from shop_shared.events import (
+    PaymentDeclined,
+    PaymentRequested,
+    PurchaseConfirmed,
+    PurchaseRefunded,
+    ReservationCancelled,
+    ReservationExpired,
+    ReservationPlaced,
+)
+from shop_shared.values import Lines
+
+
+class ReservationChange(NamedTuple):
+    reservation_id: str
+    version: int
+    status: str
+    customer_id: str | None = None
+    lines: str | None = None
+    total_minor: int | None = None
+    currency: str | None = None
+    placed_at: datetime | None = None
+    expires_at: datetime | None = None
+    payment_intent_id: str | None = None
+    purchased_at: datetime | None = None
+
+
+def reservation_changes(events: Iterable[Envelope]) -> list[ReservationChange]:
+    changes: dict[str, ReservationChange] = {}
+    for event in events:
+        if fields := _fields(event):
+            reservation_id = event.subject.removeprefix("reservation-")
+            earlier = changes.get(reservation_id) or ReservationChange(reservation_id, 0, "")
+            changes[reservation_id] = earlier._replace(version=event.streamversion, **fields)
+    return sorted(changes.values(), key=lambda change: change.reservation_id)
+
+
+def _fields(event: Envelope) -> dict[str, Any]:
+    match event.data:
+        case ReservationPlaced() as data:
+            return {
+                "status": "active",
+                "customer_id": data.customer_id,
+                "lines": _public(data.lines),
+                "total_minor": data.total.amount_minor,
+                "currency": data.total.currency,
+                "placed_at": event.time,
+                "expires_at": data.expires_at,
+            }
+        case PaymentRequested(payment_intent_id=intent):
+            return {"status": "paying", "payment_intent_id": intent}
+        case PaymentDeclined():
+            return {"status": "active"}  # another card may be tried
+        case PurchaseConfirmed(payment_intent_id=intent):
+            return {"status": "purchased", "payment_intent_id": intent, "purchased_at": event.time}
+        case ReservationCancelled():
+            return {"status": "cancelled"}
+        case ReservationExpired():
+            return {"status": "expired"}
+        case PurchaseRefunded():
+            return {"status": "refunded"}
+        case _:
+            return {}  # of another projection
+
+
+def _public(lines: Lines) -> str:
+    """Without the allocations: how stock is split over buckets is the command side's own affair."""
+    return json.dumps([line.model_dump(include={"sku", "quantity", "unit_price_minor"}) for line in lines])

@@ -1,0 +1,36 @@
+"""Units and revenue by day, product and currency, net of refunds. A refund counts on its own day."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date
+from typing import NamedTuple
+
+from shop_dispatch.domain.stock import NEVER_CONFIRMED
+from shop_shared import Envelope
+from shop_shared.events import PurchaseConfirmed, PurchaseRefunded
+
+
+class SalesChange(NamedTuple):
+    day: date
+    sku: str
+    currency: str
+    units: int
+    revenue_minor: int
+
+
+def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
+    totals: dict[tuple[date, str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for event in events:
+        match event.data:
+            case PurchaseConfirmed() as data:
+                sign = 1
+            case PurchaseRefunded() as data if data.reason != NEVER_CONFIRMED:
+                sign = -1
+            case _:
+                continue
+        day = event.time.astimezone(UTC).date()
+        for line in data.lines:
+            key = (day, line.sku, data.total.currency)
+            units, revenue_minor = totals[key]
+            totals[key] = (units + sign * line.quantity, revenue_minor + sign * line.total_minor())
+    return [SalesChange(*key, *total) for key, total in sorted(totals.items())]

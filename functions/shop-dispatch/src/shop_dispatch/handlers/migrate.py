@@ -1,0 +1,13 @@
+"""Brings the read model's schema up to date. A step of each deployment, invoked with `{}`."""
+
+from typing import Any
+
+from shop_dispatch import bootstrap
+from shop_observability.logs import logger
+
+
+def handler(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    migrated = bootstrap.migrate()
+    answer = {"applied": list(migrated.applied), "current": migrated.current}
+    logger().info("migrated", extra=answer)
+    return answer

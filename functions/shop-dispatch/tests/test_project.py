@@ -1,0 +1,354 @@
+"""The projection on a real PostgreSQL: exactly once, in order within a stream, whatever the delivery."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from itertools import permutations
+from random import Random
+from threading import Barrier
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from shop_shared import encode
+
+from shop_dispatch.adapters.postgres import PostgresReadModel
+from shop_dispatch.application.project import Project
+from shop_dispatch.domain.records import read
+
+Item = TypeVar("Item")
+
+
+def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reservation: Any) -> None:
+    mug, order = product("MUG"), reservation(1, {"MUG": 2})
+    counts = read_model.project(
+        mug.listed(), mug.received(10), order.placed(), order.requested(), order.confirmed(NOON)
+    )
+    assert (counts.applied, counts.waiting, counts.duplicates, counts.parked) == (5, 0, 0, 0)
+    assert read_model.query("SELECT * FROM read_v1.products", "shop_query") == [
+        ("MUG", "The MUG", "Holds tea.", 1_250, "EUR", 8, "listed", 2, NOON)
+    ]
+    lines = [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1_250}]
+    assert read_model.query("SELECT * FROM read_v1.reservations", "shop_query") == [
+        (order.id, CUSTOMER, "purchased", lines, 2_500, "EUR", NOON, NOON.replace(minute=15), "pi_1", 3)
+    ]
+    assert read_model.query("SELECT * FROM read_v1.purchases", "shop_query") == [
+        (order.id, order.id, CUSTOMER, "purchased", lines, 2_500, "EUR", "pi_1", NOON, 3)
+    ]
+    assert read_model.query("SELECT * FROM read_v1.sales_daily", "shop_query") == [
+        (date(2026, 3, 4), "MUG", "EUR", 2, 2_500)
+    ]
+
+
+def test_rows_of_earlier_batches_change_only_where_an_event_says_so(
+    read_model: Any, product: Any, reservation: Any
+) -> None:
+    mug, order = product("MUG"), reservation(1, {"MUG": 2})
+    read_model.project(mug.listed(), order.placed())
+    read_model.project(mug.repriced(990), mug.received(5), order.requested())
+    read_model.project(mug.retired(), order.declined())
+    assert read_model.query("SELECT * FROM read_v1.products") == [
+        ("MUG", "The MUG", "Holds tea.", 990, "EUR", 3, "retired", 4, NOON)
+    ]
+    assert read_model.query("SELECT status, total_minor, payment_intent_id, version FROM read_v1.reservations") == [
+        ("active", 2_500, "pi_1", 3)
+    ]
+
+
+def test_every_order_split_and_repetition_ends_in_the_same_tables(
+    read_model: Any, product: Any, reservation: Any
+) -> None:
+    mug, order = product("MUG"), reservation(1, {"MUG": 2})
+    history = [mug.listed(), mug.received(10), order.placed(), order.confirmed(NOON)]
+    read_model.project(*history)
+    expected = read_model.tables()
+    deliveries = 0
+    for order_of_arrival in permutations(history):
+        for number, batches in enumerate(splits(order_of_arrival)):
+            read_model.clear()
+            for batch in batches:
+                # Each event arrives in its batch once or twice, and some once more with all the rest at the end.
+                read_model.project(*batch, *(batch if number % 2 else ()))
+            again = read_model.project(*history[number % 4 :])
+            assert again.applied == 0
+            assert again.duplicates == len(history[number % 4 :])
+            assert read_model.tables() == expected
+            deliveries += 1
+    assert deliveries == 24 * 8
+
+
+def test_a_gap_holds_back_its_own_stream_and_no_other(read_model: Any, product: Any, reservation: Any) -> None:
+    mug, pot = product("MUG"), product("POT")
+    listed, received, repriced = mug.listed(), mug.received(10), mug.repriced(990)
+    counts = read_model.project(listed, repriced, pot.listed())
+    assert (counts.applied, counts.waiting) == (2, 1)
+    assert products(read_model) == [("MUG", 1_250, 1), ("POT", 1_250, 1)]
+    counts = read_model.project(received)
+    assert (counts.applied, counts.waiting, counts.duplicates) == (2, 0, 0)
+    assert products(read_model) == [("MUG", 990, 3), ("POT", 1_250, 1)]
+
+
+def test_a_repeated_event_that_still_waits_is_a_duplicate(read_model: Any, product: Any) -> None:
+    mug = product("MUG")
+    mug.version = 1
+    received = mug.received(10)
+    assert read_model.project(received, received).duplicates == 1
+    counts = read_model.project(received)
+    assert (counts.applied, counts.waiting, counts.duplicates) == (0, 1, 1)
+
+
+def test_stock_counts_before_its_product_is_known(read_model: Any, product: Any, reservation: Any) -> None:
+    read_model.project(reservation(1, {"MUG": 2}).placed())
+    assert read_model.query("SELECT * FROM read_v1.products") == []
+    mug = product("MUG")
+    read_model.project(mug.listed())
+    assert read_model.query("SELECT available FROM read_v1.products") == [(0,)]
+    read_model.project(mug.received(10))
+    assert read_model.query("SELECT available FROM read_v1.products") == [(8,)]
+
+
+def test_what_cannot_be_read_is_parked_and_holds_up_only_its_own_stream(
+    read_model: Any, product: Any, reservation: Any
+) -> None:
+    mug, pot = product("MUG"), product("POT")
+    listed, broken, received = mug.listed(), mug.repriced(990), mug.received(10)
+    poison = encode(broken).replace(b'"amount_minor":990', b'"amount_minor":"jane@example.com"')
+    newer = encode(pot.listed()).replace(b"listed.v1", b"listed.v9")
+    records = [encode(listed), poison, encode(received), newer, b"\xff\xfe", encode(reservation(1, {"POT": 1}).placed())]
+
+    counts = read_model.project_records(records)
+
+    assert (counts.records, counts.applied, counts.waiting, counts.parked) == (6, 2, 1, 3)
+    assert products(read_model) == [("MUG", 1_250, 1)]
+    rows = read_model.query("SELECT stream_id, stream_version, payload, cause FROM shop.parked ORDER BY stream_id")
+    assert [row[:3] for row in rows] == [("product-MUG", 2, poison), ("product-POT", 1, newer), (None, None, b"\xff\xfe")]
+    assert "amount_minor" in rows[0][3]
+    assert "jane" not in rows[0][3]
+    assert "UnknownEventTypeError" in rows[1][3]
+
+    read_model.project_records(records)
+    assert read_model.query("SELECT count(*) FROM shop.parked") == [(3,)]
+    # Once it can be read, all that waited flows.
+    assert read_model.project(broken).applied == 2
+    assert products(read_model) == [("MUG", 990, 3)]
+
+
+def test_an_event_that_can_no_longer_be_read_waits_like_a_gap(read_model: Any, product: Any) -> None:
+    mug = product("MUG")
+    listed, received, repriced = mug.listed(), mug.received(10), mug.repriced(990)
+    read_model.project(received, repriced)
+    with read_model.open("shop_owner") as connection:
+        # As if it had been logged by a newer release, which was then rolled back.
+        connection.execute("UPDATE shop.event_log SET event = replace(event, 'received.v1', 'received.v2')")
+    counts = read_model.project(listed)
+    assert (counts.applied, counts.waiting) == (1, 2)
+
+
+def test_the_same_batch_twice_at_once_applies_once(read_model: Any, product: Any, reservation: Any) -> None:
+    mug = product("MUG")
+    orders = [reservation(number, {"MUG": 1}) for number in range(50)]
+    batch = [mug.listed(), mug.received(100), *(order.placed() for order in orders), *(o.confirmed() for o in orders)]
+    concurrently(read_model, [batch] * 4)
+    assert read_model.query("SELECT * FROM shop.stock") == [("MUG", 100, 0, 50)]
+    assert read_model.query("SELECT units, revenue_minor FROM shop.sales_daily") == [(50, 50 * 1_250)]
+    assert read_model.query("SELECT count(*) FROM shop.event_log") == [(102,)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_totals_agree_with_a_model_that_never_sees_an_event(
+    read_model: Any, product: Any, reservation: Any, seed: int
+) -> None:
+    """Batches overlap, repeat, come in no order, and run four at once: neither a deadlock nor a double."""
+    random = Random(seed)
+    history, model = random_history(random, product, reservation)
+    # Each twice, in batches of all sizes; the last delivery of an event is as good as the first.
+    deliveries = random.sample(history * 2, len(history) * 2)
+    batches = []
+    while deliveries:
+        size = random.randint(1, 40)
+        batches.append(deliveries[:size])
+        deliveries = deliveries[size:]
+
+    concurrently(read_model, batches)
+
+    assert read_model.query("SELECT count(*) FROM shop.event_log") == [(len(history),)]
+    stock = {row[0]: row[1:] for row in read_model.query("SELECT sku, received, held, sold FROM shop.stock")}
+    assert stock == {sku: (model["received"][sku], model["held"][sku], model["sold"][sku]) for sku in SKUS}
+    sales = {row[:2]: row[2] for row in read_model.query("SELECT sku, day, units FROM read_v1.sales_daily")}
+    assert sales == model["units"]
+    statuses = Counter(row[0] for row in read_model.query("SELECT status FROM read_v1.reservations"))
+    assert statuses == model["statuses"]
+
+
+def test_a_failure_before_the_commit_leaves_nothing_and_a_redelivery_all(
+    read_model: Any, product: Any, reservation: Any
+) -> None:
+    mug, order = product("MUG"), reservation(1, {"MUG": 2})
+    batch = [encode(event) for event in (mug.listed(), mug.received(5), order.placed(), order.confirmed())]
+    poisoned = [*batch, b"not an event"]
+    calls: list[str] = []
+    with pytest.raises(Crash):
+        Project(CrashingReadModel(read_model.connection, calls, crash_at=None))([*poisoned])
+    assert calls[-1] == "commit"
+    for step in range(len(calls)):
+        with pytest.raises(Crash):
+            Project(CrashingReadModel(read_model.connection, [], crash_at=step))([*poisoned])
+        assert not any(read_model.tables().values())
+        assert read_model.query("SELECT * FROM shop.parked") == []
+    assert read_model.project_records(poisoned).applied == 4
+
+
+def test_a_batch_is_redone_on_a_new_connection_when_the_server_cut_the_kept_one(read_model: Any, product: Any) -> None:
+    mug = product("MUG")
+    read_model.project(mug.listed())
+    with psycopg.connect(read_model.database.superuser_url, autocommit=True) as superuser:
+        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop_dispatch'")
+    assert read_model.project(mug.received(10)).applied == 1
+
+
+def test_the_log_keeps_fields_that_this_version_does_not_know(read_model: Any, product: Any) -> None:
+    record = encode(product("MUG").listed()).replace(b'"stock_buckets"', b'"colour":"blue","stock_buckets"')
+    assert read_model.project_records([record]).applied == 1
+    ((text,),) = read_model.query("SELECT event FROM shop.event_log")
+    assert text.encode() == record
+    assert json.loads(text)["data"]["colour"] == "blue"
+
+
+def test_the_number_of_statements_does_not_grow_with_the_batch(
+    read_model: Any, product: Any, reservation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def statements_of(batch: Sequence[Any]) -> int:
+        calls = 0
+        original = psycopg.Cursor.execute
+
+        def execute(cursor: Any, *arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return original(cursor, *arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(psycopg.Cursor, "execute", execute)
+            read_model.project(*batch)
+        return calls
+
+    def purchases(first: int, count: int) -> list[Any]:
+        mug, orders = product(f"MUG-{first}"), [reservation(first + n, {f"MUG-{first}": 1}) for n in range(count)]
+        return [mug.listed(), mug.received(5), *(order.placed() for order in orders), *(o.confirmed() for o in orders)]
+
+    assert statements_of(purchases(0, 1)) == statements_of(purchases(100, 300))
+
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+CUSTOMER = "0f9a6c1e-customer"
+SKUS = ("MUG", "POT", "TEA")
+
+
+def products(read_model: Any) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = read_model.query("SELECT sku, price_minor, version FROM read_v1.products ORDER BY sku")
+    return rows
+
+
+def splits(items: Sequence[Item]) -> Iterator[list[Sequence[Item]]]:
+    """Every way to cut the items into batches."""
+    for cuts in range(2 ** (len(items) - 1)):
+        edges = [0, *(place for place in range(1, len(items)) if cuts >> (place - 1) & 1), len(items)]
+        yield [items[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+
+
+def concurrently(read_model: Any, batches: Sequence[Sequence[Any]], workers: int = 4) -> None:
+    """Each worker has a connection of its own, and all begin at once."""
+    barrier = Barrier(workers)
+
+    def work(number: int) -> None:
+        with read_model.open("shop_dispatch") as connection:
+            project = Project(PostgresReadModel(Kept(connection)))
+            barrier.wait()
+            for batch in batches[number::workers]:
+                project([encode(event) for event in batch])
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+
+
+class Kept:
+    """The part of Reconnecting that a repository needs, without a second try."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+
+    def run(self, work: Any) -> Any:
+        return work(self.connection)
+
+
+def random_history(random: Random, product: Any, reservation: Any) -> tuple[list[Any], dict[str, Any]]:
+    """A shop's life as events, and its totals, kept beside them by hand."""
+    model: dict[str, Any] = {name: Counter() for name in ("received", "held", "sold", "units", "statuses")}
+    history = []
+    for sku in SKUS:
+        stream = product(sku)
+        history.append(stream.listed())
+        for _ in range(random.randint(1, 5)):
+            quantity = random.randint(1, 500)
+            history.append(stream.received(quantity))
+            model["received"][sku] += quantity
+    for number in range(60):
+        quantities = {sku: random.randint(1, 3) for sku in random.sample(SKUS, random.randint(1, 3))}
+        order = reservation(number, quantities)
+        day, refund_day = NOON.replace(day=random.randint(1, 3)), NOON.replace(day=random.randint(4, 5))
+        end = random.choice(["active", "cancelled", "expired", "paying", "purchased", "refunded"])
+        history.append(order.placed())
+        if end in {"cancelled", "expired"}:
+            history.append(getattr(order, end)())
+        if end in {"paying", "purchased", "refunded"}:
+            history.append(order.requested())
+        if end in {"purchased", "refunded"}:
+            history.append(order.confirmed(day))
+        if end == "refunded":
+            history.append(order.refunded(refund_day))
+        model["statuses"][end] += 1
+        for sku, quantity in quantities.items():
+            model["held"][sku] += quantity if end in {"active", "paying"} else 0
+            model["sold"][sku] += quantity if end == "purchased" else 0
+            if end in {"purchased", "refunded"}:
+                model["units"][sku, day.date()] += quantity
+            if end == "refunded":
+                model["units"][sku, refund_day.date()] -= quantity
+    assert all(not hasattr(read(encode(event)), "cause") for event in history)
+    return history, model
+
+
+class Crash(BaseException):
+    """The process dies: nothing after it runs, and the server sees the connection go."""
+
+
+class CrashingReadModel(PostgresReadModel):
+    """Dies at one of the transaction's calls, counting from 0; without `crash_at` right before the commit."""
+
+    def __init__(self, connection: Any, calls: list[str], crash_at: int | None) -> None:
+        super().__init__(connection)
+        self.calls, self.crash_at = calls, crash_at
+
+    def transact(self, work: Any) -> Any:
+        def until_the_crash(transaction: Any) -> Any:
+            work(Crashing(transaction, self))
+            self.calls.append("commit")
+            raise Crash
+
+        return super().transact(until_the_crash)
+
+
+class Crashing:
+    def __init__(self, transaction: Any, model: CrashingReadModel) -> None:
+        self.transaction, self.model = transaction, model
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            self.model.calls.append(name)
+            answer = getattr(self.transaction, name)(*arguments)
+            if len(self.model.calls) - 1 == self.model.crash_at:
+                raise Crash
+            return answer
+
+        return call
