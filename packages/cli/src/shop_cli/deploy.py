@@ -96,7 +96,7 @@ def migrate(state: State) -> str:
     answer = client(state, "lambda").invoke(FunctionName=f"shop-dispatch-{STAGE}-migrate", Payload=b"{}")
     body = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError") or not isinstance(body, dict):
-        raise ShopError(f"The migration failed: {json.dumps(body)}\nSee `npx serverless logs -f migrate --stage local`")
+        raise ShopError(f"The function migrate of shop-dispatch has failed: {json.dumps(body)}")
     return str(body.get("current", ""))
 
 

@@ -8,7 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from shop_cli import environment, local_run, report
+from shop_cli import demo as demonstration
+from shop_cli import environment, event_store, local_run, report, tracing
+from shop_cli.build import BuildError
+from shop_cli.build import build as build_artifact
 from shop_cli.errors import NotRunningError, ShopError
 from shop_cli.home import Home, Run
 from shop_cli.progress import Progress
@@ -95,6 +98,62 @@ def env(
         return
     home, run = running_shop()
     typer.echo(environment.shell_exports(home.state(), aws=run.aws))
+
+
+@app.command()
+def build(
+    function: Annotated[str, typer.Argument(help="Its folder in functions/, such as shop-query.")],
+    python: Annotated[str, typer.Option(help="The version of Python that it will run on.")] = "3.13",
+) -> None:
+    """Make the zip that a function is deployed as. Deploying does this by itself."""
+    try:
+        build_artifact(function, python)
+    except BuildError as error:
+        raise ShopError(str(error)) from error
+
+
+@app.command()
+def demo() -> None:
+    """Buy something over HTTP, have a card declined, and look at the purchase in every system that it went through."""
+    home, _ = running_shop(aws=True)
+    demonstration.run(home, Progress())
+
+
+@app.command()
+def trace(
+    trace_id: Annotated[str | None, typer.Argument(help="Such as 1-5759e988-bd862e3fe1be46a994272793.")] = None,
+    last: Annotated[bool, typer.Option("--last", help="The one of the last `shop demo`.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a recorded trace: what called what, and how long each took."""
+    home, _ = running_shop(aws=True)
+    state = home.state()
+    chosen = state.last_trace if last else trace_id
+    if not chosen or (last and trace_id):
+        raise ShopError("Name a trace, or use --last once ./shop demo has run", exit_code=2)
+    documents = tracing.documents(state, chosen)
+    if not documents:
+        raise ShopError(f"No trace {chosen}: a request is recorded when its X-Amzn-Trace-Id header says Sampled=1")
+    if as_json:
+        typer.echo(json.dumps({"id": chosen, "segments": documents}, indent=2))
+    else:
+        Progress().console.print(tracing.drawing(chosen, documents))
+
+
+@app.command()
+def events(
+    stream: Annotated[str, typer.Argument(help="A stream's id: product-<sku> or reservation-<id>.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show the events of a stream, as they are in the event store."""
+    home, _ = running_shop(aws=True)
+    found = event_store.read_stream(home.state(), stream)
+    if not found:
+        raise ShopError(f"There is no stream {stream}. A stream is called product-<sku> or reservation-<id>")
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        Progress().console.print(demonstration.events_table(found))
 
 
 def running_shop(*, aws: bool = False) -> tuple[Home, Run]:

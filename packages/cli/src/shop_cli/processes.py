@@ -14,13 +14,16 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from shop_cli.home import Home, ProcessRecord
 
 MARKER = "SHOP_RUN_HOME"
+# The emulator saves its state then, PostgreSQL its pages.
 GRACE_SECONDS = 20.0
+LEFTOVER_GRACE_SECONDS = 3.0
 # PostgreSQL's fast shutdown: ends its clients instead of waiting for them to leave.
 STOP_SIGNALS = {"postgres": signal.SIGINT}
 
@@ -48,11 +51,14 @@ def spawn(
             env={**environment, MARKER: str(home.path)},
             cwd=cwd,
             start_new_session=True,
-            user=user,
-            group=user,
-            extra_groups=[] if user else None,
+            **as_user(user),
         )
     return process, ProcessRecord(name, process.pid, created_at(process.pid), str(log), port)
+
+
+def as_user(name: str | None) -> dict[str, Any]:
+    """For subprocess. The group too: as a member of root's group it would not be one of the others that may pass."""
+    return {"user": name, "group": name, "extra_groups": []} if name else {}
 
 
 def created_at(pid: int) -> float:
@@ -92,25 +98,23 @@ def stop(home: Home, records: Iterable[ProcessRecord]) -> None:
     for record in records:
         process = find(record)
         if process is not None:
-            _end([process, *_descendants(process)], process, STOP_SIGNALS.get(record.name, signal.SIGTERM))
-    postmaster = _postmaster(home)
-    if postmaster is not None:
-        _end([postmaster, *_descendants(postmaster)], postmaster, signal.SIGINT)
-    rest = leftovers(home)
-    for process in rest:
-        _end([process, *_descendants(process)], process, signal.SIGTERM)
+            _end([process], STOP_SIGNALS.get(record.name, signal.SIGTERM), GRACE_SECONDS)
+    if (postmaster := _postmaster(home)) is not None:
+        _end([postmaster], STOP_SIGNALS["postgres"], GRACE_SECONDS)
+    _end(leftovers(home), signal.SIGTERM, LEFTOVER_GRACE_SECONDS)
 
 
-def stop_one(process: psutil.Process, grace_seconds: float = GRACE_SECONDS) -> None:
-    _end([process], process, signal.SIGTERM, grace_seconds)
+def stop_one(process: psutil.Process, grace_seconds: float) -> None:
+    _end([process], signal.SIGTERM, grace_seconds)
 
 
-def _end(
-    family: list[psutil.Process], leader: psutil.Process, number: signal.Signals, grace_seconds: float = GRACE_SECONDS
-) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        leader.send_signal(number)
-    _wait([leader], grace_seconds)
+def _end(leaders: list[psutil.Process], number: signal.Signals, grace_seconds: float) -> None:
+    """Asks the leaders; what is left of them and their families after the grace is killed."""
+    family = [*leaders, *(child for leader in leaders for child in _descendants(leader))]
+    for leader in leaders:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            leader.send_signal(number)
+    _wait(leaders, grace_seconds)
     for process in family:
         # psutil compares the creation time first, so a reused pid is not hit.
         with contextlib.suppress(psutil.NoSuchProcess):

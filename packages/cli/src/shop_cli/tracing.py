@@ -7,10 +7,12 @@ import secrets
 import time
 from typing import Any
 
+from rich.console import RenderableType
+
 from shop_cli import environment
 from shop_cli.aws import client
 from shop_cli.home import State
-from shop_cli.xray import traces
+from shop_cli.xray import traces, waterfall
 
 
 def new_trace_id() -> str:
@@ -32,3 +34,7 @@ def documents(state: State, trace_id: str) -> list[dict[str, Any]]:
 
 def read(state: State, trace_id: str) -> traces.Trace:
     return traces.read(trace_id, documents(state, trace_id))
+
+
+def drawing(trace_id: str, found: list[dict[str, Any]]) -> RenderableType:
+    return waterfall.render(traces.read(trace_id, found))

@@ -1,0 +1,105 @@
+"""The launcher's tunings, against the emulator that is installed: each must fit its source and do what it is for."""
+
+import json
+import subprocess
+import textwrap
+from typing import Any
+
+import pytest
+
+from shop_cli import emulator
+
+LOAD = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("launcher", sys.argv[1])
+launcher = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(launcher)
+"""
+
+
+def in_the_emulators_python(code: str, *, check: bool = True) -> Any:
+    command = [str(emulator.PYTHON), "-P", "-c", LOAD + textwrap.dedent(code), str(emulator.LAUNCHER)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not check or result.returncode == 0, result.stderr
+    return json.loads(result.stdout) if check else result
+
+
+def test_a_silent_call_waits_two_milliseconds_and_not_fifty() -> None:
+    durations = in_the_emulators_python(
+        """
+        import queue, time
+        from ministack.core.lambda_runtime import Worker
+
+        worker = Worker.__new__(Worker)
+        worker._stderr_queue = queue.Queue()
+
+        def seconds():
+            started = time.monotonic()
+            for _ in range(5):
+                worker._drain_stderr_bounded()
+            return (time.monotonic() - started) / 5
+
+        before = seconds()
+        launcher.tune_worker_output(Worker)
+        worker._stderr_queue.put("a line")
+        line = worker._drain_stderr_bounded()
+        print(json.dumps([before, seconds(), line]))
+        """
+    )
+    before, after, line = durations
+    assert before > 0.045
+    assert after < before / 2
+    assert line == "a line"
+
+
+def test_records_expire_once_a_minute_and_no_less() -> None:
+    kept = in_the_emulators_python(
+        """
+        import time
+        from ministack.services import kinesis
+
+        now = [0.0]
+        launcher.tune_record_expiry(kinesis, 60.0, lambda: now[0])
+        stream = {"StreamARN": "arn", "RetentionPeriodHours": 24, "shards": {"0": {"records": []}}}
+        shard = stream["shards"]["0"]
+        old = {"ApproximateArrivalTimestamp": time.time() - 25 * 3600}
+        new = {"ApproximateArrivalTimestamp": time.time()}
+        kept = []
+        for now[0] in (0.0, 59.0, 60.0):
+            shard["records"] = [old, new]
+            kinesis._expire_records(stream)
+            kept.append(len(shard["records"]))
+        other = {**stream, "StreamARN": "other", "shards": {"0": {"records": [old]}}}
+        kinesis._expire_records(other)
+        print(json.dumps([*kept, len(other["shards"]["0"]["records"])]))
+        """
+    )
+    assert kept == [1, 2, 1, 0]
+
+
+def test_every_path_through_kinesis_takes_the_tuned_expiry() -> None:
+    callers = in_the_emulators_python(
+        """
+        import dis
+        from ministack.services import kinesis
+
+        functions = [f for f in vars(kinesis).values() if callable(f) and hasattr(f, "__code__")]
+        print(json.dumps([f.__name__ for f in functions if "_expire_records" in f.__code__.co_names]))
+        """
+    )
+    # Looked up in the module when called, so that replacing it there is enough.
+    assert {"_put_record", "_put_records", "_get_records"} <= set(callers)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "first_line_wait=0.1, idle_confirm=0.005, hard_cap=0.25",
+        "patience=0.05",
+    ],
+)
+def test_a_changed_emulator_is_not_tuned_silently(changed: str) -> None:
+    worker = f"class Changed:\n    def _drain_stderr_bounded(self, {changed}): ..."
+    result = in_the_emulators_python(f"{worker}\nlauncher.tune_worker_output(Changed)", check=False)
+    assert result.returncode == 1
+    assert "is not what emulator_launcher.py was written for" in result.stderr

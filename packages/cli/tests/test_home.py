@@ -1,0 +1,76 @@
+"""What a shop's folder remembers."""
+
+import dataclasses
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from shop_cli.errors import ShopError
+from shop_cli.home import CHECKOUT, Home, ProcessRecord, Run, State
+
+SUPERVISOR = ProcessRecord("supervisor", 1, 1.5, "")
+
+
+def test_the_state_is_there_again_and_nobody_else_can_read_it(home: Home) -> None:
+    state = State(ports={"aws": 1}, deployed_digest="d")
+    secret = state.secret("shop_owner")
+    home.save(state)
+    assert home.state() == state
+    assert home.state().secret("shop_owner") == secret
+    assert (home.path / "state.json").stat().st_mode & 0o777 == 0o600
+    assert home.logs.stat().st_mode & 0o777 == 0o700
+
+
+def test_two_secrets_differ(home: Home) -> None:
+    assert State().secret("a") != State().secret("a")
+
+
+def test_a_run_is_recorded_and_forgotten(home: Home) -> None:
+    run = Run(SUPERVISOR, detached=True, aws=True, processes=(ProcessRecord("aws", 2, 2.5, "log", 4566),))
+    home.record(run)
+    assert home.run() == run
+    home.record(dataclasses.replace(run, ready=True))
+    assert home.run() == dataclasses.replace(run, ready=True)
+    home.record(None)
+    assert home.run() is None
+
+
+def test_a_damaged_state_says_how_to_go_on(home: Home) -> None:
+    (home.path / "state.json").write_text("{")
+    with pytest.raises(ShopError, match="shop down --delete"):
+        home.state()
+
+
+def test_the_folder_is_the_checkouts_unless_another_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not home.is_default
+    monkeypatch.delenv("SHOP_HOME")
+    assert Home.current() == Home(CHECKOUT / ".shop")
+    assert Home.current().is_default
+
+
+def test_a_second_command_waits_for_the_first_and_says_so(home: Home) -> None:
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def tell() -> None:
+        order.append("waiting")
+        waiting.set()
+
+    def second() -> None:
+        with home.lock(tell):
+            order.append("second")
+
+    with home.lock(lambda: None):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waiting.wait(10)
+        order.append("first is done")
+    thread.join(10)
+    assert order == ["waiting", "first is done", "second"]
+
+
+def test_the_wait_for_another_command_is_bounded(home: Home) -> None:
+    nothing: Callable[[], None] = lambda: None  # noqa: E731
+    with home.lock(nothing), pytest.raises(ShopError, match="has held"), home.lock(nothing, wait_seconds=0.1):
+        pass
