@@ -1,0 +1,83 @@
+"""Packages the four services as `serverless package` does, once a session: for production without credentials, and for
+the emulator. No stack is read or changed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+SERVICES = {
+    "shop-platform": CHECKOUT,
+    **{name: CHECKOUT / "functions" / name for name in ("shop-command", "shop-query", "shop-dispatch")},
+}
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Only what is named here, so that neither an account nor a running shop has a part in it.
+LOCAL_RUN = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+    "SHOP_PYTHON": PYTHON,
+    "SHOP_XRAY_ADDRESS": "127.0.0.1:2000",
+    "SHOP_PAYMENT_URL": "http://127.0.0.1:12111",
+    "SHOP_OWNER_DATABASE_URL": "postgresql://shop_owner@127.0.0.1:5432/shop",
+    "SHOP_DISPATCH_DATABASE_URL": "postgresql://shop_dispatch@127.0.0.1:5432/shop",
+    "SHOP_QUERY_DATABASE_URL": "postgresql://shop_query@127.0.0.1:5432/shop",
+}
+
+Template = dict[str, Any]
+Packaged = Callable[[str], dict[str, Template]]
+Serverless = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def serverless(service: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SHOP_"))}
+    environment = kept | {"AWS_EC2_METADATA_DISABLED": "true"} | variables
+    command = [str(CHECKOUT / "node_modules" / ".bin" / "serverless"), *arguments]
+    return subprocess.run(command, cwd=SERVICES[service], env=environment, check=False, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session", name="serverless")
+def serverless_command() -> Serverless:
+    return serverless
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `<stage>/<service>` with the templates of each."""
+    root = tmp_path_factory.mktemp("packages")
+
+    def package(stage: str, service: str) -> None:
+        variables = LOCAL_RUN if stage == "local" else {}
+        parameters = ["--param", "platform=recorded", *(["--param", f"python={PYTHON}"] if stage != "local" else [])]
+        target = ["--stage", stage, "--package", str(root / stage / service)]
+        done = serverless(service, "package", *target, *parameters, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    with ThreadPoolExecutor(2) as pool:
+        for stage in ("production", "local"):
+            list(pool.map(package, [stage] * len(SERVICES), SERVICES))
+    return root
+
+
+@pytest.fixture(scope="session")
+def packaged(packages: Path) -> Packaged:
+    def read(stage: str) -> dict[str, Template]:
+        name = "cloudformation-template-update-stack.json"
+        return {service: json.loads((packages / stage / service / name).read_text()) for service in SERVICES}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def production(packaged: Packaged) -> dict[str, Template]:
+    return packaged("production")
+
+
+@pytest.fixture(scope="session")
+def local(packaged: Packaged) -> dict[str, Template]:
+    return packaged("local")

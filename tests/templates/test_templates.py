@@ -1,0 +1,303 @@
+"""What the packaged CloudFormation must keep, whoever edits the stacks next."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FUNCTIONS = ("shop-command", "shop-query", "shop-dispatch")
+OUTPUTS = {
+    *("TableName", "TableArn", "StreamName", "StreamArn", "DeliveryStreamName", "DeliveryStreamArn"),
+    *("BucketName", "BucketArn", "HttpApiId", "HttpApiUrl", "AuthorizerId", "UserPoolId", "UserPoolClientId"),
+    *("GlueDatabaseName", "AthenaWorkgroupName"),
+}
+DATABASE_OUTPUTS = {
+    *("DatabaseHost", "DatabaseReaderHost", "DatabasePort", "DatabaseName", "DatabaseResourceId"),
+    *("DatabaseSubnetIds", "FunctionSecurityGroupId"),
+}
+# Actions that AWS takes no resource for, or none that is known before the function is there.
+WITHOUT_RESOURCE = {
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+    *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
+}
+CHECKOUT = Path(__file__).parents[2]
+
+Template = dict[str, Any]
+Templates = dict[str, Template]
+
+
+def of_type(template: Template, kind: str) -> dict[str, Any]:
+    found = {name: it["Properties"] for name, it in template["Resources"].items() if it["Type"] == kind}
+    assert found, f"no {kind}"
+    return found
+
+
+def functions(templates: Templates) -> dict[str, Any]:
+    return {f"{s} {n}": f for s in FUNCTIONS for n, f in of_type(templates[s], "AWS::Lambda::Function").items()}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
+    return [it for policy in role["Policies"] for it in policy["PolicyDocument"]["Statement"]]
+
+
+def allowed(role: dict[str, Any]) -> set[str]:
+    return {action for it in statements(role) if it["Effect"] == "Allow" for action in as_list(it["Action"])}
+
+
+@pytest.mark.parametrize("stage", ["production", "local"])
+def test_cfn_lint_finds_nothing(packages: Path, stage: str) -> None:
+    templates = sorted(packages.glob(f"{stage}/*/cloudformation-template-update-stack.json"))
+    assert len(templates) == 4
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), *map(str, templates)]
+    done = subprocess.run(lint, cwd=CHECKOUT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_service_is_a_stack_of_its_own(packages: Path, production: Templates) -> None:
+    states = {s: json.loads((packages / "production" / s / "serverless-state.json").read_text()) for s in production}
+    assert {s: state["service"]["service"] for s, state in states.items()} == {s: s for s in production}
+
+
+def test_the_platform_exports_what_the_functions_and_the_command_line_ask_for(
+    production: Templates, local: Templates
+) -> None:
+    own = {"ServerlessDeploymentBucketName"}
+    assert set(production["shop-platform"]["Outputs"]) - own == OUTPUTS | DATABASE_OUTPUTS
+    assert set(local["shop-platform"]["Outputs"]) - own == OUTPUTS
+
+
+def test_recorded_values_stand_in_for_exactly_what_is_looked_up() -> None:
+    names = [
+        set(re.findall(r"^(\w+):", (CHECKOUT / "config" / f"platform-{kind}.yml").read_text(), re.MULTILINE))
+        for kind in ("stack", "recorded")
+    ]
+    assert names[0] == names[1]
+    assert names[0] <= OUTPUTS | DATABASE_OUTPUTS
+
+
+def test_the_table_has_its_keys_and_the_sparse_index_of_what_is_due(production: Templates) -> None:
+    table = of_type(production["shop-platform"], "AWS::DynamoDB::Table")["Table"]
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+    assert {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for index in table["GlobalSecondaryIndexes"]
+    } == {"due": ["due_shard", "due_at"]}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["DeletionProtectionEnabled"] is True
+
+
+@pytest.mark.parametrize("name", ["Table", "Stream", "Bucket", "UserPool"])
+def test_what_holds_data_outlives_its_stack_except_locally(production: Templates, local: Templates, name: str) -> None:
+    policies = [t["shop-platform"]["Resources"][name]["DeletionPolicy"] for t in (production, local)]
+    assert policies == ["Retain", "Delete"]
+
+
+def test_the_stream_is_encrypted_and_keeps_records_for_seven_days(production: Templates) -> None:
+    stream = of_type(production["shop-platform"], "AWS::Kinesis::Stream")["Stream"]
+    assert stream["RetentionPeriodHours"] == 7 * 24
+    assert stream["StreamEncryption"]["EncryptionType"] == "KMS"
+
+
+def test_no_bucket_is_public_and_all_are_encrypted(production: Templates) -> None:
+    for template in production.values():
+        for bucket in of_type(template, "AWS::S3::Bucket").values():
+            blocked = bucket["PublicAccessBlockConfiguration"]
+            assert set(blocked) == {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
+            assert all(blocked.values())
+            assert bucket["BucketEncryption"]
+        for policy in of_type(template, "AWS::S3::BucketPolicy").values():
+            assert [(it["Effect"], [*it["Condition"]["Bool"]]) for it in policy["PolicyDocument"]["Statement"]] == [
+                ("Deny", ["aws:SecureTransport"])
+            ]
+
+
+def test_the_archive_has_a_folder_a_day_and_keeps_what_could_not_be_written(production: Templates) -> None:
+    stream = of_type(production["shop-platform"], "AWS::KinesisFirehose::DeliveryStream")["DeliveryStream"]
+    destination = stream["ExtendedS3DestinationConfiguration"]
+    assert destination["Prefix"] == "events/date=!{timestamp:yyyy-MM-dd}/"
+    assert destination["ErrorOutputPrefix"] == "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
+    table = of_type(production["shop-platform"], "AWS::Glue::Table")["GlueTable"]["TableInput"]
+    assert [key["Name"] for key in table["PartitionKeys"]] == ["date"]
+    assert table["Parameters"]["projection.enabled"] == "true"
+
+
+def test_every_query_in_the_folder_is_a_named_query(production: Templates) -> None:
+    queries = of_type(production["shop-platform"], "AWS::Athena::NamedQuery").values()
+    files = {file.stem: file.read_text() for file in (CHECKOUT / "infra" / "queries").glob("*.sql")}
+    assert {query["Name"]: query["QueryString"] for query in queries} == files
+
+
+def test_only_an_administrator_makes_accounts_and_passwords_are_strong(production: Templates) -> None:
+    pool = of_type(production["shop-platform"], "AWS::Cognito::UserPool")["UserPool"]
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] >= 12
+    client = of_type(production["shop-platform"], "AWS::Cognito::UserPoolClient")["UserPoolClient"]
+    assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
+    assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (1, "hours")
+
+
+def test_the_database_is_private_encrypted_and_signed_in_to_with_iam(production: Templates) -> None:
+    platform = production["shop-platform"]
+    cluster = of_type(platform, "AWS::RDS::DBCluster")["DatabaseCluster"]
+    for setting in ("StorageEncrypted", "EnableIAMDatabaseAuthentication", "EnableHttpEndpoint", "DeletionProtection"):
+        assert cluster[setting] is True
+    assert cluster["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in cluster
+    assert cluster["EngineVersion"].startswith("16.")
+    assert not any(it["PubliclyAccessible"] for it in of_type(platform, "AWS::RDS::DBInstance").values())
+    kinds = {it["Type"] for it in platform["Resources"].values()}
+    assert not kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway"}
+
+
+def test_the_emulator_gets_no_database_and_no_network(local: Templates) -> None:
+    for template in local.values():
+        kinds = {resource["Type"] for resource in template["Resources"].values()}
+        assert not {kind for kind in kinds if kind.startswith(("AWS::RDS", "AWS::EC2"))}
+    assert not any("VpcConfig" in function for function in functions(local).values())
+
+
+def test_only_the_functions_that_use_the_database_are_in_its_network(production: Templates) -> None:
+    in_network = {name for name, function in functions(production).items() if "VpcConfig" in function}
+    assert in_network == {
+        "shop-query ApiLambdaFunction",
+        "shop-dispatch ProjectLambdaFunction",
+        "shop-dispatch MigrateLambdaFunction",
+    }
+
+
+@pytest.mark.parametrize("stage", ["production", "local"])
+def test_every_function_is_traced(production: Templates, local: Templates, stage: str) -> None:
+    found = functions({"production": production, "local": local}[stage])
+    assert len(found) == 5
+    assert {function["TracingConfig"]["Mode"] for function in found.values()} == {"Active"}
+    assert {tuple(function["Architectures"]) for function in found.values()} == {("x86_64",)}
+
+
+def test_every_log_group_has_an_end(production: Templates) -> None:
+    groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
+    assert len(groups) == 7
+    assert {group["RetentionInDays"] for group in groups} == {90}
+
+
+@pytest.mark.parametrize("name", ["ProjectLambdaFunction", "ArchiveLambdaFunction"])
+def test_no_record_is_lost_between_the_stream_and_its_consumers(production: Templates, name: str) -> None:
+    mappings = of_type(production["shop-dispatch"], "AWS::Lambda::EventSourceMapping").values()
+    [mapping] = [it for it in mappings if it["FunctionName"] == {"Fn::GetAtt": [name, "Arn"]}]
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping["MaximumRecordAgeInSeconds"] == 7 * 24 * 3600
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"].startswith("arn:aws:s3:::")
+    assert 1 <= mapping["BatchSize"] <= 500
+    assert mapping["Enabled"] is True
+    # What is not in the answer of a partial response would be lost on the emulator.
+    assert "FunctionResponseTypes" not in mapping
+
+
+def test_every_function_has_a_role_of_its_own(production: Templates) -> None:
+    for service in FUNCTIONS:
+        lambdas = of_type(production[service], "AWS::Lambda::Function").values()
+        roles = [function["Role"]["Fn::GetAtt"][0] for function in lambdas]
+        assert sorted(roles) == sorted(of_type(production[service], "AWS::IAM::Role"))
+
+
+@pytest.mark.parametrize("stage", ["production", "local"])
+def test_no_role_may_do_everything_or_reach_everything(production: Templates, local: Templates, stage: str) -> None:
+    for template in {"production": production, "local": local}[stage].values():
+        for role in of_type(template, "AWS::IAM::Role").values():
+            assert "ManagedPolicyArns" not in role
+            for statement in statements(role):
+                actions = as_list(statement["Action"])
+                assert not [action for action in actions if "*" in action]
+                if "*" in as_list(statement["Resource"]):
+                    assert set(actions) <= WITHOUT_RESOURCE
+
+
+def test_a_function_in_the_network_cannot_use_its_network_permissions_itself(production: Templates) -> None:
+    for service in ("shop-query", "shop-dispatch"):
+        for role in of_type(production[service], "AWS::IAM::Role").values():
+            granted = {action for action in allowed(role) if action.startswith("ec2:")}
+            denied = {a for it in statements(role) if it["Effect"] == "Deny" for a in as_list(it["Action"])}
+            assert granted == denied
+
+
+@pytest.mark.parametrize(
+    ("service", "role", "user"),
+    [
+        ("shop-query", "ApiRole", "shop_query"),
+        ("shop-dispatch", "ProjectRole", "shop_dispatch"),
+        ("shop-dispatch", "MigrateRole", "shop_owner"),
+    ],
+)
+def test_a_function_signs_in_to_the_database_as_its_own_user_only(
+    production: Templates, service: str, role: str, user: str
+) -> None:
+    connects = [
+        statement["Resource"]["Fn::Sub"][0].rsplit("/", 1)[-1]
+        for statement in statements(production[service]["Resources"][role]["Properties"])
+        if "rds-db:connect" in as_list(statement["Action"])
+    ]
+    assert connects == [user]
+    name = role.replace("Role", "LambdaFunction")
+    environment = production[service]["Resources"][name]["Properties"]["Environment"]["Variables"]
+    assert environment["DATABASE_USER"] == user
+
+
+def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -> None:
+    everyone = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    reads_stream = {f"kinesis:{it}" for it in ("DescribeStream", "DescribeStreamSummary", "GetRecords")}
+    reads_stream |= {"kinesis:GetShardIterator", "kinesis:ListShards", "s3:PutObject", "s3:ListBucket"}
+    items = {f"dynamodb:{it}" for it in ("BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem", "Query")}
+    expected = {
+        "shop-command ApiRole": items | {"dynamodb:UpdateItem", "kinesis:PutRecords", "ssm:GetParameter"},
+        "shop-query ApiRole": {"rds-db:connect"},
+        "shop-dispatch ProjectRole": reads_stream | {"rds-db:connect"},
+        "shop-dispatch ArchiveRole": reads_stream | {"firehose:PutRecordBatch"},
+        "shop-dispatch MigrateRole": {"rds-db:connect"},
+    }
+    roles = {f"{s} {n}": role for s in FUNCTIONS for n, role in of_type(production[s], "AWS::IAM::Role").items()}
+    found = {name: {a for a in allowed(role) if not a.startswith("ec2:")} - everyone for name, role in roles.items()}
+    assert found == expected
+
+
+def test_anyone_may_look_at_products_and_everything_else_needs_a_token(production: Templates) -> None:
+    routes = {
+        route["RouteKey"]: route.get("AuthorizationType", "NONE")
+        for service in ("shop-command", "shop-query")
+        for route in of_type(production[service], "AWS::ApiGatewayV2::Route").values()
+    }
+    assert routes == {
+        "GET /products": "NONE",
+        "GET /products/{sku}": "NONE",
+        "$default": "NONE",
+        "GET /reservations/{id}": "JWT",
+        "GET /purchases": "JWT",
+        "GET /sales/daily": "JWT",
+        "POST /reservations": "JWT",
+        "POST /purchase": "JWT",
+        "POST /products": "JWT",
+        "POST /products/{sku}/stock": "JWT",
+    }
+
+
+def test_the_functions_attach_to_the_platforms_api_and_bring_none_of_their_own(production: Templates) -> None:
+    for service in FUNCTIONS:
+        kinds = {resource["Type"] for resource in production[service]["Resources"].values()}
+        assert not kinds & {"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Authorizer"}
+
+
+def test_no_secret_is_in_a_template(production: Templates) -> None:
+    for function in functions(production).values():
+        names = set(function["Environment"]["Variables"])
+        assert not {name for name in names if re.search("PASSWORD|SECRET|TOKEN|API_KEY$|DATABASE_URL", name)}
