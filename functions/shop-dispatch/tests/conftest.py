@@ -3,25 +3,26 @@
 import base64
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import psycopg
 import pytest
+
 from shop_database import DatabaseSettings, Reconnecting, connect
-from shop_database.testing import Database, migrated_database
+from shop_database.testing import ROLES, Database, migrated_database
+from shop_dispatch.adapters.postgres import PostgresReadModel
+from shop_dispatch.application.project import Project
 from shop_shared import Envelope, EventData, encode, events
 from shop_shared.registry import dataschema
 from shop_shared.values import Allocation, Lines, Money, Price, ReservationLine
 
-from shop_dispatch.adapters.postgres import PostgresReadModel
-from shop_dispatch.application.project import Project
-
 FUNCTION = Path(__file__).parents[1]
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CUSTOMER = "0f9a6c1e-customer"
-ROOT = "1-5759e988-bd862e3fe1be46a994272793"
+TABLES = ("event_log", "stream_head", "product", "stock", "reservation", "sales_daily", "parked")
 
 
 class Stream:
@@ -33,9 +34,8 @@ class Stream:
 
     def add(self, data: EventData, time: datetime = NOON, **attributes: Any) -> Envelope:
         self.version += 1
-        digits = f"{abs(hash((self.stream_id, self.version))):032x}"[-12:]
         return Envelope(
-            id=f"01956f5a-0000-7000-8000-{digits}",
+            id=str(uuid5(NAMESPACE_URL, f"{self.stream_id}/{self.version}")),
             type=data.TYPE,
             subject=self.stream_id,
             time=time,
@@ -147,8 +147,8 @@ class ReadModel:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.connection = Reconnecting(lambda: self.open("shop_dispatch"))
-        self.project_records = Project(PostgresReadModel(self.connection))
+        self.kept = {role: Reconnecting(partial(self.open, role)) for role in ROLES}
+        self.project_records = Project(PostgresReadModel(self.kept["shop_dispatch"]))
 
     def open(self, role: str) -> psycopg.Connection:
         return connect(DatabaseSettings(self.database.url(role)), "test")
@@ -157,23 +157,21 @@ class ReadModel:
         return self.project_records([encode(envelope) for envelope in envelopes])
 
     def query(self, statement: str, role: str = "shop_owner") -> list[tuple[Any, ...]]:
-        with self.open(role) as connection:
-            return connection.execute(statement.encode()).fetchall()
+        return self.kept[role].run(lambda connection: connection.execute(statement.encode()).fetchall())
 
-    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Everything but when it was received."""
-        return {
-            "log": self.query("SELECT stream_id, stream_version, event_id, type, time, event FROM shop.event_log ORDER BY 1, 2"),
-            **{
-                table: self.query(f"SELECT * FROM shop.{table} ORDER BY 1, 2")  # noqa: S608 - our own names
-                for table in ("stream_head", "product", "stock", "reservation", "sales_daily")
-            },
-        }
+    def execute(self, statement: str) -> None:
+        self.kept["shop_owner"].run(lambda connection: connection.execute(statement.encode()))
+
+    def tables(self) -> list[tuple[Any, ...]]:
+        """Every row of every table, but for when it was received."""
+        rows = " UNION ALL ".join(
+            f"SELECT '{table}', (to_jsonb(t) - 'received_at')::text FROM shop.{table} AS t"  # noqa: S608 - our own names
+            for table in TABLES
+        )
+        return self.query(f"SELECT * FROM ({rows}) AS everything ORDER BY 1, 2")  # noqa: S608 - our own names
 
     def clear(self) -> None:
-        with self.open("shop_owner") as connection:
-            for table in ("event_log", "stream_head", "parked", "product", "stock", "reservation", "sales_daily"):
-                connection.execute(f"DELETE FROM shop.{table}".encode())  # noqa: S608 - our own names
+        self.execute(";".join(f"DELETE FROM shop.{table}" for table in TABLES))  # noqa: S608 - our own names
 
 
 def kinesis_event(*records: bytes | Envelope) -> dict[str, Any]:
@@ -216,14 +214,17 @@ def kinesis() -> Callable[..., dict[str, Any]]:
     return kinesis_event
 
 
-@pytest.fixture
-def trace_header() -> str:
-    return f"Root={ROOT};Parent=53995c3f42cd8ad8;Sampled=1"
-
-
-@pytest.fixture
-def read_model() -> Iterator[ReadModel]:
+@pytest.fixture(scope="session")
+def kept_read_model() -> Iterator[ReadModel]:
     with migrated_database(FUNCTION / "migrations") as database:
         read_model = ReadModel(database)
         yield read_model
-        read_model.connection.close()
+        for connection in read_model.kept.values():
+            connection.close()
+
+
+@pytest.fixture
+def read_model(kept_read_model: ReadModel) -> ReadModel:
+    """Empty, and for this test alone."""
+    kept_read_model.clear()
+    return kept_read_model

@@ -1,0 +1,124 @@
+"""The archive against moto's Firehose, and against one that refuses."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from shop_dispatch.adapters.firehose import ATTEMPTS_MAX, FirehoseArchive
+from shop_dispatch.application.archive import LINE_BYTES_MAX, ArchiveBatch
+from shop_dispatch.ports import ArchiveError
+from shop_shared import encode
+
+REFUSED = {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."}
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        session = boto3.Session("key", "secret", region_name="us-east-1")
+        session.client("s3").create_bucket(Bucket="archive")
+        client = session.client("firehose")
+        client.create_delivery_stream(
+            DeliveryStreamName="events",
+            ExtendedS3DestinationConfiguration={
+                "RoleARN": "arn:aws:iam::123456789012:role/firehose",
+                "BucketARN": "arn:aws:s3:::archive",
+            },
+        )
+        yield client
+
+
+class Requests:
+    """Watches the calls as they leave, and answers those that `refuse` says something about."""
+
+    def __init__(self, client: Any) -> None:
+        self.sent: list[list[bytes]] = []
+        self.answers: list[list[bool]] = []
+        client.meta.events.register("provide-client-params.firehose.PutRecordBatch", self._note)
+        client.meta.events.register("before-call.firehose.PutRecordBatch", self._answer)
+
+    def refuse(self, *answers: list[bool]) -> None:
+        """One list a call: True refuses the record at that place. Calls beyond these go through."""
+        self.answers = list(answers)
+
+    def _note(self, params: Any, **_: Any) -> None:
+        self.sent.append([record["Data"] for record in params["Records"]])
+
+    def _answer(self, **_: Any) -> Any:
+        if not self.answers:
+            return None
+        entries = [REFUSED if refused else {"RecordId": "1"} for refused in self.answers.pop(0)]
+        response = type("Response", (), {"status_code": 200})()
+        return response, {"FailedPutCount": 1, "RequestResponses": entries}
+
+
+def stored(client: Any) -> list[bytes]:
+    s3 = boto3.Session("key", "secret", region_name="us-east-1").client("s3")
+    objects = s3.list_objects_v2(Bucket="archive").get("Contents", [])
+    bodies = [s3.get_object(Bucket="archive", Key=item["Key"])["Body"].read() for item in objects]
+    return [line for body in bodies for line in body.splitlines()]
+
+
+def no_sleep(_seconds: float) -> None:
+    return
+
+
+def test_each_event_becomes_a_line_of_json_as_it_was(client: Any, product: Any) -> None:
+    mug = product("MUG")
+    records = [encode(mug.listed()), encode(mug.received())]
+    archived = ArchiveBatch(FirehoseArchive(client, "events"))(records)
+    assert (archived.records, archived.archived, archived.skipped) == (2, 2, 0)
+    assert stored(client) == records
+
+
+def test_what_would_break_a_query_is_left_out_and_an_unknown_type_is_kept(client: Any, product: Any) -> None:
+    record = encode(product("MUG").listed())
+    newer = record.replace(b"listed.v1", b"listed.v9")
+    indented = json.dumps(json.loads(record), indent=2).replace("\n", "\r\n").encode()
+    unfit = [b"\xff", b"", b"[]", b"{}", b'{"type":1}', b"[" * 100_000, record.replace(b"tea", b"t" * LINE_BYTES_MAX)]
+    archived = ArchiveBatch(FirehoseArchive(client, "events"))([*unfit, newer, indented])
+    assert (archived.archived, archived.skipped) == (2, len(unfit))
+    first, second = stored(client)
+    assert first == newer
+    assert json.loads(second) == json.loads(record)
+
+
+def test_only_what_was_refused_is_sent_again(client: Any) -> None:
+    requests = Requests(client)
+    requests.refuse([False, True, False, True], [True, False])
+    slept: list[float] = []
+    FirehoseArchive(client, "events", slept.append).put([b"a\n", b"b\n", b"c\n", b"d\n"])
+    assert requests.sent == [[b"a\n", b"b\n", b"c\n", b"d\n"], [b"b\n", b"d\n"], [b"b\n"]]
+    assert stored(client) == [b"b"]
+    assert len(slept) == 2
+    assert all(0 <= seconds <= 0.4 for seconds in slept)
+
+
+def test_after_the_last_attempt_the_batch_is_given_back(client: Any) -> None:
+    requests = Requests(client)
+    requests.refuse([False, True], *[[True]] * (ATTEMPTS_MAX - 1))
+    with pytest.raises(ArchiveError, match="1 records refused: ServiceUnavailableException") as raised:
+        FirehoseArchive(client, "events", no_sleep).put([b"a\n", b"b\n"])
+    assert raised.value.refused == 1
+    assert len(requests.sent) == ATTEMPTS_MAX
+
+
+def test_a_request_keeps_to_500_records_and_4_mib(client: Any) -> None:
+    requests = Requests(client)
+    archive = FirehoseArchive(client, "events", no_sleep)
+    archive.put([b"x\n"] * 1_001)
+    assert [len(records) for records in requests.sent] == [500, 500, 1]
+    requests.sent.clear()
+    archive.put([b"x" * LINE_BYTES_MAX] * 5)
+    assert [len(records) for records in requests.sent] == [4, 1]
+
+
+def test_an_empty_batch_calls_nobody(client: Any) -> None:
+    requests = Requests(client)
+    assert ArchiveBatch(FirehoseArchive(client, "events"))([]).records == 0
+    assert requests.sent == []

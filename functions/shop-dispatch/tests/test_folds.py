@@ -1,0 +1,162 @@
+"""The pure part: what events add up to, without a database."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from shop_dispatch.domain.products import ProductChange, product_changes
+from shop_dispatch.domain.projections import PROJECTIONS
+from shop_dispatch.domain.records import Event, Parked, read
+from shop_dispatch.domain.reservations import reservation_changes
+from shop_dispatch.domain.sales import SalesChange, sales_changes
+from shop_dispatch.domain.stock import StockChange, stock_changes
+from shop_dispatch.domain.streams import contiguous_runs
+from shop_shared import encode
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+def test_events_of_one_product_fold_into_one_change(product: Any) -> None:
+    mug = product("MUG")
+    assert product_changes([mug.listed(), mug.received(), mug.repriced(990)]) == [
+        ProductChange("MUG", 3, "The MUG", "Holds tea.", 990, "EUR", "listed", NOON)
+    ]
+
+
+def test_a_change_says_nothing_of_what_no_event_changed(product: Any) -> None:
+    mug = product("MUG")
+    mug.listed()
+    assert product_changes([mug.retired()]) == [ProductChange("MUG", 2, status="retired")]
+
+
+@pytest.mark.parametrize(
+    ("history", "status"),
+    [
+        (["placed"], "active"),
+        (["placed", "cancelled"], "cancelled"),
+        (["placed", "expired"], "expired"),
+        (["placed", "requested"], "paying"),
+        (["placed", "requested", "declined"], "active"),
+        (["placed", "requested", "confirmed"], "purchased"),
+        (["placed", "requested", "confirmed", "refunded"], "refunded"),
+    ],
+)
+def test_a_reservation_has_the_status_that_its_last_event_gave_it(
+    reservation: Any, history: list[str], status: str
+) -> None:
+    order = reservation(1, {"MUG": 1})
+    (change,) = reservation_changes([getattr(order, name)() for name in history])
+    assert (change.status, change.version) == (status, len(history))
+    assert (change.purchased_at == NOON) == ("confirmed" in history)
+
+
+@pytest.mark.parametrize(
+    ("history", "held", "sold"),
+    [
+        (["placed"], 2, 0),
+        (["placed", "cancelled"], 0, 0),
+        (["placed", "expired"], 0, 0),
+        (["placed", "requested", "declined"], 2, 0),
+        (["placed", "confirmed"], 0, 2),
+        (["placed", "confirmed", "refunded"], 0, 0),
+    ],
+)
+def test_stock_is_held_then_sold_or_given_back(reservation: Any, history: list[str], held: int, sold: int) -> None:
+    order = reservation(1, {"MUG": 2, "POT": 2})
+    assert stock_changes([getattr(order, name)() for name in history]) == [
+        StockChange("MUG", 0, held, sold),
+        StockChange("POT", 0, held, sold),
+    ]
+
+
+def test_a_refund_of_what_was_never_confirmed_gives_back_held_stock_and_takes_no_sale(reservation: Any) -> None:
+    order = reservation(1, {"MUG": 2})
+    history = [order.placed(), order.requested(), order.refunded(reason="unconfirmable")]
+    assert stock_changes(history) == [StockChange("MUG", 0, 0, 0)]
+    assert sales_changes(history) == []
+
+
+def test_a_refund_counts_on_its_own_day_in_utc(reservation: Any) -> None:
+    order, other = reservation(1, {"MUG": 2}), reservation(2, {"MUG": 1})
+    late = datetime.fromisoformat("2026-03-05T01:30:00+02:00")
+    history = [order.confirmed(late), other.confirmed(NOON), order.refunded(NOON.replace(day=6))]
+    assert sales_changes(history) == [
+        SalesChange(date(2026, 3, 4), "MUG", "EUR", 3, 3_750),
+        SalesChange(date(2026, 3, 6), "MUG", "EUR", -2, -2_500),
+    ]
+
+
+def test_every_projection_yields_its_rows_in_the_order_of_their_keys(product: Any, reservation: Any) -> None:
+    """Two batches that lock shared rows in different orders wait for each other for ever."""
+    history = []
+    for number, sku in ((3, "TEA"), (1, "POT"), (2, "MUG")):
+        stream, order = product(sku), reservation(number, {sku: 1, "CUP": 1})
+        history += [stream.listed(), stream.received(), order.placed(), order.confirmed(NOON.replace(day=number))]
+    for projection in PROJECTIONS:
+        keys = [change[:3] if projection.table == "sales_daily" else change[:1] for change in projection.fold(history)]
+        assert keys == sorted(set(keys))
+
+
+def test_a_run_ends_at_the_first_gap(product: Any) -> None:
+    mug, pot = product("MUG"), product("POT")
+    first, second, _third, fourth = mug.listed(), mug.received(), mug.received(), mug.received()
+    events = [Event(envelope, "") for envelope in (fourth, second, first, pot.listed())]
+    runs = contiguous_runs({"product-MUG": 0, "product-POT": 1}, events)
+    assert [event.envelope for event in runs] == [first, second]
+    assert contiguous_runs({"product-MUG": 2}, events) == []
+
+
+def broken(record: bytes, old: bytes, new: bytes) -> bytes:
+    assert old in record
+    return record.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cause"),
+    [
+        (b'"subject":"product-MUG"', b'"subject":"product-POT"', "the subject is not the stream"),
+        (b'"subject":"product-MUG"', b'"subject":"customer-MUG"', "subject"),
+        (b"The MUG", b"The \\u0000", "NUL"),
+        (b"2026-03-04T12:00:00Z", b"0001-01-01T00:00:00+14:00", "the end of the calendar"),
+        (b"2026-03-04T12:00:00Z", b"2026-03-04T12:00:00", "timezone"),
+        (b"product.listed.v1", b"product.listed.v2", "UnknownEventTypeError"),
+        (b"product.listed.v1", b"product.retired.v1", "a stream can't begin with"),
+        (b"The MUG", b"The \\ud800", "MalformedEventError"),
+        (b"The MUG", b"\xff", "UnicodeDecodeError"),
+        (b'"streamversion":1', b'"streamversion":0', "streamversion"),
+        (b'"data":{', b'"data":[' + b"[" * 100_000, "Recursion"),
+        (b'"amount_minor":1250', b'"amount_minor":' + b"9" * 5_000, "MalformedEventError"),
+    ],
+)
+def test_what_the_tables_could_not_bear_is_parked(product: Any, old: bytes, new: bytes, cause: str) -> None:
+    record = broken(encode(product("MUG").listed()), old, new)
+    parked = read(record)
+    assert isinstance(parked, Parked)
+    assert parked.payload == record
+    assert cause in parked.cause
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul(product: Any) -> None:
+    record = broken(encode(product("MUG").listed()), b"The MUG", b"The \\\\u0000")
+    assert isinstance(read(record), Event)
+
+
+def test_a_reservations_event_with_a_field_called_sku_is_still_a_reservations(reservation: Any) -> None:
+    record = broken(encode(reservation(1, {"MUG": 1}).placed()), b'"customer_id"', b'"sku":"MUG","customer_id"')
+    assert isinstance(read(record), Event)
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"null", b"[]", b"{}", b"42", b'"text"', b'{"subject":["x"],"streamversion":1}']
+)
+def test_what_is_no_event_is_parked_without_a_stream(record: bytes) -> None:
+    parked = read(record)
+    assert isinstance(parked, Parked)
+    assert parked.stream_id is None
+
+
+def test_what_is_parked_says_which_version_its_stream_waits_for(product: Any) -> None:
+    parked = read(broken(encode(product("MUG").listed()), b'"sku"', b'"article"'))
+    assert isinstance(parked, Parked)
+    assert (parked.stream_id, parked.stream_version) == ("product-MUG", 1)
