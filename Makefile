@@ -13,7 +13,7 @@ FUNCTION ?=
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),packages functions tests)
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
 
-.PHONY: help setup lock test check format types imports drift templates schemas build clean
+.PHONY: help setup run down lock test check format types imports drift templates schemas build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -38,6 +38,12 @@ node_modules/.ready: package.json package-lock.json
 	@echo "Deploy tools in node_modules"
 	@npm ci --silent --no-progress
 	@touch $@
+
+run: setup ## start the shop on this machine and stay in the foreground until Ctrl-C
+	@./shop up
+
+down: ## stop the shop, wherever it was started from; its data stays
+	@./shop down
 
 lock: ## bring the lock files up to date with every pyproject.toml
 	@$(UV) pip compile $(LOCK_FLAGS) --no-emit-package shop-cli --no-emit-package shop-command --no-emit-package shop-query --no-emit-package shop-dispatch --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements.lock

@@ -56,6 +56,7 @@ def use(shop: FakeShop, monkeypatch: pytest.MonkeyPatch) -> None:
         return httpx.Client(transport=httpx.MockTransport(shop), base_url="http://shop")
 
     monkeypatch.setattr(seed, "api_client", client)
+    monkeypatch.setattr(seed, "api_url", lambda _state: "http://shop")
 
 
 def test_it_has_about_thirty_products_that_the_event_package_accepts() -> None:

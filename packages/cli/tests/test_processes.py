@@ -59,7 +59,7 @@ def test_a_child_whose_parent_was_killed_is_found_by_its_mark(home: Home) -> Non
 def test_a_process_that_ignores_the_request_is_forced(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     child, record = start(home, IGNORES_SIGTERM.replace("import", "import sys,", 1) + SLEEP)
     until(lambda: said_up(record))
-    processes.stop_one(psutil.Process(record.pid), grace_seconds=0.2)
+    processes.stop_one(record, grace_seconds=0.2)
     assert child.wait(5) == -9
 
 

@@ -16,12 +16,11 @@ def output() -> io.StringIO:
 def test_without_a_terminal_there_are_plain_lines_and_none_is_cut(output: io.StringIO) -> None:
     progress = Progress(Console(file=output, width=40))
     with progress.step("Stacks", "comparing with what is deployed and still going on in this line") as step:
-        step.doing("1 of 4")
-        step.doing("1 of 4")
+        for count in range(10):
+            step.doing(f"{count} of 10")
         step.done("four stacks")
-    first, second, last = output.getvalue().splitlines()
+    first, last = output.getvalue().splitlines()
     assert first == "  ... Stacks       comparing with what is deployed and still going on in this line"
-    assert second == "  ... Stacks       1 of 4"
     assert last.startswith("  ✓   Stacks       four stacks (")
     assert "\x1b" not in output.getvalue()
 

@@ -7,6 +7,7 @@ not there by then is named at the end, and the command fails.
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from shop_cli import archive, event_store, identity, postgres, seed, tracing
 from shop_cli.errors import ShopError
 from shop_cli.home import Home, State
 from shop_cli.progress import Progress, Step
-from shop_cli.xray import traces, waterfall
+from shop_cli.xray import waterfall
 
 WAIT_SECONDS = 60.0
 SHOWN_PRODUCTS = 5
@@ -155,19 +156,20 @@ class Demo:
         found = archive.objects_with(self._state, stream_id, self._started - timedelta(seconds=2))
         types = {each for types in found.values() for each in types}
         _expect(len(types) >= version, f"{len(types)} of {version} kinds of events in {len(found)} objects")
-        return _table(["object", "events"], [[key, ", ".join(types)] for key, types in found.items()])
+        return _table(["events", "object"], [[", ".join(types), key] for key, types in found.items()])
 
     def _query(self, stream_id: str, version: int, step: Step) -> RenderableType:
         columns, rows = archive.run_named_query(
             self._state, QUERY, {"stream": stream_id}, lambda status: step.doing(f"the query {QUERY} is {status}")
         )
         _expect(len(rows) >= version, f"{len(rows)} of {version} rows")
-        return _table(columns, rows)
+        return _table(columns, [[_short(cell) for cell in row] for row in rows])
 
     def _trace(self) -> RenderableType:
         trace = tracing.read(self._state, self.trace_id)
-        _expect(is_complete(trace), f"without {', '.join(sorted(HOPS - _names(trace)))}")
-        return waterfall.render(trace)
+        _expect(not (absent := HOPS - {span.name for span in trace.spans}), f"without {', '.join(sorted(absent))}")
+        _expect(all(span.end is not None for span in trace.spans), "with something still under way")
+        return waterfall.render(trace, bar_width=max(10, min(40, self._progress.console.width - 85)))
 
     def _call(self, method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"X-Amzn-Trace-Id": f"Root={self.trace_id};Sampled=1"}
@@ -199,27 +201,20 @@ class Demo:
 
 READ_MODEL = {
     "read_v1.purchases": """
-        select purchase_id, status, total_minor, currency, payment_intent_id, purchased_at, version
+        select status, total_minor, currency, payment_intent_id, purchased_at::timestamptz(0)::text, version
         from read_v1.purchases where purchase_id = %s
         """,
     "read_v1.reservations": """
-        select reservation_id, status, jsonb_array_length(lines) as lines, placed_at, expires_at, version
+        select status, jsonb_array_length(lines) as lines, placed_at::timestamptz(0)::text,
+               expires_at::timestamptz(0)::text, version
         from read_v1.reservations where reservation_id = %s and status = 'purchased'
         """,
 }
 
 
-def is_complete(trace: traces.Trace) -> bool:
-    return not HOPS - _names(trace) and all(span.end is not None for span in trace.spans)
-
-
 def events_table(events: list[dict[str, Any]]) -> Table:
-    rows = [[str(event["streamversion"]), event["type"], event["time"], event["id"]] for event in events]
-    return _table(["version", "type", "time", "id"], rows)
-
-
-def _names(trace: traces.Trace) -> set[str]:
-    return {span.name for span in trace.spans}
+    rows = [[str(event["streamversion"]), event["type"], event["time"][:23], event["id"]] for event in events]
+    return _table(["version", "type", "time (UTC)", "id"], rows)
 
 
 def _product_table(products: list[dict[str, Any]]) -> Table:
@@ -238,6 +233,12 @@ def _table(columns: list[str], rows: list[list[str]], title: str | None = None) 
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
+
+
+def _short(cell: str, length_max: int = 90) -> str:
+    """The emulator's query engine gives every field that any event has; the empty ones say nothing."""
+    cell = re.sub(r'"\w+":null,?', "", cell)
+    return cell if len(cell) <= length_max else f"{cell[:length_max]}..."
 
 
 def _money(amount: dict[str, Any]) -> str:

@@ -17,13 +17,14 @@ from shop_cli.aws import client
 from shop_cli.errors import ShopError
 from shop_cli.home import CHECKOUT, Home, State, exclusive
 from shop_cli.interrupts import Interrupts
-from shop_cli.processes import MARKER, spawn
+from shop_cli.processes import MARKER, spawn, stop_one
 from shop_cli.progress import Step
 
 STAGE = "local"
 STACKS = ("shop-platform", "shop-command", "shop-query", "shop-dispatch")
 DEPLOY_SECONDS = 600.0
 FOLDER_LOCK_SECONDS = 600.0
+STOP_SECONDS = 1.0
 SOURCES = (
     *("serverless.yml", "package-lock.json", "infra", "config", "deploy"),
     *(f"functions/{name}" for name in environment.FUNCTIONS),
@@ -61,11 +62,15 @@ def run_compose(home: Home, variables: Mapping[str, str], interrupts: Interrupts
         )
     log = Path(record.log)
     deadline = time.monotonic() + DEPLOY_SECONDS
-    while process.poll() is None:
-        step.doing(_summary(log.read_text(errors="replace")))
-        if time.monotonic() > deadline:
-            raise ShopError(f"The deployment took more than {DEPLOY_SECONDS:.0f} s: see {log}")
-        time.sleep(0.3)
+    try:
+        while process.poll() is None:
+            step.doing(_summary(log.read_text(errors="replace")))
+            if time.monotonic() > deadline:
+                raise ShopError(f"The deployment took more than {DEPLOY_SECONDS:.0f} s: see {log}")
+            time.sleep(0.3)
+    finally:
+        # Before the emulator goes, or its tries to reach that would hold up the end.
+        stop_one(record, STOP_SECONDS)
     if process.returncode:
         raise ShopError(f"The deployment failed. From {log}:\n{_failure(log.read_text(errors='replace'))}")
 

@@ -51,6 +51,7 @@ class State:
     ports: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     deployed_digest: str = ""
+    seeded_digest: str = ""
     last_trace: str = ""
 
     def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:

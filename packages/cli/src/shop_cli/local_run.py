@@ -61,10 +61,10 @@ def down(home: Home, progress: Progress) -> bool:
     """Stops the shop, wherever it was started from. Answers whether there was anything to stop."""
     run = home.run()
     supervisor = processes.find(run.supervisor) if run else None
-    if supervisor is not None:
+    if run is not None and supervisor is not None:
         with progress.step("Shop", "waiting for the terminal that runs it to stop it"):
             # It knows best what it has started, also in the middle of a start; if it hangs, the sweep below does it.
-            processes.stop_one(supervisor, SUPERVISOR_SECONDS)
+            processes.stop_one(run.supervisor, SUPERVISOR_SECONDS)
     with home.lock(lambda: progress.say("Another shop command is at work on this shop: waiting for it")):
         run = home.run()
         stopped = bool(supervisor or run or processes.leftovers(home))
@@ -225,6 +225,7 @@ class LocalRun:
             step.done(" and ".join(identity.PEOPLE))
         with self._progress.step("Catalogue", "listing products through the API") as step:
             seed.seed(state, identity.token(state, "administrator"), step)
+            self._home.save(state)
 
     def _port_names(self) -> list[str]:
         database = ["postgres"] if postgres.external_url() is None else []

@@ -104,8 +104,11 @@ def stop(home: Home, records: Iterable[ProcessRecord]) -> None:
     _end(leftovers(home), signal.SIGTERM, LEFTOVER_GRACE_SECONDS)
 
 
-def stop_one(process: psutil.Process, grace_seconds: float) -> None:
-    _end([process], signal.SIGTERM, grace_seconds)
+def stop_one(record: ProcessRecord, grace_seconds: float) -> None:
+    """With its descendants, if it still runs."""
+    process = find(record)
+    if process is not None:
+        _end([process], signal.SIGTERM, grace_seconds)
 
 
 def _end(leaders: list[psutil.Process], number: signal.Signals, grace_seconds: float) -> None:

@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.progress import Progress as LiveProgress
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+# In a log: how often a step may say something new, and how wide tables get.
+PLAIN_SECONDS = 5.0
+PLAIN_WIDTH = 140
+
 
 class Step:
     def __init__(self, name: str) -> None:
@@ -38,18 +42,21 @@ class PlainStep(Step):
     def __init__(self, name: str, console: Console, doing: str) -> None:
         super().__init__(name)
         self._console = console
-        self._last = ""
+        self._last_text = ""
+        self._last_at = 0.0
         self.doing(doing)
 
     def doing(self, text: str) -> None:
-        if text != self._last:
-            self._last = text
+        if text != self._last_text and time.monotonic() >= self._last_at + PLAIN_SECONDS:
+            self._last_text, self._last_at = text, time.monotonic()
             self._console.print(f"  ... {self.name:<12} {text}", soft_wrap=True, markup=False)
 
 
 class Progress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        if console is None and not self.console.is_terminal:
+            self.console.width = PLAIN_WIDTH
 
     def say(self, text: str = "") -> None:
         self.console.print(text, soft_wrap=True)
