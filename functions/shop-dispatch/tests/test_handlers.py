@@ -43,19 +43,30 @@ class Daemon:
         while True:
             try:
                 received.append(json.loads(self.socket.recv(65_535).split(b"\n", 1)[1]))
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 return received
 
 
-@pytest.fixture(autouse=True)
-def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+@pytest.fixture(scope="module")
+def kept_daemon() -> Iterator[Daemon]:
     daemon = Daemon()
-    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.socket.getsockname()[1]}")
     tracing._recorder.cache_clear()
-    yield daemon
-    tracing._recorder().emitter._socket.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.socket.getsockname()[1]}")
+        recorder = tracing._recorder()  # reads the address now; half a second that each test would pay again
+        yield daemon
+    recorder.emitter._socket.close()
     tracing._recorder.cache_clear()
     daemon.socket.close()
+
+
+@pytest.fixture(autouse=True)
+def daemon(kept_daemon: Daemon) -> Daemon:
+    kept_daemon.socket.settimeout(0)
+    while kept_daemon.documents():
+        pass
+    kept_daemon.socket.settimeout(0.2)
+    return kept_daemon
 
 
 @pytest.fixture

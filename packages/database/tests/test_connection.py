@@ -1,0 +1,177 @@
+"""Connections to a real PostgreSQL: limits, and what happens when one is cut."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from shop_database import AddressWithIam, DatabaseSettings, Reconnecting, connect
+from shop_database.iam import Credentials
+from shop_database.testing import Database, empty_database, server
+
+AURORA = {
+    "DATABASE_HOST": "shop.cluster-abc123.us-east-1.rds.amazonaws.com",
+    "DATABASE_PORT": "5432",
+    "DATABASE_NAME": "shop",
+    "DATABASE_USER": "shop_query",
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_SESSION_TOKEN": "session",
+}
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    with empty_database() as database:
+        yield database
+
+
+class Opens:
+    """Opens connections, counts them, and closes all that are left."""
+
+    def __init__(self, database: Database) -> None:
+        self.settings = DatabaseSettings(database.url("shop_query"))
+        self.opened: list[psycopg.Connection] = []
+
+    def __call__(self) -> psycopg.Connection:
+        self.opened.append(connect(self.settings, "test"))
+        return self.opened[-1]
+
+
+@pytest.fixture
+def opens(database: Database) -> Iterator[Opens]:
+    opens = Opens(database)
+    yield opens
+    for connection in opens.opened:
+        connection.close()
+
+
+def one(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT 1").fetchone()
+    assert row
+    return int(row[0])
+
+
+def cut(connection: psycopg.Connection) -> None:
+    """As when the server goes away while the execution environment is frozen."""
+    with psycopg.connect(server(), autocommit=True) as superuser:
+        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+
+
+def test_a_connection_carries_its_name_and_its_statement_timeout(database: Database) -> None:
+    settings = DatabaseSettings(database.url("shop_query"))
+    with connect(settings, "shop-query", statement_timeout_ms=50) as connection:
+        assert connection.autocommit
+        assert connection.execute("SELECT current_setting('application_name')").fetchone() == ("shop-query",)
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(5)")
+        assert one(connection) == 1
+
+
+def test_an_unreachable_server_is_an_operational_error() -> None:
+    with pytest.raises(psycopg.OperationalError):
+        connect(DatabaseSettings("postgresql://shop_query@127.0.0.1:1/shop"), "test")
+
+
+def test_a_url_goes_before_an_address() -> None:
+    settings = DatabaseSettings.from_environment({**AURORA, "DATABASE_URL": "postgresql:///shop"})
+    assert settings.address == "postgresql:///shop"
+
+
+def test_without_a_url_the_functions_own_credentials_sign_in() -> None:
+    assert DatabaseSettings.from_environment(AURORA).address == AddressWithIam(
+        host=AURORA["DATABASE_HOST"],
+        port=5432,
+        name="shop",
+        user="shop_query",
+        region="us-east-1",
+        credentials=Credentials("AKIDEXAMPLE", "secret", "session"),
+    )
+
+
+def test_what_is_missing_in_the_environment_is_named() -> None:
+    with pytest.raises(KeyError, match="DATABASE_HOST"):
+        DatabaseSettings.from_environment({name: AURORA[name] for name in AURORA if name != "DATABASE_HOST"})
+
+
+@pytest.mark.parametrize(("certificate", "mode"), [(None, "require"), ("/var/task/rds.pem", "verify-full")])
+def test_with_iam_the_connection_is_encrypted_and_the_password_is_a_token(
+    monkeypatch: pytest.MonkeyPatch, certificate: str | None, mode: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(psycopg, "connect", lambda conninfo, **_: asked.append(conninfo))
+    environment = AURORA | ({"DATABASE_ROOT_CERTIFICATE": certificate} if certificate else {})
+    connect(DatabaseSettings.from_environment(environment), "test")
+    fields = psycopg.conninfo.conninfo_to_dict(asked[0])
+    assert (fields["host"], fields["user"], fields["dbname"]) == (AURORA["DATABASE_HOST"], "shop_query", "shop")
+    assert (fields["sslmode"], fields.get("sslrootcert")) == (mode, certificate)
+    assert str(fields["password"]).startswith(f"{AURORA['DATABASE_HOST']}:5432/?Action=connect&DBUser=shop_query&")
+
+
+def test_one_connection_serves_many_units_of_work(opens: Opens) -> None:
+    kept = Reconnecting(opens)
+    assert opens.opened == []
+    assert [kept.run(one), kept.run(one)] == [1, 1]
+    assert len(opens.opened) == 1
+
+
+def test_work_on_a_connection_that_was_cut_is_done_again_on_a_new_one(opens: Opens) -> None:
+    kept = Reconnecting(opens)
+    kept.run(one)
+    cut(opens.opened[0])
+    assert kept.run(one) == 1
+    assert len(opens.opened) == 2
+
+
+def test_a_connection_that_was_closed_is_replaced(opens: Opens) -> None:
+    kept = Reconnecting(opens)
+    kept.run(one)
+    kept.close()
+    assert kept.run(one) == 1
+    assert len(opens.opened) == 2
+
+
+def test_on_a_fresh_connection_nothing_is_done_twice(opens: Opens) -> None:
+    attempts = 0
+
+    def doomed(connection: psycopg.Connection) -> int:
+        nonlocal attempts
+        attempts += 1
+        cut(connection)
+        return one(connection)
+
+    with pytest.raises(psycopg.OperationalError):
+        Reconnecting(opens).run(doomed)
+    assert attempts == 1
+
+
+def test_an_error_on_a_sound_connection_is_not_tried_again(opens: Opens) -> None:
+    kept = Reconnecting(opens)
+    kept.run(one)
+    attempts = 0
+
+    def slow(connection: psycopg.Connection) -> None:
+        nonlocal attempts
+        attempts += 1
+        connection.execute("SET statement_timeout = 10")
+        connection.execute("SELECT pg_sleep(5)")
+
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        kept.run(slow)
+    assert attempts == 1
+    assert len(opens.opened) == 1
+
+
+def test_a_writer_that_became_a_reader_is_left_for_a_new_connection(opens: Opens) -> None:
+    kept = Reconnecting(opens)
+    kept.run(one)
+
+    def write(connection: psycopg.Connection) -> str:
+        if connection is opens.opened[0]:
+            connection.execute("SET default_transaction_read_only = on")
+        connection.execute("CREATE TEMPORARY TABLE written (id integer)")
+        return "written"
+
+    assert kept.run(write) == "written"
+    assert len(opens.opened) == 2
