@@ -93,7 +93,8 @@ class StripeGateway:
         if answer.status == 402 or (answer.status == 400 and answer.error.get("type") == "invalid_request_error"):
             # 400: the provider refused to try, for example because there is no such payment method. Nothing was
             # charged and a repeat ends the same way, so it is a decline: otherwise the reservation would be stuck.
-            return Declined(_code(answer.error), answer.error.get("decline_code"))
+            decline_code = answer.error.get("decline_code")
+            return Declined(_code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None)
         return _unknown(answer)
 
     def retrieve(self, payment_intent_id: str) -> Captured | Declined | Unconfirmed | Unknown:

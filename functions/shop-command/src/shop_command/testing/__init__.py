@@ -9,3 +9,5 @@ from shop_command.testing.fakes import FakeGateway as FakeGateway
 from shop_command.testing.fakes import FakePublisher as FakePublisher
 from shop_command.testing.fakes import InMemoryEventStore as InMemoryEventStore
 from shop_command.testing.fakes import SequentialIds as SequentialIds
+from shop_command.testing.shop import Shop as Shop
+from shop_command.testing.shop import invoke as invoke

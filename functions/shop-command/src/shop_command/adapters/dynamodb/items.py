@@ -38,6 +38,8 @@ def refusal(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]) -> E
     codes = [reason.get("Code", "None") for reason in reasons]
     if RETRIED & set(codes):
         return None
+    if set(codes) - {FAILED_CONDITION, "None"}:
+        return RuntimeError(f"a transaction was cancelled for {codes}")
     failed = [index for index, code in enumerate(codes) if code == FAILED_CONDITION]
     stock_first = len(transaction.events) + 1
     stock_end = stock_first + len(transaction.stock)
@@ -46,9 +48,7 @@ def refusal(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]) -> E
         return KeyUsedError()
     if any(index < stock_first for index in failed):
         return VersionConflictError()
-    if failed:
-        return StockShortError(tuple(transaction.stock[index - stock_first].bucket for index in failed))
-    return RuntimeError(f"a transaction was cancelled for {codes}")
+    return StockShortError(tuple(transaction.stock[index - stock_first].bucket for index in failed))
 
 
 def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":

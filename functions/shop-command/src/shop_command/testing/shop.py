@@ -1,0 +1,98 @@
+"""The whole function over fakes: whole Lambda events in, answers out."""
+
+import json
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from shop_command import bootstrap
+from shop_command.domain.stock import Bucket
+from shop_command.handlers import api
+from shop_command.testing.events import http_event
+from shop_command.testing.fakes import (
+    Counters,
+    FakeClock,
+    FakeGateway,
+    FakePublisher,
+    InMemoryEventStore,
+    SequentialIds,
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class LambdaContext:
+    function_name = "shop-command-test-api"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:shop-command-test-api"
+    aws_request_id = "00000000-0000-4000-8000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
+
+
+def invoke(event: dict[str, Any]) -> Answer:
+    answer = api.handler(event, LambdaContext())
+    return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+
+@dataclass
+class Shop:
+    """Its `application` has to take the place of `bootstrap.application` while events are sent."""
+
+    store: InMemoryEventStore = field(default_factory=InMemoryEventStore)
+    publisher: FakePublisher = field(default_factory=FakePublisher)
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    clock: FakeClock = field(default_factory=FakeClock)
+    application: bootstrap.Application = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.application = bootstrap.assemble(
+            store=self.store,
+            publisher=self.publisher,
+            gateway=self.gateway,
+            clock=self.clock,
+            ids=SequentialIds(),
+            chance=Random(7),  # noqa: S311 - repeatable
+        )
+
+    def post(self, path: str, body: Any = None, **details: Any) -> Answer:
+        return invoke(http_event(f"POST {path}", body, **details))
+
+    def list_product(
+        self, sku: str = "MUG", *, price_minor: int = 500, currency: str = "EUR", buckets: int = 1
+    ) -> Answer:
+        body = {
+            "sku": sku,
+            "name": f"Product {sku}",
+            "description": "",
+            "price": {"amount_minor": price_minor, "currency": currency},
+            "stock_buckets": buckets,
+        }
+        return self.post("/products", body, groups="[admin]", key=f"list-{sku}")
+
+    def receive(self, sku: str = "MUG", quantity: int = 10, key: str = "receive") -> Answer:
+        return self.post("/products/{sku}/stock", {"quantity": quantity}, groups="[admin]", key=key, sku=sku)
+
+    def reserve(self, *lines: tuple[str, int], key: str = "reserve", subject: str = "customer-1") -> Answer:
+        body = {"lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines or [("MUG", 2)]]}
+        return self.post("/reservations", body, key=key, subject=subject)
+
+    def purchase(
+        self, reservation_id: str, card: str = "pm_card_visa", *, key: str = "purchase", subject: str = "customer-1"
+    ) -> Answer:
+        body = {"reservation_id": reservation_id, "payment_method": card}
+        return self.post("/purchase", body, key=key, subject=subject)
+
+    def totals(self, sku: str = "MUG") -> Counters:
+        counters = [self.store.buckets.get(Bucket(sku, number), Counters()) for number in range(64)]
+        return Counters(*(sum(getattr(c, name) for c in counters) for name in ("available", "held", "sold")))
+
+    def contents(self) -> str:
+        """All that the store holds: equal before and after means that nothing was written."""
+        return repr(self.store)

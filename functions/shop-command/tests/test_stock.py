@@ -1,0 +1,89 @@
+from collections import Counter
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop_command.domain import stock
+from shop_command.domain.stock import Bucket, StockChange
+from shop_shared.events import (
+    EventData,
+    PaymentDeclined,
+    PaymentRequested,
+    ProductListed,
+    ProductRepriced,
+    ProductRetired,
+    PurchaseConfirmed,
+    PurchaseRefunded,
+    ReservationCancelled,
+    ReservationExpired,
+    ReservationPlaced,
+    StockReceived,
+)
+from shop_shared.registry import EVENT_TYPES
+from shop_shared.values import Allocation, ReservationLine
+
+levels_of_buckets = st.dictionaries(st.integers(0, 63), st.integers(0, 20), min_size=1)
+seeds = st.integers(0, 1_000)
+
+
+@given(quantity=st.integers(1, 1_000), buckets=st.integers(1, 64), first=st.integers(0, 63))
+def test_what_is_received_is_spread_whole_and_evenly(quantity: int, buckets: int, first: int) -> None:
+    allocations = stock.spread(quantity, buckets, first % buckets)
+    assert sum(a.quantity for a in allocations) == quantity
+    assert {a.bucket for a in allocations} <= set(range(buckets))
+    levels = [a.quantity for a in allocations] + [0] * (buckets - len(allocations))
+    assert max(levels) - min(levels) <= 1
+
+
+@given(quantity=st.integers(1, 100), available=levels_of_buckets, seed=seeds)
+def test_stock_is_found_exactly_if_all_buckets_together_have_enough(
+    quantity: int, available: dict[int, int], seed: int
+) -> None:
+    allocations = stock.allocate(quantity, available, Random(seed))  # noqa: S311
+    assert bool(allocations) == (sum(available.values()) >= quantity)
+    assert sum(a.quantity for a in allocations) in (0, quantity)
+    assert all(0 < a.quantity <= available[a.bucket] for a in allocations)
+    assert len({a.bucket for a in allocations}) == len(allocations)
+
+
+@given(quantity=st.integers(1, 60), available=levels_of_buckets, seed=seeds)
+def test_no_fewer_buckets_would_have_done(quantity: int, available: dict[int, int], seed: int) -> None:
+    allocations = stock.allocate(quantity, available, Random(seed))  # noqa: S311
+    if allocations:
+        largest = sorted(available.values(), reverse=True)
+        assert sum(largest[: len(allocations) - 1]) < quantity
+
+
+def test_chance_chooses_among_the_buckets_that_have_enough() -> None:
+    chance = Random(1)  # noqa: S311
+    chosen = Counter(stock.allocate(2, {0: 5, 1: 1, 2: 5}, chance)[0].bucket for _ in range(200))
+    assert set(chosen) == {0, 2}
+    assert min(chosen.values()) > 50
+
+
+def _moves(model: type[EventData], **fields: object) -> list[StockChange]:
+    return list(stock.changes(model.model_construct(**fields)))  # type: ignore[arg-type]
+
+
+def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_the_way() -> None:
+    allocations = (Allocation(bucket=0, quantity=2), Allocation(bucket=3, quantity=1))
+    lines = (ReservationLine(sku="MUG", quantity=3, unit_price_minor=1, allocations=allocations),)
+    first, second = Bucket("MUG", 0), Bucket("MUG", 3)
+    received = _moves(StockReceived, sku="MUG", quantity=3, allocations=allocations)
+    assert received == [StockChange(first, available=2), StockChange(second, available=1)]
+    moves: dict[type[EventData], tuple[int, int, int]] = {
+        ReservationPlaced: (-1, 1, 0),
+        ReservationCancelled: (1, -1, 0),
+        ReservationExpired: (1, -1, 0),
+        PurchaseConfirmed: (0, -1, 1),
+        PurchaseRefunded: (1, 0, -1),
+    }
+    for model, (available, held, sold) in moves.items():
+        assert _moves(model, lines=lines) == [
+            StockChange(first, available * 2, held * 2, sold * 2),
+            StockChange(second, available, held, sold),
+        ]
+    still: set[type[EventData]] = {PaymentRequested, PaymentDeclined, ProductListed, ProductRepriced, ProductRetired}
+    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, *still}
+    assert not any(_moves(model) for model in still)
