@@ -258,7 +258,7 @@ def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -
     everyone = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
     reads_stream = {f"kinesis:{it}" for it in ("DescribeStream", "DescribeStreamSummary", "GetRecords")}
     reads_stream |= {"kinesis:GetShardIterator", "kinesis:ListShards", "s3:PutObject", "s3:ListBucket"}
-    items = {f"dynamodb:{it}" for it in ("BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem", "Query")}
+    items = {f"dynamodb:{it}" for it in ("BatchGetItem", "GetItem", "PutItem", "Query")}
     expected = {
         "shop-command ApiRole": items | {"dynamodb:UpdateItem", "kinesis:PutRecords", "ssm:GetParameter"},
         "shop-query ApiRole": {"rds-db:connect"},
