@@ -7,7 +7,6 @@ not there by then is named at the end, and the command fails.
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -163,7 +162,8 @@ class Demo:
             self._state, QUERY, {"stream": stream_id}, lambda status: step.doing(f"the query {QUERY} is {status}")
         )
         _expect(len(rows) >= version, f"{len(rows)} of {version} rows")
-        return _table(columns, [[_short(cell) for cell in row] for row in rows])
+        shown = [position for position, column in enumerate(columns) if column != "data"]
+        return _table([columns[each] for each in shown], [[row[each] for each in shown] for row in rows])
 
     def _trace(self) -> RenderableType:
         trace = tracing.read(self._state, self.trace_id)
@@ -233,12 +233,6 @@ def _table(columns: list[str], rows: list[list[str]], title: str | None = None) 
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
-
-
-def _short(cell: str, length_max: int = 90) -> str:
-    """The emulator's query engine gives every field that any event has; the empty ones say nothing."""
-    cell = re.sub(r'"\w+":null,?', "", cell)
-    return cell if len(cell) <= length_max else f"{cell[:length_max]}..."
 
 
 def _money(amount: dict[str, Any]) -> str:
