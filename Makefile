@@ -51,7 +51,7 @@ lock: ## bring the lock files up to date with every pyproject.toml
 	@$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 packages/cli/emulator.in -o packages/cli/emulator.lock
 
 test: setup $(if $(FUNCTION),,check) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone
-	@$(VENV)/bin/pytest $(TESTS)
+	@$(VENV)/bin/pytest --ignore=tests/templates $(TESTS)
 
 check: setup format types imports drift templates ## lint, types, import contracts, generated files, templates
 
@@ -66,6 +66,9 @@ imports:
 
 drift:
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md --check
+
+templates:
+	@$(VENV)/bin/pytest --quiet tests/templates
 
 schemas: setup ## write the JSON Schemas and docs/events.md from the event package
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md
