@@ -105,7 +105,8 @@ def test_a_sample_batch_is_taken_by_a_local_invocation(shop: Shop, event: str, n
 
 
 def test_every_sample_event_is_invoked_by_a_test() -> None:
-    invoked = {function: set(events) for function, events in {**ANSWERS, "shop-dispatch": BATCHES}.items()}
+    invoked = {function: set(answers) for function, answers in ANSWERS.items()}
+    invoked["shop-dispatch"] = set(BATCHES)
     present = {
         folder.parent.name: {path.stem for path in folder.glob("*.json")} for folder in ROOT.glob("functions/*/events")
     }
