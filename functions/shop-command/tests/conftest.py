@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TABLE_NAME = "shop-test"
 STREAM_NAME = "shop-test"
+API_KEY_PARAMETER = "/shop/test/payment-api-key"
 
 
 @pytest.fixture
@@ -39,12 +40,9 @@ def account() -> Iterator[boto3.Session]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
-        for name, value in {
-            "ACCESS_KEY_ID": "test",
-            "SECRET_ACCESS_KEY": "test",
-            "DEFAULT_REGION": "us-east-1",
-        }.items():
-            patch.setenv(f"AWS_{name}", value)
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         yield boto3.Session()
 
 
@@ -79,6 +77,19 @@ def aws(account: boto3.Session) -> Iterator[boto3.Session]:
 def provider() -> Iterator[ProviderProcess]:
     with running_provider(slow_seconds=0.5, timeout_seconds=2.0) as process:
         yield process
+
+
+@pytest.fixture
+def deployed(aws: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """The function's real wiring over moto, and the mock payment provider over HTTP."""
+    aws.client("ssm").put_parameter(Name=API_KEY_PARAMETER, Value=provider.api_key, Type="SecureString", Overwrite=True)
+    monkeypatch.setenv("TABLE_NAME", TABLE_NAME)
+    monkeypatch.setenv("STREAM_NAME", STREAM_NAME)
+    monkeypatch.setenv("PAYMENT_URL", provider.url)
+    monkeypatch.setenv("PAYMENT_API_KEY_PARAMETER", API_KEY_PARAMETER)
+    bootstrap.application.cache_clear()
+    yield aws
+    bootstrap.application.cache_clear()
 
 
 def _keys(partition: str, sort: str) -> "list[KeySchemaElementTypeDef]":

@@ -1,14 +1,12 @@
 """The function as it is deployed: the real wiring over moto, and the mock payment provider over HTTP."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command import bootstrap
 from shop_command.adapters.dynamodb import table
 from shop_command.bootstrap import Settings, SettingsError
@@ -43,18 +41,6 @@ def test_every_missing_variable_is_named() -> None:
 def test_a_reservation_lasts_a_whole_number_of_seconds(seconds: str) -> None:
     with pytest.raises(SettingsError, match="RESERVATION_SECONDS"):
         Settings.of({**ENVIRONMENT, "RESERVATION_SECONDS": seconds})
-
-
-@pytest.fixture
-def deployed(aws: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
-    aws.client("ssm").put_parameter(
-        Name=ENVIRONMENT["PAYMENT_API_KEY_PARAMETER"], Value=provider.api_key, Type="SecureString", Overwrite=True
-    )
-    for name, value in {**ENVIRONMENT, "PAYMENT_URL": provider.url}.items():
-        monkeypatch.setenv(name, value)
-    bootstrap.application.cache_clear()
-    yield aws
-    bootstrap.application.cache_clear()
 
 
 def sample(name: str, *, key: str | None = None, **changes: Any) -> Answer:

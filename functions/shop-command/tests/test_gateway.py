@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from shop_cli.payment_provider.testing import ProviderProcess
-from shop_command.adapters.payment import API_VERSION, StripeGateway
+from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import Captured, Created, Declined, PaymentGateway, Refused, Unconfirmed, Unknown
 from shop_command.testing import FakeGateway
@@ -122,7 +122,7 @@ class TestStripeGateway(Contract):
         intent = created(gateway, reservation_id)
         impatient = StripeGateway(provider.url, lambda: provider.api_key, read_timeout_seconds=0.1)
         assert isinstance(impatient.confirm(intent, reservation_id, 1, "pm_card_slow"), Unknown)
-        assert gateway.retrieve(intent) == Unknown("HTTP 200") or gateway.retrieve(intent) == Unknown("processing")
+        assert gateway.retrieve(intent) == Unknown("processing")
         repeated = gateway.confirm(intent, reservation_id, 1, "pm_card_slow")
         assert isinstance(repeated, Unknown)
         assert repeated.reason == "HTTP 409 invalid_request_error idempotency_key_in_use"
@@ -192,10 +192,15 @@ class Scripted(http.server.BaseHTTPRequestHandler):
     status: ClassVar[int] = 200
     answer: ClassVar[bytes] = b""
     seen: ClassVar[list[Any]] = []
+    cut: ClassVar[int] = 0
+    """So many requests are read, and then the connection is closed without an answer."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.append((self.path, dict(self.headers), body.decode()))
+        if Scripted.cut:
+            Scripted.cut -= 1
+            return
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(self.answer)))
         self.end_headers()
@@ -210,6 +215,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def scripted() -> Iterator[Callable[[int, Any], StripeGateway]]:
     Scripted.seen.clear()
+    Scripted.cut = 0
     with _serving() as url:
 
         def answering(status: int, answer: Any) -> StripeGateway:
@@ -252,6 +258,16 @@ def _serving() -> Iterator[str]:
 )
 def test_what_proves_nothing_is_unknown(scripted: Any, status: int, answer: Any) -> None:
     assert all(isinstance(outcome, Unknown) for outcome in everything(scripted(status, answer)))
+
+
+def test_a_connection_that_turns_out_to_be_dead_is_replaced_once(scripted: Any) -> None:
+    gateway = scripted(200, {"id": "pi_1", "status": "succeeded"})
+    Scripted.cut = 1
+    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Captured()
+    assert [seen[1]["Idempotency-Key"] for seen in Scripted.seen] == ["reservation:confirm:1"] * 2
+    Scripted.cut = SENDS_MAX
+    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Unknown("ProtocolError")
+    assert len(Scripted.seen) == 2 + SENDS_MAX
 
 
 def test_a_card_that_wants_its_owner_to_be_asked_is_declined(scripted: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import Captured, Created, Declined, Refused, Unconfirmed, Unknown
@@ -22,6 +22,7 @@ API_VERSION: Final = "2026-10-28.endive"
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 READ_TIMEOUT_SECONDS: Final = 8.0
 """Of each call. A purchase makes at most two, and has to end within the API's 30 seconds."""
+SENDS_MAX: Final = 2
 CODE_CHARACTERS_MAX: Final = 100
 
 
@@ -52,7 +53,7 @@ class StripeGateway:
         self._url = url.rstrip("/")
         self._host = urlsplit(url).netloc
         self._api_key = api_key
-        # No retries: what a failed call did is unknown, and what to do about it is the application's decision.
+        # Retries are not urllib3's business: it would repeat after a timeout too, and nobody has that much time.
         self._http = urllib3.PoolManager(
             retries=False, timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
         )
@@ -116,15 +117,25 @@ class StripeGateway:
             if idempotency_key is not None:
                 headers["Idempotency-Key"] = idempotency_key
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
-            with subsegment(self._host, "remote", http={"request": {"method": method, "url": url}}):
-                response = self._http.request(
-                    method, url, body=urlencode(fields) if fields else None, headers=headers, redirect=False
-                )
-                body = json.loads(response.data)
+            response = self._send(method, url, urlencode(fields) if fields else None, headers)
+            body = json.loads(response.data)
         except (HTTPError, SecretUnavailableError, ValueError) as error:
             logger().warning("the payment provider did not answer", extra={"reason": type(error).__name__})
             return Unknown(type(error).__name__)
         return _Answer(response.status, body if isinstance(body, dict) else {})
+
+    def _send(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        """A connection that was kept while the execution environment slept is often dead, and only shows it when it is
+        used. A new one is tried then, once: the idempotency key makes that safe, even if the first call arrived.
+        """
+        for tries in range(SENDS_MAX):
+            try:
+                with subsegment(self._host, "remote", http={"request": {"method": method, "url": url}}):
+                    return self._http.request(method, url, body=body, headers=headers, redirect=False)
+            except ProtocolError:
+                if tries == SENDS_MAX - 1:
+                    raise
+        raise AssertionError("unreachable")
 
 
 def _settled(intent: Any) -> Captured | Declined | Unknown | None:

@@ -34,7 +34,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Key:
-    """An idempotency key where the stream outlives the command, so that the key is remembered beside the stream."""
+    """An idempotency key where the stream outlives the command, so that the key is remembered beside the stream.
+
+    A field that a later version adds to a body stays out of the digest while it has its default: otherwise a repeat of
+    an older request would no longer be recognized.
+    """
 
     id: str
     body_digest: str

@@ -1,11 +1,11 @@
 """Why a command is refused. Each error carries what its answer needs; none of them means that a retry would help.
 
 DomainError
-├── ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
+├── ProductError: ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
 ├── UnknownProductsError, MixedCurrenciesError, TotalTooLargeError
 ├── OutOfStockError, StockScatteredError
-└── ReservationExistsError, ReservationNotFoundError, ReservationExpiredError, ReservationCancelledError,
-    AlreadyPurchasedError, AlreadyPayingError, NotPayingError, TooManyAttemptsError
+└── ReservationError: ReservationExistsError, ReservationNotFoundError, ReservationExpiredError,
+    ReservationCancelledError, AlreadyPurchasedError, AlreadyPayingError, NotPayingError, TooManyAttemptsError
 """
 
 from dataclasses import dataclass
@@ -16,18 +16,17 @@ class DomainError(Exception):
 
 
 @dataclass(eq=False)
-class ProductAlreadyListedError(DomainError):
+class ProductError(DomainError):
     sku: str
 
 
-@dataclass(eq=False)
-class ProductNotFoundError(DomainError):
-    sku: str
+class ProductAlreadyListedError(ProductError): ...
 
 
-@dataclass(eq=False)
-class ProductRetiredError(DomainError):
-    sku: str
+class ProductNotFoundError(ProductError): ...
+
+
+class ProductRetiredError(ProductError): ...
 
 
 @dataclass(eq=False)
@@ -71,46 +70,33 @@ class StockScatteredError(DomainError):
 
 
 @dataclass(eq=False)
-class ReservationExistsError(DomainError):
+class ReservationError(DomainError):
     reservation_id: str
 
 
-@dataclass(eq=False)
-class ReservationNotFoundError(DomainError):
-    reservation_id: str
+class ReservationExistsError(ReservationError): ...
 
 
-@dataclass(eq=False)
-class ReservationExpiredError(DomainError):
-    reservation_id: str
+class ReservationNotFoundError(ReservationError): ...
 
 
-@dataclass(eq=False)
-class ReservationCancelledError(DomainError):
-    reservation_id: str
+class ReservationExpiredError(ReservationError): ...
 
 
-@dataclass(eq=False)
-class AlreadyPurchasedError(DomainError):
-    reservation_id: str
+class ReservationCancelledError(ReservationError): ...
 
 
-@dataclass(eq=False)
-class AlreadyPayingError(DomainError):
+class AlreadyPurchasedError(ReservationError): ...
+
+
+class AlreadyPayingError(ReservationError):
     """Another attempt is under way, and only its outcome decides what comes next."""
 
-    reservation_id: str
 
-
-@dataclass(eq=False)
-class NotPayingError(DomainError):
+class NotPayingError(ReservationError):
     """The attempt whose outcome came in is not under way any more: somebody else has recorded an outcome."""
 
-    reservation_id: str
-    attempt: int
-
 
 @dataclass(eq=False)
-class TooManyAttemptsError(DomainError):
-    reservation_id: str
+class TooManyAttemptsError(ReservationError):
     attempts_max: int

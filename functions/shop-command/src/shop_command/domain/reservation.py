@@ -247,7 +247,7 @@ def _place(command: PlaceReservation) -> ReservationPlaced:
 def _paying(state: Reservation | None, attempt: int) -> Paying:
     if isinstance(state, Paying) and state.attempt == attempt:
         return state
-    raise errors.NotPayingError(state.terms.reservation_id if state else "", attempt)
+    raise errors.NotPayingError(state.terms.reservation_id if state else "")
 
 
 def _confirm(state: Paying) -> PurchaseConfirmed:
