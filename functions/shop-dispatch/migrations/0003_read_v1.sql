@@ -10,12 +10,14 @@ SELECT
     product.price_minor,
     product.currency,
     -- While a reservation is here and the delivery that it was served from is not, the difference is negative.
-    greatest(coalesce(stock.received - stock.held - stock.sold, 0), 0) AS available,
+    -- A subquery, not a join: for a page of products by their key, PostgreSQL then reads the stock of that page alone.
+    greatest(
+        coalesce((SELECT received - held - sold FROM shop.stock WHERE stock.sku = product.sku), 0), 0
+    ) AS available,
     product.status,
     product.version,
     product.listed_at
-FROM shop.product
-LEFT JOIN shop.stock ON stock.sku = product.sku;
+FROM shop.product;
 
 CREATE VIEW read_v1.reservations AS
 SELECT

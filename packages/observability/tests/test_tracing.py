@@ -150,6 +150,14 @@ assert not [name for name in sys.modules if name.startswith(("aws_xray_sdk", "bo
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_where_there_is_no_daemon_nothing_is_recorded_and_the_decision_is_handed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS", raising=False)
+    with segment("shop-query", SAMPLED), subsegment("postgresql"):
+        assert current_header() == str(SAMPLED)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self, TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     from aws_xray_sdk.core import AWSXRayRecorder
@@ -90,7 +90,7 @@ def segment(name: str, header: TraceHeader | None, **annotations: str | int | bo
     outer = _current
     _current = header
     try:
-        if header is None or not header.sampled:
+        if not _is_recorded(header):
             yield
         else:
             with _recorded_segment(name, header, annotations):
@@ -104,7 +104,7 @@ def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, A
     """A call inside the open segment. `details` are X-Ray's blocks: `aws`, `sql`, `http`, or `annotations`."""
     started = time.time()
     try:
-        if _current is None or not _current.sampled:
+        if not _is_recorded(_current):
             yield
         else:
             with _recorded_subsegment(name, namespace, details):
@@ -129,7 +129,7 @@ def timeline() -> Iterator[Timeline]:
 
 def record(name: str, header: TraceHeader | None, work: Timeline, **annotations: str | int | bool) -> None:
     """Sends a segment of work that is over. A batch is done at once, and belongs in the trace of each of its events."""
-    if header is None or not header.sampled:
+    if header is None or not _is_recorded(header):
         return
     with _recorded_segment(name, header, annotations, work):
         for call in work.calls:
@@ -141,16 +141,21 @@ def current_header() -> str | None:
     """What to hand to the next hop, so that it continues from the innermost open subsegment."""
     if _current is None:
         return None
-    if not _current.sampled:
+    if not _is_recorded(_current):
         return str(_current)
     return str(TraceHeader(_current.root, _recorder().get_trace_entity().id, sampled=True))
 
 
 def annotate(**annotations: str | int | bool) -> None:
     """Adds indexed fields to the innermost open segment or subsegment."""
-    if _current is not None and _current.sampled:
+    if _is_recorded(_current):
         for key, value in annotations.items():
             _recorder().put_annotation(key, value)
+
+
+def _is_recorded(header: TraceHeader | None) -> TypeGuard[TraceHeader]:
+    """Lambda names its daemon in every environment; where there is none, as in `invoke local`, nothing is sent."""
+    return header is not None and bool(header.sampled) and "AWS_XRAY_DAEMON_ADDRESS" in os.environ
 
 
 @contextmanager
