@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, Self, TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
 if TYPE_CHECKING:
     from aws_xray_sdk.core import AWSXRayRecorder
