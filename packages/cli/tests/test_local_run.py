@@ -1,5 +1,6 @@
 """The command itself, started and ended in every way that a user or an accident can. Real processes throughout."""
 
+import json
 import os
 import signal
 import socket
@@ -74,6 +75,7 @@ def test_a_run_without_aws_from_start_to_end(home: Home) -> None:
     assert "The shop is running" in shop(home, "up", "--no-aws", "--detach")
     assert "The shop runs already" in shop(home, "up", "--no-aws", "--detach")
     assert "postgres" in shop(home, "status")
+    assert "./shop down, then ./shop up" in shop(home, "up", "--detach", exit_code=1)
     assert "./shop down, then ./shop up" in shop(home, "demo", exit_code=3)
     with psycopg.connect(postgres.role_url(home.state(), "shop_query")) as connection:
         assert connection.execute("select count(*) from read_v1.products").fetchone() == (0,)
@@ -190,6 +192,21 @@ def check_that_it_goes_around(home: Home, monkeypatch: pytest.MonkeyPatch, taken
     finally:
         run.stop()
     assert nothing_runs(home)
+
+
+def test_another_postgresql_is_used_by_its_url(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop(home, "up", "--no-aws", "--detach")
+    other = Home(home.path.parent / "other")
+    monkeypatch.setenv("SHOP_DATABASE_URL", postgres.admin_url(home.state()))
+    assert "✓   PostgreSQL" not in shop(other, "up", "--no-aws", "--detach")
+    # Only `up` needs to be told.
+    monkeypatch.delenv("SHOP_DATABASE_URL")
+    url = json.loads(shop(other, "status", "--json"))["database_url"]
+    with psycopg.connect(url) as connection:
+        assert connection.execute("select count(*) from read_v1.products").fetchone() == (0,)
+    shop(other, "down")
+    assert postgres.is_ready(home.state())
+    shop(home, "down")
 
 
 def test_a_database_url_that_does_not_answer_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,9 +50,8 @@ def test_the_server_has_the_roles_with_passwords_and_keeps_its_data(home: Home) 
     assert child.wait(5) == 0
 
 
-def test_another_server_is_used_by_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHOP_DATABASE_URL", "postgresql://root:pw@db.example:6543/postgres?sslmode=require")
-    state = State()
+def test_another_server_is_used_by_its_url() -> None:
+    state = State(database_url="postgresql://root:pw@db.example:6543/postgres?sslmode=require")
     assert postgres.admin_url(state) == "postgresql://root:pw@db.example:6543/postgres?sslmode=require"
     url = urlsplit(postgres.role_url(state, "shop_query"))
     assert (url.hostname, url.port, url.path, url.query) == ("db.example", 6543, "/shop", "sslmode=require")

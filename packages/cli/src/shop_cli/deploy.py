@@ -72,7 +72,8 @@ def run_compose(home: Home, variables: Mapping[str, str], interrupts: Interrupts
         # Before the emulator goes, or its tries to reach that would hold up the end.
         stop_one(record, STOP_SECONDS)
     if process.returncode:
-        raise ShopError(f"The deployment failed. From {log}:\n{_failure(log.read_text(errors='replace'))}")
+        told = _failure(log.read_text(errors="replace"))
+        raise ShopError(f"The deployment failed. From {log}:\n{told}\nTo start over: ./shop down --delete")
 
 
 def stacks_exist(state: State) -> bool:

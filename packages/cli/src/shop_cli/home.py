@@ -50,6 +50,8 @@ class State:
 
     ports: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    # Of the administrator of a PostgreSQL that is not ours; empty: we start one.
+    database_url: str = ""
     deployed_digest: str = ""
     seeded_digest: str = ""
     last_trace: str = ""

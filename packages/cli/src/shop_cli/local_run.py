@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import time
@@ -39,6 +40,8 @@ def up(home: Home, progress: Progress, *, detach: bool, aws: bool) -> None:
                 run = home.run()
                 if run is not None and is_running(run):
                     local_run.disown()
+                    if aws and not run.aws:
+                        raise ShopError("The shop runs without AWS: ./shop down, then ./shop up")
                     report.already_running(home, run, progress)
                     return
                 clean_up_after_crash(home, progress)
@@ -69,8 +72,9 @@ def down(home: Home, progress: Progress) -> bool:
         run = home.run()
         stopped = bool(supervisor or run or processes.leftovers(home))
         if run or processes.leftovers(home):
-            with progress.step("Shop", "stopping"):
+            with progress.step("Shop", "stopping") as step:
                 processes.stop(home, stop_order(run))
+                step.done("stopped")
         home.record(None)
     return stopped
 
@@ -131,6 +135,7 @@ class LocalRun:
     def start(self) -> None:
         started = time.monotonic()
         state = self._home.state()
+        state.database_url = os.environ.get("SHOP_DATABASE_URL", "")
         self._record()
         self._start_processes(state)
         with self._progress.step("Database", "making the database and its roles") as step:
@@ -161,15 +166,16 @@ class LocalRun:
         if recorded is None or recorded.supervisor != self._run.supervisor:
             return
         if self._run.processes or self._children:
-            with self._progress.step("Shop", "stopping"):
+            with self._progress.step("Shop", "stopping") as step:
                 processes.stop(self._home, stop_order(self._run))
+                step.done("stopped")
         for child in self._children.values():
             child.poll()
         self._home.record(None)
 
     def _start_processes(self, state: State) -> None:
         for attempt in range(1, START_ATTEMPTS + 1):
-            state.ports = choose_ports(state.ports, self._port_names())
+            state.ports = choose_ports(state.ports, self._port_names(state))
             self._home.save(state)
             try:
                 self._start_and_wait(state)
@@ -190,7 +196,7 @@ class LocalRun:
             own = local_services.environment()
             self._spawn("payment", local_services.payment_command(self._home, state), own, state)
             self._spawn("xray", local_services.xray_command(self._home, state), own, state)
-        if postgres.external_url() is None:
+        if not state.database_url:
             with self._progress.step("PostgreSQL", "starting") as step:
                 postgres.initialise(self._home, state)
                 command, user = postgres.server_command(self._home, state), postgres.account()
@@ -227,8 +233,8 @@ class LocalRun:
             seed.seed(state, identity.token(state, "administrator"), step)
             self._home.save(state)
 
-    def _port_names(self) -> list[str]:
-        database = ["postgres"] if postgres.external_url() is None else []
+    def _port_names(self, state: State) -> list[str]:
+        database = [] if state.database_url else ["postgres"]
         return [*database, *(["aws", "payment", "xray", "xray_udp"] if self._run.aws else [])]
 
     def _spawn(

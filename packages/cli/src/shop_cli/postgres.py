@@ -32,13 +32,10 @@ ROLES = ("shop_owner", "shop_dispatch", "shop_query")
 UNPRIVILEGED_ACCOUNT = "embedded_postgres"
 
 
-def external_url() -> str | None:
-    return os.environ.get("SHOP_DATABASE_URL") or None
-
-
 def admin_url(state: State) -> str:
-    password = quote(state.secret("postgres"))
-    return external_url() or f"postgresql://postgres:{password}@{HOST}:{state.ports['postgres']}/postgres"
+    if state.database_url:
+        return state.database_url
+    return f"postgresql://postgres:{quote(state.secret('postgres'))}@{HOST}:{state.ports['postgres']}/postgres"
 
 
 def role_url(state: State, role: str) -> str:
@@ -76,7 +73,9 @@ def initialise(home: Home, state: State) -> None:
         os.chown(password_file, owner.pw_uid, owner.pw_gid)
         _let_through(unfinished)
         _let_through(BINARIES / "postgres")
-    command = [str(BINARIES / "initdb"), "-D", str(unfinished), "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8"]
+    command = [str(BINARIES / "initdb"), "-D", str(unfinished), "-U", "postgres", "--encoding=UTF8"]
+    # The collation that PostgreSQL brings along: the same order on every system.
+    command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions"]
     with (home.logs / "initdb.log").open("wb") as log:
         result = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False, cwd="/", **as_user(user))
@@ -100,7 +99,7 @@ def server_command(home: Home, state: State) -> list[str]:
 
 
 def server_environment() -> Mapping[str, str]:
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
 def is_ready(state: State) -> bool:
