@@ -100,6 +100,7 @@ def test_a_key_is_the_callers_own_and_the_routes_own(stocked: Shop) -> None:
         assert stocked.reserve(key="receive", subject=subject).status == 201
     reservation = stocked.reserve(key="same").body["reservation_id"]
     assert stocked.purchase(reservation, key="same").status == 201
+    assert stocked.receive(key="list-MUG").status == 201
     other = {"quantity": 1}
     answer = stocked.post("/products/{sku}/stock", other, groups="[admin]", subject="b", key="receive", sku="MUG")
     assert answer.status == 201
@@ -180,6 +181,13 @@ def test_a_repeated_reservation_gets_the_same_answer_for_ever(stocked: Shop) -> 
     before = stocked.contents()
     assert stocked.reserve(("MUG", 10)) == first
     assert stocked.contents() == before
+
+
+def test_a_repeated_reservation_gets_the_same_answer_when_the_product_has_gone(stocked: Shop) -> None:
+    first = stocked.reserve()
+    del stocked.store.stored["product-MUG"]
+    assert slug(stocked.reserve(key="new")) == "unknown-product"
+    assert stocked.reserve() == first
 
 
 def test_the_same_key_with_other_lines_is_refused(stocked: Shop) -> None:

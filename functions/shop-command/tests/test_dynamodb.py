@@ -264,6 +264,21 @@ def test_keys_that_were_not_processed_are_read_again(answering: Any) -> None:
     assert len(service.requests) == READ_ATTEMPTS_MAX
 
 
+def test_every_read_is_consistent(answering: Any) -> None:
+    nothing: dict[str, Any] = {"Responses": {"shop-test": []}, "UnprocessedKeys": {}}
+    reads: list[tuple[str, dict[str, Any], Callable[[DynamoDbEventStore], object]]] = [
+        ("BatchGetItem", nothing, lambda store: store.states([STREAM])),
+        ("BatchGetItem", nothing, lambda store: store.available([Bucket("MUG", 0)])),
+        ("Query", {"Items": []}, lambda store: store.events(STREAM)),
+        ("GetItem", {}, lambda store: store.key_use("digest")),
+    ]
+    for operation, answer, read in reads:
+        store, service = answering(operation, ok(answer))
+        read(store)
+        [request] = service.requests
+        assert b'"ConsistentRead": true' in request["body"]
+
+
 @pytest.mark.parametrize("failure", [error("AccessDeniedException"), error("InternalServerError", 500)])
 def test_an_event_that_stays_due_by_mistake_fails_nothing(answering: Any, failure: Any) -> None:
     store, service = answering("UpdateItem", failure)

@@ -165,12 +165,9 @@ class Purchases:
             return attempt.pending()
 
     def _recorded(self, attempt: Attempt) -> Envelope | None:
-        for event in self.journal.store.events(attempt.requested.subject, attempt.requested.streamversion + 1):
-            match event.data:
-                case PurchaseConfirmed(attempt=number) | PaymentDeclined(attempt=number):
-                    if number == attempt.data.attempt:
-                        return event
-        return None
+        """Its outcome is the first one after it: no other attempt begins before."""
+        later = self.journal.store.events(attempt.requested.subject, attempt.requested.streamversion + 1)
+        return next((event for event in later if isinstance(event.data, PurchaseConfirmed | PaymentDeclined)), None)
 
 
 def _attempt(requested: Envelope, payment_method: str) -> Attempt:
