@@ -220,9 +220,10 @@ class LocalRun:
 
     def _set_up_aws(self, state: State) -> None:
         environment.write_files(self._home, state)
-        local_services.store_payment_key(state)
+        local_services.store_payment_secrets(state)
         with self._progress.step("Stacks", "comparing with what is deployed") as step:
             deploy.ensure_deployed(self._home, state, self._interrupts, step)
+        local_services.tell_webhook_url(self._home, seed.api_url(state))
         with self._progress.step("Read model", "migrating") as step:
             step.done(f"at {deploy.migrate(state)}")
         with self._progress.step("People", "making a customer and an administrator") as step:

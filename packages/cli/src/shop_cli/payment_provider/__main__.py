@@ -9,6 +9,7 @@ import uvicorn
 
 from .app import create_app
 from .store import Store
+from .webhooks import Webhooks
 
 # A delayed answer must not hold up the end: what is undecided then is settled at the next start.
 SHUTDOWN_SECONDS = 1
@@ -23,19 +24,28 @@ def main() -> None:
     parser.add_argument(
         "--timeout-seconds", type=float, default=60.0, help="when pm_card_timeout_after_charge answers (default 60)"
     )
+    parser.add_argument("--webhook-url-file", type=Path, help="file with the URL for webhooks; it may appear later")
+    parser.add_argument("--webhook-secret-file", type=Path, help="file that holds the secret that signs them")
     arguments = parser.parse_args()
+    if (arguments.webhook_url_file is None) != (arguments.webhook_secret_file is None):
+        parser.error("--webhook-url-file and --webhook-secret-file need each other")
     api_key = arguments.api_key_file.read_text().strip()
     if not api_key:
         parser.error(f"{arguments.api_key_file} is empty")
     store = Store(arguments.data)
-    app = create_app(store, api_key, slow_seconds=arguments.slow_seconds, timeout_seconds=arguments.timeout_seconds)
+    webhooks = None
+    if arguments.webhook_url_file:
+        webhooks = Webhooks(store, arguments.webhook_url_file, arguments.webhook_secret_file.read_text().strip())
+    app = create_app(
+        store, api_key, webhooks, slow_seconds=arguments.slow_seconds, timeout_seconds=arguments.timeout_seconds
+    )
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=arguments.port,
         access_log=False,
         log_level="warning",
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

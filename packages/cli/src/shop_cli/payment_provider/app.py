@@ -21,6 +21,7 @@ from starlette.routing import Route
 from . import wire
 from .payments import Begun, Late, Outcome, Payments
 from .store import Store
+from .webhooks import Webhooks
 from .wire import ApiError, Reply, Validator
 
 KEY_CHARACTERS_MAX = 255
@@ -37,9 +38,11 @@ class Operation:
     required: tuple[str, ...] = ()
 
 
-def create_app(store: Store, api_key: str, *, slow_seconds: float, timeout_seconds: float) -> Starlette:
+def create_app(
+    store: Store, api_key: str, webhooks: Webhooks | None, *, slow_seconds: float, timeout_seconds: float
+) -> Starlette:
     """The ASGI application. It finishes first what an earlier process began and did not live to end."""
-    payments = Payments(store)
+    payments = Payments(store, webhooks.announce if webhooks else lambda _, __: None)
     with store.transaction():
         for intent in store.pending():
             payments.settle(intent)
@@ -51,6 +54,7 @@ def create_app(store: Store, api_key: str, *, slow_seconds: float, timeout_secon
     return Starlette(
         routes=[*routes, Route("/health", _health)],
         exception_handlers={404: _unknown_url, 405: _unknown_url, Exception: _unexpected},
+        lifespan=webhooks.delivering if webhooks else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,10 @@ Outcome = Reply | Begun | Late
 
 
 class Payments:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, announce: Callable[[str, dict[str, Any]], None]) -> None:
+        """`announce` is told, by Stripe's names, how an intent ended; it has to be quick."""
         self._store = store
+        self._announce = announce
 
     def create(self, parameters: dict[str, Any], key: str | None) -> Outcome:
         method = parameters.get("payment_method")
@@ -86,6 +89,7 @@ class Payments:
             reply = _decline(intent, charge, method, card, card.decline)
         self._store.put(charge)
         self._store.put(intent)
+        self._announce("payment_intent.payment_failed" if card.decline else "payment_intent.succeeded", intent)
         return reply
 
     def cancel(self, intent_id: str, parameters: dict[str, Any]) -> Reply:
@@ -101,6 +105,7 @@ class Payments:
         intent |= {"status": "canceled", "canceled_at": int(time.time())}
         intent["cancellation_reason"] = parameters.get("cancellation_reason")
         self._store.put(intent)
+        self._announce("payment_intent.canceled", intent)
         return Reply(200, intent)
 
     def refund(self, parameters: dict[str, Any]) -> Reply:

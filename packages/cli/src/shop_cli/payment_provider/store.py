@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ CREATE TABLE IF NOT EXISTS idempotency (
 );
 -- confirmations that were begun and not yet settled: a slow card's
 CREATE TABLE IF NOT EXISTS pending (payment_intent TEXT PRIMARY KEY, payment_method TEXT NOT NULL, key TEXT);
+-- events that the webhook's URL has not taken yet
+CREATE TABLE IF NOT EXISTS webhook (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, tries INTEGER NOT NULL, due REAL NOT NULL
+);
 """
 _LIST = """
 SELECT body FROM object
@@ -34,6 +39,13 @@ WHERE kind = :kind AND (:intent IS NULL OR json_extract(body, '$.payment_intent'
   AND sequence < coalesce((SELECT sequence FROM object WHERE id = :after), 9223372036854775807)
 ORDER BY sequence DESC LIMIT :limit
 """
+
+
+@dataclass(frozen=True)
+class KeptWebhook:
+    sequence: int
+    body: str
+    tries: int
 
 
 class Store:
@@ -105,6 +117,23 @@ class Store:
 
     def pending(self) -> list[str]:
         return [row[0] for row in self._database.execute("SELECT payment_intent FROM pending")]
+
+    def keep_webhook(self, body: str) -> None:
+        self._database.execute("INSERT INTO webhook (body, tries, due) VALUES (?, 0, 0)", (body,))
+
+    def due_webhooks(self, limit: int) -> list[KeptWebhook]:
+        rows = self._database.execute(
+            "SELECT sequence, body, tries FROM webhook WHERE due <= ? ORDER BY sequence LIMIT ?", (time.time(), limit)
+        )
+        return [KeptWebhook(*row) for row in rows]
+
+    def postpone_webhook(self, event: KeptWebhook, seconds: float) -> None:
+        self._database.execute(
+            "UPDATE webhook SET tries = tries + 1, due = ? WHERE sequence = ?", (time.time() + seconds, event.sequence)
+        )
+
+    def drop_webhook(self, event: KeptWebhook) -> None:
+        self._database.execute("DELETE FROM webhook WHERE sequence = ?", (event.sequence,))
 
 
 def _refuse_other_use(key: str, row: Sequence[Any], endpoint: str, parameters: str) -> None:

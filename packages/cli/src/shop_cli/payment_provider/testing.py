@@ -7,6 +7,7 @@ with running_provider() as provider:
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -24,12 +25,15 @@ STOP_SECONDS_MAX = 10
 class ProviderProcess:
     """Keeps its port, key and data from one `start` to the next; `stop` is SIGTERM and `kill` is SIGKILL."""
 
-    def __init__(self, directory: Path, *, slow_seconds: float, timeout_seconds: float) -> None:
+    def __init__(self, directory: Path, *, slow_seconds: float, timeout_seconds: float, webhooks: bool) -> None:
         self.api_key = "sk_test_local"
+        self.webhook_secret = "whsec_test_local"
         self.data = directory / "payments.sqlite3"
         self.log = directory / "payments.log"
-        key_file = directory / "payment-api-key"
+        self.webhook_url_file = directory / "webhook-url"
+        key_file, secret_file = directory / "payment-api-key", directory / "webhook-secret"
         key_file.write_text(self.api_key)
+        secret_file.write_text(self.webhook_secret)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -37,6 +41,9 @@ class ProviderProcess:
         self._command = [sys.executable, "-m", "shop_cli.payment_provider", "--port", str(port)]
         self._command += ["--data", str(self.data), "--api-key-file", str(key_file)]
         self._command += ["--slow-seconds", str(slow_seconds), "--timeout-seconds", str(timeout_seconds)]
+        if webhooks:
+            self._command += ["--webhook-url-file", str(self.webhook_url_file)]
+            self._command += ["--webhook-secret-file", str(secret_file)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -55,6 +62,16 @@ class ProviderProcess:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    @contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """Its file, as a test may read or spoil it while it runs."""
+        connection = sqlite3.connect(self.data, timeout=10)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
     def _end(self, number: signal.Signals) -> int:
         if self._process is None:
             return 0
@@ -71,9 +88,14 @@ class ProviderProcess:
 
 
 @contextmanager
-def running_provider(*, slow_seconds: float = 0.5, timeout_seconds: float = 5.0) -> Iterator[ProviderProcess]:
+def running_provider(
+    *, slow_seconds: float = 0.5, timeout_seconds: float = 5.0, webhooks: bool = False
+) -> Iterator[ProviderProcess]:
+    """With `webhooks` it sends them to the URL in its `webhook_url_file`, once a test has written that."""
     with tempfile.TemporaryDirectory() as directory:
-        provider = ProviderProcess(Path(directory), slow_seconds=slow_seconds, timeout_seconds=timeout_seconds)
+        provider = ProviderProcess(
+            Path(directory), slow_seconds=slow_seconds, timeout_seconds=timeout_seconds, webhooks=webhooks
+        )
         provider.start()
         try:
             yield provider

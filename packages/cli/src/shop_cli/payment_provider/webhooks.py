@@ -1,0 +1,97 @@
+"""Webhooks: tells a URL how payment intents ended, signed as Stripe signs. https://docs.stripe.com/webhooks/signature
+
+An event is kept in the transaction of the change that it tells of, and dropped once it was taken, or was sent too often
+in vain. So a restart delivers what was not, and a kill at the wrong moment delivers twice: never not at all.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .store import KeptWebhook, Store
+
+POLL_SECONDS = 0.1
+ANSWER_SECONDS_MAX = 30
+AT_ONCE_MAX = 8
+RETRY_AFTER_SECONDS = (0.5, 2.0, 8.0, 30.0)
+"""Between the tries; after the last one the event is given up. Stripe goes on for three days."""
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    store: Store
+    url_file: Path
+    """Holds the URL. It may appear, or change, at any time: events wait until it is there."""
+    secret: str
+
+    def announce(self, event_type: str, intent: dict[str, Any]) -> None:
+        """Keeps the event, within the caller's transaction."""
+        event = {
+            "id": f"evt_{secrets.token_hex(12)}",
+            "object": "event",
+            "created": int(time.time()),
+            "data": {"object": intent},
+            "livemode": False,
+            "pending_webhooks": 1,
+            "request": None,
+            "type": event_type,
+        }
+        self.store.keep_webhook(json.dumps(event))
+
+    @asynccontextmanager
+    async def delivering(self, _: object) -> AsyncIterator[None]:
+        """While the application runs."""
+        task = asyncio.create_task(self._deliver_all())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _deliver_all(self) -> None:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX) as client:
+            while True:
+                url = self._url()
+                due = self.store.due_webhooks(AT_ONCE_MAX) if url else []
+                await asyncio.gather(*(self._deliver(client, url, event) for event in due))
+                if len(due) < AT_ONCE_MAX:
+                    await asyncio.sleep(POLL_SECONDS)
+
+    async def _deliver(self, client: httpx.AsyncClient, url: str, event: KeptWebhook) -> None:
+        headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": self._signature(event.body)}
+        try:
+            answer = await client.post(url, content=event.body.encode(), headers=headers)
+            outcome, taken = str(answer.status_code), answer.is_success
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            outcome, taken = type(error).__name__, False
+        given_up = not taken and event.tries >= len(RETRY_AFTER_SECONDS)
+        with self.store.transaction():
+            if taken or given_up:
+                self.store.drop_webhook(event)
+            else:
+                self.store.postpone_webhook(event, RETRY_AFTER_SECONDS[event.tries])
+        content = json.loads(event.body)
+        line = {"webhook": content["id"], "type": content["type"], "outcome": outcome, "given_up": given_up}
+        print(json.dumps({"time": time.time(), **line}), flush=True)
+
+    def _url(self) -> str:
+        try:
+            return self.url_file.read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    def _signature(self, body: str) -> str:
+        sent = int(time.time())
+        digest = hmac.new(self.secret.encode(), f"{sent}.{body}".encode(), hashlib.sha256).hexdigest()
+        return f"t={sent},v1={digest}"
