@@ -70,13 +70,6 @@ def test_stock_is_held_then_sold_or_given_back(reservation: Any, history: list[s
     ]
 
 
-def test_a_refund_of_what_was_never_confirmed_gives_back_held_stock_and_takes_no_sale(reservation: Any) -> None:
-    order = reservation(1, {"MUG": 2})
-    history = [order.placed(), order.requested(), order.refunded(reason="unconfirmable")]
-    assert stock_changes(history) == [StockChange("MUG", 0, 0, 0)]
-    assert sales_changes(history) == []
-
-
 def test_a_refund_counts_on_its_own_day_in_utc(reservation: Any) -> None:
     order, other = reservation(1, {"MUG": 2}), reservation(2, {"MUG": 1})
     late = datetime.fromisoformat("2026-03-05T01:30:00+02:00")

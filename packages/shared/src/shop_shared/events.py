@@ -51,6 +51,19 @@ class StockReceived(EventData):
     allocations: Annotated[tuple[Allocation, ...], Field(min_length=1, max_length=64)]
 
 
+class StockRedistributed(EventData):
+    """The product's stock is kept in `stock_buckets` buckets from now on; available stock was moved to suit that.
+
+    What is held or sold stays where it was taken from. The sums of both lists are equal, and may be nothing.
+    """
+
+    TYPE: ClassVar[str] = "shop.product.stock-redistributed.v1"
+    sku: Sku
+    stock_buckets: BucketCount
+    allocations_from: Annotated[tuple[Allocation, ...], Field(max_length=64)]
+    allocations_to: Annotated[tuple[Allocation, ...], Field(max_length=64)]
+
+
 class ProductRetired(EventData):
     TYPE: ClassVar[str] = "shop.product.retired.v1"
     sku: Sku
@@ -108,12 +121,39 @@ class PurchaseConfirmed(EventData):
     total: Money
 
 
+class PurchaseRefundRequested(EventData):
+    """Recorded before the provider is asked to give money back, so that a crash in between leaves it due."""
+
+    TYPE: ClassVar[str] = "shop.purchase.refund-requested.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    amount: Money
+    reason: Literal["requested_by_customer"]
+
+
 class PurchaseRefunded(EventData):
+    """The money is back with the customer, and what was sold is available again."""
+
     TYPE: ClassVar[str] = "shop.purchase.refunded.v1"
     purchase_id: Uuid
     reservation_id: Uuid
     customer_id: Annotated[str, Field(min_length=1, max_length=128)]
     refund_id: Annotated[str, Field(min_length=1, max_length=255)]
-    reason: Literal["requested_by_customer", "unconfirmable"]
+    reason: Literal["requested_by_customer"]
     lines: Lines
     total: Money
+
+
+class PaymentRefunded(EventData):
+    """A charge whose purchase could not be confirmed, because its reservation had ended otherwise, was given back.
+
+    It moves no stock: the end of the reservation did.
+    """
+
+    TYPE: ClassVar[str] = "shop.payment.refunded.v1"
+    reservation_id: Uuid
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    refund_id: Annotated[str, Field(min_length=1, max_length=255)]
+    amount: Money
+    reason: Literal["unconfirmable"]

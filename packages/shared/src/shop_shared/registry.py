@@ -11,6 +11,7 @@ EVENT_TYPES: Final[dict[str, type[EventData]]] = {
         events.ProductListed,
         events.ProductRepriced,
         events.StockReceived,
+        events.StockRedistributed,
         events.ProductRetired,
         events.ReservationPlaced,
         events.ReservationCancelled,
@@ -18,7 +19,9 @@ EVENT_TYPES: Final[dict[str, type[EventData]]] = {
         events.PaymentRequested,
         events.PaymentDeclined,
         events.PurchaseConfirmed,
+        events.PurchaseRefundRequested,
         events.PurchaseRefunded,
+        events.PaymentRefunded,
     )
 }
 

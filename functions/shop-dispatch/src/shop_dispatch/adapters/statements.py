@@ -58,7 +58,7 @@ USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::jsonb[], %s:
 ON r.reservation_id = change.reservation_id
 WHEN MATCHED THEN UPDATE SET
     version = change.version,
-    status = change.status,
+    status = coalesce(change.status, r.status),
     payment_intent_id = coalesce(change.payment_intent_id, r.payment_intent_id),
     purchased_at = coalesce(change.purchased_at, r.purchased_at)
 WHEN NOT MATCHED THEN

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shop_shared import Envelope
-from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived
+from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
 
 
 class ProductChange(NamedTuple):
@@ -40,7 +40,7 @@ def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
                 )
             case ProductRetired(sku=sku):
                 changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion, status="retired")
-            case StockReceived(sku=sku):
+            case StockReceived(sku=sku) | StockRedistributed(sku=sku):
                 changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion)
             case _:
                 pass  # of another projection

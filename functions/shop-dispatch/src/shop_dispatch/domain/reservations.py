@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from shop_shared import Envelope
 from shop_shared.events import (
     PaymentDeclined,
+    PaymentRefunded,
     PaymentRequested,
     PurchaseConfirmed,
     PurchaseRefunded,
+    PurchaseRefundRequested,
     ReservationCancelled,
     ReservationExpired,
     ReservationPlaced,
@@ -21,7 +23,7 @@ from shop_shared.values import Lines
 class ReservationChange(NamedTuple):
     reservation_id: str
     version: int
-    status: str
+    status: str | None = None
     customer_id: str | None = None
     lines: str | None = None
     total_minor: int | None = None
@@ -35,14 +37,14 @@ class ReservationChange(NamedTuple):
 def reservation_changes(events: Iterable[Envelope]) -> list[ReservationChange]:
     changes: dict[str, ReservationChange] = {}
     for event in events:
-        if fields := _fields(event):
+        if (fields := _fields(event)) is not None:
             reservation_id = event.subject.removeprefix("reservation-")
-            earlier = changes.get(reservation_id) or ReservationChange(reservation_id, 0, "")
+            earlier = changes.get(reservation_id) or ReservationChange(reservation_id, 0)
             changes[reservation_id] = earlier._replace(version=event.streamversion, **fields)
     return sorted(changes.values(), key=lambda change: change.reservation_id)
 
 
-def _fields(event: Envelope) -> dict[str, Any]:
+def _fields(event: Envelope) -> dict[str, Any] | None:
     match event.data:
         case ReservationPlaced() as data:
             return {
@@ -66,8 +68,10 @@ def _fields(event: Envelope) -> dict[str, Any]:
             return {"status": "expired"}
         case PurchaseRefunded():
             return {"status": "refunded"}
+        case PurchaseRefundRequested() | PaymentRefunded():
+            return {}  # the stream is longer, and nothing that a customer sees has changed
         case _:
-            return {}  # of another projection
+            return None  # of another projection
 
 
 def _public(lines: Lines) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, date
 from typing import NamedTuple
 
-from shop_dispatch.domain.stock import NEVER_CONFIRMED
 from shop_shared import Envelope
 from shop_shared.events import PurchaseConfirmed, PurchaseRefunded
 
@@ -24,7 +23,7 @@ def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
         match event.data:
             case PurchaseConfirmed() as data:
                 sign = 1
-            case PurchaseRefunded() as data if data.reason != NEVER_CONFIRMED:
+            case PurchaseRefunded() as data:
                 sign = -1
             case _:
                 continue

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from shop_shared import Envelope
 from shop_shared.events import (
@@ -14,9 +14,6 @@ from shop_shared.events import (
     StockReceived,
 )
 from shop_shared.values import Lines
-
-NEVER_CONFIRMED: Final = "unconfirmable"
-"""The reason of a refund whose purchase was never confirmed: its stock was still held, and nothing had been sold."""
 
 
 class StockChange(NamedTuple):
@@ -41,8 +38,8 @@ def stock_changes(events: Iterable[Envelope]) -> list[StockChange]:
             case PurchaseConfirmed(lines=lines):
                 held.subtract(_quantities(lines))
                 sold.update(_quantities(lines))
-            case PurchaseRefunded(lines=lines, reason=reason):
-                (held if reason == NEVER_CONFIRMED else sold).subtract(_quantities(lines))
+            case PurchaseRefunded(lines=lines):
+                sold.subtract(_quantities(lines))
             case _:
                 pass  # moves no stock
     skus = sorted(received.keys() | held.keys() | sold.keys())
