@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from typer.core import TyperGroup
 
 from shop_cli import demo as demonstration
@@ -15,6 +16,9 @@ from shop_cli.build import build as build_artifact
 from shop_cli.errors import NotRunningError, ShopError
 from shop_cli.home import Home, Run
 from shop_cli.progress import Progress
+from shop_cli.verify import output as verify_output
+from shop_cli.verify import run as verify_run
+from shop_cli.verify import sources as verify_sources
 
 # Errors of those that we talk to: a message and a hint say more than a traceback into their code.
 FOREIGN_ERRORS = {"httpx", "botocore", "psycopg"}
@@ -154,6 +158,41 @@ def events(
         typer.echo(json.dumps(found, indent=2))
     else:
         Progress().console.print(demonstration.events_table(found))
+
+
+@app.command()
+def verify(
+    *,
+    stage: Annotated[str | None, typer.Option(help="A stage on AWS, instead of the shop on this machine.")] = None,
+    database_url: Annotated[str, typer.Option(help="With --stage: its PostgreSQL, as shop_owner.")] = "",
+    payment_url: Annotated[str, typer.Option(help="With --stage: the payment provider.")] = "https://api.stripe.com",
+    grace_seconds: Annotated[float, typer.Option(help="What is due may be this late.")] = 120,
+    wait_seconds: Annotated[
+        float, typer.Option(help="How long what was just done may take to arrive. On AWS the archive takes 60 s.")
+    ] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Audit a quiet shop: streams, states, stock, payments, what is due, read model and archive. It changes nothing.
+
+    Exit code 0: clean, 1: there are differences, each named, 2: could not check. Differences are looked at twice.
+    """
+    progress = Progress(Console(stderr=True) if as_json else None)
+    with verify_sources.reading():
+        if stage and not database_url:
+            raise ShopError("--stage needs --database-url")
+        sources = (
+            verify_sources.on_aws(stage, database_url, payment_url)
+            if stage
+            else verify_sources.local(running_shop(aws=True)[0].state())
+        )
+        with progress.step("Verify", "reading") as step:
+            findings = verify_run.run(sources, grace_seconds=grace_seconds, wait_seconds=wait_seconds, say=step.doing)
+            step.done(f"{findings.examined['streams']:,} events")
+    if as_json:
+        typer.echo(json.dumps(verify_output.document(findings), indent=2))
+    else:
+        verify_output.tell(findings, progress)
+    raise typer.Exit(1 if findings.differences else 0)
 
 
 def running_shop(*, aws: bool = False) -> tuple[Home, Run]:
