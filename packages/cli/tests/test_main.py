@@ -12,7 +12,7 @@ from shop_cli.home import CHECKOUT, Home, Run, State
 from shop_cli.main import app
 from shop_cli.processes import this_process
 
-COMMANDS = ["up", "down", "status", "env", "build", "demo", "trace", "events"]
+COMMANDS = ["up", "down", "status", "env", "build", "demo", "trace", "events", "verify"]
 
 
 def test_every_command_and_every_parameter_is_explained() -> None:
