@@ -1,0 +1,127 @@
+"""The local AWS as a child process for tests: with the table and the stream of `infra/`, and nothing else deployed.
+
+with running_emulator() as aws, running_wire(aws.url) as wire:
+    wire.breaks("dynamodb", "TransactWriteItems", error={"code": "ThrottlingException"})
+    aws.client("dynamodb")  # goes around the broken wire; clients with `wire.url` as endpoint go through it
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from shop_cli import aws, emulator
+from shop_cli.home import CHECKOUT, Home, State
+from shop_cli.ports import HOST
+
+START_SECONDS_MAX: Final = 60
+FIRED_MAX: Final = 2_000
+
+
+@dataclass(frozen=True)
+class RunningEmulator:
+    state: State
+    table_name: str
+    stream_name: str
+
+    @property
+    def url(self) -> str:
+        return emulator.endpoint_url(self.state)
+
+    def client(self, service: str) -> Any:
+        return aws.client(self.state, service)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """microburst, a proxy that answers as a failing AWS would. A fault is one of its rules, and holds until `heal`."""
+
+    url: str
+    http: httpx.Client = field(repr=False)
+
+    def breaks(self, service: str, operation: str, **fault: Any) -> None:
+        self._post("rules", [{"service": service, "operation": operation, **fault}])
+        self.http.delete(f"{self.url}/_microburst/fired").raise_for_status()
+
+    def heal(self) -> None:
+        self._post("rules", [])
+
+    def broke(self) -> int:
+        """How many calls the fault has hit since it began."""
+        return len(self.http.get(f"{self.url}/_microburst/fired", params={"limit": FIRED_MAX}).json())
+
+    def _post(self, path: str, body: Any) -> None:
+        self.http.post(f"{self.url}/_microburst/{path}", json=body).raise_for_status()
+
+
+@contextmanager
+def running_emulator() -> Iterator[RunningEmulator]:
+    with tempfile.TemporaryDirectory() as directory:
+        home, state = Home(Path(directory)), State(ports={"aws": _free_port()})
+        environment = emulator.server_environment(home, state)
+        ready = f"{emulator.endpoint_url(state)}/_ministack/ready"
+        with _child(emulator.server_command(state), environment, home.path / "emulator.log", ready):
+            table, stream = _deploy(state, "table"), _deploy(state, "stream")
+            yield RunningEmulator(state, table["TableName"], stream["StreamName"])
+
+
+@contextmanager
+def running_wire(upstream: str) -> Iterator[Wire]:
+    """It learns each service at its first call, which takes seconds: that is done when it is handed over."""
+    port = _free_port()
+    url = f"http://{HOST}:{port}"
+    command = [sys.executable, "-m", "microburst", "--upstream", upstream, "--port", str(port)]
+    with tempfile.TemporaryDirectory() as directory, httpx.Client() as http:
+        log = Path(directory) / "microburst.log"
+        with _child(command, {"PATH": os.defpath}, log, f"{url}/_microburst/health"):
+            through = State(ports={"aws": port})
+            aws.client(through, "dynamodb").list_tables()
+            aws.client(through, "kinesis").list_streams()
+            aws.client(through, "ssm").describe_parameters()
+            yield Wire(url, http)
+
+
+def _deploy(state: State, name: str) -> dict[str, str]:
+    """A fragment of the platform's stack as a stack of its own; its outputs."""
+    template = (CHECKOUT / "infra" / f"{name}.yml").read_text()
+    for parameter, value in {"deletionPolicy": "Delete", "deletionProtection": "false"}.items():
+        template = template.replace(f"${{param:{parameter}}}", value)
+    cloudformation = aws.client(state, "cloudformation")
+    cloudformation.create_stack(StackName=name, TemplateBody=template)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+@contextmanager
+def _child(command: Sequence[str], environment: Mapping[str, str], log: Path, ready_url: str) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not emulator.answers(ready_url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command} does not start: {log.read_text()}")
+            time.sleep(0.05)
+        yield
+    finally:
+        # Nothing of it is wanted afterwards, and a polite end takes seconds.
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
