@@ -271,7 +271,7 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("payments", "pi_expired", "kept of ch_expired", change_paid("ch_expired", amount_refunded=999)),
     ("payments", "pi_expired", "refund re_expired", drop_paid("re_expired")),
     ("payments", "pi_declined", "kept of ch_late", add_paid(charge_of("ch_late", "pi_declined", 1_000))),
-    ("payments", "pi_declined", "kept of ch_late", start_paying(minutes_ago=3)),
+    ("payments", "pi_declined", "kept of ch_late", start_paying(minutes_ago=4)),
     ("payments", "pi_stray", "kept of ch_stray", add_paid(*STRAY)),
     ("due", f"{reservation(DECLINED)}/state", "due_at", overdue(minutes=3)),
     ("heads", MUG, "stream_version", change_row("heads", MUG, stream_version=3)),
@@ -364,8 +364,17 @@ def test_what_may_happen_in_a_sound_shop_is_no_difference(change: Corruption) ->
 
 def test_a_charge_whose_purchase_is_about_to_be_recorded_is_no_difference() -> None:
     shop = recorded_shop()
-    start_paying(minutes_ago=1)(shop)
+    start_paying(minutes_ago=2)(shop)
     assert shop.audit().of("payments") == []
+
+
+def test_a_refund_that_was_asked_for_may_be_under_way_but_must_be_due() -> None:
+    shop = recorded_shop()
+    drop_item(reservation(REFUNDED), "event#0000000005")(shop)
+    shop.put_state(reservation(REFUNDED), {**shop.state(reservation(REFUNDED)), "payment_intent_id": "pi_refunded"})
+    shop.change_event(reservation(REFUNDED), 4, time=(NOW - timedelta(minutes=1)).isoformat())
+    judged = [each for each in shop.audit().differences if each.check in ("lives", "states", "payments")]
+    assert [each.identity for each in judged] == [("states", reservation(REFUNDED), "due")]
 
 
 def test_a_difference_that_the_next_look_does_not_see_was_in_flight() -> None:

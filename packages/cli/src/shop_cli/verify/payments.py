@@ -13,9 +13,9 @@ NO_MONEY: Final = ("failed", "canceled")
 
 
 def differences(
-    intent_id: str, expected: Mapping[str, Any] | None, found: Sequence[Mapping[str, Any]], owed_before: datetime
+    intent_id: str, expected: Mapping[str, Any] | None, found: Sequence[Mapping[str, Any]], asked_before: datetime
 ) -> Iterator[Difference]:
-    """`found` are the provider's intent, charges and refunds. What was owed only after `owed_before` may be under way.
+    """`found` are the provider's intent, charges and refunds. What was asked for since `asked_before` may be under way.
 
     An intent that neither names a reservation nor is named by an event belongs to somebody else.
     """
@@ -31,7 +31,7 @@ def differences(
         each["id"]: each["amount"] for each in found if each["object"] == "refund" and each["status"] not in NO_MONEY
     }
     since = said["owed_since"]
-    under_way = since is not None and datetime.fromisoformat(since) > owed_before
+    under_way = since is not None and datetime.fromisoformat(since) > asked_before
     yield from _charges(intent_id, said, captured, under_way=under_way)
     for refund in sorted(refunds.keys() | said["refunds"].keys()):
         recorded, given = said["refunds"].get(refund), refunds.get(refund)

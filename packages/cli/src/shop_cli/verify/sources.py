@@ -129,13 +129,13 @@ def on_aws(stage: str, database_url: str, payment_url: str) -> ShopSources:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """What a system's own library raises becomes the one error that says: nothing is known."""
+    """What a system's own library raises, or SQLite on a full disk, becomes the error that says: nothing is known."""
     try:
         yield
     except ShopError as error:
         raise CouldNotCheckError(str(error)) from error
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("httpx", "botocore", "psycopg"):
+        if type(error).__module__.split(".")[0] not in ("httpx", "botocore", "psycopg", "sqlite3"):
             raise
         raise CouldNotCheckError(f"{type(error).__name__}: {error}") from error
 
