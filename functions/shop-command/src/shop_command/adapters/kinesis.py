@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shop_command.adapters import deadline
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
 from shop_shared import Envelope, encode
@@ -34,7 +35,7 @@ class KinesisPublisher:
                 self.sleep(self.chance.uniform(0, PAUSE_SECONDS_MAX))
             try:
                 codes = self._put(failed)
-            except (BotoCoreError, ClientError):
+            except (BotoCoreError, ClientError, deadline.OutOfTimeError):
                 # Some may have arrived all the same. They are published twice, which readers expect.
                 logger().warning("events stay due: Kinesis does not answer", exc_info=True)
                 return published
@@ -48,6 +49,7 @@ class KinesisPublisher:
 
     def _put(self, events: Sequence[Envelope]) -> list[str | None]:
         """The error code of each event, or None."""
+        deadline.require(deadline.AWS_CALL_SECONDS_MAX)
         with subsegment("Kinesis", "aws", aws={"operation": "PutRecords", "stream_name": self.stream_name}):
             answer = self.client.put_records(
                 StreamName=self.stream_name,

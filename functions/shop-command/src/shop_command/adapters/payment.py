@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from shop_command.adapters import deadline
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import Captured, Created, Declined, Refused, Unconfirmed, Unknown
 from shop_observability.logs import logger
@@ -21,7 +22,7 @@ from shop_shared.values import Money
 API_VERSION: Final = "2026-10-28.endive"
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 READ_TIMEOUT_SECONDS: Final = 8.0
-"""Of each call. A purchase makes at most two, and has to end within the API's 30 seconds."""
+"""Of each call. Two of them leave time to record their outcome within the API's 30 seconds."""
 SENDS_MAX: Final = 2
 CODE_CHARACTERS_MAX: Final = 100
 
@@ -53,6 +54,7 @@ class StripeGateway:
         self._url = url.rstrip("/")
         self._host = urlsplit(url).netloc
         self._api_key = api_key
+        self._call_seconds_max = connect_timeout_seconds + read_timeout_seconds
         # Retries are not urllib3's business: it would repeat after a timeout too, and nobody has that much time.
         self._http = urllib3.PoolManager(
             retries=False, timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
@@ -119,7 +121,7 @@ class StripeGateway:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
             response = self._send(method, url, urlencode(fields) if fields else None, headers)
             body = json.loads(response.data)
-        except (HTTPError, SecretUnavailableError, ValueError) as error:
+        except (HTTPError, SecretUnavailableError, deadline.OutOfTimeError, ValueError) as error:
             logger().warning("the payment provider did not answer", extra={"reason": type(error).__name__})
             return Unknown(type(error).__name__)
         return _Answer(response.status, body if isinstance(body, dict) else {})
@@ -129,6 +131,7 @@ class StripeGateway:
         used. A new one is tried then, once: the idempotency key makes that safe, even if the first call arrived.
         """
         for tries in range(SENDS_MAX):
+            deadline.require(self._call_seconds_max)
             try:
                 with subsegment(self._host, "remote", http={"request": {"method": method, "url": url}}):
                     return self._http.request(method, url, body=body, headers=headers, redirect=False)

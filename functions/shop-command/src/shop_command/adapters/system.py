@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shop_command.adapters import deadline
 from shop_observability.tracing import subsegment
 
 
@@ -42,8 +43,9 @@ class SecretParameter:
 
     def __call__(self) -> str:
         try:
+            deadline.require(deadline.AWS_CALL_SECONDS_MAX)
             with subsegment("SSM", "aws", aws={"operation": "GetParameter"}):
                 answer = self.client.get_parameter(Name=self.name, WithDecryption=True)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, deadline.OutOfTimeError) as error:
             raise SecretUnavailableError(self.name) from error
         return str(answer["Parameter"]["Value"])

@@ -1,8 +1,10 @@
 """The commands over HTTP. Routes only: who may, what was sent, and which use case answers."""
 
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from shop_command import bootstrap
+from shop_command.adapters import deadline
 from shop_command.application.reservations import Line
 from shop_command.domain.errors import ProductNotFoundError
 from shop_command.domain.product import ListProduct
@@ -13,6 +15,14 @@ from shop_observability.http import HttpFunction, administrator, caller
 from shop_shared.values import Price
 
 handler = HttpFunction("shop-command", problem_of)
+
+
+def _in_time(routes: APIGatewayHttpResolver, answer: NextMiddleware) -> Response[str]:
+    with deadline.ending_in(routes.lambda_context.get_remaining_time_in_millis() / 1000):
+        return answer(routes)
+
+
+handler.routes.use([_in_time])
 
 
 @handler.routes.post("/reservations")

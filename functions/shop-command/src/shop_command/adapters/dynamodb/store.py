@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError
 
+from shop_command.adapters import deadline
 from shop_command.adapters.dynamodb import items, table
 from shop_command.domain.stock import Bucket
 from shop_command.ports import ContentionError, KeyUse, StoredState, StoreUnavailableError, Transaction
@@ -144,9 +145,10 @@ class DynamoDbEventStore:
     def _call(self, operation: str) -> Iterator[None]:
         """One call as a subsegment; what the SDK gave up on becomes ContentionError or StoreUnavailableError."""
         try:
+            deadline.require(deadline.AWS_CALL_SECONDS_MAX)
             with subsegment("DynamoDB", "aws", aws={"operation": operation, "table_name": self.table_name}):
                 yield
-        except HTTPClientError as error:
+        except (HTTPClientError, deadline.OutOfTimeError) as error:
             raise StoreUnavailableError from error
         except ClientError as error:
             if error.response["Error"]["Code"] in _BUSY:
