@@ -7,6 +7,7 @@ from typing import Final
 from shop_command.application.journal import Journal
 from shop_command.application.request import Key, Request
 from shop_command.domain import product
+from shop_command.domain.errors import ProductError
 from shop_command.domain.product import ListProduct, ReceiveStock
 from shop_command.ports import ContentionError, KeyUsedError, VersionConflictError
 from shop_shared import Envelope
@@ -36,9 +37,13 @@ class Products:
                 key.check(use)
                 return self.journal.store.events(use.stream_id, use.version)[0]
             loaded = self.journal.load(stream)
-            decided = product.decide(command, loaded.state)
             try:
+                decided = product.decide(command, loaded.state)
                 return self.journal.append(stream, loaded, decided, request, now=self.journal.now(), key=key)
             except (VersionConflictError, KeyUsedError):
                 continue
+            except ProductError:
+                # The same request, sent twice at once, may have been quicker: then what it did is no reason to refuse.
+                if self.journal.store.key_use(key.id) is None:
+                    raise
         raise ContentionError

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 from shop_command.application.journal import Journal
 from shop_command.application.request import Key, Request
 from shop_command.domain import reservation
-from shop_command.domain.errors import NotPayingError, ReservationNotFoundError
+from shop_command.domain.errors import NotPayingError, ReservationError, ReservationNotFoundError
 from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, Paying, RequestPayment, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import (
@@ -88,6 +88,11 @@ class Purchases:
             try:
                 attempt = self._request(request, loaded, key, payment_method)
             except (VersionConflictError, KeyUsedError):
+                continue
+            except ReservationError:
+                # The same request, sent twice at once, may have been quicker: then what it did is no reason to refuse.
+                if self.journal.store.key_use(key.id) is None:
+                    raise
                 continue
             return self._confirm(request, attempt)
         raise ContentionError
