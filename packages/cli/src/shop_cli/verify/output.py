@@ -55,7 +55,11 @@ def tell(findings: Findings, progress: Progress) -> None:
             progress.say(f"    expected {escape(_short(each.expected))}")
             progress.say(f"    found    {escape(_short(each.found))}")
     count = len(findings.differences)
-    progress.say("\n[bold]Clean.[/bold]" if not count else f"\n[bold]{count:,} differences.[/bold]")
+    progress.say("\n[bold]Clean.[/bold]" if not count else f"\n[bold]{_counted(count)}.[/bold]")
+
+
+def _counted(differences: int) -> str:
+    return f"{differences:,} difference{'' if differences == 1 else 's'}"
 
 
 def _rest(shown: int, total: int) -> str:
