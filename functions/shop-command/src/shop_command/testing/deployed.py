@@ -8,13 +8,16 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from shop_command import bootstrap
 from shop_command.adapters.dynamodb import table
 from shop_command.testing.events import http_event
 from shop_command.testing.shop import Answer, invoke
 from shop_shared import Envelope, decode
+
+BUCKETS: Final = 4
 
 
 @contextmanager
@@ -43,11 +46,12 @@ class DeployedShop:
     stream_name: str
     provider_url: str
     provider_key: str
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
     sku: str = field(default_factory=lambda: f"SKU-{uuid.uuid4().hex[:12].upper()}")
 
-    def stock_up(self, quantity: int, buckets: int = 4) -> None:
+    def stock_up(self, quantity: int) -> None:
         price = {"amount_minor": 500, "currency": "EUR"}
-        product = {"sku": self.sku, "name": "Product", "description": "", "price": price, "stock_buckets": buckets}
+        product = {"sku": self.sku, "name": "Product", "description": "", "price": price, "stock_buckets": BUCKETS}
         listed = self._administrator("POST /products", product, "list")
         received = self._administrator("POST /products/{sku}/stock", {"quantity": quantity}, "stock")
         if (listed.status, received.status) != (201, 201):
@@ -75,7 +79,10 @@ class DeployedShop:
         events = []
         for shard in self.kinesis.list_shards(StreamName=self.stream_name)["Shards"]:
             position = self.kinesis.get_shard_iterator(
-                StreamName=self.stream_name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+                StreamName=self.stream_name,
+                ShardId=shard["ShardId"],
+                ShardIteratorType="AT_TIMESTAMP",
+                Timestamp=self.made,
             )["ShardIterator"]
             while (page := self.kinesis.get_records(ShardIterator=position))["Records"]:
                 events += [decode(record["Data"]) for record in page["Records"] if record["PartitionKey"] == stream_id]
@@ -84,7 +91,7 @@ class DeployedShop:
 
     def stock(self) -> tuple[int, int, int]:
         """Available, held and sold, over all buckets."""
-        items = [item for number in range(64) for item in self._items(f"stock#{self.sku}#{number}")]
+        items = [item for number in range(BUCKETS) for item in self._items(f"stock#{self.sku}#{number}")]
         available, held, sold = (
             sum(int(item[name]["N"]) for item in items) for name in (table.AVAILABLE, table.HELD, table.SOLD)
         )
