@@ -14,6 +14,7 @@ from shop_cli import emulator
 from shop_cli.emulator_testing import RunningEmulator, Wire, running_emulator, running_wire
 from shop_cli.payment_provider.testing import ProviderProcess, running_provider
 from shop_command import bootstrap
+from shop_command.adapters.payment import StripeGateway
 from shop_command.testing.deployed import DeployedShop, environment
 
 API_KEY_PARAMETER = "/shop/local/payment-api-key"
@@ -45,6 +46,20 @@ def provider(aws: RunningEmulator) -> Iterator[ProviderProcess]:
 @pytest.fixture(scope="session")
 def session_wire(aws: RunningEmulator) -> Iterator[Wire]:
     with running_wire(aws.url) as running:
+        # It learns each service at its first call, which takes longer than the function waits.
+        for service, call in {
+            "dynamodb": "list_tables",
+            "kinesis": "list_streams",
+            "ssm": "describe_parameters",
+        }.items():
+            getattr(aws.client(service, running.url), call)()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def session_provider_wire(provider: ProviderProcess) -> Iterator[Wire]:
+    with running_wire(provider.url) as running:
+        running.http.get(f"{running.url}/v1/charges", timeout=30)
         yield running
 
 
@@ -55,15 +70,23 @@ def wire(session_wire: Wire) -> Iterator[Wire]:
 
 
 @pytest.fixture
+def provider_wire(session_provider_wire: Wire) -> Iterator[Wire]:
+    yield session_provider_wire
+    session_provider_wire.heal()
+
+
+@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many tries as ever, in less time: a hang lasts a sixth, and the SDK's pauses, of up to a second, next to
     nothing. test_time.py takes the real ones."""
     monkeypatch.setattr(bootstrap, "AWS_CONFIG", bootstrap.AWS_CONFIG.merge(Config(read_timeout=0.5)))
+    quick = functools.partial(StripeGateway, connect_timeout_seconds=0.5, read_timeout_seconds=0.5)
+    monkeypatch.setattr(bootstrap, "StripeGateway", quick)
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
 
 
 @pytest.fixture
-def shop(aws: RunningEmulator, provider: ProviderProcess, wire: Wire) -> Iterator[DeployedShop]:
+def shop(aws: RunningEmulator, provider: ProviderProcess, wire: Wire, provider_wire: Wire) -> Iterator[DeployedShop]:
     """With ten of its product, in a function that has just been started."""
     variables = {
         "PATH": os.environ["PATH"],
@@ -72,7 +95,7 @@ def shop(aws: RunningEmulator, provider: ProviderProcess, wire: Wire) -> Iterato
         "AWS_ENDPOINT_URL": wire.url,
         "TABLE_NAME": aws.table_name,
         "STREAM_NAME": aws.stream_name,
-        "PAYMENT_URL": provider.url,
+        "PAYMENT_URL": provider_wire.url,
         "PAYMENT_API_KEY_PARAMETER": API_KEY_PARAMETER,
     }
     clients = aws.client("dynamodb"), aws.client("kinesis")

@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from shop_cli.emulator_testing import Wire
+from shop_command import bootstrap
+from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.testing.deployed import DeployedShop
 from shop_command.testing.shop import Answer
 
@@ -108,3 +112,37 @@ def assert_one_purchase(shop: DeployedShop, reservation: dict[str, Any]) -> None
     assert published <= committed
     # What was not published is still due, so that the sweep publishes it; it may publish something twice.
     assert committed - published <= shop.due(reservation["stream_id"])
+
+
+def test_what_the_stream_takes_in_part_is_published_in_whole(shop: DeployedShop) -> None:
+    """A partial failure is a success with failed entries in it: the client's hook makes what the proxy can't."""
+    publisher = bootstrap.application().products.journal.publisher
+    assert isinstance(publisher, KinesisPublisher)
+    hits = []
+
+    def refuse(**_: Any) -> tuple[Any, dict[str, Any]] | None:
+        hits.append(1)
+        if len(hits) > 1:
+            return None
+        failed = [{"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}]
+        return AWSResponse("", 200, HTTPHeaders(), None), {"FailedRecordCount": 1, "Records": failed}
+
+    events: Any = publisher.client.meta.events
+    events.register("before-call.kinesis.PutRecords", refuse)
+    reserved = shop.reserve(2)
+    assert reserved.status == 201
+    assert len(hits) == 2
+    assert [event.streamversion for event in shop.published(reserved.body["stream_id"])] == [1]
+    assert shop.due(reserved.body["stream_id"]) == set()
+
+
+def test_without_the_providers_key_no_payment_begins(shop: DeployedShop, wire: Wire) -> None:
+    reserved = shop.reserve(2)
+    wire.breaks("ssm", error={"code": "InternalServerError", "status": 500})
+    answer = shop.purchase(reserved.body["reservation_id"])
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    assert wire.broke() == 2
+    assert len(shop.events(reserved.body["stream_id"])) == 1
+    wire.heal()
+    assert shop.purchase(reserved.body["reservation_id"]).status == 201
+    assert_one_purchase(shop, reserved.body)

@@ -1,7 +1,7 @@
 """The local AWS as a child process for tests: with the table and the stream of `infra/`, and nothing else deployed.
 
 with running_emulator() as aws, running_wire(aws.url) as wire:
-    wire.breaks("dynamodb", "TransactWriteItems", error={"code": "ThrottlingException"})
+    wire.breaks("dynamodb", operation="TransactWriteItems", error={"code": "ThrottlingException"})
     aws.client("dynamodb")  # goes around the broken wire; clients with `wire.url` as endpoint go through it
 """
 
@@ -39,19 +39,22 @@ class RunningEmulator:
     def url(self) -> str:
         return emulator.endpoint_url(self.state)
 
-    def client(self, service: str) -> Any:
-        return aws.client(self.state, service)
+    def client(self, service: str, endpoint_url: str | None = None) -> Any:
+        return aws.client(self.state, service, endpoint_url)
 
 
 @dataclass(frozen=True)
 class Wire:
-    """microburst, a proxy that answers as a failing AWS would. A fault is one of its rules, and holds until `heal`."""
+    """microburst, a proxy that answers as a failing AWS would, before AWS or any other HTTP server.
+
+    A fault is one of its rules (https://github.com/pingedbrain/microburst#rules), and holds until `heal`.
+    """
 
     url: str
     http: httpx.Client = field(repr=False)
 
-    def breaks(self, service: str, operation: str, **fault: Any) -> None:
-        self._post("rules", [{"service": service, "operation": operation, **fault}])
+    def breaks(self, service: str = "*", **rule: Any) -> None:
+        self._post("rules", [{"service": service, **rule}])
         self.http.delete(f"{self.url}/_microburst/fired").raise_for_status()
 
     def heal(self) -> None:
@@ -78,17 +81,12 @@ def running_emulator() -> Iterator[RunningEmulator]:
 
 @contextmanager
 def running_wire(upstream: str) -> Iterator[Wire]:
-    """It learns each service at its first call, which takes seconds: that is done when it is handed over."""
     port = _free_port()
     url = f"http://{HOST}:{port}"
     command = [sys.executable, "-m", "microburst", "--upstream", upstream, "--port", str(port)]
     with tempfile.TemporaryDirectory() as directory, httpx.Client() as http:
         log = Path(directory) / "microburst.log"
         with _child(command, {"PATH": os.defpath}, log, f"{url}/_microburst/health"):
-            through = State(ports={"aws": port})
-            aws.client(through, "dynamodb").list_tables()
-            aws.client(through, "kinesis").list_streams()
-            aws.client(through, "ssm").describe_parameters()
             yield Wire(url, http)
 
 
