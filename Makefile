@@ -7,15 +7,15 @@ export UV_NO_PROGRESS := 1
 
 VENV := .venv
 UV := $(VENV)/bin/uv
-MEMBERS := packages/shared packages/observability packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch
+MEMBERS := packages/shared packages/observability packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch packages/simulation
 FUNCTIONS := shop-command shop-query shop-dispatch
 FUNCTION ?=
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),packages functions tests)
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
 
-.PHONY: help setup run down lock test check format types imports drift templates schemas build clean
+.PHONY: help setup run down lock test check format types imports drift templates schemas simulate simulate-nightly build clean
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready .venv-emulator/.ready node_modules/.ready ## make the environments: Python, emulator, Node
 
@@ -72,6 +72,12 @@ templates:
 
 schemas: setup ## write the JSON Schemas and docs/events.md from the event package
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md
+
+simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STEPS=120 replays one random run
+	@$(VENV)/bin/python -m shop_simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
+
+simulate-nightly: setup ## the same with three faults at once, and 10,000 random runs: some hours
+	@$(VENV)/bin/python -m shop_simulation --faults 3 --seeds 10000 $(if $(STEPS),--steps $(STEPS))
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done

@@ -1,0 +1,163 @@
+"""Every history of a workflow with up to so many faults. A step is run again from its frozen start for each of them.
+
+Two histories that meet in the same world have the same future: it is explored once, and counted for both.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from shop_simulation import oracle
+from shop_simulation.faults import kind
+from shop_simulation.seam import Call, Effect
+from shop_simulation.steps import Step
+from shop_simulation.world import World
+
+PROCESSES_MAX: Final = 16
+"""Of one step, with its rivals."""
+Schedule = tuple[tuple[int, str], ...]
+"""The numbers of calls of a step, and what happens to each."""
+
+
+@dataclass(frozen=True)
+class Workflow:
+    name: str
+    steps: Sequence[Step]
+    before: Sequence[Step] = ()
+    """Nothing fails here."""
+    rivals: Sequence[Step] = ()
+    """Each may run as a whole, once, before any call of a step."""
+    faults_max: int = 9
+    """Where fewer faults are tried than asked for."""
+
+
+class Broken(Exception):  # noqa: N818 - it is the shop that is in error
+    """Some invariants do not hold."""
+
+    def __init__(self, found: Sequence[oracle.Violation], history: Sequence[str]) -> None:
+        super().__init__("\n".join((*(f"invariant {each.invariant}: {each.text}" for each in found), *history)))
+        self.found = found
+        self.history = history
+
+
+@dataclass
+class Explored:
+    histories: int = 0
+    runs: int = 0
+    worlds: int = 0
+    reached: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Port, method and kind of fault."""
+
+    def add(self, other: "Explored") -> None:
+        self.histories += other.histories
+        self.runs += other.runs
+        self.worlds += other.worlds
+        self.reached += other.reached
+
+
+@dataclass
+class Script:
+    """A scheduler that plays a schedule, and notes what else it could have done."""
+
+    schedule: Schedule
+    reached: Counter[tuple[str, str, str]]
+    calls: list[tuple[Call, tuple[str, ...]]] = field(default_factory=list)
+
+    def choose(self, call: Call, faults: Mapping[str, Effect]) -> str | None:
+        number = len(self.calls)
+        self.calls.append((call, tuple(faults)))
+        chosen = dict(self.schedule).get(number)
+        if chosen is not None:
+            self.reached[call.port, call.method, kind(chosen)] += 1
+        return chosen
+
+    def lines(self, step: Step) -> Iterator[str]:
+        yield f"  {step.name}" + ("" if self.schedule else ": no fault")
+        for number, fault in self.schedule:
+            yield f"    {fault} at call {number + 1}, {self.calls[number][0]}"
+
+
+Settle = Callable[[World], None]
+"""Recovery without faults: what has to bring every world in order."""
+
+
+class Explorer:
+    def __init__(self, workflow: Workflow, faults_max: int, settle: Settle, *, thorough: bool = False) -> None:
+        self.workflow = workflow
+        self.faults_max = min(faults_max, workflow.faults_max)
+        self.settle = settle
+        self.thorough = thorough
+        self.explored = Explored()
+        self._histories: dict[tuple[int, int, bytes], int] = {}
+
+    def run(self) -> Explored:
+        """Raises Broken at the first history that ends in a violation."""
+        world = World()
+        for step in self.workflow.before:
+            step.run(world, world.process(step.process))
+            self._judge(oracle.safety(world), [f"  {step.name}"])
+        self.explored.histories = self._visit(world.freeze(), 0, self.faults_max, ())
+        self.explored.worlds = len(self._histories)
+        return self.explored
+
+    def _visit(self, frozen: bytes, index: int, left: int, history: tuple[str, ...]) -> int:
+        key = index, left if index < len(self.workflow.steps) else 0, frozen
+        if key not in self._histories:
+            self._histories[key] = self._histories_of(frozen, index, left, history)
+        return self._histories[key]
+
+    def _histories_of(self, frozen: bytes, index: int, left: int, history: tuple[str, ...]) -> int:
+        if index == len(self.workflow.steps):
+            self._finish(frozen, history)
+            return 1
+        step = self.workflow.steps[index]
+        count = self._visit(frozen, index + 1, left, history) if step.optional else 0
+        for world, script in self._runs(index, frozen, left):
+            after = (*history, *script.lines(step))
+            self._judge(oracle.safety(world), after)
+            count += self._visit(world.freeze(), index + 1, left - len(script.schedule), after)
+        return count
+
+    def _runs(self, index: int, frozen: bytes, left: int) -> Iterator[tuple[World, Script]]:
+        step = self.workflow.steps[index]
+        schedules: list[Schedule] = [()]
+        while schedules:
+            schedule = schedules.pop()
+            world, script = World.thaw(frozen), Script(schedule, self.explored.reached)
+            world.processes = PROCESSES_MAX * (index + 1)  # so that it does not tell how many there were
+            process = world.process(step.process, script, thorough=self.thorough)
+            process.meanwhile = self._rivals(world, step)
+            step.run(world, process)
+            self.explored.runs += 1
+            yield world, script
+            if step.faulty and len(schedule) < left:
+                first = schedule[-1][0] + 1 if schedule else 0
+                schedules += [
+                    (*schedule, (number, fault))
+                    for number, (_, faults) in enumerate(script.calls[first:], first)
+                    for fault in faults
+                ]
+
+    def _rivals(self, world: World, running: Step) -> Mapping[str, Callable[[], None]]:
+        def run(rival: Step) -> Callable[[], None]:
+            return lambda: _run_sound(world, rival)
+
+        return {rival.name: run(rival) for rival in self.workflow.rivals} if running.process == "command" else {}
+
+    def _finish(self, frozen: bytes, history: Sequence[str]) -> None:
+        world = World.thaw(frozen)
+        self.settle(world)
+        # What is due is paid by the sweep, which is not built yet.
+        owed = world.store.due_events or world.store.due_states
+        self._judge(
+            [*oracle.safety(world), *([] if owed else oracle.liveness(world))], [*history, "  recovery without faults"]
+        )
+
+    def _judge(self, violations: Sequence[oracle.Violation], history: Sequence[str]) -> None:
+        if violations:
+            raise Broken(violations, [f"workflow {self.workflow.name!r}:", *history])
+
+
+def _run_sound(world: World, step: Step) -> None:
+    step.run(world, world.process(step.process))

@@ -1,0 +1,232 @@
+"""What can happen to each call of each port. A new method of a port has its port's faults from the start."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from itertools import combinations
+from typing import Any, Final
+
+from shop_command.ports import ContentionError, StoreUnavailableError, Unknown
+from shop_dispatch.ports import ArchiveError
+from shop_simulation.seam import Call, Crash, Effect, Perform, Process
+
+JUMPS: Final = {
+    "jump-token": timedelta(minutes=11),  # past the life of a DynamoDB request token
+    "jump-expiry": timedelta(minutes=16),  # past the end of every reservation so far
+    "jump-day": timedelta(hours=25),  # past the provider's memory of idempotency keys
+}
+SUBSETS_OF_MAX: Final = 4
+"""Of a longer batch only those subsets are tried that have one item, or lack one."""
+
+PURE: Final = frozenset(
+    {
+        ("EventStore", "states"),
+        ("EventStore", "events"),
+        ("EventStore", "key_use"),
+        ("EventStore", "available"),
+        ("EventStore", "due"),
+        ("PaymentGateway", "retrieve"),
+        ("Clock", "now"),
+        ("EventIds", "next"),
+        ("TraceHeader", "__call__"),
+        ("Transaction", "lock_heads"),
+        ("Transaction", "held_back"),
+    }
+)
+"""They change nothing, so a crash before, a crash after, and a lost answer leave the same world."""
+
+_READ_ONLY_REPEATS: Final = frozenset({"crash-before", "crash-after", "lost"})
+
+
+class DatabaseGoneError(Exception):
+    """The connection broke, or the server failed."""
+
+
+def _instead(outcome: Callable[[], Any]) -> Effect:
+    return lambda _perform, _args: _end(outcome())
+
+
+def _lost(outcome: Callable[[], Any]) -> Effect:
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        perform(*args)
+        return _end(outcome())
+
+    return effect
+
+
+def _end(outcome: Any) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _crash_before(_perform: Perform, _args: tuple[Any, ...]) -> Any:
+    raise Crash
+
+
+def _crash_after(perform: Perform, args: tuple[Any, ...]) -> Any:
+    perform(*args)
+    raise Crash
+
+
+def _unknown() -> Unknown:
+    return Unknown("simulated")
+
+
+def _database_gone() -> Exception:
+    return DatabaseGoneError("simulated")
+
+
+def _twice(perform: Perform, args: tuple[Any, ...]) -> Any:
+    """The first connection is found dead at its commit: `work` is run again on the next one."""
+
+    def work(transaction: Any) -> Any:
+        args[0](transaction)
+        return args[0](transaction.rolled_back())
+
+    return perform(work)
+
+
+_CRASHES: Final[Mapping[str, Effect]] = {"crash-before": _crash_before, "crash-after": _crash_after}
+_OF_PORT: Final[Mapping[str, Mapping[str, Effect]]] = {
+    "EventStore": {
+        "error": _instead(StoreUnavailableError),
+        "busy": _instead(ContentionError),
+        "lost": _lost(StoreUnavailableError),
+    },
+    "Publisher": {"error": _instead(tuple), "lost": _lost(tuple)},
+    "PaymentGateway": {"error": _instead(_unknown), "lost": _lost(_unknown)},
+    "ReadModel": {"error": _instead(_database_gone), "lost": _lost(_database_gone), "twice": _twice},
+    "Transaction": {"error": _instead(_database_gone), "lost": _lost(_database_gone)},
+    "Archive": {
+        "error": _instead(lambda: ArchiveError(1, "simulated")),
+        "lost": _lost(lambda: ArchiveError(1, "simulated")),
+    },
+    "Delivery": {
+        "reversed": lambda perform, args: perform(args[0])[::-1],
+        "doubled": lambda perform, args: [*perform(args[0]), *perform(args[0])],
+    },
+    "Clock": {},
+    "EventIds": {},
+    "TraceHeader": {},
+}
+_OF_METHOD: Final[Mapping[tuple[str, str], Mapping[str, Effect]]] = {
+    ("EventStore", "mark_published"): {"error": _instead(lambda: None)},  # it never raises
+}
+
+
+def _part(kept: tuple[int, ...], refused: Callable[[], Any] | None) -> Effect:
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        answer = perform([args[0][index] for index in kept], *args[1:])
+        return _end(refused()) if refused else answer
+
+    return effect
+
+
+def newer_type(record: bytes) -> bytes:
+    """The record as a release with another major version of its event would have written it."""
+    return record.replace(b'.v1"', b'.v9"', 1)
+
+
+def older_type(record: bytes) -> bytes:
+    return record.replace(b'.v9"', b'.v1"', 1)
+
+
+def _newer(index: int) -> Effect:
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        arrived = perform(*args)
+        return [(at, newer_type(record) if n == index else record) for n, (at, record) in enumerate(arrived)]
+
+    return effect
+
+
+_PARTIAL: Final[Mapping[tuple[str, str], Callable[[], Any] | None]] = {
+    ("Publisher", "publish"): None,
+    ("EventStore", "mark_published"): None,
+    ("Archive", "put"): lambda: ArchiveError(1, "simulated"),
+    ("Delivery", "batch"): None,
+}
+
+
+def subsets(items: Sequence[Any]) -> list[tuple[int, ...]]:
+    """The proper ones, as indices."""
+    count = len(items)
+    sizes = range(1, count) if count <= SUBSETS_OF_MAX else sorted({1, count - 1})
+    return [kept for size in sizes for kept in combinations(range(count), size)]
+
+
+def kind(fault: str) -> str:
+    """Without the detail: which subset, or which other step."""
+    return fault.partition(":")[0]
+
+
+def of_port(port: str, method: str) -> frozenset[str]:
+    """The kinds that a method must be tried with, wherever it is called with enough items."""
+    faults = {**_CRASHES, **_OF_METHOD.get((port, method), _OF_PORT[port])}
+    kinds = set(faults) | ({"part"} if (port, method) in _PARTIAL else set())
+    if port == "PaymentGateway" and (port, method) not in PURE:
+        kinds.add("late")
+    if port == "Delivery":
+        kinds.add("newer")
+    if port in ("Clock", "PaymentGateway"):
+        kinds |= set(JUMPS)
+    return frozenset(kinds)
+
+
+class Faults:
+    """The faults of one world. `jump` moves its clock; `delay` makes the provider act on the next call only later."""
+
+    def __init__(self, jump: Callable[[timedelta], None], delay: Callable[[int], None], *, thorough: bool) -> None:
+        """`thorough`: also those that lead to the same world as another one, which only has to be tried once."""
+        self._jump = jump
+        self._delay = delay
+        self._thorough = thorough
+        self._jumps: dict[str, Effect] = {name: self._after(time) for name, time in JUMPS.items()}
+        self._late: dict[str, Effect] = {f"late:{calls}": self._later(calls) for calls in (0, 1)}
+
+    def __call__(self, process: Process, call: Call, args: tuple[Any, ...]) -> Mapping[str, Effect]:
+        name = call.port, call.method
+        faults = {**_CRASHES, **_OF_METHOD.get(name, _OF_PORT[call.port])}
+        if call.port == "PaymentGateway" and name not in PURE:
+            faults |= self._late
+        if not self._thorough and name in PURE:
+            # A crash here is the crash after the last call that changed something.
+            faults = {fault: effect for fault, effect in faults.items() if fault not in _READ_ONLY_REPEATS}
+        if name in _PARTIAL:
+            faults |= {f"part:{kept}": _part(kept, _PARTIAL[name]) for kept in subsets(args[0])}
+        if name == ("Delivery", "batch") and call.process == "project":
+            faults |= {f"newer:{index}": _newer(index) for index in range(len(args[0]))}
+        faults |= self._jumps_at(call.port)
+        if call.port in ("EventStore", "PaymentGateway"):
+            faults |= {f"meanwhile:{step}": _after_other(run) for step, run in process.meanwhile.items()}
+        return faults
+
+    def _jumps_at(self, port: str) -> Mapping[str, Effect]:
+        if port not in ("Clock", "PaymentGateway"):
+            return {}
+        if self._thorough:
+            return self._jumps
+        # Elsewhere nobody asks what time it is, and the provider minds no less than a day.
+        only = "jump-expiry" if port == "Clock" else "jump-day"
+        return {only: self._jumps[only]}
+
+    def _after(self, time: timedelta) -> Effect:
+        def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+            self._jump(time)
+            return perform(*args)
+
+        return effect
+
+    def _later(self, calls: int) -> Effect:
+        def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+            self._delay(calls)
+            return perform(*args)
+
+        return effect
+
+
+def _after_other(run: Callable[[], None]) -> Effect:
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        run()
+        return perform(*args)
+
+    return effect

@@ -1,0 +1,84 @@
+"""shop-dispatch's read model in memory. A contract test holds it to the real one in PostgreSQL."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from shop_dispatch.domain.records import Event, Parked
+from shop_dispatch.ports import Transaction
+
+Result = TypeVar("Result")
+KEY_COLUMNS: Final = {"product": 1, "reservation": 1, "stock": 1, "sales_daily": 3}
+ADDED_TO: Final = frozenset({"stock", "sales_daily"})
+"""Rows that many streams feed; the others are replaced, where a change says something."""
+
+
+@dataclass
+class Tables:
+    heads: dict[str, int] = field(default_factory=dict)
+    event_log: dict[tuple[str, int], str] = field(default_factory=dict)
+    rows: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] = field(
+        default_factory=lambda: {table: {} for table in KEY_COLUMNS}
+    )
+    parked: dict[bytes, str] = field(default_factory=dict)
+
+    def copy(self) -> "Tables":
+        rows = {table: dict(rows) for table, rows in self.rows.items()}
+        return Tables(dict(self.heads), dict(self.event_log), rows, dict(self.parked))
+
+
+@dataclass
+class InMemoryReadModel:
+    tables: Tables = field(default_factory=Tables)
+
+    def transact(self, work: Callable[[Transaction], Result]) -> Result:
+        transaction = InMemoryTransaction(self.tables)
+        result = work(transaction)
+        self.tables = transaction.tables
+        return result
+
+
+class InMemoryTransaction:
+    def __init__(self, committed: Tables) -> None:
+        self._committed = committed
+        self.tables = committed.copy()
+
+    def rolled_back(self) -> "InMemoryTransaction":
+        self.tables = self._committed.copy()
+        return self
+
+    def lock_heads(self, stream_ids: Sequence[str]) -> dict[str, int]:
+        for stream_id in stream_ids:
+            self.tables.heads.setdefault(stream_id, 0)
+        return {stream_id: self.tables.heads[stream_id] for stream_id in sorted(stream_ids)}
+
+    def held_back(self, heads: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
+        log = self.tables.event_log.items()
+        return {key: text.encode() for key, text in log if key[0] in heads and key[1] > heads[key[0]]}
+
+    def log(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.key in self.tables.event_log:
+                raise ValueError(f"duplicate key {event.key}")
+            self.tables.event_log[event.key] = event.text
+
+    def advance_heads(self, heads: Mapping[str, int]) -> None:
+        self.tables.heads.update(heads)
+
+    def change(self, table: str, changes: Sequence[tuple[Any, ...]]) -> None:
+        rows, keys = self.tables.rows[table], KEY_COLUMNS[table]
+        for change in changes:
+            before = rows.get(tuple(change[:keys]))
+            rows[tuple(change[:keys])] = _changed(table, before, tuple(change), keys)
+
+    def park(self, parked: Sequence[Parked]) -> None:
+        for record in parked:
+            self.tables.parked.setdefault(record.payload, record.cause)
+
+
+def _changed(table: str, before: tuple[Any, ...] | None, change: tuple[Any, ...], keys: int) -> tuple[Any, ...]:
+    if before is None:
+        return change
+    if table in ADDED_TO:
+        return (*change[:keys], *(old + new for old, new in zip(before[keys:], change[keys:], strict=True)))
+    return tuple(old if new is None else new for old, new in zip(before, change, strict=True))
