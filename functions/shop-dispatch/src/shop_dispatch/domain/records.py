@@ -13,6 +13,7 @@ from shop_shared.events import (
     ProductRetired,
     ReservationPlaced,
     StockReceived,
+    StockRedistributed,
 )
 
 _STREAM_ID = re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
@@ -81,7 +82,13 @@ def _check(envelope: Envelope, record: bytes) -> None:
 
 def _stream_of(data: EventData) -> str:
     match data:
-        case ProductListed(sku=sku) | ProductRepriced(sku=sku) | StockReceived(sku=sku) | ProductRetired(sku=sku):
+        case (
+            ProductListed(sku=sku)
+            | ProductRepriced(sku=sku)
+            | StockReceived(sku=sku)
+            | StockRedistributed(sku=sku)
+            | ProductRetired(sku=sku)
+        ):
             return f"product-{sku}"
         case _:
             # Not by asking for a field first: readers are open, so an event may carry any other field too.
