@@ -145,6 +145,9 @@ class World:
         self.provider = Provider(self.clock)
 
     def freeze(self) -> bytes:
+        """Equal where two worlds are; also where sets were filled in another order."""
+        self.store.due_events = set(sorted(self.store.due_events))  # noqa: C414 - the order of insertion matters
+        self.store.done = set(sorted(self.store.done))  # noqa: C414
         return pickle.dumps(self, protocol=5)
 
     @staticmethod
