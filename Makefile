@@ -13,7 +13,7 @@ FUNCTION ?=
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),packages functions tests)
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
 
-.PHONY: help setup run down lock test check format types imports drift templates schemas simulate simulate-nightly build clean
+.PHONY: help setup run down lock test check format types imports drift templates schemas simulate simulate-nightly chaos build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -78,6 +78,9 @@ simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STE
 
 simulate-nightly: setup ## the same with three faults at once, and 10,000 random runs: some hours
 	@$(VENV)/bin/python -m shop_simulation --faults 3 --seeds 10000 $(if $(STEPS),--steps $(STEPS))
+
+chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
+	@$(VENV)/bin/python bench/chaos.py $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done
