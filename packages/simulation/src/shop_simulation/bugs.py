@@ -239,8 +239,5 @@ BUGS: Final = (
         "_call",
         _before(lambda self, *_: logger().info(self._api_key())),
     ),
-    Bug(11, "clears the outbox of what it did not publish", Journal, "append", _journal_with(_forgetting)),
     Bug(12, "counts each sale twice", project, "PROJECTIONS", _projections("stock", _twice_sold), "delivery"),
-    Bug(13, "takes an unknown outcome for a decline", Purchases, "_settle", _unknown_is(Declined("unknown"))),
-    Bug(14, "owes something for ever", reservation, "_due_at", _instead(lambda _, now: now)),
 )

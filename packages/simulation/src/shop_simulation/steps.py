@@ -1,12 +1,14 @@
 """What happens in a world, one step at a time: a client's request, a sweep, a delivery."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, cast
 
 from shop_command.testing import http_event
 from shop_simulation.seam import Process
-from shop_simulation.world import Answer, Intent, World
+from shop_simulation.world import ADMINISTRATOR, Answer, Intent, World
 
 BATCH_RECORDS_MAX: Final = 4
 ONE_LINE: Final[Mapping[str, int]] = {"MUG": 2}
@@ -42,8 +44,8 @@ def list_product(sku: str = "MUG", *, price_minor: int = 500, buckets: int = 1) 
 
 
 def receive(quantity: int, sku: str = "MUG", *, name: str = "receive") -> Step:
-    body = {"quantity": quantity}
-    return _admin(f"{name} {quantity} {sku}", "receive", "POST /products/{sku}/stock", body, sku=sku)
+    fields = {"sku": sku, "quantity": quantity}
+    return _admin(f"{name} {quantity} {sku}", "receive", "POST /products/{sku}/stock", fields)
 
 
 def place(lines: Mapping[str, int] = ONE_LINE, *, name: str = "place", caller: str = "customer-1") -> Step:
@@ -55,11 +57,43 @@ def place(lines: Mapping[str, int] = ONE_LINE, *, name: str = "place", caller: s
 def purchase(
     card: str = "pm_card_visa", *, name: str = "purchase", of: str = "place", caller: str = "customer-1"
 ) -> Step:
-    def body(world: World) -> Mapping[str, Any] | None:
-        reservation_id = known_reservation(world, of)
-        return reservation_id and {"reservation_id": reservation_id, "payment_method": card}
+    fields = _about(of, "reservation_id", payment_method=card)
+    return _request(name, "purchase", "POST /purchase", fields, caller=caller)
 
-    return _request(name, "purchase", "POST /purchase", body, caller=caller)
+
+def cancel(*, name: str = "cancel", of: str = "place", caller: str = "customer-1") -> Step:
+    return _request(
+        name, "cancel", "DELETE /reservations/{reservation_id}", _about(of, "reservation_id"), caller=caller
+    )
+
+
+def refund(*, name: str = "refund", of: str = "place") -> Step:
+    return _request(
+        name,
+        "refund",
+        "POST /purchases/{purchase_id}/refund",
+        _about(of, "purchase_id"),
+        caller=ADMINISTRATOR,
+        groups="[admin]",
+    )
+
+
+def reprice(price_minor: int, sku: str = "MUG", *, name: str = "reprice") -> Step:
+    fields = {"sku": sku, "price": {"amount_minor": price_minor, "currency": "EUR"}}
+    return _admin(f"{name} {sku} {price_minor}", "reprice", "POST /products/{sku}/price", fields)
+
+
+def redistribute(buckets: int, sku: str = "MUG", *, name: str = "redistribute") -> Step:
+    fields = {"sku": sku, "stock_buckets": buckets}
+    return _admin(f"{name} {sku} {buckets}", "redistribute", "POST /products/{sku}/buckets", fields)
+
+
+def retire(sku: str = "MUG", *, name: str = "retire") -> Step:
+    return _admin(f"{name} {sku}", "retire", "DELETE /products/{sku}", {"sku": sku})
+
+
+def later(time: timedelta) -> Step:
+    return Step(f"{time} later", "time", lambda world, _: world.jump(time), faulty=False)
 
 
 def with_other_body(step: Step, body: Mapping[str, Any]) -> Step:
@@ -94,38 +128,39 @@ def known_reservation(world: World, name: str) -> Any:
     return answer[1]["reservation_id"] if answer and answer[0] == 201 else None
 
 
-def _admin(name: str, kind: str, route: str, body: Mapping[str, Any], **path: str) -> Step:
-    return _request(name, kind, route, lambda _: body, caller="admin-1", groups="[admin]", **path)
+def _about(of: str, field: str, **more: Any) -> Callable[[World], Mapping[str, Any] | None]:
+    """A body with the id of a reservation, from when on the client knows it."""
+
+    def body(world: World) -> Mapping[str, Any] | None:
+        reservation_id = known_reservation(world, of)
+        return {field: reservation_id, **more} if reservation_id else None
+
+    return body
+
+
+def _admin(name: str, kind: str, route: str, fields: Mapping[str, Any]) -> Step:
+    return _request(name, kind, route, lambda _: fields, caller=ADMINISTRATOR, groups="[admin]")
 
 
 def _request(
     name: str,
     kind: str,
     route: str,
-    body: Callable[[World], Mapping[str, Any] | None],
+    asked: Callable[[World], Mapping[str, Any] | None],
     *,
     caller: str,
     groups: str | None = None,
-    **path: str,
 ) -> Step:
+    """`asked` are the fields of the path and of the body; None: the client does not know enough to ask."""
+
     def run(world: World, process: Process) -> Answer | None:
-        content = body(world)
-        if content is None:
-            return None  # the client does not know enough to ask
-        intent = world.intents.setdefault(
-            name, Intent(kind, caller, f"key-of-{name}".replace(" ", "-"), {**content, **path})
-        )
-        event = http_event(
-            route,
-            content,
-            key=intent.key,
-            subject=caller,
-            groups=groups,
-            headers=None,
-            raw_body=None,
-            base64_encoded=False,
-            **path,
-        )
+        fields = asked(world)
+        if fields is None:
+            return None
+        intent = world.intents.setdefault(name, Intent(kind, caller, f"key-of-{name}".replace(" ", "-"), fields))
+        path = {field: str(fields[field]) for field in re.findall(r"{(\w+)}", route)}
+        body = {field: value for field, value in fields.items() if field not in path}
+        event = http_event(route, body, key=intent.key, subject=caller, groups=groups, **cast("dict[str, Any]", path))
         return world.request(process, intent, event)
 
     return Step(name, "command", run)

@@ -30,6 +30,7 @@ from shop_simulation.seam import Crash, NoFaults, Process, Scheduler
 TOKEN_LIFE: Final = timedelta(minutes=10)
 HOLD: Final = timedelta(seconds=bootstrap.RESERVATION_SECONDS_DEFAULT)
 IDS_PER_STEP: Final = 1_000
+ADMINISTRATOR: Final = "admin-1"
 SAYS_NOTHING: Final = 503
 Result = TypeVar("Result")
 Answer = tuple[int, Any]
@@ -58,7 +59,7 @@ class Intent:
 
     def final(self) -> Answer | None:
         """The first answer that says what became of it."""
-        return next((answer for answer in self.answers if answer[0] in (200, 201, 402)), None)
+        return next((answer for answer in self.answers if answer[0] in (200, 201, 204, 402)), None)
 
 
 @dataclass
