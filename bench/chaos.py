@@ -306,14 +306,13 @@ def trade(shop: Shop, home: Home, orders: list[Order], seed: int) -> None:
     """Everybody buys while the killer is about; then the persistent ones ask until they know."""
     started = time.monotonic()
     killer = Killer(home, Random(seed))
-    thread = threading.Thread(target=killer.run)
-    thread.start()
-    try:
-        with ThreadPoolExecutor(CLIENTS) as customers:
+    with ThreadPoolExecutor(CLIENTS) as customers, ThreadPoolExecutor(1) as other:
+        killing = other.submit(killer.run)
+        try:
             list(customers.map(lambda order: buy(shop, order), orders))
-    finally:
-        killer.stop()
-        thread.join()
+        finally:
+            killer.stop()
+        killing.result()
     print(f"{len(orders)} purchases in {time.monotonic() - started:.0f} s, seed {seed}")
     print(f"kill -9: {dict(sorted(killer.kills.items()))}")
     print(f"first answers: {_statuses(orders)}")
