@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import typer.main
@@ -49,6 +50,20 @@ def test_down_deletes_only_after_asking(home: Home) -> None:
     assert home.path.exists()
     assert CliRunner().invoke(app, ["down", "--delete", "--yes"]).exit_code == 0
     assert not home.path.exists()
+
+
+@pytest.mark.parametrize("command", [["down", "--delete", "--yes"], ["up", "--no-aws", "--detach"]])
+def test_a_folder_of_something_else_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("SHOP_HOME", str(tmp_path))
+    (tmp_path / "thesis.txt").write_text("three years")
+    mode = tmp_path.stat().st_mode
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "name another one in SHOP_HOME" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert tmp_path.stat().st_mode == mode
 
 
 def test_a_function_that_does_not_exist_cannot_be_built() -> None:

@@ -102,7 +102,8 @@ def migrate(state: State) -> str:
     answer = client(state, "lambda").invoke(FunctionName=f"shop-dispatch-{STAGE}-migrate", Payload=b"{}")
     body = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError") or not isinstance(body, dict):
-        raise ShopError(f"The function migrate of shop-dispatch has failed: {json.dumps(body)}")
+        advice = "If a migration was edited after it had run here, start over: ./shop down --delete"
+        raise ShopError(f"The function migrate of shop-dispatch has failed: {json.dumps(body)}\n{advice}")
     return str(body.get("current", ""))
 
 

@@ -77,10 +77,17 @@ class Home:
         return self.path / "logs"
 
     def create(self) -> None:
+        self.expect_a_shops()
         # Others may pass through, not look: PostgreSQL refuses to run as root and needs the way to its own folder.
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o711)
+        (self.path / "lock").touch(mode=0o600)
         self.logs.mkdir(mode=0o700, exist_ok=True)
+
+    def expect_a_shops(self) -> None:
+        """A folder of something else, named by mistake, must never be filled, opened to others or deleted."""
+        if self.path.exists() and any(self.path.iterdir()) and not (self.path / "lock").exists():
+            raise ShopError(f"{self.path} is not empty and no shop's folder: name another one in SHOP_HOME")
 
     def state(self) -> State:
         return State(**self._read("state.json"))

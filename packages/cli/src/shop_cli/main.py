@@ -72,6 +72,7 @@ def down(
 ) -> None:
     """Stop the shop, wherever it was started from. Its data stays, unless --delete says otherwise."""
     home, progress = Home.current(), Progress()
+    home.expect_a_shops()
     if delete and not yes and home.path.exists():
         typer.confirm(f"Delete {home.path} with all data of this shop?", abort=True)
     stopped = home.path.exists() and local_run.down(home, progress)
