@@ -32,3 +32,4 @@ def test_everything_survives_a_stop_and_a_start(shop: Shop) -> None:
     assert paid.body["purchase_id"] in [item["purchase_id"] for item in purchases]
     new = again.reserve(again.new_product(stock=1))
     assert again.purchase(new["reservation_id"], "pm_card_visa").status == 201
+    assert "The purchase is in every system" in again.command("demo").stdout

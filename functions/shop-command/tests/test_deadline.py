@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
 from shop_command import bootstrap
 from shop_command.adapters import deadline

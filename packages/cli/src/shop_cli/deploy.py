@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,6 +42,7 @@ def ensure_deployed(home: Home, state: State, interrupts: Interrupts, step: Step
     variables = environment.deploy_variables(state)
     digest = sources_digest(variables)
     if digest == state.deployed_digest and stacks_exist(state):
+        restore_athena(state)
         step.done("four stacks, unchanged")
         return
     # Recorded only once it has succeeded: a failed or interrupted deployment is done again.
@@ -86,6 +88,21 @@ def stacks_exist(state: State) -> bool:
         if not found or found[0]["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             return False
     return True
+
+
+def restore_athena(state: State) -> None:
+    """The emulator keeps stacks over a restart, but neither a workgroup's settings nor its named queries."""
+    platform = outputs(state)
+    results = f"s3://{platform['BucketName']}/athena-results/"
+    client(state, "athena").update_work_group(
+        WorkGroup=platform["AthenaWorkgroupName"],
+        ConfigurationUpdates={"ResultConfigurationUpdates": {"OutputLocation": results}},
+    )
+    subprocess.run(
+        [sys.executable, CHECKOUT / "infra" / "named_queries.py", platform["AthenaWorkgroupName"]],
+        env=environment.tool_environment(environment.deploy_variables(state)),
+        check=True,
+    )
 
 
 def outputs(state: State, stack: str = "shop-platform") -> dict[str, str]:
