@@ -91,15 +91,19 @@ def stacks_exist(state: State) -> bool:
 
 
 def restore_athena(state: State) -> None:
-    """The emulator keeps stacks over a restart, but neither a workgroup's settings nor its named queries."""
+    """The emulator keeps stacks over a restart, but neither a workgroup's settings nor its named queries, and now and
+    then not even the workgroup."""
     platform = outputs(state)
-    results = f"s3://{platform['BucketName']}/athena-results/"
-    client(state, "athena").update_work_group(
-        WorkGroup=platform["AthenaWorkgroupName"],
-        ConfigurationUpdates={"ResultConfigurationUpdates": {"OutputLocation": results}},
-    )
+    athena, workgroup = client(state, "athena"), platform["AthenaWorkgroupName"]
+    location = f"s3://{platform['BucketName']}/athena-results/"
+    if workgroup in {found["Name"] for found in athena.list_work_groups()["WorkGroups"]}:
+        updates = {"ResultConfigurationUpdates": {"OutputLocation": location}}
+        athena.update_work_group(WorkGroup=workgroup, ConfigurationUpdates=updates)
+    else:
+        settings = {"ResultConfiguration": {"OutputLocation": location}}
+        athena.create_work_group(Name=workgroup, Configuration=settings)
     subprocess.run(
-        [sys.executable, CHECKOUT / "infra" / "named_queries.py", platform["AthenaWorkgroupName"]],
+        [sys.executable, CHECKOUT / "infra" / "named_queries.py", workgroup],
         env=environment.tool_environment(environment.deploy_variables(state)),
         check=True,
     )

@@ -14,6 +14,8 @@ import boto3
 import httpx
 import psutil
 
+from shop_cli.processes import MARKER
+
 ROOT = Path(__file__).parents[4]
 VISIBLE_SECONDS_MAX = 30
 """Far above what projecting takes, for a machine that is busy with something else."""
@@ -166,6 +168,7 @@ def processes_of(home: Path) -> list[str]:
         except (psutil.AccessDenied, psutil.NoSuchProcess):
             environment = {}
         command = " ".join(process.info["cmdline"] or [])
-        if process.pid != os.getpid() and (str(home) in command or environment.get("SHOP_HOME") == str(home)):
+        belongs = str(home) in command or str(home) in (environment.get("SHOP_HOME"), environment.get(MARKER))
+        if process.pid != os.getpid() and belongs:
             found.append(f"{process.pid} {command}")
     return found
