@@ -309,7 +309,9 @@ def trade(shop: Shop, home: Home, orders: list[Order], seed: int) -> None:
     with ThreadPoolExecutor(CLIENTS) as customers, ThreadPoolExecutor(1) as other:
         killing = other.submit(killer.run)
         try:
-            list(customers.map(lambda order: buy(shop, order), orders))
+            for done, _ in enumerate(customers.map(lambda order: buy(shop, order), orders), 1):
+                if done % (len(orders) // 10 or 1) == 0:
+                    print(f"{done} of {len(orders)} bought, {killer.kills.total()} killed", file=sys.stderr)
         finally:
             killer.stop()
         killing.result()
@@ -329,7 +331,9 @@ def _statuses(orders: list[Order]) -> str:
 
 def audit(shop: Shop, orders: list[Order], received: dict[str, int]) -> bool:
     left = any(order.status not in FINAL for order in orders)
-    time.sleep(UNSETTLED_DUE_SECONDS if left else UNPUBLISHED_DUE_SECONDS)
+    seconds = UNSETTLED_DUE_SECONDS if left else UNPUBLISHED_DUE_SECONDS
+    print(f"waiting {seconds} s, until all that is open is due", file=sys.stderr)
+    time.sleep(seconds)
     for _ in range(SWEEPS):
         print(f"sweep: {sweep(shop)}")
     found = list(differences(shop, orders, received))

@@ -19,16 +19,30 @@ ANSWERS = {
         "list-purchases": 200,
         "daily-sales": 200,
     },
-    "shop-command": {"list-product": 201, "receive-stock": 201, "reserve": 201, "purchase": 201},
+    "shop-command": {
+        "list-product": 201,
+        "receive-stock": 201,
+        "reserve": 201,
+        "reserve-other": 201,
+        "cancel": 200,
+        "purchase": 201,
+        "refund": 201,
+        "reprice": 201,
+        "redistribute": 201,
+        "retire": 200,
+    },
 }
 """The status that each sample event gets in a shop that has the seeded catalogue, in this order."""
-BATCHES = {
-    "migrate": "migrate",
-    "project-product-listed": "project",
-    "project-purchase": "project",
-    "archive": "archive",
+OTHERS = {
+    "shop-command": {"sweep": "sweep"},
+    "shop-dispatch": {
+        "migrate": "migrate",
+        "project-product-listed": "project",
+        "project-purchase": "project",
+        "archive": "archive",
+    },
 }
-"""The function of shop-dispatch that each of its sample events is for."""
+"""The function that each sample event without an HTTP answer is for."""
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -98,15 +112,17 @@ def test_a_sample_request_is_answered_by_a_local_invocation(shop: Shop, function
     assert answer_in(printed)["statusCode"] == status
 
 
-@pytest.mark.parametrize(("event", "name"), BATCHES.items())
-def test_a_sample_batch_is_taken_by_a_local_invocation(shop: Shop, event: str, name: str) -> None:
-    arguments = ("invoke", "local", "-f", name, "--stage", "local", "--path", f"events/{event}.json")
-    serverless(shop.home, "shop-dispatch", *arguments)
+@pytest.mark.parametrize(
+    ("service", "event", "name"),
+    [(service, event, name) for service, events in OTHERS.items() for event, name in events.items()],
+)
+def test_a_sample_batch_is_taken_by_a_local_invocation(shop: Shop, service: str, event: str, name: str) -> None:
+    serverless(shop.home, service, "invoke", "local", "-f", name, "--stage", "local", "--path", f"events/{event}.json")
 
 
 def test_every_sample_event_is_invoked_by_a_test() -> None:
-    invoked = {function: set(answers) for function, answers in ANSWERS.items()}
-    invoked["shop-dispatch"] = set(BATCHES)
+    services = {*ANSWERS, *OTHERS}
+    invoked = {service: {*ANSWERS.get(service, {}), *OTHERS.get(service, {})} for service in services}
     present = {
         folder.parent.name: {path.stem for path in folder.glob("*.json")} for folder in ROOT.glob("functions/*/events")
     }

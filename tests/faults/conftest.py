@@ -97,6 +97,7 @@ def shop(aws: RunningEmulator, provider: ProviderProcess, wire: Wire, provider_w
         "STREAM_NAME": aws.stream_name,
         "PAYMENT_URL": provider_wire.url,
         "PAYMENT_API_KEY_PARAMETER": API_KEY_PARAMETER,
+        "PAYMENT_WEBHOOK_SECRET_PARAMETER": "/shop/local/payment-webhook-secret",
     }
     clients = aws.client("dynamodb"), aws.client("kinesis")
     with environment(variables):

@@ -179,14 +179,14 @@ def test_only_the_functions_that_use_the_database_are_in_its_network(production:
 @pytest.mark.parametrize("stage", ["production", "local"])
 def test_every_function_is_traced(production: Templates, local: Templates, stage: str) -> None:
     found = functions({"production": production, "local": local}[stage])
-    assert len(found) == 5
+    assert len(found) == 6
     assert {function["TracingConfig"]["Mode"] for function in found.values()} == {"Active"}
     assert {tuple(function["Architectures"]) for function in found.values()} == {("x86_64",)}
 
 
 def test_every_log_group_has_an_end(production: Templates) -> None:
     groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 7
+    assert len(groups) == 8
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 
@@ -258,9 +258,11 @@ def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -
     everyone = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
     reads_stream = {f"kinesis:{it}" for it in ("DescribeStream", "DescribeStreamSummary", "GetRecords")}
     reads_stream |= {"kinesis:GetShardIterator", "kinesis:ListShards", "s3:PutObject", "s3:ListBucket"}
-    items = {f"dynamodb:{it}" for it in ("BatchGetItem", "GetItem", "PutItem", "Query")}
+    writes = {f"dynamodb:{it}" for it in ("BatchGetItem", "PutItem", "Query", "UpdateItem")}
+    writes |= {"kinesis:PutRecords", "ssm:GetParameter"}
     expected = {
-        "shop-command ApiRole": items | {"dynamodb:UpdateItem", "kinesis:PutRecords", "ssm:GetParameter"},
+        "shop-command ApiRole": writes | {"dynamodb:GetItem"},
+        "shop-command SweepRole": writes,
         "shop-query ApiRole": {"rds-db:connect"},
         "shop-dispatch ProjectRole": reads_stream | {"rds-db:connect"},
         "shop-dispatch ArchiveRole": reads_stream | {"firehose:PutRecordBatch"},
@@ -271,7 +273,28 @@ def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -
     assert found == expected
 
 
-def test_anyone_may_look_at_products_and_everything_else_needs_a_token(production: Templates) -> None:
+def test_only_the_sweep_reads_the_index_and_only_the_api_the_webhooks_secret(production: Templates) -> None:
+    roles = of_type(production["shop-command"], "AWS::IAM::Role")
+    resources = {name: json.dumps([it["Resource"] for it in statements(role)]) for name, role in roles.items()}
+    assert {name for name, text in resources.items() if "/index/due" in text} == {"SweepRole"}
+    assert {name for name, text in resources.items() if "payment-webhook-secret" in text} == {"ApiRole"}
+    assert {name for name, text in resources.items() if "payment-api-key" in text} == {"ApiRole", "SweepRole"}
+
+
+@pytest.mark.parametrize("stage", ["production", "local"])
+def test_what_is_due_is_paid_every_minute(production: Templates, local: Templates, stage: str) -> None:
+    template = {"production": production, "local": local}[stage]["shop-command"]
+    [rule] = of_type(template, "AWS::Events::Rule").values()
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": ["SweepLambdaFunction", "Arn"]}]
+    function = of_type(template, "AWS::Lambda::Function")["SweepLambdaFunction"]
+    assert function["Timeout"] == 60
+    assert "ReservedConcurrentExecutions" not in function
+
+
+def test_anyone_may_look_at_products_the_provider_signs_and_everything_else_needs_a_token(
+    production: Templates,
+) -> None:
     routes = {
         route["RouteKey"]: route.get("AuthorizationType", "NONE")
         for service in ("shop-command", "shop-query")
@@ -285,9 +308,15 @@ def test_anyone_may_look_at_products_and_everything_else_needs_a_token(productio
         "GET /purchases": "JWT",
         "GET /sales/daily": "JWT",
         "POST /reservations": "JWT",
+        "DELETE /reservations/{id}": "JWT",
         "POST /purchase": "JWT",
+        "POST /purchases/{id}/refund": "JWT",
+        "POST /payments/webhook": "NONE",
         "POST /products": "JWT",
+        "POST /products/{sku}/price": "JWT",
         "POST /products/{sku}/stock": "JWT",
+        "POST /products/{sku}/buckets": "JWT",
+        "DELETE /products/{sku}": "JWT",
     }
 
 
@@ -300,4 +329,4 @@ def test_the_functions_attach_to_the_platforms_api_and_bring_none_of_their_own(p
 def test_no_secret_is_in_a_template(production: Templates) -> None:
     for function in functions(production).values():
         names = set(function["Environment"]["Variables"])
-        assert not {name for name in names if re.search("PASSWORD|SECRET|TOKEN|API_KEY$|DATABASE_URL", name)}
+        assert not {name for name in names if re.search("PASSWORD|SECRET$|TOKEN|API_KEY$|DATABASE_URL", name)}

@@ -1,15 +1,20 @@
 import os
+import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from shop_cli.emulator_testing import RunningEmulator, running_emulator
 from shop_cli.payment_provider.testing import ProviderProcess, running_provider
 from shop_command import bootstrap
-from shop_command.adapters.dynamodb import table
+from shop_command.adapters.dynamodb import DynamoDbEventStore, table
+from shop_command.ports import EventStore
 from shop_command.testing import Shop
+from shop_command.testing.dynamodb import Tokens, TokensForMoto
+from shop_command.testing.stores import InDynamoDb, InMemory, StoreUnderTest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 TABLE_NAME = "shop-test"
 STREAM_NAME = "shop-test"
 API_KEY_PARAMETER = "/shop/test/payment-api-key"
+WEBHOOK_SECRET_PARAMETER = "/shop/test/payment-webhook-secret"
 
 
 @pytest.fixture
@@ -32,6 +38,11 @@ def stocked(shop: Shop) -> Shop:
     shop.list_product(buckets=3)
     shop.receive()
     return shop
+
+
+@pytest.fixture
+def reserved(stocked: Shop) -> str:
+    return str(stocked.reserve(("MUG", 2)).body["reservation_id"])
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +85,38 @@ def aws(account: boto3.Session) -> Iterator[boto3.Session]:
 
 
 @pytest.fixture(scope="session")
+def emulator() -> Iterator[RunningEmulator]:
+    """Started by the first test that needs it."""
+    with running_emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def emulated(emulator: RunningEmulator) -> Iterator[InDynamoDb]:
+    """The table that the platform declares, empty."""
+    client = emulator.client("dynamodb")
+    yield InDynamoDb(_store(client, emulator.table_name), Tokens(client))
+    for item in emulator.client("dynamodb").scan(TableName=emulator.table_name)["Items"]:
+        client.delete_item(TableName=emulator.table_name, Key={name: item[name] for name in (table.PK, table.SK)})
+
+
+@pytest.fixture(params=["in memory", "moto", "emulator"])
+def tested(request: pytest.FixtureRequest) -> StoreUnderTest:
+    if request.param == "in memory":
+        return InMemory()
+    if request.param == "emulator":
+        emulated: InDynamoDb = request.getfixturevalue("emulated")
+        return emulated
+    client = request.getfixturevalue("aws").client("dynamodb")
+    return InDynamoDb(_store(client, TABLE_NAME), TokensForMoto(client))
+
+
+@pytest.fixture
+def store(tested: StoreUnderTest) -> EventStore:
+    return tested.store
+
+
+@pytest.fixture(scope="session")
 def provider() -> Iterator[ProviderProcess]:
     with running_provider(slow_seconds=0.5, timeout_seconds=2.0) as process:
         yield process
@@ -82,11 +125,14 @@ def provider() -> Iterator[ProviderProcess]:
 @pytest.fixture
 def deployed(aws: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     """The function's real wiring over moto, and the mock payment provider over HTTP."""
-    aws.client("ssm").put_parameter(Name=API_KEY_PARAMETER, Value=provider.api_key, Type="SecureString", Overwrite=True)
+    secrets = {API_KEY_PARAMETER: provider.api_key, WEBHOOK_SECRET_PARAMETER: provider.webhook_secret}
+    for name, value in secrets.items():
+        aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
     monkeypatch.setenv("TABLE_NAME", TABLE_NAME)
     monkeypatch.setenv("STREAM_NAME", STREAM_NAME)
     monkeypatch.setenv("PAYMENT_URL", provider.url)
     monkeypatch.setenv("PAYMENT_API_KEY_PARAMETER", API_KEY_PARAMETER)
+    monkeypatch.setenv("PAYMENT_WEBHOOK_SECRET_PARAMETER", WEBHOOK_SECRET_PARAMETER)
     bootstrap.application.cache_clear()
     yield aws
     bootstrap.application.cache_clear()
@@ -94,3 +140,9 @@ def deployed(aws: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.
 
 def _keys(partition: str, sort: str) -> "list[KeySchemaElementTypeDef]":
     return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+
+def _store(client: Any, table_name: str) -> DynamoDbEventStore:
+    def no_pause(_seconds: float) -> None: ...
+
+    return DynamoDbEventStore(client, table_name, random.Random(1), sleep=no_pause)  # noqa: S311

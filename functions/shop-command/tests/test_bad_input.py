@@ -21,6 +21,8 @@ ROUTES: list[tuple[str, Any]] = [
     ("/purchase", PURCHASE),
     ("/products", PRODUCT),
     ("/products/{sku}/stock", {"quantity": 1}),
+    ("/products/{sku}/price", {"price": PRICE}),
+    ("/products/{sku}/buckets", {"stock_buckets": 2}),
 ]
 every_route = pytest.mark.parametrize(("path", "body"), ROUTES)
 
@@ -92,6 +94,12 @@ def test_bytes_that_are_no_utf_8(stocked: Shop) -> None:
         ("/products", PRODUCT | {"price": PRICE | {"amount_minor": 0}}, "/price/amount_minor"),
         ("/products", PRODUCT | {"price": PRICE | {"currency": "eur"}}, "/price/currency"),
         ("/products", PRODUCT | {"price": PRICE | {"tax": 1}}, "/price/tax"),
+        ("/products/{sku}/price", {"price": PRICE | {"amount_minor": 0}}, "/price/amount_minor"),
+        ("/products/{sku}/price", {}, "/price"),
+        ("/products/{sku}/buckets", {"stock_buckets": 0}, "/stock_buckets"),
+        ("/products/{sku}/buckets", {"stock_buckets": 65}, "/stock_buckets"),
+        ("/products/{sku}/buckets", {"stock_buckets": "2"}, "/stock_buckets"),
+        ("/products/{sku}/buckets", {}, "/stock_buckets"),
         ("/products/{sku}/stock", {"quantity": 0}, "/quantity"),
         ("/products/{sku}/stock", {"quantity": 1_000_001}, "/quantity"),
     ],
@@ -187,8 +195,30 @@ def test_an_unknown_product_in_a_reservation(stocked: Shop) -> None:
 
 
 @pytest.mark.parametrize("sku", ["NONE", "lower", "A" * 2_000, "%00", "x%20y"])
-def test_stock_for_an_unknown_product(stocked: Shop, sku: str) -> None:
-    check_problem(post(stocked, "/products/{sku}/stock", {"quantity": 1}, sku=sku), 404, "not-found")
+def test_a_command_about_an_unknown_product(stocked: Shop, sku: str) -> None:
+    before = stocked.contents()
+    for path, body in ROUTES[3:]:
+        check_problem(post(stocked, path, body, sku=sku), 404, "not-found")
+    check_problem(stocked.retire(sku), 404, "not-found")
+    assert stocked.contents() == before
+
+
+def test_a_product_is_retired_by_an_administrator_and_with_a_key(stocked: Shop) -> None:
+    before = stocked.contents()
+    route = "DELETE /products/{sku}"
+    check_problem(invoke(http_event(route, raw_body="", sku="MUG")), 403, "forbidden")
+    check_problem(invoke(http_event(route, raw_body="", subject=None, sku="MUG")), 401, "unauthenticated")
+    without = http_event(route, raw_body="", groups="[admin]", key=None, sku="MUG")
+    check_problem(invoke(without), 400, "idempotency-key-required")
+    malformed = http_event(route, raw_body="", groups="[admin]", key="a b", sku="MUG")
+    check_problem(invoke(malformed), 400, "idempotency-key-malformed")
+    assert stocked.contents() == before
+
+
+def test_a_retired_product_is_changed_no_more(stocked: Shop) -> None:
+    stocked.retire()
+    for path, body in ROUTES[3:]:
+        check_problem(post(stocked, path, body), 409, "product-retired", sku="MUG")
 
 
 def test_more_than_there_is_in_stock(stocked: Shop) -> None:

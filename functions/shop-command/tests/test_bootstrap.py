@@ -1,17 +1,21 @@
 """The function as it is deployed: the real wiring over moto, and the mock payment provider over HTTP."""
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import stripe
 
+from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command import bootstrap
 from shop_command.adapters.dynamodb import table
 from shop_command.bootstrap import Settings, SettingsError
-from shop_command.testing import invoke
-from shop_command.testing.shop import Answer
+from shop_command.handlers import sweep
+from shop_command.testing import http_event, invoke
+from shop_command.testing.shop import Answer, LambdaContext
 from shop_shared import decode
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -20,20 +24,34 @@ ENVIRONMENT = {
     "STREAM_NAME": "shop-test",
     "PAYMENT_URL": "https://api.stripe.com",
     "PAYMENT_API_KEY_PARAMETER": "/shop/test/payment-api-key",
+    "PAYMENT_WEBHOOK_SECRET_PARAMETER": "/shop/test/payment-webhook-secret",
 }
 
 
 def test_settings_come_from_the_environment() -> None:
     assert Settings.of({**ENVIRONMENT, "RESERVATION_SECONDS": "60", "OTHER": "x"}) == Settings(
-        "shop-test", "shop-test", "https://api.stripe.com", "/shop/test/payment-api-key", 60
+        table_name="shop-test",
+        stream_name="shop-test",
+        payment_url="https://api.stripe.com",
+        payment_api_key_parameter="/shop/test/payment-api-key",
+        payment_webhook_secret_parameter="/shop/test/payment-webhook-secret",
+        reservation_seconds=60,
     )
     assert Settings.of(ENVIRONMENT).reservation_seconds == 900
 
 
-def test_every_missing_variable_is_named() -> None:
-    with pytest.raises(SettingsError, match="STREAM_NAME, PAYMENT_URL"):
-        Settings.of({**ENVIRONMENT, "STREAM_NAME": "", "PAYMENT_URL": ""})
-    with pytest.raises(SettingsError, match="TABLE_NAME, STREAM_NAME, PAYMENT_URL, PAYMENT_API_KEY_PARAMETER"):
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_a_missing_variable_is_named(name: str) -> None:
+    for environment in (
+        {**ENVIRONMENT, name: ""},
+        {other: value for other, value in ENVIRONMENT.items() if other != name},
+    ):
+        with pytest.raises(SettingsError, match=f"missing in the environment: {name}$"):
+            Settings.of(environment)
+
+
+def test_all_missing_variables_are_named_at_once() -> None:
+    with pytest.raises(SettingsError, match=", ".join(ENVIRONMENT)):
         Settings.of({})
 
 
@@ -43,16 +61,33 @@ def test_a_reservation_lasts_a_whole_number_of_seconds(seconds: str) -> None:
         Settings.of({**ENVIRONMENT, "RESERVATION_SECONDS": seconds})
 
 
+def event_of(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / name).read_text())
+    return event
+
+
 def sample(name: str, *, key: str | None = None, **changes: Any) -> Answer:
     """Invokes the function with an event of `events/`, with another key, and these fields of its body changed."""
-    event = json.loads((EVENTS / name).read_text())
+    event = event_of(name)
     if key:
         event["headers"]["idempotency-key"] = key
-    event["body"] = json.dumps(json.loads(event["body"]) | changes)
+    if changes:
+        event["body"] = json.dumps(json.loads(event["body"]) | changes)
     return invoke(event)
 
 
-def test_the_sample_events_make_a_purchase(deployed: boto3.Session) -> None:
+def webhook(provider: ProviderProcess, intent: str, reservation: str, **changes: str) -> Answer:
+    """What the provider sends of an intent, signed with its secret, or with other headers."""
+    data = {"object": {"id": intent, "metadata": {"reservation_id": reservation}}}
+    payload = json.dumps({"id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "data": data})
+    signature = stripe.WebhookSignature.generate_signature_header(payload, provider.webhook_secret)
+    headers = {"stripe-signature": signature} | changes
+    return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
+
+
+def test_every_sample_event_is_answered_by_what_is_deployed(
+    deployed: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert sample("list-product.json").status == 201
     assert sample("receive-stock.json").status == 201
     reserved = sample("reserve.json")
@@ -61,14 +96,28 @@ def test_the_sample_events_make_a_purchase(deployed: boto3.Session) -> None:
     purchased = sample("purchase.json")
     assert (purchased.status, purchased.body["purchase_id"]) == (201, reserved.body["reservation_id"])
     assert sample("purchase.json") == purchased
+    assert sample("reserve-other.json").status == 201
+    assert (cancelled := sample("cancel.json")).status == 200
+    assert cancelled.body["status"] == "cancelled"
+    assert sample("refund.json").status == 201
+    assert [sample(f"{name}.json").status for name in ("reprice", "redistribute", "retire")] == [201, 201, 200]
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Shop")
+    assert set(sweep.handler(event_of("sweep.json"), LambdaContext()).values()) == {0}
 
     items = deployed.client("dynamodb").scan(TableName="shop-test")["Items"]
     events = [decode(item[table.EVENT]["S"]) for item in items if table.EVENT in item]
     assert sorted(event.type for event in events) == [
         "shop.payment.requested.v1",
         "shop.product.listed.v1",
+        "shop.product.repriced.v1",
+        "shop.product.retired.v1",
         "shop.product.stock-received.v1",
+        "shop.product.stock-redistributed.v1",
         "shop.purchase.confirmed.v1",
+        "shop.purchase.refund-requested.v1",
+        "shop.purchase.refunded.v1",
+        "shop.reservation.cancelled.v1",
+        "shop.reservation.placed.v1",
         "shop.reservation.placed.v1",
     ]
     assert not [item for item in items if table.DUE_AT in item]
@@ -93,6 +142,44 @@ def test_the_api_key_is_read_once(deployed: boto3.Session) -> None:
     assert sample("purchase.json", **declined).status == 402
     deployed.client("ssm").delete_parameter(Name=ENVIRONMENT["PAYMENT_API_KEY_PARAMETER"])
     assert sample("purchase.json", key="another-card", reservation_id=reservation).status == 201
+
+
+def test_a_webhook_settles_what_the_provider_charged_and_its_secret_is_read_once(
+    deployed: boto3.Session, provider: ProviderProcess
+) -> None:
+    sample("list-product.json")
+    sample("receive-stock.json")
+    for key in ("first", "second"):
+        reservation = sample("reserve.json", key=key).body["reservation_id"]
+        lost = {"reservation_id": reservation, "payment_method": "pm_card_error_after_charge"}
+        pending = sample("purchase.json", key=key, **lost)
+        assert pending.status == 202
+        heard = webhook(provider, pending.body["payment_intent_id"], reservation)
+        assert (heard.status, heard.body) == (200, {"received": True})
+        events = bootstrap.application().purchases.journal.store.events(pending.body["stream_id"])
+        assert events[-1].type == "shop.purchase.confirmed.v1"
+        parameter = ENVIRONMENT["PAYMENT_WEBHOOK_SECRET_PARAMETER"]
+        deployed.client("ssm").put_parameter(Name=parameter, Value="whsec_new", Type="SecureString", Overwrite=True)
+
+
+def test_a_webhook_that_the_provider_did_not_sign_is_refused(
+    deployed: boto3.Session, provider: ProviderProcess
+) -> None:
+    signature = stripe.WebhookSignature.generate_signature_header("{}", provider.webhook_secret)
+    answer = webhook(provider, "pi_1", str(uuid.uuid4()), **{"stripe-signature": signature})
+    assert (answer.status, answer.body["type"]) == (400, "https://shop.example/problems/signature-invalid")
+
+
+def test_without_the_webhooks_secret_the_provider_is_asked_to_repeat_and_customers_can_pay(
+    deployed: boto3.Session, provider: ProviderProcess
+) -> None:
+    deployed.client("ssm").delete_parameter(Name=ENVIRONMENT["PAYMENT_WEBHOOK_SECRET_PARAMETER"])
+    answer = webhook(provider, "pi_1", str(uuid.uuid4()))
+    assert (answer.status, answer.body["type"]) == (503, "https://shop.example/problems/try-again")
+    sample("list-product.json")
+    sample("receive-stock.json")
+    sample("reserve.json")
+    assert sample("purchase.json").status == 201
 
 
 def test_without_the_api_key_nothing_is_paid_and_nothing_has_changed(deployed: boto3.Session) -> None:

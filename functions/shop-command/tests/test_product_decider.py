@@ -1,9 +1,22 @@
 from collections.abc import Callable
 
+import pytest
+
 from shop_command.domain import errors, product
-from shop_command.domain.product import Listed, ListProduct, Product, ProductEvent, ReceiveStock
+from shop_command.domain.product import (
+    Command,
+    Listed,
+    ListProduct,
+    Product,
+    ProductEvent,
+    ReceiveStock,
+    RedistributeStock,
+    Reprice,
+    Retire,
+)
+from shop_command.domain.stream import from_json, to_json
 from shop_command.testing.deciders import Given
-from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived
+from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
 from shop_shared.values import Allocation, Price
 
 PRICE = Price(amount_minor=500, currency="EUR")
@@ -17,7 +30,7 @@ def received(quantity: int, *allocations: tuple[int, int]) -> StockReceived:
     return StockReceived(sku="MUG", quantity=quantity, allocations=made)
 
 
-def command(to_decide: ListProduct | ReceiveStock) -> Callable[[Product | None], tuple[ProductEvent, ...]]:
+def command(to_decide: Command) -> Callable[[Product | None], tuple[ProductEvent, ...]]:
     return lambda state: product.decide(to_decide, state)
 
 
@@ -48,18 +61,78 @@ def test_the_remainder_goes_to_the_chosen_bucket_and_those_after_it() -> None:
     NOTHING.given(LISTED).when(receive(2, first_bucket=5)).then(received(2, (0, 1), (2, 1)))
 
 
-def test_stock_of_a_product_that_was_never_listed_is_refused() -> None:
-    NOTHING.when(receive(1)).then_rejected(errors.ProductNotFoundError, sku="MUG")
+COMMANDS: list[Command] = [
+    ReceiveStock("MUG", 1, 0),
+    Reprice("MUG", PRICE),
+    RedistributeStock("MUG", 4, {0: 5}),
+    Retire("MUG"),
+]
 
 
-def test_stock_of_a_retired_product_is_refused() -> None:
-    NOTHING.given(LISTED, RETIRED).when(receive(1)).then_rejected(errors.ProductRetiredError, sku="MUG")
+@pytest.mark.parametrize("refused", COMMANDS)
+def test_a_product_that_was_never_listed_has_no_price_or_stock_to_change(refused: Command) -> None:
+    NOTHING.when(command(refused)).then_rejected(errors.ProductNotFoundError, sku="MUG")
+
+
+@pytest.mark.parametrize("refused", COMMANDS)
+def test_a_retired_product_is_not_changed(refused: Command) -> None:
+    NOTHING.given(LISTED, RETIRED).when(command(refused)).then_rejected(errors.ProductRetiredError, sku="MUG")
+
+
+def test_a_listed_product_is_repriced() -> None:
+    new = Price(amount_minor=700, currency="USD")
+    NOTHING.given(LISTED).when(command(Reprice("MUG", new))).then(ProductRepriced(sku="MUG", price=new))
+
+
+def test_a_listed_product_is_retired() -> None:
+    NOTHING.given(LISTED).when(command(Retire("MUG"))).then(RETIRED)
+
+
+def redistributed(buckets: int, taken: dict[int, int], given: dict[int, int]) -> StockRedistributed:
+    sides = (tuple(Allocation(bucket=n, quantity=q) for n, q in side.items()) for side in (taken, given))
+    return StockRedistributed(
+        sku="MUG", stock_buckets=buckets, allocations_from=next(sides), allocations_to=next(sides)
+    )
+
+
+def test_stock_is_redistributed_over_more_buckets() -> None:
+    to_decide = RedistributeStock("MUG", 4, {0: 4, 1: 3, 2: 3})
+    NOTHING.given(LISTED).when(command(to_decide)).then(redistributed(4, {0: 1, 2: 1}, {3: 2}))
+
+
+def test_stock_is_redistributed_over_fewer_buckets() -> None:
+    to_decide = RedistributeStock("MUG", 1, {0: 4, 1: 3, 2: 3})
+    NOTHING.given(LISTED).when(command(to_decide)).then(redistributed(1, {1: 3, 2: 3}, {0: 6}))
+
+
+def test_the_number_of_buckets_changes_even_where_there_is_nothing_to_move() -> None:
+    NOTHING.given(LISTED).when(command(RedistributeStock("MUG", 9, {0: 0}))).then(redistributed(9, {}, {}))
+
+
+def test_all_buckets_that_ever_were_are_looked_through() -> None:
+    after = NOTHING.given(LISTED, redistributed(8, {}, {}), redistributed(2, {}, {}))
+    assert after.state == Listed("MUG", "Mug", "Blue", PRICE, stock_buckets=2, buckets_ever=8)
+    assert list(after.state.bucket_numbers()) == list(range(8))
+    after.when(receive(2)).then(received(2, (0, 1), (1, 1)))
+
+
+def test_a_state_from_before_buckets_could_change_is_read() -> None:
+    stream = product.stream("MUG")
+    now = Listed("MUG", "Mug", "Blue", PRICE, 3)
+    stored = to_json(stream, now).replace('"buckets_ever":0,', "")
+    assert "buckets_ever" not in stored
+    before = from_json(stream, stored)
+    assert isinstance(before, Listed)
+    assert before.bucket_numbers() == range(3)
+    after = product.evolve(before, redistributed(1, {}, {}))
+    assert isinstance(after, Listed)
+    assert after.bucket_numbers() == range(3)
 
 
 def test_a_repriced_product_has_the_new_price_and_its_stock_is_unaffected() -> None:
     new = Price(amount_minor=700, currency="EUR")
     after = NOTHING.given(LISTED, received(1, (0, 1)), ProductRepriced(sku="MUG", price=new))
-    assert after.state == Listed("MUG", "Mug", "Blue", new, 3)
+    assert after.state == Listed("MUG", "Mug", "Blue", new, 3, 3)
 
 
 def test_a_retired_product_stays_retired_whatever_follows() -> None:

@@ -7,30 +7,40 @@ from shop_command.domain import errors, reservation
 from shop_command.domain.product import Listed, Product, Retired
 from shop_command.domain.reservation import (
     ATTEMPTS_MAX,
+    INTENT_CANCELED,
     TOTAL_MINOR_MAX,
     Active,
     Cancelled,
+    CancelReservation,
     Command,
     ConfirmPurchase,
     DeclinePayment,
     Expired,
+    ExpireReservation,
     Paying,
     PlaceReservation,
     Purchased,
+    RecordRefund,
+    RecordStrayRefund,
     Refunded,
+    Refunding,
     RequestedLine,
     RequestPayment,
+    RequestRefund,
     Reservation,
     ReservationEvent,
     Terms,
 )
 from shop_command.domain.stock import ALLOCATIONS_MAX
+from shop_command.domain.stream import from_json, to_json
 from shop_command.testing.deciders import Given
 from shop_shared.events import (
     PaymentDeclined,
+    PaymentRefunded,
     PaymentRequested,
     PurchaseConfirmed,
     PurchaseRefunded,
+    PurchaseRefundRequested,
     ReservationCancelled,
     ReservationExpired,
     ReservationPlaced,
@@ -57,6 +67,9 @@ CONFIRMED = PurchaseConfirmed(
     lines=LINES,
     total=TOTAL,
 )
+REFUND_REQUESTED = PurchaseRefundRequested(
+    purchase_id=ID, reservation_id=ID, payment_intent_id="pi_1", amount=TOTAL, reason="requested_by_customer"
+)
 REFUNDED = PurchaseRefunded(
     purchase_id=ID,
     reservation_id=ID,
@@ -69,13 +82,24 @@ REFUNDED = PurchaseRefunded(
 NOTHING: Given[Reservation, ReservationEvent] = Given(None, reservation.evolve)
 
 
-def requested(attempt: int = 1) -> PaymentRequested:
-    return PaymentRequested(reservation_id=ID, attempt=attempt, payment_intent_id="pi_1", amount=TOTAL)
+def requested(attempt: int = 1, intent: str = "pi_1") -> PaymentRequested:
+    return PaymentRequested(reservation_id=ID, attempt=attempt, payment_intent_id=intent, amount=TOTAL)
 
 
 def declined(attempt: int = 1) -> PaymentDeclined:
     return PaymentDeclined(
         reservation_id=ID, attempt=attempt, payment_intent_id="pi_1", code="card_declined", decline_code="lost_card"
+    )
+
+
+def canceled(attempt: int = 1) -> PaymentDeclined:
+    """The attempt whose intent was cancelled at the provider: it is dead."""
+    return PaymentDeclined(reservation_id=ID, attempt=attempt, payment_intent_id="pi_1", code=INTENT_CANCELED)
+
+
+def stray(intent: str) -> PaymentRefunded:
+    return PaymentRefunded(
+        reservation_id=ID, payment_intent_id=intent, refund_id="re_1", amount=TOTAL, reason="unconfirmable"
     )
 
 
@@ -98,6 +122,27 @@ def place(*lines: RequestedLine) -> Callable[[Reservation | None], tuple[Reserva
 
 REQUEST = RequestPayment("pi_1")
 DECLINE = DeclinePayment(1, "card_declined", "lost_card")
+CANCEL, EXPIRE = CancelReservation(), ExpireReservation()
+JUST_BEFORE = EXPIRES - timedelta(milliseconds=1)
+HISTORIES: dict[str, tuple[ReservationEvent, ...]] = {
+    "none": (),
+    "active": (PLACED,),
+    "declined": (PLACED, requested(), declined()),
+    "dead intent": (PLACED, requested(), canceled()),
+    "paying": (PLACED, requested()),
+    "purchased": (PLACED, requested(), CONFIRMED),
+    "refunding": (PLACED, requested(), CONFIRMED, REFUND_REQUESTED),
+    "refunded": (PLACED, requested(), CONFIRMED, REFUND_REQUESTED, REFUNDED),
+    "cancelled": (PLACED, CANCELLED),
+    "cancelled after a decline": (PLACED, requested(), declined(), CANCELLED),
+    "expired": (PLACED, EXPIRED),
+    "expired after a decline": (PLACED, requested(), declined(), EXPIRED),
+}
+"""One that ends in each state."""
+
+
+def after(name: str) -> Given[Reservation, ReservationEvent]:
+    return NOTHING.given(*HISTORIES[name])
 
 
 def test_a_reservation_is_placed_at_the_products_prices() -> None:
@@ -140,36 +185,28 @@ def test_after_a_decline_the_same_intent_is_tried_as_the_next_attempt() -> None:
 
 
 def test_no_payment_is_requested_from_the_moment_of_expiry_on() -> None:
-    just_before = EXPIRES - timedelta(milliseconds=1)
-    NOTHING.given(PLACED).when(command(REQUEST, just_before)).then(requested())
+    NOTHING.given(PLACED).when(command(REQUEST, JUST_BEFORE)).then(requested())
     expired = NOTHING.given(PLACED).when(command(REQUEST, EXPIRES))
     expired.then_rejected(errors.ReservationExpiredError, reservation_id=ID)
 
 
-def test_no_payment_is_requested_while_another_is_under_way() -> None:
-    rejected = NOTHING.given(PLACED, requested()).when(command(REQUEST))
-    rejected.then_rejected(errors.AlreadyPayingError, reservation_id=ID)
+def test_after_a_dead_intent_the_next_attempt_has_an_intent_of_its_own() -> None:
+    active = after("dead intent")
+    assert active.state == Active(TERMS, attempts=1, payment_intent_id=None)
+    active.when(command(RequestPayment("pi_2"))).then(requested(attempt=2, intent="pi_2"))
+    assert active.given(requested(2, "pi_2")).state == Paying(TERMS, 2, "pi_2")
+
+
+def test_a_dead_intent_counts_as_an_attempt() -> None:
+    tried = [event for n in range(1, ATTEMPTS_MAX + 1) for event in (requested(n), canceled(n))]
+    rejected = NOTHING.given(PLACED, *tried).when(command(REQUEST))
+    rejected.then_rejected(errors.TooManyAttemptsError, reservation_id=ID, attempts_max=ATTEMPTS_MAX)
 
 
 def test_a_bounded_number_of_cards_is_tried() -> None:
     tried = [event for n in range(1, ATTEMPTS_MAX + 1) for event in (requested(n), declined(n))]
     rejected = NOTHING.given(PLACED, *tried).when(command(REQUEST))
     rejected.then_rejected(errors.TooManyAttemptsError, reservation_id=ID, attempts_max=ATTEMPTS_MAX)
-
-
-@pytest.mark.parametrize(
-    ("end", "error"),
-    [
-        ((requested(), CONFIRMED), errors.AlreadyPurchasedError),
-        ((requested(), CONFIRMED, REFUNDED), errors.AlreadyPurchasedError),
-        ((CANCELLED,), errors.ReservationCancelledError),
-        ((EXPIRED,), errors.ReservationExpiredError),
-    ],
-)
-def test_no_payment_is_requested_after_the_end(
-    end: tuple[ReservationEvent, ...], error: type[errors.DomainError]
-) -> None:
-    NOTHING.given(PLACED, *end).when(command(REQUEST)).then_rejected(error, reservation_id=ID)
 
 
 def test_a_captured_payment_confirms_the_purchase() -> None:
@@ -185,47 +222,172 @@ def test_a_declined_payment_is_recorded() -> None:
     NOTHING.given(PLACED, requested()).when(command(DECLINE)).then(declined())
 
 
+def test_a_cancelled_intent_is_recorded_as_a_decline() -> None:
+    after("paying").when(command(DeclinePayment(1, INTENT_CANCELED, None))).then(canceled())
+
+
 @pytest.mark.parametrize("outcome", [ConfirmPurchase(1), DECLINE])
-@pytest.mark.parametrize(
-    "history",
-    [(PLACED,), (PLACED, requested(), declined()), (PLACED, requested(), declined(), requested(2)), (PLACED, EXPIRED)],
-)
-def test_the_outcome_of_an_attempt_that_is_not_under_way_is_refused(
-    outcome: Command, history: tuple[ReservationEvent, ...]
-) -> None:
-    rejected = NOTHING.given(*history).when(command(outcome))
+def test_the_outcome_of_an_earlier_attempt_is_refused(outcome: Command) -> None:
+    rejected = NOTHING.given(PLACED, requested(), declined(), requested(2)).when(command(outcome))
     rejected.then_rejected(errors.NotPayingError, reservation_id=ID)
 
 
-@pytest.mark.parametrize(
-    ("history", "state"),
-    [
-        ((PLACED,), Active(TERMS)),
-        ((PLACED, requested()), Paying(TERMS, 1, "pi_1")),
-        ((PLACED, requested(), declined()), Active(TERMS, 1, "pi_1")),
-        ((PLACED, requested(), CONFIRMED), Purchased(TERMS, 1, "pi_1")),
-        ((PLACED, requested(), CONFIRMED, REFUNDED), Refunded(TERMS, "re_1")),
-        ((PLACED, CANCELLED), Cancelled(TERMS)),
-        ((PLACED, EXPIRED), Expired(TERMS)),
-        ((CONFIRMED,), None),
-    ],
+@pytest.mark.parametrize("name", ["active", "declined", "dead intent"])
+def test_a_held_reservation_is_cancelled_until_it_expires_and_expired_from_then_on(name: str) -> None:
+    after(name).when(command(CANCEL, JUST_BEFORE)).then(CANCELLED)
+    after(name).when(command(EXPIRE, JUST_BEFORE)).then_rejected(errors.ReservationHeldError, reservation_id=ID)
+    after(name).when(command(EXPIRE, EXPIRES)).then(EXPIRED)
+    after(name).when(command(CANCEL, EXPIRES)).then_rejected(errors.ReservationExpiredError, reservation_id=ID)
+
+
+def test_a_reservation_being_paid_never_expires() -> None:
+    days_later = NOW + timedelta(days=3)
+    for ending in (CANCEL, EXPIRE):
+        rejected = after("paying").when(command(ending, days_later))
+        rejected.then_rejected(errors.AlreadyPayingError, reservation_id=ID)
+
+
+def test_a_refund_is_requested_for_all_that_was_paid() -> None:
+    after("purchased").when(command(RequestRefund())).then(REFUND_REQUESTED)
+
+
+def test_a_refund_that_the_provider_made_is_recorded_with_what_it_gives_back() -> None:
+    after("refunding").when(command(RecordRefund("re_1"))).then(REFUNDED)
+
+
+STRAYS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "active": ("pi_1", "pi_2"),
+    "declined": ("pi_2",),
+    "dead intent": ("pi_1", "pi_2"),
+    "paying": ("pi_2",),
+    "purchased": ("pi_2",),
+    "refunding": ("pi_2",),
+    "refunded": ("pi_2",),
+    "cancelled": ("pi_1", "pi_2"),
+    "cancelled after a decline": ("pi_1", "pi_2"),
+    "expired": ("pi_1", "pi_2"),
+    "expired after a decline": ("pi_1", "pi_2"),
+}
+"""Whose charge is given back: pi_1 is the intent of each history that has one, pi_2 is another."""
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+@pytest.mark.parametrize("intent", ["pi_1", "pi_2"])
+def test_a_charge_is_stray_if_no_purchase_was_or_may_still_be_paid_with_it(name: str, intent: str) -> None:
+    is_stray = intent in STRAYS[name]
+    assert reservation.is_stray(after(name).state, intent) == is_stray
+    decided = after(name).when(command(RecordStrayRefund(intent, "re_1")))
+    if is_stray:
+        decided.then(stray(intent))
+    else:
+        decided.then_rejected(errors.NotStrayError, reservation_id=ID if HISTORIES[name] else "")
+
+
+OK = None
+EXISTS, MISSING, HELD = errors.ReservationExistsError, errors.ReservationNotFoundError, errors.ReservationHeldError
+BUSY, SOLD, NOT_PAYING = errors.AlreadyPayingError, errors.AlreadyPurchasedError, errors.NotPayingError
+GONE, LATE = errors.ReservationCancelledError, errors.ReservationExpiredError
+NO_PURCHASE, UNSOLD = errors.PurchaseNotFoundError, errors.NotPurchasedError
+RETURNED, NO_REFUND = errors.AlreadyRefundedError, errors.NotRefundingError
+COMMANDS: tuple[Command, ...] = (
+    PlaceReservation(ID, "customer-1", (line(product=listed("MUG")),), EXPIRES),
+    REQUEST,
+    ConfirmPurchase(1),
+    DECLINE,
+    CANCEL,
+    EXPIRE,
+    RequestRefund(),
+    RecordRefund("re_1"),
 )
-def test_every_event_has_its_state(history: tuple[ReservationEvent, ...], state: Reservation | None) -> None:
-    assert NOTHING.given(*history).state == state
+REFUSALS: dict[str, tuple[type[errors.DomainError] | None, ...]] = {
+    "none": (OK, MISSING, NOT_PAYING, NOT_PAYING, MISSING, MISSING, NO_PURCHASE, NO_REFUND),
+    "active": (EXISTS, OK, NOT_PAYING, NOT_PAYING, OK, HELD, UNSOLD, NO_REFUND),
+    "declined": (EXISTS, OK, NOT_PAYING, NOT_PAYING, OK, HELD, UNSOLD, NO_REFUND),
+    "dead intent": (EXISTS, OK, NOT_PAYING, NOT_PAYING, OK, HELD, UNSOLD, NO_REFUND),
+    "paying": (EXISTS, BUSY, OK, OK, BUSY, BUSY, UNSOLD, NO_REFUND),
+    "purchased": (EXISTS, SOLD, NOT_PAYING, NOT_PAYING, SOLD, SOLD, OK, NO_REFUND),
+    "refunding": (EXISTS, SOLD, NOT_PAYING, NOT_PAYING, SOLD, SOLD, RETURNED, OK),
+    "refunded": (EXISTS, SOLD, NOT_PAYING, NOT_PAYING, SOLD, SOLD, RETURNED, NO_REFUND),
+    "cancelled": (EXISTS, GONE, NOT_PAYING, NOT_PAYING, GONE, GONE, UNSOLD, NO_REFUND),
+    "cancelled after a decline": (EXISTS, GONE, NOT_PAYING, NOT_PAYING, GONE, GONE, UNSOLD, NO_REFUND),
+    "expired": (EXISTS, LATE, NOT_PAYING, NOT_PAYING, LATE, LATE, UNSOLD, NO_REFUND),
+    "expired after a decline": (EXISTS, LATE, NOT_PAYING, NOT_PAYING, LATE, LATE, UNSOLD, NO_REFUND),
+}
+"""In which state, a while before the expiry, which of COMMANDS is refused, and why."""
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+@pytest.mark.parametrize("number", range(len(COMMANDS)), ids=[type(each).__name__ for each in COMMANDS])
+def test_each_state_takes_its_commands_and_refuses_the_others(name: str, number: int) -> None:
+    decided, error = after(name).when(command(COMMANDS[number])), REFUSALS[name][number]
+    if error is None:
+        (event,) = decided.run()
+        assert after(name).given(event).state != after(name).state
+    else:
+        decided.then_rejected(error, reservation_id=ID if HISTORIES[name] else "")
+
+
+SETTLE_AT = NOW + timedelta(seconds=reservation.SETTLE_AFTER_SECONDS)
 
 
 @pytest.mark.parametrize(
-    ("state", "due_at"),
+    ("name", "state", "due_at"),
     [
-        (Active(TERMS), EXPIRES),
-        (Paying(TERMS, 1, "pi_1"), NOW + timedelta(seconds=reservation.SETTLE_AFTER_SECONDS)),
-        (Purchased(TERMS, 1, "pi_1"), None),
-        (Cancelled(TERMS), None),
-        (Expired(TERMS), None),
-        (Refunded(TERMS, "re_1"), None),
+        ("active", Active(TERMS), EXPIRES),
+        ("declined", Active(TERMS, 1, "pi_1"), EXPIRES),
+        ("dead intent", Active(TERMS, 1), EXPIRES),
+        ("paying", Paying(TERMS, 1, "pi_1"), SETTLE_AT),
+        ("purchased", Purchased(TERMS, 1, "pi_1"), None),
+        ("refunding", Refunding(TERMS, "pi_1"), SETTLE_AT),
+        ("refunded", Refunded(TERMS, "re_1", "pi_1"), None),
+        ("cancelled", Cancelled(TERMS), None),
+        ("cancelled after a decline", Cancelled(TERMS, "pi_1"), NOW),
+        ("expired", Expired(TERMS), None),
+        ("expired after a decline", Expired(TERMS, "pi_1"), NOW),
     ],
 )
-def test_what_expires_or_must_be_settled_is_due_and_what_has_ended_is_not(
-    state: Reservation, due_at: datetime | None
+def test_a_state_is_due_while_it_holds_stock_or_money_may_move(
+    name: str, state: Reservation, due_at: datetime | None
 ) -> None:
-    assert reservation.stream(ID).due_at(state, NOW) == due_at
+    assert after(name).state == state
+    stream = reservation.stream(ID)
+    assert stream.due_at(state, NOW) == due_at
+    assert from_json(stream, to_json(stream, state)) == state
+
+
+def test_an_event_of_no_reservation_leaves_no_state() -> None:
+    for name, history in HISTORIES.items():
+        for event in history[1:]:
+            assert NOTHING.given(event).state is None, name
+
+
+@pytest.mark.parametrize("name", ["cancelled", "expired"])
+def test_an_ended_reservation_is_due_until_its_charge_is_given_back(name: str) -> None:
+    stream, ended = reservation.stream(ID), after(f"{name} after a decline")
+    other = ended.given(stray("pi_2"))
+    assert other.state == ended.state
+    settled = other.given(stray("pi_1"))
+    assert settled.state == after(name).state
+    assert settled.state is not None
+    assert stream.due_at(settled.state, NOW) is None
+
+
+@pytest.mark.parametrize("name", [name for name in HISTORIES if HISTORIES[name]])
+def test_a_stray_charge_that_was_given_back_changes_nothing_else(name: str) -> None:
+    assert after(name).given(stray("pi_2")).state == after(name).state
+
+
+def test_a_refund_of_before_it_was_requested_first_is_still_read() -> None:
+    assert after("purchased").given(REFUNDED).state == Refunded(TERMS, "re_1", "pi_1")
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_is_held_is_overdue_from_the_moment_of_expiry_on(name: str) -> None:
+    state = after(name).state
+    assert not reservation.is_overdue(state, JUST_BEFORE)
+    assert reservation.is_overdue(state, EXPIRES) == (name in ("active", "declined", "dead intent"))
+
+
+def test_a_stream_is_named_after_its_reservation() -> None:
+    assert reservation.id_of(reservation.stream(ID).id) == ID

@@ -65,6 +65,44 @@ def test_chance_chooses_among_the_buckets_that_have_enough() -> None:
     assert min(chosen.values()) > 50
 
 
+@given(available=levels_of_buckets, buckets=st.integers(1, 64))
+def test_evening_out_moves_all_that_is_available_to_the_new_buckets_and_no_more_than_that_takes(
+    available: dict[int, int], buckets: int
+) -> None:
+    taken, given_to = stock.even_out(available, buckets)
+    after = Counter(available)
+    after.subtract({a.bucket: a.quantity for a in taken})
+    after.update({a.bucket: a.quantity for a in given_to})
+    assert after.total() == sum(available.values())
+    assert not any(after[bucket] for bucket in range(buckets, 64))
+    levels = [after[bucket] for bucket in range(buckets)]
+    assert max(levels) - min(levels) <= 1
+    assert not {a.bucket for a in taken} & {a.bucket for a in given_to}
+    assert stock.even_out(after, buckets) == ((), ())
+
+
+@given(available=levels_of_buckets, buckets=st.integers(1, 64), halvings=st.integers(0, 9))
+def test_each_halving_takes_at_most_half_from_half_as_many(
+    available: dict[int, int], buckets: int, halvings: int
+) -> None:
+    before, given_before = stock.even_out(available, buckets, halvings)
+    after, given_after = stock.even_out(available, buckets, halvings + 1)
+    assert sum(a.quantity for a in after) <= sum(a.quantity for a in before) / 2
+    assert len(after) <= len(before) / 2 + 1
+    for taken, given_to in ((before, given_before), (after, given_after)):
+        assert sum(a.quantity for a in taken) == sum(a.quantity for a in given_to)
+        assert all(0 < a.quantity <= available[a.bucket] for a in taken)
+
+
+def test_more_than_an_event_can_say_is_moved_in_several_steps() -> None:
+    taken, given_to = stock.even_out({0: 5_000_000}, 3)
+    assert [(a.bucket, a.quantity) for a in taken] == [(0, stock.MOVED_MAX)]
+    assert sum(a.quantity for a in given_to) == stock.MOVED_MAX
+    taken, given_to = stock.even_out({0: 3_000_000, 1: 3_000_000, 2: 3_000_000}, 1)
+    assert sum(a.quantity for a in taken) == stock.MOVED_MAX
+    assert [(a.bucket, a.quantity) for a in given_to] == [(0, stock.MOVED_MAX)]
+
+
 def _moves(model: type[EventData], **fields: object) -> list[StockChange]:
     return list(stock.changes(model.model_construct(**fields)))  # type: ignore[arg-type]
 
@@ -87,8 +125,13 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
             StockChange(first, available * 2, held * 2, sold * 2),
             StockChange(second, available, held, sold),
         ]
-    still: set[type[EventData]] = {PaymentRequested, PaymentDeclined, ProductListed, ProductRepriced, ProductRetired}
-    # Known to readers already; the command side sends none of them yet.
-    unsent: set[type[EventData]] = {StockRedistributed, PurchaseRefundRequested, PaymentRefunded}
-    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, *still, *unsent}
+    redistributed = _moves(
+        StockRedistributed, sku="MUG", allocations_from=allocations[:1], allocations_to=allocations[1:]
+    )
+    assert redistributed == [StockChange(first, available=-2), StockChange(second, available=1)]
+    still: set[type[EventData]] = {
+        *(PaymentRequested, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
+        *(ProductListed, ProductRepriced, ProductRetired),
+    }
+    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockRedistributed, *still}
     assert not any(_moves(model) for model in still)

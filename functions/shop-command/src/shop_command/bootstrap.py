@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -14,10 +14,14 @@ from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.system import SecretParameter, SystemClock, Uuid7
+from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
 from shop_command.application.products import Products
 from shop_command.application.purchases import Purchases
+from shop_command.application.refunds import Refunds
 from shop_command.application.reservations import Reservations
+from shop_command.application.settling import Settlement
+from shop_command.application.sweeping import Sweep
 from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, TraceHeader
 from shop_observability import tracing
 
@@ -38,11 +42,15 @@ class Settings:
     stream_name: str
     payment_url: str
     payment_api_key_parameter: str
+    payment_webhook_secret_parameter: str
     reservation_seconds: int
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
-        names = ("TABLE_NAME", "STREAM_NAME", "PAYMENT_URL", "PAYMENT_API_KEY_PARAMETER")
+        names = (
+            *("TABLE_NAME", "STREAM_NAME", "PAYMENT_URL"),
+            *("PAYMENT_API_KEY_PARAMETER", "PAYMENT_WEBHOOK_SECRET_PARAMETER"),
+        )
         missing = [name for name in names if not environment.get(name)]
         if missing:
             raise SettingsError(f"missing in the environment: {', '.join(missing)}")
@@ -54,6 +62,7 @@ class Settings:
             stream_name=environment["STREAM_NAME"],
             payment_url=environment["PAYMENT_URL"],
             payment_api_key_parameter=environment["PAYMENT_API_KEY_PARAMETER"],
+            payment_webhook_secret_parameter=environment["PAYMENT_WEBHOOK_SECRET_PARAMETER"],
             reservation_seconds=int(seconds),
         )
 
@@ -63,6 +72,10 @@ class Application:
     products: Products
     reservations: Reservations
     purchases: Purchases
+    refunds: Refunds
+    settlement: Settlement
+    sweep: Sweep
+    webhook: StripeWebhook
 
 
 @cache
@@ -71,7 +84,9 @@ def application() -> Application:
     settings = Settings.of(os.environ)
     session = boto3.Session()
     chance = random.Random()  # noqa: S311 - spreads load, hides nothing
-    api_key = SecretParameter(session.client("ssm", config=AWS_CONFIG), settings.payment_api_key_parameter)
+    parameters = session.client("ssm", config=AWS_CONFIG)
+    api_key = SecretParameter(parameters, settings.payment_api_key_parameter)
+    webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter)
     return assemble(
         store=DynamoDbEventStore(session.client("dynamodb", config=AWS_CONFIG), settings.table_name, chance),
         publisher=KinesisPublisher(session.client("kinesis", config=AWS_CONFIG), settings.stream_name, chance),
@@ -79,6 +94,7 @@ def application() -> Application:
         clock=SystemClock(),
         ids=Uuid7(),
         chance=chance,
+        webhook_secret=cache(webhook_secret),
         reservation_seconds=settings.reservation_seconds,
     )
 
@@ -91,11 +107,19 @@ def assemble(
     clock: Clock,
     ids: EventIds,
     chance: random.Random,
+    webhook_secret: Callable[[], str],
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
     trace_header: TraceHeader = tracing.current_header,
 ) -> Application:
     """The use cases over any adapters: the deployed ones, or a test's."""
     journal = Journal(store, publisher, clock, ids, trace_header)
+    settlement = Settlement(journal, gateway)
     return Application(
-        Products(journal, chance), Reservations(journal, chance, reservation_seconds), Purchases(journal, gateway)
+        products=Products(journal, chance),
+        reservations=Reservations(journal, chance, reservation_seconds),
+        purchases=Purchases(journal, gateway),
+        refunds=Refunds(journal, gateway),
+        settlement=settlement,
+        sweep=Sweep(journal, settlement, chance),
+        webhook=StripeWebhook(webhook_secret, clock),
     )

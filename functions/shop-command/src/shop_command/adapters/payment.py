@@ -14,7 +14,17 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from shop_command.adapters import deadline
 from shop_command.adapters.system import SecretUnavailableError
-from shop_command.ports import Captured, Created, Declined, Refused, Unconfirmed, Unknown
+from shop_command.ports import (
+    Canceled,
+    Captured,
+    Created,
+    Declined,
+    Processing,
+    Refused,
+    Returned,
+    Unconfirmed,
+    Unknown,
+)
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
 from shop_shared.values import Money
@@ -36,6 +46,10 @@ class _Answer:
     def error(self) -> Mapping[str, Any]:
         error = self.body.get("error")
         return error if isinstance(error, dict) else {}
+
+    @property
+    def is_unexpected_state(self) -> bool:
+        return self.status == 400 and self.error.get("code") == "payment_intent_unexpected_state"
 
     @property
     def reason(self) -> str:
@@ -60,14 +74,14 @@ class StripeGateway:
             retries=False, timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
         )
 
-    def create(self, reservation_id: str, amount: Money) -> Created | Refused | Unknown:
+    def create(self, reservation_id: str, attempt: int, amount: Money) -> Created | Refused | Unknown:
         fields = {
             "amount": str(amount.amount_minor),
             "currency": amount.currency.lower(),
             "payment_method_types[]": "card",  # without it, Stripe wants a return_url at confirmation
             "metadata[reservation_id]": reservation_id,
         }
-        answer = self._call("POST", "/v1/payment_intents", fields, f"{reservation_id}:create")
+        answer = self._call("POST", "/v1/payment_intents", fields, f"{reservation_id}:create:{attempt}")
         match answer:
             case Unknown():
                 return answer
@@ -80,7 +94,7 @@ class StripeGateway:
 
     def confirm(
         self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> Captured | Declined | Unknown:
+    ) -> Captured | Declined | Canceled | Processing | Unknown:
         answer = self._call(
             "POST",
             f"/v1/payment_intents/{payment_intent_id}/confirm",
@@ -89,10 +103,14 @@ class StripeGateway:
         )
         if isinstance(answer, Unknown):
             return answer
-        if answer.status in (200, 400):
-            known = _settled(answer.body if answer.status == 200 else answer.error.get("payment_intent"))
-            if known is not None:
-                return known
+        if answer.status == 200:
+            if answer.body.get("status") == "requires_action":
+                # 3-D Secure, which only the customer's browser could go through. The shop has no page for it.
+                return Declined("authentication_required")
+            return _ended(answer.body) or _unknown(answer)
+        if answer.is_unexpected_state:
+            # Ended by an earlier attempt whose key the provider has forgotten, or by somebody who cancelled it.
+            return self._truth(payment_intent_id, answer)
         if answer.status == 402 or (answer.status == 400 and answer.error.get("type") == "invalid_request_error"):
             # 400: the provider refused to try, for example because there is no such payment method. Nothing was
             # charged and a repeat ends the same way, so it is a decline: otherwise the reservation would be stuck.
@@ -100,7 +118,7 @@ class StripeGateway:
             return Declined(_code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None)
         return _unknown(answer)
 
-    def retrieve(self, payment_intent_id: str) -> Captured | Declined | Unconfirmed | Unknown:
+    def retrieve(self, payment_intent_id: str) -> Captured | Canceled | Unconfirmed | Processing | Unknown:
         answer = self._call("GET", f"/v1/payment_intents/{payment_intent_id}")
         if isinstance(answer, Unknown):
             return answer
@@ -108,7 +126,52 @@ class StripeGateway:
             return _unknown(answer)
         if answer.body.get("status") in ("requires_payment_method", "requires_confirmation", "requires_action"):
             return Unconfirmed()
-        return _settled(answer.body) or _unknown(answer)
+        return _ended(answer.body) or _unknown(answer)
+
+    def cancel(self, payment_intent_id: str) -> Captured | Canceled | Processing | Unknown:
+        # Without an idempotency key: a second cancel does no harm, and under a key the provider would give a refusal
+        # again for a day, also when the reason for it has gone.
+        answer = self._call("POST", f"/v1/payment_intents/{payment_intent_id}/cancel")
+        if isinstance(answer, Unknown):
+            return answer
+        if answer.status == 200:
+            return _ended(answer.body) or _unknown(answer)
+        return self._truth(payment_intent_id, answer) if answer.is_unexpected_state else _unknown(answer)
+
+    def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
+        fields = {"payment_intent": payment_intent_id, "metadata[reservation_id]": reservation_id}
+        answer = self._call("POST", "/v1/refunds", fields, f"{payment_intent_id}:refund")
+        match answer:
+            case Unknown():
+                return answer
+            case _Answer(status=200, body={"id": str(refund), "status": "succeeded"}):
+                return Returned(refund)
+            case _Answer(status=200):
+                pass  # pending, and kept so under the key: the provider's list tells how it went on
+            case _Answer(status=400) if answer.error.get("code") == "charge_already_refunded":
+                pass  # by an earlier request whose key the provider has forgotten
+            case _:
+                return _unknown(answer)
+        return self._refund_of(payment_intent_id)
+
+    def _refund_of(self, payment_intent_id: str) -> Returned | Unknown:
+        listed = self._call("GET", f"/v1/refunds?payment_intent={payment_intent_id}")
+        if isinstance(listed, Unknown):
+            return listed
+        match listed.body.get("data"):
+            case [*refunds] if listed.status == 200:
+                return next(filter(None, map(_returned, refunds)), None) or _unknown(listed)
+            case _:
+                return _unknown(listed)
+
+    def _truth(self, payment_intent_id: str, refused: _Answer) -> Captured | Canceled | Processing | Unknown:
+        """Of an intent whose state was not what the request expects: the refusal carries it, or it is asked for."""
+        known = _ended(refused.error.get("payment_intent"))
+        if known is not None and not isinstance(known, Processing):
+            return known
+        # What is under way may be over by now: a refusal is given again for a day under its key.
+        found = self.retrieve(payment_intent_id)
+        return _unknown(refused) if isinstance(found, Unconfirmed) else found
 
     def _call(
         self, method: str, path: str, fields: Mapping[str, str] | None = None, idempotency_key: str | None = None
@@ -118,6 +181,7 @@ class StripeGateway:
             headers = {"Authorization": f"Bearer {self._api_key()}", "Stripe-Version": API_VERSION}
             if idempotency_key is not None:
                 headers["Idempotency-Key"] = idempotency_key
+            if fields:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
             response = self._send(method, url, urlencode(fields) if fields else None, headers)
             body = json.loads(response.data)
@@ -128,7 +192,7 @@ class StripeGateway:
 
     def _send(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """A connection that was kept while the execution environment slept is often dead, and only shows it when it is
-        used. A new one is tried then, once: the idempotency key makes that safe, even if the first call arrived.
+        used. A new one is tried then, once: no call of ours does more when it arrives twice.
         """
         for tries in range(SENDS_MAX):
             deadline.require(self._call_seconds_max)
@@ -141,18 +205,23 @@ class StripeGateway:
         raise AssertionError("unreachable")
 
 
-def _settled(intent: Any) -> Captured | Declined | Unknown | None:
-    """What an intent's status proves. None: it waits for a confirmation."""
+def _ended(intent: Any) -> Captured | Canceled | Processing | None:
+    """What an intent's status proves. None: it waits for a confirmation, or it is no intent."""
     match intent:
         case {"status": "succeeded"}:
             return Captured()
-        case {"status": "processing"}:
-            return Unknown("processing")
         case {"status": "canceled"}:
-            return Declined("payment_intent_canceled")
-        case {"status": "requires_action"}:
-            # 3-D Secure, which only the customer's browser could go through. The shop has no page for it.
-            return Declined("authentication_required")
+            return Canceled()
+        case {"status": "processing"}:
+            return Processing()
+        case _:
+            return None
+
+
+def _returned(refund: Any) -> Returned | None:
+    match refund:
+        case {"id": str(refund_id), "status": "succeeded"}:
+            return Returned(refund_id)
         case _:
             return None
 

@@ -30,6 +30,10 @@ class Journal:
     def load(self, stream: Stream[State, Event]) -> Snapshot[State]:
         return snapshot(stream, self.store.states([stream.id]).get(stream.id))
 
+    def last(self, stream: Stream[State, Event], loaded: Snapshot[State]) -> Envelope:
+        """The event that led to what was loaded."""
+        return self.store.events(stream.id, loaded.version)[0]
+
     def append(
         self,
         stream: Stream[State, Event],
@@ -80,7 +84,7 @@ class Journal:
             partitionkey=stream_id,
             correlationid=request.correlation_id,
             causationid=cause or request.request_id,
-            awstraceheader=self.trace_header(),
+            awstraceheader=self.trace_header() or request.trace_header,
             data=data,
         )
 

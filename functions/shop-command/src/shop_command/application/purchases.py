@@ -1,23 +1,22 @@
 """Paying for a reservation. Each step is recorded before the next: the intent, the request, the outcome.
 
 A crash or an unknown outcome leaves the reservation PAYING. Whoever looks next asks the provider, and settles it: a
-repeat of the request here, the sweep later.
+repeat of the request here, a webhook or the sweep in `settling`.
 """
 
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from shop_command.application import expiring, settling
 from shop_command.application.journal import Journal
 from shop_command.application.request import Key, Request
 from shop_command.domain import reservation
-from shop_command.domain.errors import NotPayingError, ReservationError, ReservationNotFoundError
-from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, Paying, RequestPayment, Reservation
+from shop_command.domain.errors import NotPayingError, ReservationError
+from shop_command.domain.reservation import Active, Paying, RequestPayment, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import (
-    Captured,
     ContentionError,
     Created,
-    Declined,
     KeyUse,
     KeyUsedError,
     PaymentGateway,
@@ -82,11 +81,14 @@ class Purchases:
             if use is not None:
                 key.check(use)
                 return self._again(request, use, payment_method)
-            loaded = self._owned(request, reservation_id)
+            try:
+                loaded = expiring.owned(self.journal, request, reservation_id)
+            except VersionConflictError:
+                continue
             if isinstance(loaded.state, Paying):
                 return Pending(reservation_id, loaded.state.payment_intent_id, loaded.state.terms.total, loaded.version)
             try:
-                attempt = self._request(request, loaded, key, payment_method)
+                attempt = self._request(request, reservation_id, loaded, key, payment_method)
             except (VersionConflictError, KeyUsedError):
                 continue
             except ReservationError:
@@ -97,25 +99,20 @@ class Purchases:
             return self._confirm(request, attempt)
         raise ContentionError
 
-    def _owned(self, request: Request, reservation_id: str) -> Snapshot[Reservation]:
-        loaded = self.journal.load(reservation.stream(reservation_id))
-        # Another customer's is answered like one that does not exist: its existence is nobody else's business.
-        if loaded.state is None or loaded.state.terms.customer_id != request.caller:
-            raise ReservationNotFoundError(reservation_id)
-        return loaded
-
-    def _request(self, request: Request, loaded: Snapshot[Reservation], key: Key, payment_method: str) -> Attempt:
-        active = reservation.payable(loaded.state, self.journal.now())
-        intent = active.payment_intent_id or self._intent(active.terms)
+    def _request(
+        self, request: Request, reservation_id: str, loaded: Snapshot[Reservation], key: Key, payment_method: str
+    ) -> Attempt:
+        active = reservation.payable(loaded.state, expiring.in_time(self.journal, request, reservation_id, loaded))
+        intent = active.payment_intent_id or self._intent(active)
         # The provider took its time, so the clock is asked again: what has expired meanwhile is not paid for.
-        now = self.journal.now()
+        now = expiring.in_time(self.journal, request, reservation_id, loaded)
         decided = reservation.decide(RequestPayment(intent), loaded.state, now)
-        stream = reservation.stream(active.terms.reservation_id)
+        stream = reservation.stream(reservation_id)
         requested = self.journal.append(stream, loaded, decided, request, now=now, key=key)
         return _attempt(requested, payment_method)
 
-    def _intent(self, terms: reservation.Terms) -> str:
-        created = self.gateway.create(terms.reservation_id, terms.total)
+    def _intent(self, active: Active) -> str:
+        created = self.gateway.create(active.terms.reservation_id, active.attempts + 1, active.terms.total)
         match created:
             case Created(payment_intent_id=intent):
                 return intent
@@ -145,25 +142,15 @@ class Purchases:
             return self._confirm(request, attempt)
         return self._settle(request, attempt, found)
 
-    def _settle(self, request: Request, attempt: Attempt, outcome: Captured | Declined | Unknown) -> Envelope | Pending:
+    def _settle(self, request: Request, attempt: Attempt, found: settling.Outcome) -> Envelope | Pending:
         data = attempt.data
-        match outcome:
-            case Unknown():
-                return self._recorded(attempt) or attempt.pending()
-            case Captured():
-                command: ConfirmPurchase | DeclinePayment = ConfirmPurchase(data.attempt)
-            case Declined(code=code, decline_code=decline_code):
-                command = DeclinePayment(data.attempt, code, decline_code)
-            case _:
-                assert_never(outcome)
-        stream = reservation.stream(data.reservation_id)
+        command = settling.outcome(data.attempt, found)
+        if command is None:
+            return self._recorded(attempt) or attempt.pending()
         try:
-            loaded = self.journal.load(stream)
-            now = self.journal.now()
-            decided = reservation.decide(command, loaded.state, now)
-            return self.journal.append(stream, loaded, decided, request, now=now, cause=attempt.requested.id)
+            return settling.record(self.journal, request, data.reservation_id, command, cause=attempt.requested)
         except (VersionConflictError, NotPayingError):
-            # A repeat of this request was quicker to record what the provider said.
+            # A repeat of this request, the sweep or a webhook was quicker to record what the provider said.
             return self._recorded(attempt) or attempt.pending()
         except (ContentionError, StoreUnavailableError):
             # The money may have moved: the honest answer is that it is not settled, and a repeat settles it.

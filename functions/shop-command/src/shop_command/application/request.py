@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_command.ports import KeyUse
+from shop_shared import Envelope
 
 _RESERVATIONS: Final = uuid.UUID("8f1d2c9e-4b57-4b0c-9a55-0d2f6c7f3e11")
 """Never change it: it is part of the id of every reservation."""
@@ -22,6 +23,13 @@ class Request:
     idempotency_key: str
     request_id: str
     correlation_id: str
+    trace_header: str | None = None
+    """The trace to go on with where the current invocation is part of none."""
+
+    @classmethod
+    def following(cls, event: Envelope) -> "Request":
+        """Nobody asks: what happened before is the cause, and what follows belongs to the same request and trace."""
+        return cls("", "", event.id, event.correlationid, event.awstraceheader)
 
     def reservation_id(self) -> str:
         """A repeat meets its own stream. Unguessable as the caller's id is, and no use without being its owner."""

@@ -5,7 +5,9 @@ DomainError
 ├── UnknownProductsError, MixedCurrenciesError, TotalTooLargeError
 ├── OutOfStockError, StockScatteredError
 └── ReservationError: ReservationExistsError, ReservationNotFoundError, ReservationExpiredError,
-    ReservationCancelledError, AlreadyPurchasedError, AlreadyPayingError, NotPayingError, TooManyAttemptsError
+    ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError, AlreadyPayingError, NotPayingError,
+    TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError, AlreadyRefundedError, NotRefundingError,
+    NotStrayError
 """
 
 from dataclasses import dataclass
@@ -83,6 +85,10 @@ class ReservationNotFoundError(ReservationError): ...
 class ReservationExpiredError(ReservationError): ...
 
 
+class ReservationHeldError(ReservationError):
+    """Its time has not come: it does not expire yet."""
+
+
 class ReservationCancelledError(ReservationError): ...
 
 
@@ -100,3 +106,21 @@ class NotPayingError(ReservationError):
 @dataclass(eq=False)
 class TooManyAttemptsError(ReservationError):
     attempts_max: int
+
+
+class PurchaseNotFoundError(ReservationError): ...
+
+
+class NotPurchasedError(ReservationError): ...
+
+
+class AlreadyRefundedError(ReservationError):
+    """The money is back, or somebody else's request is about to give it back."""
+
+
+class NotRefundingError(ReservationError):
+    """No refund is under way any more: somebody else has recorded its outcome."""
+
+
+class NotStrayError(ReservationError):
+    """The charge is what this reservation's purchase is, or may still be, paid with: it is not given back."""

@@ -1,6 +1,7 @@
 """The decider of a product."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Final, Literal, assert_never
 
@@ -9,10 +10,10 @@ from pydantic import Field, TypeAdapter
 from shop_command.domain import stock
 from shop_command.domain.errors import ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
 from shop_command.domain.stream import Stream
-from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived
+from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
 from shop_shared.values import Price
 
-ProductEvent = ProductListed | ProductRepriced | StockReceived | ProductRetired
+ProductEvent = ProductListed | ProductRepriced | StockReceived | StockRedistributed | ProductRetired
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,14 @@ class Listed:
     description: str
     price: Price
     stock_buckets: int
+    """Where new stock goes, and where blind choices look for it."""
+    buckets_ever: int = 0
+    """The most that it ever had: what was held while it had them returns there. 0 in states of before it was kept."""
     status: Literal["listed"] = "listed"
+
+    def bucket_numbers(self) -> range:
+        """Of all buckets that stock can be in."""
+        return range(max(self.stock_buckets, self.buckets_ever))
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,12 @@ class ListProduct:
 
 
 @dataclass(frozen=True)
+class Reprice:
+    sku: str
+    price: Price
+
+
+@dataclass(frozen=True)
 class ReceiveStock:
     sku: str
     quantity: int
@@ -52,7 +66,25 @@ class ReceiveStock:
     """Chance's choice of where the remainder of an even spread goes; taken modulo the number of buckets."""
 
 
-def decide(command: ListProduct | ReceiveStock, state: Product | None) -> tuple[ProductEvent, ...]:
+@dataclass(frozen=True)
+class RedistributeStock:
+    sku: str
+    stock_buckets: int
+    available: Mapping[int, int]
+    """By bucket, of all buckets that stock can be in."""
+    halvings: int = 0
+    """How often to be content with half, as `stock.even_out` has it."""
+
+
+@dataclass(frozen=True)
+class Retire:
+    sku: str
+
+
+Command = ListProduct | Reprice | ReceiveStock | RedistributeStock | Retire
+
+
+def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
     match command:
         case ListProduct():
             if state is not None:
@@ -66,20 +98,34 @@ def decide(command: ListProduct | ReceiveStock, state: Product | None) -> tuple[
                     stock_buckets=command.stock_buckets,
                 ),
             )
-        case ReceiveStock():
-            return (_receive(command, state),)
+        case Reprice(sku=sku, price=price):
+            listed(sku, state)
+            return (ProductRepriced(sku=sku, price=price),)
+        case ReceiveStock(sku=sku, quantity=quantity):
+            buckets = listed(sku, state).stock_buckets
+            allocations = stock.spread(quantity, buckets, command.first_bucket % buckets)
+            return (StockReceived(sku=sku, quantity=quantity, allocations=allocations),)
+        case RedistributeStock(sku=sku, stock_buckets=buckets):
+            listed(sku, state)
+            taken, given = stock.even_out(command.available, buckets, command.halvings)
+            return (StockRedistributed(sku=sku, stock_buckets=buckets, allocations_from=taken, allocations_to=given),)
+        case Retire(sku=sku):
+            listed(sku, state)
+            return (ProductRetired(sku=sku),)
         case _:
             assert_never(command)
 
 
 def evolve(state: Product | None, event: ProductEvent) -> Product | None:
     match event:
-        case ProductListed():
-            return Listed(event.sku, event.name, event.description, event.price, event.stock_buckets)
-        case ProductRepriced():
+        case ProductListed(stock_buckets=buckets):
+            return Listed(event.sku, event.name, event.description, event.price, buckets, buckets)
+        case ProductRepriced(price=price):
+            return replace(state, price=price) if isinstance(state, Listed) else state
+        case StockRedistributed(stock_buckets=buckets):
             if not isinstance(state, Listed):
                 return state
-            return Listed(state.sku, state.name, state.description, event.price, state.stock_buckets)
+            return replace(state, stock_buckets=buckets, buckets_ever=max(buckets, len(state.bucket_numbers())))
         case StockReceived():
             return state
         case ProductRetired():
@@ -88,21 +134,21 @@ def evolve(state: Product | None, event: ProductEvent) -> Product | None:
             assert_never(event)
 
 
-def stream(sku: str) -> Stream[Product, ProductEvent]:
-    return Stream(f"product-{sku}", _STATES, evolve, _due_at)
-
-
-def _receive(command: ReceiveStock, state: Product | None) -> StockReceived:
+def listed(sku: str, state: Product | None) -> Listed:
+    """The product, if it is for sale; raises why not."""
     match state:
         case None:
-            raise ProductNotFoundError(command.sku)
+            raise ProductNotFoundError(sku)
         case Retired():
-            raise ProductRetiredError(command.sku)
-        case Listed(stock_buckets=buckets):
-            allocations = stock.spread(command.quantity, buckets, command.first_bucket % buckets)
-            return StockReceived(sku=command.sku, quantity=command.quantity, allocations=allocations)
+            raise ProductRetiredError(sku)
+        case Listed():
+            return state
         case _:
             assert_never(state)
+
+
+def stream(sku: str) -> Stream[Product, ProductEvent]:
+    return Stream(f"product-{sku}", _STATES, evolve, _due_at)
 
 
 def _due_at(_state: Product, _now: datetime) -> None:

@@ -1,32 +1,61 @@
 """The decider of a reservation, from holding stock to the purchase that ends it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal, assert_never
+from typing import Annotated, Any, Final, assert_never
 
 from pydantic import Field, TypeAdapter
 
-from shop_command.domain import errors
-from shop_command.domain.product import Listed, Product
-from shop_command.domain.stock import ALLOCATIONS_MAX
+from shop_command.domain import errors, refunding
+from shop_command.domain.placing import TOTAL_MINOR_MAX, PlaceReservation, RequestedLine, place
+from shop_command.domain.refunding import is_stray
+from shop_command.domain.reservation_states import (
+    Active,
+    Cancelled,
+    Expired,
+    Paying,
+    Purchased,
+    Refunded,
+    Refunding,
+    Reservation,
+    Terms,
+)
 from shop_command.domain.stream import Stream
 from shop_shared.events import (
     PaymentDeclined,
+    PaymentRefunded,
     PaymentRequested,
     PurchaseConfirmed,
     PurchaseRefunded,
+    PurchaseRefundRequested,
     ReservationCancelled,
     ReservationExpired,
     ReservationPlaced,
 )
-from shop_shared.values import Allocation, Lines, Money, ReservationLine
 
-TOTAL_MINOR_MAX: Final = 99_999_999
-"""The most that Stripe charges at once. https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount"""
+__all__ = [
+    "TOTAL_MINOR_MAX",
+    "Active",
+    "Cancelled",
+    "Expired",
+    "Paying",
+    "PlaceReservation",
+    "Purchased",
+    "Refunded",
+    "Refunding",
+    "RequestedLine",
+    "Reservation",
+    "Terms",
+    "is_stray",
+]
+
 ATTEMPTS_MAX: Final = 10
 """Cards tried for one reservation: more is somebody testing stolen ones."""
 SETTLE_AFTER_SECONDS: Final = 60
-"""A payment whose outcome is unknown is due this long after it was requested: longer than any request takes."""
+"""A payment or refund with an unknown outcome is due this long after its request: longer than any request takes."""
+INTENT_CANCELED: Final = "intent_canceled"
+"""The code of a decline after which the intent is dead: it is never charged, and the next attempt makes a new one."""
+_PREFIX: Final = "reservation-"
 
 ReservationEvent = (
     ReservationPlaced
@@ -35,88 +64,10 @@ ReservationEvent = (
     | PaymentRequested
     | PaymentDeclined
     | PurchaseConfirmed
+    | PurchaseRefundRequested
     | PurchaseRefunded
+    | PaymentRefunded
 )
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What was agreed when the reservation was placed; the same in every status."""
-
-    reservation_id: str
-    customer_id: str
-    lines: Lines
-    total: Money
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class Active:
-    """Held until it expires. After a declined attempt it holds the intent, which the next attempt confirms."""
-
-    terms: Terms
-    attempts: int = 0
-    payment_intent_id: str | None = None
-    status: Literal["active"] = "active"
-
-
-@dataclass(frozen=True)
-class Paying:
-    """Money may have moved. Only the provider's answer leads out of here: it never expires."""
-
-    terms: Terms
-    attempt: int
-    payment_intent_id: str
-    status: Literal["paying"] = "paying"
-
-
-@dataclass(frozen=True)
-class Purchased:
-    terms: Terms
-    attempt: int
-    payment_intent_id: str
-    status: Literal["purchased"] = "purchased"
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    terms: Terms
-    status: Literal["cancelled"] = "cancelled"
-
-
-@dataclass(frozen=True)
-class Expired:
-    terms: Terms
-    status: Literal["expired"] = "expired"
-
-
-@dataclass(frozen=True)
-class Refunded:
-    terms: Terms
-    refund_id: str
-    status: Literal["refunded"] = "refunded"
-
-
-Reservation = Active | Paying | Purchased | Cancelled | Expired | Refunded
-"""None stands for a reservation that was never placed."""
-
-
-@dataclass(frozen=True)
-class RequestedLine:
-    """What the customer asks for, with what the store knows of it: the product, and the stock that is taken."""
-
-    sku: str
-    quantity: int
-    product: Product | None
-    allocations: tuple[Allocation, ...]
-
-
-@dataclass(frozen=True)
-class PlaceReservation:
-    reservation_id: str
-    customer_id: str
-    lines: tuple[RequestedLine, ...]
-    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -136,7 +87,42 @@ class DeclinePayment:
     decline_code: str | None
 
 
-Command = PlaceReservation | RequestPayment | ConfirmPurchase | DeclinePayment
+@dataclass(frozen=True)
+class CancelReservation: ...
+
+
+@dataclass(frozen=True)
+class ExpireReservation: ...
+
+
+@dataclass(frozen=True)
+class RequestRefund: ...
+
+
+@dataclass(frozen=True)
+class RecordRefund:
+    refund_id: str
+
+
+@dataclass(frozen=True)
+class RecordStrayRefund:
+    """A charge that can't become this reservation's purchase was given back."""
+
+    payment_intent_id: str
+    refund_id: str
+
+
+Command = (
+    PlaceReservation
+    | RequestPayment
+    | ConfirmPurchase
+    | DeclinePayment
+    | CancelReservation
+    | ExpireReservation
+    | RequestRefund
+    | RecordRefund
+    | RecordStrayRefund
+)
 
 
 def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[ReservationEvent, ...]:
@@ -144,7 +130,7 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
         case PlaceReservation():
             if state is not None:
                 raise errors.ReservationExistsError(command.reservation_id)
-            return (_place(command),)
+            return (place(command),)
         case RequestPayment(payment_intent_id=intent):
             active = payable(state, now)
             return (
@@ -159,6 +145,18 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
             return (_confirm(_paying(state, command.attempt)),)
         case DeclinePayment():
             return (_decline(command, _paying(state, command.attempt)),)
+        case CancelReservation():
+            held = _held(state)
+            if now >= held.terms.expires_at:
+                raise errors.ReservationExpiredError(held.terms.reservation_id)
+            return (ReservationCancelled(**_ending(held), reason="customer"),)
+        case ExpireReservation():
+            held = _held(state)
+            if now < held.terms.expires_at:
+                raise errors.ReservationHeldError(held.terms.reservation_id)
+            return (ReservationExpired(**_ending(held)),)
+        case RequestRefund() | RecordRefund() | RecordStrayRefund():
+            return (_give_back(command, state),)
         case _:
             assert_never(command)
 
@@ -173,75 +171,46 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
         case PaymentRequested():
             return Paying(state.terms, event.attempt, event.payment_intent_id)
         case PaymentDeclined():
-            return Active(state.terms, event.attempt, event.payment_intent_id)
+            dead = event.code == INTENT_CANCELED
+            return Active(state.terms, event.attempt, None if dead else event.payment_intent_id)
         case PurchaseConfirmed():
             return Purchased(state.terms, event.attempt, event.payment_intent_id)
         case ReservationCancelled():
-            return Cancelled(state.terms)
+            return Cancelled(state.terms, _left_behind(state))
         case ReservationExpired():
-            return Expired(state.terms)
+            return Expired(state.terms, _left_behind(state))
+        case PurchaseRefundRequested():
+            return Refunding(state.terms, event.payment_intent_id)
         case PurchaseRefunded():
-            return Refunded(state.terms, event.refund_id)
+            intent = state.payment_intent_id if isinstance(state, Purchased | Refunding) else ""
+            return Refunded(state.terms, event.refund_id, intent)
+        case PaymentRefunded():
+            return _without(state, event.payment_intent_id)
         case _:
             assert_never(event)
 
 
 def payable(state: Reservation | None, now: datetime) -> Active:
     """The reservation, if a payment may be requested now; raises why not. Asked before a payment intent is made."""
-    match state:
-        case None:
-            raise errors.ReservationNotFoundError("")
-        case Active(terms=terms, attempts=attempts):
-            if now >= terms.expires_at:
-                raise errors.ReservationExpiredError(terms.reservation_id)
-            if attempts >= ATTEMPTS_MAX:
-                raise errors.TooManyAttemptsError(terms.reservation_id, ATTEMPTS_MAX)
-            return state
-        case Paying(terms=terms):
-            raise errors.AlreadyPayingError(terms.reservation_id)
-        case Purchased(terms=terms) | Refunded(terms=terms):
-            raise errors.AlreadyPurchasedError(terms.reservation_id)
-        case Cancelled(terms=terms):
-            raise errors.ReservationCancelledError(terms.reservation_id)
-        case Expired(terms=terms):
-            raise errors.ReservationExpiredError(terms.reservation_id)
-        case _:
-            assert_never(state)
+    held = _held(state)
+    if now >= held.terms.expires_at:
+        raise errors.ReservationExpiredError(held.terms.reservation_id)
+    if held.attempts >= ATTEMPTS_MAX:
+        raise errors.TooManyAttemptsError(held.terms.reservation_id, ATTEMPTS_MAX)
+    return held
+
+
+def is_overdue(state: Reservation | None, now: datetime) -> bool:
+    """Whether it should have expired, and nobody has recorded that yet."""
+    return isinstance(state, Active) and now >= state.terms.expires_at
 
 
 def stream(reservation_id: str) -> Stream[Reservation, ReservationEvent]:
-    return Stream(f"reservation-{reservation_id}", _STATES, evolve, _due_at)
+    return Stream(_PREFIX + reservation_id, _STATES, evolve, _due_at)
 
 
-def _place(command: PlaceReservation) -> ReservationPlaced:
-    products = {line.sku: line.product for line in command.lines if isinstance(line.product, Listed)}
-    unknown = tuple(line.sku for line in command.lines if line.sku not in products)
-    if unknown:
-        raise errors.UnknownProductsError(unknown)
-    currencies = sorted({product.price.currency for product in products.values()})
-    if len(currencies) > 1:
-        raise errors.MixedCurrenciesError(tuple(currencies))
-    total_minor = sum(line.quantity * products[line.sku].price.amount_minor for line in command.lines)
-    if total_minor > TOTAL_MINOR_MAX:
-        raise errors.TotalTooLargeError(total_minor, TOTAL_MINOR_MAX)
-    buckets = sum(len(line.allocations) for line in command.lines)
-    if buckets > ALLOCATIONS_MAX:
-        raise errors.StockScatteredError(buckets, ALLOCATIONS_MAX)
-    return ReservationPlaced(
-        reservation_id=command.reservation_id,
-        customer_id=command.customer_id,
-        lines=tuple(
-            ReservationLine(
-                sku=line.sku,
-                quantity=line.quantity,
-                unit_price_minor=products[line.sku].price.amount_minor,
-                allocations=line.allocations,
-            )
-            for line in command.lines
-        ),
-        total=Money(amount_minor=total_minor, currency=currencies[0]),
-        expires_at=command.expires_at,
-    )
+def id_of(stream_id: str) -> str:
+    return stream_id.removeprefix(_PREFIX)
 
 
 def _paying(state: Reservation | None, attempt: int) -> Paying:
@@ -272,13 +241,62 @@ def _decline(command: DeclinePayment, state: Paying) -> PaymentDeclined:
     )
 
 
+def _held(state: Reservation | None) -> Active:
+    """Raises for any other status what has become of the reservation."""
+    match state:
+        case None:
+            raise errors.ReservationNotFoundError("")
+        case Active():
+            return state
+        case Paying(terms=terms):
+            raise errors.AlreadyPayingError(terms.reservation_id)
+        case Purchased(terms=terms) | Refunding(terms=terms) | Refunded(terms=terms):
+            raise errors.AlreadyPurchasedError(terms.reservation_id)
+        case Cancelled(terms=terms):
+            raise errors.ReservationCancelledError(terms.reservation_id)
+        case Expired(terms=terms):
+            raise errors.ReservationExpiredError(terms.reservation_id)
+        case _:
+            assert_never(state)
+
+
+def _ending(state: Active) -> dict[str, Any]:
+    return {"reservation_id": state.terms.reservation_id, "lines": state.terms.lines}
+
+
+def _give_back(
+    command: RequestRefund | RecordRefund | RecordStrayRefund, state: Reservation | None
+) -> PurchaseRefundRequested | PurchaseRefunded | PaymentRefunded:
+    match command:
+        case RequestRefund():
+            return refunding.request_refund(refunding.purchased(state))
+        case RecordRefund(refund_id=refund_id):
+            return refunding.refunded(refund_id, refunding.refunding(state))
+        case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
+            return refunding.stray_refunded(intent, refund_id, state)
+        case _:
+            assert_never(command)
+
+
+def _left_behind(state: Reservation) -> str | None:
+    return state.payment_intent_id if isinstance(state, Active) else None
+
+
+def _without(state: Reservation, payment_intent_id: str) -> Reservation:
+    if isinstance(state, Active | Cancelled | Expired) and state.payment_intent_id == payment_intent_id:
+        return replace(state, payment_intent_id=None)
+    return state
+
+
 def _due_at(state: Reservation, now: datetime) -> datetime | None:
     match state:
         case Active(terms=terms):
             return terms.expires_at
-        case Paying():
+        case Paying() | Refunding():
             return now + timedelta(seconds=SETTLE_AFTER_SECONDS)
-        case Purchased() | Cancelled() | Expired() | Refunded():
+        case Cancelled(payment_intent_id=intent) | Expired(payment_intent_id=intent):
+            return now if intent else None
+        case Purchased() | Refunded():
             return None
         case _:
             assert_never(state)

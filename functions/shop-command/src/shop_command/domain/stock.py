@@ -16,11 +16,14 @@ from shop_shared.events import (
     ReservationExpired,
     ReservationPlaced,
     StockReceived,
+    StockRedistributed,
 )
 from shop_shared.values import Allocation, ReservationLine
 
 ALLOCATIONS_MAX: Final = 90
 """Buckets of all lines together: one transaction has 100 actions, and the rest is for events, state and key."""
+MOVED_MAX: Final = 1_000_000
+"""Out of or into one bucket at once: what an event's allocation can say."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,28 @@ def spread(quantity: int, buckets: int, first: int) -> tuple[Allocation, ...]:
     return tuple(Allocation(bucket=bucket, quantity=amount) for bucket, amount in sorted(amounts) if amount)
 
 
+def even_out(
+    available: Mapping[int, int], buckets: int, halvings: int = 0
+) -> tuple[tuple[Allocation, ...], tuple[Allocation, ...]]:
+    """What to take from which buckets, and to give to which, so that the first `buckets` have equally much.
+
+    Each of the `halvings` takes half as much, from half as many: customers may be quicker where everything was to be
+    moved at once. Moves no more than MOVED_MAX out of or into one bucket, so it may take several times to get there.
+    """
+    share, remainder = divmod(sum(available.values()), buckets)
+    fullest = sorted(range(buckets), key=lambda bucket: -available.get(bucket, 0))
+    # The remainder stays where most is, so that what is even already is not moved.
+    wanted = {bucket: share + (place < remainder) for place, bucket in enumerate(fullest)}
+    surplus = {bucket: level - wanted.get(bucket, 0) for bucket, level in available.items()}
+    lack = {bucket: level - available.get(bucket, 0) for bucket, level in wanted.items()}
+    takers = sorted((bucket for bucket, amount in surplus.items() if amount > 0), key=lambda b: -surplus[b])
+    takers = takers[: -(-len(takers) >> halvings)]
+    taken = {bucket: min(surplus[bucket] >> halvings, MOVED_MAX) for bucket in takers}
+    given = {bucket: min(amount, MOVED_MAX) for bucket, amount in lack.items() if amount > 0}
+    moved = min(sum(taken.values()), sum(given.values()))
+    return _limited(taken, moved), _limited(given, moved)
+
+
 def allocate(quantity: int, available: Mapping[int, int], chance: Random) -> tuple[Allocation, ...]:
     """One bucket that has enough, chosen by chance; else as few as possible. Empty if all together have too little."""
     if sum(available.values()) < quantity:
@@ -53,12 +78,7 @@ def allocate(quantity: int, available: Mapping[int, int], chance: Random) -> tup
     enough = [bucket for bucket, level in available.items() if level >= quantity]
     if enough:
         return (Allocation(bucket=chance.choice(enough), quantity=quantity),)
-    taken = []
-    for bucket, level in sorted(available.items(), key=lambda item: -item[1]):
-        if quantity:
-            taken.append(Allocation(bucket=bucket, quantity=min(level, quantity)))
-            quantity -= taken[-1].quantity
-    return tuple(taken)
+    return _limited(available, quantity)
 
 
 def changes(event: EventData) -> tuple[StockChange, ...]:
@@ -66,6 +86,11 @@ def changes(event: EventData) -> tuple[StockChange, ...]:
     match event:
         case StockReceived(sku=sku, allocations=allocations):
             return tuple(StockChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
+        case StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
+            return (
+                *(StockChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),
+                *(StockChange(Bucket(sku, a.bucket), available=a.quantity) for a in given),
+            )
         case ReservationPlaced(lines=lines):
             return tuple(StockChange(b, available=-n, held=n) for b, n in _allocations(lines))
         case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):
@@ -76,6 +101,16 @@ def changes(event: EventData) -> tuple[StockChange, ...]:
             return tuple(StockChange(b, sold=-n, available=n) for b, n in _allocations(lines))
         case _:
             return ()
+
+
+def _limited(amounts: Mapping[int, int], total: int) -> tuple[Allocation, ...]:
+    """The largest amounts first, until they are `total` together."""
+    made = []
+    for bucket, amount in sorted(amounts.items(), key=lambda item: -item[1]):
+        if part := min(amount, total):
+            made.append(Allocation(bucket=bucket, quantity=part))
+            total -= part
+    return tuple(made)
 
 
 def _allocations(lines: Iterable[ReservationLine]) -> Iterable[tuple[Bucket, int]]:

@@ -7,9 +7,16 @@ from aws_lambda_powertools.event_handler import Response
 
 from shop_command.application.purchases import Pending
 from shop_command.domain import reservation
+from shop_command.domain.reservation import Terms
 from shop_observability.problem import ProblemError
 from shop_shared import Envelope
-from shop_shared.events import PaymentDeclined, PurchaseConfirmed
+from shop_shared.events import (
+    PaymentDeclined,
+    PurchaseConfirmed,
+    PurchaseRefunded,
+    PurchaseRefundRequested,
+    StockRedistributed,
+)
 
 SETTLE_RETRY_SECONDS: Final = 2
 
@@ -22,6 +29,23 @@ def product(listed: Envelope) -> Response[str]:
 def stock(received: Envelope) -> Response[str]:
     data = received.data.model_dump(mode="json", include={"sku", "quantity"})
     return _json(201, {**data, **_position(received)}, f"/products/{data['sku']}")
+
+
+def repriced(event: Envelope) -> Response[str]:
+    data = event.data.model_dump(mode="json", include={"sku", "price"})
+    return _json(201, {**data, **_position(event)}, f"/products/{data['sku']}")
+
+
+def redistributed(event: Envelope) -> Response[str]:
+    assert isinstance(event.data, StockRedistributed), event.type  # noqa: S101 - what the command leads to
+    data = event.data.model_dump(mode="json", include={"sku", "stock_buckets"})
+    moved = sum(allocation.quantity for allocation in event.data.allocations_from)
+    return _json(201, {**data, "moved": moved, **_position(event)}, f"/products/{data['sku']}")
+
+
+def retired(event: Envelope) -> Response[str]:
+    data = event.data.model_dump(mode="json", include={"sku"})
+    return _json(200, {**data, "status": "retired", **_position(event)}, f"/products/{data['sku']}")
 
 
 def reserved(placed: Envelope) -> Response[str]:
@@ -38,6 +62,19 @@ def reserved(placed: Envelope) -> Response[str]:
     return _json(201, {**data, "status": "active", **_position(placed)}, f"/reservations/{data['reservation_id']}")
 
 
+def cancelled(terms: Terms, event: Envelope) -> Response[str]:
+    body = {
+        "reservation_id": terms.reservation_id,
+        "lines": [
+            line.model_dump(mode="json", include={"sku", "quantity", "unit_price_minor"}) for line in terms.lines
+        ],
+        "total": terms.total.model_dump(mode="json"),
+        "status": "cancelled",
+        **_position(event),
+    }
+    return _json(200, body, f"/reservations/{terms.reservation_id}")
+
+
 def purchase(outcome: Envelope | Pending) -> Response[str]:
     """Raises the 402 problem for a decline."""
     if isinstance(outcome, Pending):
@@ -48,6 +85,35 @@ def purchase(outcome: Envelope | Pending) -> Response[str]:
     fields = {"purchase_id", "reservation_id", "total", "payment_intent_id"}
     data = outcome.data.model_dump(mode="json", include=fields)
     return _json(201, {**data, "status": "purchased", **_position(outcome)}, f"/purchases/{data['purchase_id']}")
+
+
+def refund(outcome: Envelope) -> Response[str]:
+    """201 with the refund, or 202 while it is not known whether the money is back."""
+    match outcome.data:
+        case PurchaseRefunded() as data:
+            body = {
+                "purchase_id": data.purchase_id,
+                "refund_id": data.refund_id,
+                "status": "refunded",
+                "total": data.total.model_dump(mode="json"),
+            }
+            return _json(201, {**body, **_position(outcome)}, f"/purchases/{data.purchase_id}")
+        case PurchaseRefundRequested() as data:
+            body = {
+                "purchase_id": data.purchase_id,
+                "status": "refunding",
+                "total": data.amount.model_dump(mode="json"),
+            }
+            retry = {"Retry-After": str(SETTLE_RETRY_SECONDS)}
+            return _json(202, {**body, **_position(outcome)}, f"/purchases/{data.purchase_id}", retry)
+        case _:
+            raise AssertionError(outcome.type)
+
+
+def received() -> Response[str]:
+    """Of a webhook, whether or not it was news."""
+    headers = {"Cache-Control": "no-store"}
+    return Response(200, "application/json", json.dumps({"received": True}), headers=headers)
 
 
 def _pending(pending: Pending) -> Response[str]:

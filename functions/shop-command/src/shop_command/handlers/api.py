@@ -1,18 +1,35 @@
 """The commands over HTTP. Routes only: who may, what was sent, and which use case answers."""
 
+import re
+
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from shop_command import bootstrap
 from shop_command.adapters import deadline
-from shop_command.application.reservations import Line
-from shop_command.domain.errors import ProductNotFoundError
+from shop_command.application.stock_search import Line
+from shop_command.domain.errors import ProductNotFoundError, PurchaseNotFoundError, ReservationNotFoundError
 from shop_command.domain.product import ListProduct
 from shop_command.handlers import answers
-from shop_command.handlers.bodies import SKU, ProductBody, PurchaseBody, ReservationBody, StockBody, body_of, request_of
+from shop_command.handlers.bodies import (
+    SKU,
+    BucketsBody,
+    PriceBody,
+    ProductBody,
+    PurchaseBody,
+    RepriceBody,
+    ReservationBody,
+    StockBody,
+    body_of,
+    bytes_of,
+    keyless_request_of,
+    request_of,
+)
 from shop_command.handlers.problems import problem_of
-from shop_observability.http import HttpFunction, administrator, caller
+from shop_observability.http import HttpFunction, administrator, caller, header
 from shop_shared.values import Price
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 handler = HttpFunction("shop-command", problem_of)
 
@@ -34,6 +51,15 @@ def place_reservation() -> Response[str]:
     return answers.reserved(bootstrap.application().reservations.place(request, lines))
 
 
+@handler.routes.delete("/reservations/<reservation_id>")
+def cancel_reservation(reservation_id: str) -> Response[str]:
+    event = handler.routes.current_event.raw_event
+    request = keyless_request_of(event, caller(event))
+    if not _UUID.fullmatch(reservation_id):
+        raise ReservationNotFoundError(reservation_id)
+    return answers.cancelled(*bootstrap.application().reservations.cancel(request, reservation_id))
+
+
 @handler.routes.post("/purchase")
 def purchase() -> Response[str]:
     event = handler.routes.current_event.raw_event
@@ -43,14 +69,41 @@ def purchase() -> Response[str]:
     return answers.purchase(outcome)
 
 
+@handler.routes.post("/purchases/<purchase_id>/refund")
+def refund(purchase_id: str) -> Response[str]:
+    event = handler.routes.current_event.raw_event
+    request = request_of(event, administrator(event))
+    if not _UUID.fullmatch(purchase_id):
+        raise PurchaseNotFoundError(purchase_id)
+    return answers.refund(bootstrap.application().refunds.refund(request, purchase_id))
+
+
+@handler.routes.post("/payments/webhook")
+def hear_of_payment() -> Response[str]:
+    """Open to everybody: the signature says who sent it."""
+    event = handler.routes.current_event.raw_event
+    application = bootstrap.application()
+    hint = application.webhook.read(bytes_of(event), header(event, "stripe-signature") or "")
+    if hint is not None:
+        application.settlement.hear(hint.reservation_id, hint.payment_intent_id)
+    return answers.received()
+
+
 @handler.routes.post("/products")
 def list_product() -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, administrator(event))
     body = body_of(event, ProductBody)
-    price = Price(amount_minor=body.price.amount_minor, currency=body.price.currency)
-    command = ListProduct(body.sku, body.name, body.description, price, body.stock_buckets)
+    command = ListProduct(body.sku, body.name, body.description, _price(body.price), body.stock_buckets)
     return answers.product(bootstrap.application().products.list_product(request, command))
+
+
+@handler.routes.post("/products/<sku>/price")
+def reprice(sku: str) -> Response[str]:
+    event = handler.routes.current_event.raw_event
+    request = request_of(event, administrator(event))
+    body = body_of(event, RepriceBody)
+    return answers.repriced(bootstrap.application().products.reprice(request, _known(sku), _price(body.price)))
 
 
 @handler.routes.post("/products/<sku>/stock")
@@ -58,6 +111,31 @@ def receive_stock(sku: str) -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, administrator(event))
     body = body_of(event, StockBody)
+    return answers.stock(bootstrap.application().products.receive_stock(request, _known(sku), body.quantity))
+
+
+@handler.routes.post("/products/<sku>/buckets")
+def redistribute_stock(sku: str) -> Response[str]:
+    event = handler.routes.current_event.raw_event
+    request = request_of(event, administrator(event))
+    body = body_of(event, BucketsBody)
+    redistributed = bootstrap.application().products.redistribute_stock(request, _known(sku), body.stock_buckets)
+    return answers.redistributed(redistributed)
+
+
+@handler.routes.delete("/products/<sku>")
+def retire_product(sku: str) -> Response[str]:
+    event = handler.routes.current_event.raw_event
+    request = request_of(event, administrator(event))
+    return answers.retired(bootstrap.application().products.retire(request, _known(sku)))
+
+
+def _known(sku: str) -> str:
+    """A path segment that no product can have needs no look into the store."""
     if not SKU.fullmatch(sku):
         raise ProductNotFoundError(sku)
-    return answers.stock(bootstrap.application().products.receive_stock(request, sku, body.quantity))
+    return sku
+
+
+def _price(body: PriceBody) -> Price:
+    return Price(amount_minor=body.amount_minor, currency=body.currency)

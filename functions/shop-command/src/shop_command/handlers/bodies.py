@@ -37,8 +37,16 @@ class ProductBody(Body):
     stock_buckets: Annotated[int, Field(ge=1, le=BUCKETS_MAX)] = 1
 
 
+class RepriceBody(Body):
+    price: PriceBody
+
+
 class StockBody(Body):
     quantity: StockQuantity
+
+
+class BucketsBody(Body):
+    stock_buckets: Annotated[int, Field(ge=1, le=BUCKETS_MAX)]
 
 
 class LineBody(Body):
@@ -83,6 +91,22 @@ def request_of(event: Mapping[str, Any], caller: http.Caller) -> Request:
     return Request(caller.subject, key, event["requestContext"]["requestId"], http.correlation_id(event))
 
 
+def keyless_request_of(event: Mapping[str, Any], caller: http.Caller) -> Request:
+    """Of a command that does no more when it is sent again."""
+    return Request(caller.subject, "", event["requestContext"]["requestId"], http.correlation_id(event))
+
+
+def bytes_of(event: Mapping[str, Any]) -> bytes:
+    """The body as it was sent, whatever it is. Raises a problem where it is too large."""
+    # A lone surrogate is no UTF-8: let it reach the parser, which says so.
+    body = (event.get("body") or "").encode(errors="surrogatepass")
+    if event.get("isBase64Encoded"):
+        body = base64.b64decode(body)
+    if len(body) > BODY_BYTES_MAX:
+        raise ProblemError(413, "body-too-large", "Body too large", f"Send at most {BODY_BYTES_MAX} bytes.")
+    return body
+
+
 def body_of(event: Mapping[str, Any], model: type[Checked]) -> Checked:
     """Raises a problem for anything but a JSON document of the right type, size and shape."""
     content_type = (http.header(event, "content-type") or "").partition(";")[0].strip().lower()
@@ -90,14 +114,8 @@ def body_of(event: Mapping[str, Any], model: type[Checked]) -> Checked:
         raise ProblemError(
             415, "unsupported-media-type", "Unsupported media type", "Send the body as Content-Type: application/json."
         )
-    # A lone surrogate is no UTF-8: let it reach the parser, which says so.
-    body = (event.get("body") or "").encode(errors="surrogatepass")
-    if event.get("isBase64Encoded"):
-        body = base64.b64decode(body)
-    if len(body) > BODY_BYTES_MAX:
-        raise ProblemError(413, "body-too-large", "Body too large", f"Send at most {BODY_BYTES_MAX} bytes.")
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(bytes_of(event))
     except ValidationError as error:
         raise _refused(error) from error
 

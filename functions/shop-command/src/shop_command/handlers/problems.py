@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from shop_command.adapters.system import SecretUnavailableError
+from shop_command.adapters.webhook import ForgedWebhookError
 from shop_command.application.purchases import PaymentRefusedError, PaymentUnavailableError
 from shop_command.application.request import IdempotencyKeyReusedError
 from shop_command.domain import errors
@@ -26,7 +28,10 @@ def problem_of(error: Exception) -> ProblemError | None:
         case PaymentUnavailableError():
             detail = "No money was taken. Repeat the request, with the same Idempotency-Key."
             return ProblemError(503, "payment-unavailable", "Payment unavailable", detail, headers=_RETRY)
-        case ContentionError() | StoreUnavailableError():
+        case ForgedWebhookError():
+            detail = "Sign the payload with the endpoint's secret, at most five minutes before sending it."
+            return ProblemError(400, "signature-invalid", "Signature invalid", detail)
+        case ContentionError() | StoreUnavailableError() | SecretUnavailableError():
             detail = "Too many requests for the same thing, or a short outage. Repeat with the same Idempotency-Key."
             return ProblemError(503, "try-again", "Try again", detail, headers=_RETRY)
         case _:
@@ -76,6 +81,17 @@ def _not_payable(error: errors.DomainError) -> ProblemError | None:
         case errors.AlreadyPurchasedError(reservation_id=reservation_id):
             detail = f"It is paid for, once. See GET /purchases/{reservation_id}."
             return ProblemError(409, "already-purchased", "Already purchased", detail, purchase_id=reservation_id)
+        case errors.AlreadyPayingError(reservation_id=reservation_id):
+            detail = f"A payment is under way, and its outcome decides. See GET /reservations/{reservation_id}."
+            return ProblemError(409, "payment-in-progress", "Payment in progress", detail, headers=_RETRY)
+        case errors.PurchaseNotFoundError():
+            return _not_found("There is no such purchase.")
+        case errors.NotPurchasedError():
+            detail = "Only what was paid for can be refunded; a reservation is cancelled instead."
+            return ProblemError(409, "not-purchased", "Not purchased", detail)
+        case errors.AlreadyRefundedError(reservation_id=reservation_id):
+            detail = f"The money was given back, or is about to be, once. See GET /purchases/{reservation_id}."
+            return ProblemError(409, "already-refunded", "Already refunded", detail)
         case errors.TooManyAttemptsError():
             detail = "Too many cards were declined. Make a new reservation."
             return ProblemError(409, "too-many-attempts", "Too many attempts", detail)

@@ -28,10 +28,15 @@ class Captured:
 
 @dataclass(frozen=True)
 class Declined:
-    """This attempt moved no money and never will."""
+    """This attempt moved no money and never will. The intent may be confirmed again, with another card."""
 
     code: str
     decline_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Canceled:
+    """The intent is dead: it moved no money and never will, whoever confirms it."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +45,41 @@ class Unconfirmed:
 
 
 @dataclass(frozen=True)
+class Processing:
+    """The provider is at it. Money will move or not, and nobody can stop it."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The money is the customer's again."""
+
+    refund_id: str
+
+
+@dataclass(frozen=True)
 class Unknown:
-    """Timeout, connection lost, provider's own error, or still under way. `reason` is for the log."""
+    """Timeout, connection lost, or the provider's own error. `reason` is for the log."""
 
     reason: str
 
 
 class PaymentGateway(Protocol):
-    """Idempotency keys derive from the reservation and the attempt: a repeat is the same call, never a second charge.
-
-    So the other arguments have to be the same in every call for the same reservation, or the same attempt.
+    """Idempotency keys derive from reservation, attempt and intent: a repeat is the same call, never a second charge.
+    So the other arguments have to be the same in every call for the same one.
     """
 
-    def create(self, reservation_id: str, amount: Money) -> Created | Refused | Unknown: ...
+    def create(self, reservation_id: str, attempt: int, amount: Money) -> Created | Refused | Unknown:
+        """The provider keeps, and tells in its webhooks, which reservation the intent is for."""
 
     def confirm(
         self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> Captured | Declined | Unknown: ...
+    ) -> Captured | Declined | Canceled | Processing | Unknown: ...
 
-    def retrieve(self, payment_intent_id: str) -> Captured | Declined | Unconfirmed | Unknown:
+    def retrieve(self, payment_intent_id: str) -> Captured | Canceled | Unconfirmed | Processing | Unknown:
         """What the provider's own record says. Works for ever, while it forgets idempotency keys after a day."""
+
+    def cancel(self, payment_intent_id: str) -> Captured | Canceled | Processing | Unknown:
+        """Wins for good, or shows that the charge did: of a cancel and a confirmation at once, one takes effect."""
+
+    def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
+        """All of a captured intent's money, once, however often it is asked for."""

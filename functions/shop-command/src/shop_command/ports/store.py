@@ -12,10 +12,15 @@ and StoreUnavailableError, after which the transaction may or may not have happe
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from shop_command.domain.stock import Bucket, StockChange
 from shop_shared import Envelope
+
+DUE_SHARDS: Final = 8
+"""What is due is spread over so many partitions: each takes 1,000 writes a second, and a command makes about four."""
+PUBLISH_GRACE_SECONDS: Final = 10
+"""An event is due only this long after its time: until then the request that made it publishes it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,14 @@ class KeyUse:
 
 
 @dataclass(frozen=True)
+class Level:
+    """What can be reserved from a bucket, and how often the bucket has changed."""
+
+    available: int
+    version: int
+
+
+@dataclass(frozen=True)
 class Transaction:
     """Events follow `expected_version` without a gap; the first one's id identifies the transaction for ever.
 
@@ -50,6 +63,32 @@ class Transaction:
     due_at: datetime | None = None
     stock: tuple[StockChange, ...] = ()
     key_use: KeyUse | None = None
+
+
+@dataclass(frozen=True)
+class DueEvent:
+    """It has not been published, as far as the store knows."""
+
+    stream_id: str
+    version: int
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class DueState:
+    """Somebody has to look at what has become of this stream."""
+
+    stream_id: str
+    due_at: datetime
+
+
+Due = DueEvent | DueState
+
+
+@dataclass(frozen=True)
+class DuePage:
+    items: Sequence[Due]
+    is_last: bool
 
 
 class VersionConflictError(Exception):
@@ -74,7 +113,7 @@ class StoreUnavailableError(Exception):
 
 
 class EventStore(Protocol):
-    """All reads are consistent: they see every transaction that was committed before."""
+    """All reads but `due` are consistent: they see every transaction that was committed before."""
 
     def states(self, stream_ids: Collection[str]) -> Mapping[str, StoredState]:
         """At most 100. Streams that do not exist are left out."""
@@ -83,10 +122,22 @@ class EventStore(Protocol):
 
     def key_use(self, key_id: str) -> KeyUse | None: ...
 
-    def available(self, buckets: Collection[Bucket]) -> Mapping[Bucket, int]:
-        """What can be reserved from each; 0 for a bucket that has never received anything."""
+    def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
+        """Each as it was at some moment of the call, not all at the same one. Two calls with equal answers prove that
+        all of them were so at once, between the two. What has never received anything is at 0, version 0."""
 
-    def commit(self, transaction: Transaction) -> None: ...
+    def commit(self, transaction: Transaction) -> None:
+        """A transaction that was committed before, its answer lost, succeeds again without a second effect."""
 
     def mark_published(self, events: Sequence[Envelope]) -> None:
         """They are no longer due. Never raises: what stays due by mistake is published again, which readers expect."""
+
+    def mark_settled(self, stream_id: str, version: int) -> None:
+        """The state at this version is no longer due; a later one is left alone. Never raises, as `mark_published`."""
+
+    def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
+        """What is due by `now` in one of DUE_SHARDS, oldest first, from behind `after` on. May show what was done a
+        moment ago, and not yet what has just become due: look at the item itself before acting on it."""
+
+    def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
+        """The events themselves, at most 100, in the order in which they are named."""

@@ -4,23 +4,24 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from shop_command.adapters.dynamodb import table
 from shop_command.domain.stock import Bucket
 from shop_command.ports import (
-    Captured,
-    Created,
-    Declined,
+    PUBLISH_GRACE_SECONDS,
+    ContentionError,
+    Due,
+    DueEvent,
+    DuePage,
+    DueState,
     KeyUse,
     KeyUsedError,
-    Refused,
+    Level,
     StockShortError,
     StoredState,
     Transaction,
-    Unconfirmed,
-    Unknown,
     VersionConflictError,
 )
 from shop_shared import Envelope, decode, encode
-from shop_shared.values import Money
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Counters:
     available: int = 0
     held: int = 0
     sold: int = 0
+    version: int = field(default=0, compare=False)
 
 
 @dataclass
@@ -73,17 +75,21 @@ class InMemoryEventStore:
     def key_use(self, key_id: str) -> KeyUse | None:
         return self.key_uses.get(key_id)
 
-    def available(self, buckets: Collection[Bucket]) -> Mapping[Bucket, int]:
-        return {bucket: self.buckets.get(bucket, Counters()).available for bucket in buckets}
+    def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
+        found = {bucket: self.buckets.get(bucket, Counters()) for bucket in buckets}
+        return {bucket: Level(counters.available, counters.version) for bucket, counters in found.items()}
 
     def commit(self, transaction: Transaction) -> None:
         if self.before_commit:
             self.before_commit.pop(0)()
-        token = transaction.events[0].id
-        if token in self.done:
+        first = transaction.events[0]
+        stored = self.streams.get(transaction.stream_id, [])[first.streamversion - 1 :][:1]
+        if stored == [encode(first)]:
             return
+        if first.id in self.done:
+            raise ContentionError
         self._check(transaction)
-        self.done.add(token)
+        self.done.add(first.id)
         self.streams.setdefault(transaction.stream_id, []).extend(encode(event) for event in transaction.events)
         version = transaction.expected_version + len(transaction.events)
         self.stored[transaction.stream_id] = StoredState(version, transaction.state)
@@ -98,6 +104,25 @@ class InMemoryEventStore:
 
     def mark_published(self, events: Sequence[Envelope]) -> None:
         self.due_events -= {(event.subject, event.streamversion) for event in events}
+
+    def mark_settled(self, stream_id: str, version: int) -> None:
+        stored = self.stored.get(stream_id)
+        if stored is not None and stored.version == version:
+            self.due_states.pop(stream_id, None)
+
+    def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
+        events = (DueEvent(s, version, self._publish_by(s, version)) for s, version in self.due_events)
+        states = (DueState(s, due_at) for s, due_at in self.due_states.items())
+        every: list[Due] = [*events, *states]
+        waiting = [due for due in every if due.due_at <= now and table.due_shard(due.stream_id) == str(shard)]
+        behind = sorted((due for due in waiting if after is None or _order(due) > _order(after)), key=_order)
+        return DuePage(tuple(behind[:limit]), len(behind) <= limit)
+
+    def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
+        return tuple(decode(self.streams[event.stream_id][event.version - 1]) for event in due)
+
+    def _publish_by(self, stream_id: str, version: int) -> datetime:
+        return decode(self.streams[stream_id][version - 1]).time + timedelta(seconds=PUBLISH_GRACE_SECONDS)
 
     def _check(self, transaction: Transaction) -> None:
         if transaction.key_use and transaction.key_use.key_id in self.key_uses:
@@ -115,7 +140,11 @@ class InMemoryEventStore:
 
     def _changed(self, bucket: Bucket, available: int, held: int, sold: int) -> Counters:
         before = self.buckets.get(bucket, Counters())
-        return Counters(before.available + available, before.held + held, before.sold + sold)
+        return Counters(before.available + available, before.held + held, before.sold + sold, before.version + 1)
+
+
+def _order(due: Due) -> tuple[datetime, str, int]:
+    return due.due_at, due.stream_id, due.version if isinstance(due, DueEvent) else 0
 
 
 @dataclass
@@ -129,70 +158,3 @@ class FakePublisher:
         done = [event for event in events if not self.fails(event)]
         self.published += done
         return done
-
-
-DECLINES = {
-    "pm_card_visa_chargeDeclined": Declined("card_declined", "generic_decline"),
-    "pm_card_visa_chargeDeclinedInsufficientFunds": Declined("card_declined", "insufficient_funds"),
-    "pm_card_visa_chargeDeclinedLostCard": Declined("card_declined", "lost_card"),
-    "pm_card_chargeDeclinedExpiredCard": Declined("expired_card", "expired_card"),
-    "pm_card_chargeDeclinedIncorrectCvc": Declined("incorrect_cvc", "incorrect_cvc"),
-    "pm_card_chargeDeclinedProcessingError": Declined("processing_error", "processing_error"),
-}
-CHARGED = {"pm_card_visa", "pm_card_mastercard"}
-LOST_AFTER_CHARGE = {"pm_card_timeout_after_charge", "pm_card_error_after_charge"}
-LOST_BEFORE_CHARGE = {"pm_card_error_before_charge"}
-
-
-@dataclass
-class FakeGateway:
-    """The mock provider's test cards, and its memory of idempotency keys, without HTTP."""
-
-    intents: dict[str, str] = field(default_factory=dict)
-    """Reservation to intent."""
-    amounts: dict[str, Money] = field(default_factory=dict)
-    captured: set[str] = field(default_factory=set)
-    outcomes: dict[tuple[str, int], tuple[str, Captured | Declined | Unknown]] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
-    unreachable: set[str] = field(default_factory=set)
-    """Calls that never reach the provider: `create`, `confirm`, `retrieve`."""
-
-    def create(self, reservation_id: str, amount: Money) -> Created | Refused | Unknown:
-        self.calls.append("create")
-        if "create" in self.unreachable:
-            return Unknown("unreachable")
-        intent = self.intents.setdefault(reservation_id, f"pi_{len(self.intents) + 1}")
-        if self.amounts.setdefault(intent, amount) != amount:
-            raise AssertionError("the same idempotency key with another amount")
-        return Created(intent)
-
-    def confirm(
-        self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> Captured | Declined | Unknown:
-        self.calls.append("confirm")
-        if "confirm" in self.unreachable:
-            return Unknown("unreachable")
-        key = reservation_id, attempt
-        if key not in self.outcomes:
-            self.outcomes[key] = payment_method, self._confirm(payment_intent_id, payment_method)
-        method, outcome = self.outcomes[key]
-        if method != payment_method:
-            raise AssertionError("the same idempotency key with another payment method")
-        return outcome
-
-    def retrieve(self, payment_intent_id: str) -> Captured | Declined | Unconfirmed | Unknown:
-        self.calls.append("retrieve")
-        if "retrieve" in self.unreachable or payment_intent_id not in self.amounts:
-            return Unknown("unreachable")
-        return Captured() if payment_intent_id in self.captured else Unconfirmed()
-
-    def _confirm(self, intent: str, method: str) -> Captured | Declined | Unknown:
-        if intent in self.captured:
-            return Captured()
-        if method in CHARGED | LOST_AFTER_CHARGE:
-            self.captured.add(intent)
-        if method in LOST_AFTER_CHARGE | LOST_BEFORE_CHARGE:
-            return Unknown("lost")
-        if method in CHARGED:
-            return Captured()
-        return DECLINES.get(method, Declined("resource_missing"))

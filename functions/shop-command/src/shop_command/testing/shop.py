@@ -1,22 +1,28 @@
 """The whole function over fakes: whole Lambda events in, answers out."""
 
+import hashlib
+import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from shop_command import bootstrap
+from shop_command.application.sweeping import Report
 from shop_command.domain.stock import Bucket
 from shop_command.handlers import api
 from shop_command.testing.events import http_event
 from shop_command.testing.fakes import (
     Counters,
     FakeClock,
-    FakeGateway,
     FakePublisher,
     InMemoryEventStore,
     SequentialIds,
 )
+from shop_command.testing.gateway import FakeGateway
+
+WEBHOOK_SECRET = "whsec_of_tests"  # noqa: S105 - of no use elsewhere
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,18 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: Any
+
+
+def slug(answer: Answer) -> str:
+    """Of the problem that was answered."""
+    return str(answer.body["type"].rpartition("/")[2])
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def run() -> None:
+        raise error
+
+    return run
 
 
 class LambdaContext:
@@ -59,6 +77,7 @@ class Shop:
             clock=self.clock,
             ids=SequentialIds(),
             chance=Random(7),  # noqa: S311 - repeatable
+            webhook_secret=lambda: WEBHOOK_SECRET,
         )
 
     def post(self, path: str, body: Any = None, **details: Any) -> Answer:
@@ -79,6 +98,16 @@ class Shop:
     def receive(self, sku: str = "MUG", quantity: int = 10, key: str = "receive") -> Answer:
         return self.post("/products/{sku}/stock", {"quantity": quantity}, groups="[admin]", key=key, sku=sku)
 
+    def reprice(self, sku: str = "MUG", price_minor: int = 700, key: str = "reprice") -> Answer:
+        body = {"price": {"amount_minor": price_minor, "currency": "EUR"}}
+        return self.post("/products/{sku}/price", body, groups="[admin]", key=key, sku=sku)
+
+    def redistribute(self, sku: str = "MUG", buckets: int = 5, key: str = "redistribute") -> Answer:
+        return self.post("/products/{sku}/buckets", {"stock_buckets": buckets}, groups="[admin]", key=key, sku=sku)
+
+    def retire(self, sku: str = "MUG", key: str = "retire") -> Answer:
+        return invoke(http_event("DELETE /products/{sku}", raw_body="", groups="[admin]", key=key, sku=sku))
+
     def reserve(self, *lines: tuple[str, int], key: str = "reserve", subject: str = "customer-1") -> Answer:
         body = {"lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines or [("MUG", 2)]]}
         return self.post("/reservations", body, key=key, subject=subject)
@@ -88,6 +117,34 @@ class Shop:
     ) -> Answer:
         body = {"reservation_id": reservation_id, "payment_method": card}
         return self.post("/purchase", body, key=key, subject=subject)
+
+    def cancel(self, reservation_id: str, *, subject: str = "customer-1") -> Answer:
+        route = "DELETE /reservations/{reservation_id}"
+        return invoke(http_event(route, raw_body="", key=None, subject=subject, reservation_id=reservation_id))
+
+    def refund(self, purchase_id: str, *, key: str = "refund", groups: str | None = "[admin]") -> Answer:
+        route = "POST /purchases/{purchase_id}/refund"
+        return invoke(http_event(route, raw_body="", key=key, groups=groups, purchase_id=purchase_id))
+
+    def webhook(
+        self,
+        type_: str,
+        payment_intent_id: str,
+        reservation_id: str,
+        *,
+        secret: str = WEBHOOK_SECRET,
+        age_seconds: int = 0,
+    ) -> Answer:
+        """What the provider sends, signed as it does."""
+        intent = {"id": payment_intent_id, "object": "payment_intent", "metadata": {"reservation_id": reservation_id}}
+        payload = json.dumps({"id": "evt_1", "object": "event", "type": type_, "data": {"object": intent}})
+        signed_at = int(self.clock.now().timestamp()) - age_seconds
+        signature = hmac.new(secret.encode(), f"{signed_at}.{payload}".encode(), hashlib.sha256).hexdigest()
+        headers = {"stripe-signature": f"t={signed_at},v1={signature}"}
+        return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
+
+    def sweep(self, seconds: float = 50.0) -> Report:
+        return self.application.sweep.run(seconds)
 
     def totals(self, sku: str = "MUG") -> Counters:
         counters = [self.store.buckets.get(Bucket(sku, number), Counters()) for number in range(64)]

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shop_command.adapters.dynamodb import table
 from shop_command.domain.stock import StockChange
-from shop_command.ports import KeyUse, KeyUsedError, StockShortError, Transaction, VersionConflictError
+from shop_command.ports import (
+    PUBLISH_GRACE_SECONDS,
+    KeyUse,
+    KeyUsedError,
+    StockShortError,
+    Transaction,
+    VersionConflictError,
+)
 from shop_shared import Envelope, encode
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
-
-PUBLISH_GRACE_SECONDS: Final = 10
-"""An event is due only this long after its time: until then the request that made it publishes it."""
 
 FAILED_CONDITION: Final = "ConditionalCheckFailed"
 RETRIED: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -27,6 +31,14 @@ def actions(name: str, transaction: Transaction) -> "list[TransactWriteItemTypeD
         *(_change_stock(name, change) for change in transaction.stock),
         *([_put_key(name, transaction.key_use)] if transaction.key_use else []),
     ]
+
+
+def is_own_repeat(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether this very transaction was committed before, and only its answer was lost.
+
+    Whatever else is the matter, its first event being there decides it: a transaction appears whole or not at all.
+    """
+    return bool(reasons[0].get("Item", {}).get(table.EVENT) == {"S": encode(transaction.events[0]).decode()})
 
 
 def refusal(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
@@ -62,7 +74,15 @@ def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
         table.DUE_SHARD: {"S": table.due_shard(event.subject)},
         table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=PUBLISH_GRACE_SECONDS))},
     }
-    return {"Put": {"TableName": name, "Item": item, "ConditionExpression": f"attribute_not_exists({table.PK})"}}
+    return {
+        "Put": {
+            "TableName": name,
+            "Item": item,
+            "ConditionExpression": f"attribute_not_exists({table.PK})",
+            # The client token, by which DynamoDB knows a repeat, lives for ten minutes; the event's id for ever.
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
 
 
 def _put_state(name: str, transaction: Transaction) -> "TransactWriteItemTypeDef":
@@ -91,14 +111,15 @@ def _put_state(name: str, transaction: Transaction) -> "TransactWriteItemTypeDef
 def _change_stock(name: str, change: StockChange) -> "TransactWriteItemTypeDef":
     counters = {table.AVAILABLE: change.available, table.HELD: change.held, table.SOLD: change.sold}
     taken = {counter: -amount for counter, amount in counters.items() if amount < 0}
-    values = {f":{counter}": {"N": str(amount)} for counter, amount in counters.items()}
+    added = {**counters, table.VERSION: 1}
+    values = {f":{name}": {"N": str(amount)} for name, amount in added.items()}
     values |= {f":{counter}_taken": {"N": str(amount)} for counter, amount in taken.items()}
     update: UpdateTypeDef = {
         "TableName": name,
         "Key": {table.PK: {"S": table.bucket_pk(change.bucket)}, table.SK: {"S": table.STATE_SK}},
         # ADD makes a missing counter from 0, so that a bucket exists from its first delivery.
-        "UpdateExpression": "ADD " + ", ".join(f"#{counter} :{counter}" for counter in counters),
-        "ExpressionAttributeNames": {f"#{counter}": counter for counter in counters},
+        "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in added),
+        "ExpressionAttributeNames": {f"#{name}": name for name in added},
         "ExpressionAttributeValues": values,
     }
     if taken:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,18 @@ from botocore.exceptions import ClientError, HTTPClientError
 from shop_command.adapters import deadline
 from shop_command.adapters.dynamodb import items, table
 from shop_command.domain.stock import Bucket
-from shop_command.ports import ContentionError, KeyUse, StoredState, StoreUnavailableError, Transaction
+from shop_command.ports import (
+    ContentionError,
+    Due,
+    DueEvent,
+    DuePage,
+    DueState,
+    KeyUse,
+    Level,
+    StoredState,
+    StoreUnavailableError,
+    Transaction,
+)
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
 from shop_shared import Envelope, decode
@@ -80,10 +92,14 @@ class DynamoDbEventStore:
             return None
         return KeyUse(key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"]))
 
-    def available(self, buckets: Collection[Bucket]) -> Mapping[Bucket, int]:
+    def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
         found = self._batch_get([(table.bucket_pk(bucket), table.STATE_SK) for bucket in buckets])
-        levels = {pk: int(item[table.AVAILABLE]["N"]) for (pk, _), item in found.items()}
-        return {bucket: levels.get(table.bucket_pk(bucket), 0) for bucket in buckets}
+        levels = {
+            # Buckets from before versions were counted have none until they change.
+            pk: Level(int(item[table.AVAILABLE]["N"]), int(item.get(table.VERSION, {"N": "0"})["N"]))
+            for (pk, _), item in found.items()
+        }
+        return {bucket: levels.get(table.bucket_pk(bucket), Level(0, 0)) for bucket in buckets}
 
     def commit(self, transaction: Transaction) -> None:
         actions = items.actions(self.table_name, transaction)
@@ -95,9 +111,15 @@ class DynamoDbEventStore:
                     # The token makes a try whose answer was lost, and its repeat by the SDK, one and the same.
                     self.client.transact_write_items(TransactItems=actions, ClientRequestToken=transaction.events[0].id)
             except self.client.exceptions.TransactionCanceledException as error:
-                refusal = items.refusal(transaction, error.response["CancellationReasons"])
+                reasons = error.response["CancellationReasons"]
+                if items.is_own_repeat(transaction, reasons):
+                    return
+                refusal = items.refusal(transaction, reasons)
                 if refusal is not None:
                     raise refusal from error
+            except self.client.exceptions.IdempotentParameterMismatchException as error:
+                # Another transaction drew the same id. A repeat of the command draws a new one; this token is lost.
+                raise ContentionError from error
             except ContentionError:
                 continue
             else:
@@ -116,6 +138,45 @@ class DynamoDbEventStore:
                     )
             except (ClientError, ContentionError, StoreUnavailableError):
                 logger().warning("event stays due although it was published", exc_info=True)
+
+    def mark_settled(self, stream_id: str, version: int) -> None:
+        try:
+            with self._call("UpdateItem"):
+                self.client.update_item(
+                    TableName=self.table_name,
+                    Key={table.PK: {"S": stream_id}, table.SK: {"S": table.STATE_SK}},
+                    UpdateExpression="REMOVE #shard, #at",
+                    ConditionExpression="#version = :version",
+                    ExpressionAttributeNames={
+                        "#shard": table.DUE_SHARD,
+                        "#at": table.DUE_AT,
+                        "#version": table.VERSION,
+                    },
+                    ExpressionAttributeValues={":version": {"N": str(version)}},
+                )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            pass  # the stream has moved on, and says itself what it owes
+        except (ClientError, ContentionError, StoreUnavailableError):
+            logger().warning("state stays due although it was settled", exc_info=True)
+
+    def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
+        start: dict[str, Any] = {"ExclusiveStartKey": _due_key(after)} if after else {}
+        with self._call("Query"):
+            answer = self.client.query(
+                TableName=self.table_name,
+                IndexName=table.DUE_INDEX,
+                KeyConditionExpression="#shard = :shard AND #at <= :now",
+                ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT},
+                ExpressionAttributeValues={":shard": {"S": str(shard)}, ":now": {"S": table.due_at(now)}},
+                Limit=limit,
+                **start,
+            )
+        return DuePage(tuple(_due(item) for item in answer["Items"]), "LastEvaluatedKey" not in answer)
+
+    def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
+        keys = [(item.stream_id, table.event_sk(item.version)) for item in due]
+        found = self._batch_get(keys)
+        return tuple(decode(found[key][table.EVENT]["S"]) for key in keys)
 
     def _batch_get(self, keys: Collection[_Key]) -> dict[_Key, Mapping[str, Any]]:
         found: dict[_Key, Mapping[str, Any]] = {}
@@ -156,3 +217,21 @@ class DynamoDbEventStore:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 raise StoreUnavailableError from error
             raise
+
+
+def _due(item: Mapping[str, Any]) -> Due:
+    """From an item of the index."""
+    stream_id, due_at = item[table.PK]["S"], table.moment(item[table.DUE_AT]["S"])
+    version = table.event_version(item[table.SK]["S"])
+    return DueState(stream_id, due_at) if version is None else DueEvent(stream_id, version, due_at)
+
+
+def _due_key(due: Due) -> dict[str, Any]:
+    """An item's key in the index. It says where to go on, also when the item has left the index meanwhile."""
+    sk = table.event_sk(due.version) if isinstance(due, DueEvent) else table.STATE_SK
+    return {
+        table.PK: {"S": due.stream_id},
+        table.SK: {"S": sk},
+        table.DUE_SHARD: {"S": table.due_shard(due.stream_id)},
+        table.DUE_AT: {"S": table.due_at(due.due_at)},
+    }

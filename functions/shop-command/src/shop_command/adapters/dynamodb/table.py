@@ -7,8 +7,10 @@
 | stock bucket | stock#<sku>#<bucket> | state |
 | used idempotency key | key#<digest of operation, caller and key> | key |
 
+A bucket's version counts its changes: two reads of the same version have seen everything that was between them.
+
 The index `due` is sparse: an item is in it while something has to be done about it. An event is due until it has been
-published, a state when its reservation expires or its payment has to be settled.
+published, a state when its reservation expires, or its payment or refund has to be settled.
 """
 
 from datetime import datetime
@@ -16,6 +18,7 @@ from typing import Final
 from zlib import crc32
 
 from shop_command.domain.stock import Bucket
+from shop_command.ports import DUE_SHARDS
 
 PK: Final = "pk"
 SK: Final = "sk"
@@ -32,9 +35,6 @@ STREAM_ID: Final = "stream_id"
 DUE_INDEX: Final = "due"
 DUE_SHARD: Final = "due_shard"
 DUE_AT: Final = "due_at"
-
-DUE_SHARDS: Final = 8
-"""Partitions of the index take 1,000 writes a second each, and a command makes about four."""
 
 STATE_SK: Final = "state"
 KEY_SK: Final = "key"
@@ -58,6 +58,15 @@ def key_pk(key_id: str) -> str:
 
 def due_shard(stream_id: str) -> str:
     return str(crc32(stream_id.encode()) % DUE_SHARDS)
+
+
+def event_version(sk: str) -> int | None:
+    """None: it is no event's."""
+    return int(sk.removeprefix(EVENT_SK_PREFIX)) if sk.startswith(EVENT_SK_PREFIX) else None
+
+
+def moment(due_at: str) -> datetime:
+    return datetime.fromisoformat(due_at)
 
 
 def due_at(moment: datetime) -> str:

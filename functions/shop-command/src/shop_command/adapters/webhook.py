@@ -1,0 +1,65 @@
+"""The payment provider's webhooks, in Stripe's format and with its signature. https://docs.stripe.com/webhooks/signature"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from shop_command.ports import Clock
+
+TOLERANCE_SECONDS: Final = 300
+"""Stripe's own default: an older signature could be a recorded one that somebody plays again."""
+TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"})
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
+
+
+class ForgedWebhookError(Exception):
+    """Not signed with our secret, or too long ago. A repeat with the same signature never helps."""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Something has happened to this intent. What it was has to be asked for."""
+
+    reservation_id: str
+    payment_intent_id: str
+
+
+@dataclass(frozen=True)
+class StripeWebhook:
+    secret: Callable[[], str]
+    clock: Clock
+
+    def read(self, payload: bytes, signature: str) -> Hint | None:
+        """None: it is none of our business. Raises ForgedWebhookError, and SecretUnavailableError after which a repeat
+        helps."""
+        self._verify(payload, signature)
+        try:
+            event = json.loads(payload)
+        except ValueError:
+            return None
+        match event:
+            case {
+                "type": str(type_),
+                "data": {"object": {"id": str(intent), "metadata": {"reservation_id": str(reservation_id)}}},
+            } if type_ in TYPES and _UUID.fullmatch(reservation_id) and _INTENT.fullmatch(intent):
+                return Hint(reservation_id, intent)
+            case _:
+                return None
+
+    def _verify(self, payload: bytes, signature: str) -> None:
+        fields = [field.partition("=")[::2] for field in signature.split(",")]
+        times = [value for name, value in fields if name.strip() == "t"]
+        # While a secret is being changed there is a signature for each of the two.
+        signatures = [value.strip() for name, value in fields if name.strip() == "v1"]
+        if len(times) != 1 or not re.fullmatch(r"[0-9]{1,12}", times[0]):
+            raise ForgedWebhookError
+        if abs(self.clock.now().timestamp() - int(times[0])) > TOLERANCE_SECONDS:
+            raise ForgedWebhookError
+        expected = hmac.new(self.secret().encode(), times[0].encode() + b"." + payload, hashlib.sha256).hexdigest()
+        if not any(hmac.compare_digest(expected.encode(), each.encode(errors="replace")) for each in signatures):
+            raise ForgedWebhookError

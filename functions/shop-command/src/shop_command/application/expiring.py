@@ -1,0 +1,38 @@
+"""A reservation whose time is over: whoever meets it first records that, and its stock can be sold again."""
+
+from datetime import datetime
+
+from shop_command.application.journal import Journal
+from shop_command.application.request import Request
+from shop_command.domain import reservation
+from shop_command.domain.errors import ReservationExpiredError, ReservationNotFoundError
+from shop_command.domain.reservation import ExpireReservation, Reservation
+from shop_command.domain.stream import Snapshot
+from shop_shared import Envelope
+
+
+def owned(journal: Journal, request: Request, reservation_id: str) -> Snapshot[Reservation]:
+    """The caller's reservation. Raises ReservationExpiredError where its time is over, recorded or not until now, and
+    VersionConflictError where somebody else changes it just then: look again."""
+    loaded = journal.load(reservation.stream(reservation_id))
+    # Another customer's is answered like one that does not exist: its existence is nobody else's business.
+    if loaded.state is None or loaded.state.terms.customer_id != request.caller:
+        raise ReservationNotFoundError(reservation_id)
+    in_time(journal, request, reservation_id, loaded)
+    return loaded
+
+
+def in_time(journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> datetime:
+    """The present, in which it is not over yet; raises as `owned`. To be asked at each decision: it may be over by then,
+    and somebody else may have been first, of whom only the attempt to record it tells."""
+    now = journal.now()
+    if reservation.is_overdue(loaded.state, now):
+        expire(journal, request, reservation_id, loaded)
+        raise ReservationExpiredError(reservation_id)
+    return now
+
+
+def expire(journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> Envelope:
+    now = journal.now()
+    decided = reservation.decide(ExpireReservation(), loaded.state, now)
+    return journal.append(reservation.stream(reservation_id), loaded, decided, request, now=now)

@@ -1,0 +1,149 @@
+"""What has become of money, found out from the provider's own record, and recorded.
+
+Nobody waits here for an answer: the sweep and the provider's webhooks settle what a request could not, or did not live
+to settle. All may do so at once: the stream's version lets one of them record it.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal, assert_never
+
+from shop_command.application.journal import Journal
+from shop_command.application.request import Request
+from shop_command.domain import reservation
+from shop_command.domain.errors import NotPayingError, NotStrayError
+from shop_command.domain.reservation import (
+    INTENT_CANCELED,
+    Cancelled,
+    Command,
+    ConfirmPurchase,
+    DeclinePayment,
+    Expired,
+    Paying,
+    RecordRefund,
+    RecordStrayRefund,
+    Refunding,
+    Reservation,
+)
+from shop_command.domain.stream import Snapshot
+from shop_command.ports import (
+    Canceled,
+    Captured,
+    ContentionError,
+    Declined,
+    PaymentGateway,
+    Processing,
+    Returned,
+    Unconfirmed,
+    Unknown,
+    VersionConflictError,
+)
+from shop_shared import Envelope
+from shop_shared.events import PaymentRefunded
+
+ROUNDS_MAX: Final = 5
+"""How often it is decided anew because another one was first."""
+
+Outcome = Captured | Canceled | Declined | Unconfirmed | Processing | Unknown
+Progress = Literal["settled", "refunded", "open"]
+"""`open`: the provider does not know yet, or does not answer. It stays due."""
+
+
+@dataclass(frozen=True)
+class Settlement:
+    journal: Journal
+    gateway: PaymentGateway
+
+    def hear(self, reservation_id: str, payment_intent_id: str) -> None:
+        """Something has happened to this intent, as the provider says. That is a reason to ask it, and proves nothing.
+
+        Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises
+        ContentionError and StoreUnavailableError, after which hearing it again helps.
+        """
+        for _ in range(ROUNDS_MAX):
+            loaded = self.journal.load(reservation.stream(reservation_id))
+            state = loaded.state
+            is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
+            if not is_current and not reservation.is_stray(state, payment_intent_id):
+                return
+            found = self.gateway.retrieve(payment_intent_id)
+            try:
+                if isinstance(state, Paying) and is_current:
+                    self._record(reservation_id, loaded, outcome(state.attempt, found))
+                elif found == Captured():
+                    self._give_back(reservation_id, loaded, payment_intent_id)
+            except (VersionConflictError, NotPayingError, NotStrayError):
+                continue
+            return
+        raise ContentionError
+
+    def settle(self, reservation_id: str, loaded: Snapshot[Reservation]) -> Progress:
+        """Ends what is under way and due. Raises VersionConflictError where somebody else has just done so."""
+        match loaded.state:
+            case Paying(attempt=attempt, payment_intent_id=intent):
+                # Its request is over. Without this, a confirmation that is still on its way could charge at any time:
+                # the cancellation wins for good, or shows that the charge did.
+                return self._record(reservation_id, loaded, outcome(attempt, self.gateway.cancel(intent)))
+            case Refunding(payment_intent_id=intent):
+                returned = self.gateway.refund(intent, reservation_id)
+                command = RecordRefund(returned.refund_id) if isinstance(returned, Returned) else None
+                return self._record(reservation_id, loaded, command)
+            case Cancelled(payment_intent_id=str(intent)) | Expired(payment_intent_id=str(intent)):
+                return self._close(reservation_id, loaded, intent)
+            case _:
+                return "settled"
+
+    def _close(self, reservation_id: str, loaded: Snapshot[Reservation], intent: str) -> Progress:
+        """Nobody may be charged any more for a reservation that has ended."""
+        closed = self.gateway.cancel(intent)
+        match closed:
+            case Canceled():
+                self.journal.store.mark_settled(reservation.stream(reservation_id).id, loaded.version)
+                return "settled"
+            case Captured():
+                return self._give_back(reservation_id, loaded, intent)
+            case Processing() | Unknown():
+                return "open"
+            case _:
+                assert_never(closed)
+
+    def _give_back(self, reservation_id: str, loaded: Snapshot[Reservation], intent: str) -> Progress:
+        """A charge that no purchase can come of."""
+        events = self.journal.store.events(reservation.stream(reservation_id).id)
+        if any(isinstance(e.data, PaymentRefunded) and e.data.payment_intent_id == intent for e in events):
+            return "refunded"
+        returned = self.gateway.refund(intent, reservation_id)
+        command = RecordStrayRefund(intent, returned.refund_id) if isinstance(returned, Returned) else None
+        return self._record(reservation_id, loaded, command)
+
+    def _record(self, reservation_id: str, loaded: Snapshot[Reservation], command: Command | None) -> Progress:
+        if command is None:
+            return "open"
+        stream = reservation.stream(reservation_id)
+        now = self.journal.now()
+        decided = reservation.decide(command, loaded.state, now)
+        self.journal.append(stream, loaded, decided, Request.following(self.journal.last(stream, loaded)), now=now)
+        return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
+
+
+def record(journal: Journal, request: Request, reservation_id: str, command: Command, *, cause: Envelope) -> Envelope:
+    """For a request that has just heard the provider's answer, whatever else has happened to the stream meanwhile."""
+    stream = reservation.stream(reservation_id)
+    loaded = journal.load(stream)
+    now = journal.now()
+    decided = reservation.decide(command, loaded.state, now)
+    return journal.append(stream, loaded, decided, request, now=now, cause=cause.id)
+
+
+def outcome(attempt: int, found: Outcome) -> ConfirmPurchase | DeclinePayment | None:
+    """What the provider's answer lets us record of an attempt. None: nothing yet."""
+    match found:
+        case Captured():
+            return ConfirmPurchase(attempt)
+        case Declined(code=code, decline_code=decline_code):
+            return DeclinePayment(attempt, code, decline_code)
+        case Canceled():
+            return DeclinePayment(attempt, INTENT_CANCELED, None)
+        case Unconfirmed() | Processing() | Unknown():
+            return None
+        case _:
+            assert_never(found)

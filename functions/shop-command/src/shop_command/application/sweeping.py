@@ -1,0 +1,162 @@
+"""Paying what is due: publishing, expiring, settling. It may crash anywhere, and run twice at once."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from shop_command.application.expiring import expire
+from shop_command.application.journal import Journal
+from shop_command.application.request import Request
+from shop_command.application.settling import Settlement
+from shop_command.domain import reservation
+from shop_command.ports import (
+    DUE_SHARDS,
+    PUBLISH_GRACE_SECONDS,
+    ContentionError,
+    Due,
+    DueEvent,
+    DueState,
+    StoreUnavailableError,
+    VersionConflictError,
+)
+
+PAGE_ITEMS: Final = 100
+PAGES_SHARE: Final = 0.5
+"""Of the time, for what needs no provider. The rest is for payments, whose every call may last until it times out."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    stream_id: str
+    error: Exception
+
+
+@dataclass
+class Report:
+    due: int = 0
+    """How much was found due. With more than the time is enough for, there is more that was not even looked at."""
+    published: int = 0
+    expired: int = 0
+    settled: int = 0
+    refunded: int = 0
+    left: int = 0
+    """Found due, and still so: the provider or the stream did not do its part, or there was no time."""
+    oldest_unpublished: timedelta = timedelta()
+    """How long ago the oldest event that was found due had happened."""
+    oldest_unsettled: timedelta = timedelta()
+    """How long ago the oldest payment or refund that was found due had been asked for."""
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    journal: Journal
+    settlement: Settlement
+    chance: Random
+
+    def run(self, seconds: float) -> Report:
+        """Begins nothing after so many seconds. What one item raises is reported, and stops no other."""
+        started = self.journal.now()
+        ends, pages_end = started + timedelta(seconds=seconds), started + timedelta(seconds=seconds * PAGES_SHARE)
+        report, unsettled = Report(), list[DueState]()
+        pages = self._pages(started, report)
+        self._pay(pages, pages_end, report, unsettled)
+        # In no order: otherwise a few payments that the provider never answers for would keep all others waiting.
+        self.chance.shuffle(unsettled)
+        while unsettled and self.journal.now() < ends:
+            self._settle(unsettled.pop(), report)
+        self._pay(pages, ends, report, unsettled)
+        report.left += len(unsettled)
+        return report
+
+    def _pages(self, now: datetime, report: Report) -> Iterator[Sequence[Due]]:
+        """The oldest of each shard first, then the next of each."""
+        waiting: deque[tuple[int, Due | None]] = deque((shard, None) for shard in range(DUE_SHARDS))
+        while waiting:
+            shard, after = waiting.popleft()
+            try:
+                page = self.journal.store.due(shard, now, PAGE_ITEMS, after)
+            except (ContentionError, StoreUnavailableError) as error:
+                report.failures.append(Failure(f"due shard {shard}", error))
+                continue
+            report.due += len(page.items)
+            if page.items and not page.is_last:
+                waiting.append((shard, page.items[-1]))
+            yield page.items
+
+    def _pay(self, pages: Iterator[Sequence[Due]], ends: datetime, report: Report, unsettled: list[DueState]) -> None:
+        """All but the payments, which are collected."""
+        while self.journal.now() < ends and (page := next(pages, None)) is not None:
+            events = sorted(
+                (due for due in page if isinstance(due, DueEvent)), key=lambda due: (due.due_at, due.version)
+            )
+            if events:
+                age = self.journal.now() - events[0].due_at + timedelta(seconds=PUBLISH_GRACE_SECONDS)
+                report.oldest_unpublished = max(report.oldest_unpublished, age)
+                self._publish(events, report)
+            for due in page:
+                if isinstance(due, DueState):
+                    self._expire(due, ends, report, unsettled)
+
+    def _publish(self, due: Sequence[DueEvent], report: Report) -> None:
+        try:
+            events = self.journal.store.unpublished(due)
+        except (ContentionError, StoreUnavailableError) as error:
+            report.failures.append(Failure(due[0].stream_id, error))
+            report.left += len(due)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
+            if len(due) > 1:  # one of them can't be read: find out which
+                for each in due:
+                    self._publish([each], report)
+                return
+            report.failures.append(Failure(due[0].stream_id, error))
+            report.left += 1
+            return
+        published = self.journal.publisher.publish(events)
+        self.journal.store.mark_published(published)
+        report.published += len(published)
+        report.left += len(events) - len(published)
+
+    def _expire(self, due: DueState, ends: datetime, report: Report, unsettled: list[DueState]) -> None:
+        if self.journal.now() >= ends:
+            report.left += 1
+            return
+        try:
+            stream = reservation.stream(reservation.id_of(due.stream_id))
+            loaded = self.journal.load(stream)
+            if loaded.state is None:
+                return
+            last = self.journal.last(stream, loaded)
+            now = self.journal.now()
+            due_at = stream.due_at(loaded.state, last.time)
+            if due_at is None or due_at > now:
+                return  # the index showed what was due a moment ago
+            if reservation.is_overdue(loaded.state, now):
+                expire(self.journal, Request.following(last), reservation.id_of(due.stream_id), loaded)
+                report.expired += 1
+            else:
+                report.oldest_unsettled = max(report.oldest_unsettled, now - last.time)
+                unsettled.append(due)
+        except VersionConflictError:
+            return  # somebody else was at it, and whatever it owes now is due anew
+        except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
+            report.failures.append(Failure(due.stream_id, error))
+            report.left += 1
+
+    def _settle(self, due: DueState, report: Report) -> None:
+        reservation_id = reservation.id_of(due.stream_id)
+        try:
+            progress = self.settlement.settle(reservation_id, self.journal.load(reservation.stream(reservation_id)))
+        except VersionConflictError:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
+            report.failures.append(Failure(due.stream_id, error))
+            report.left += 1
+            return
+        report.settled += progress == "settled"
+        report.refunded += progress == "refunded"
+        report.left += progress == "open"

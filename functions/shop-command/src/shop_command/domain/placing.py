@@ -1,0 +1,63 @@
+"""What a reservation begins with: all lines at the store's prices, in one currency, for no more than can be charged."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shop_command.domain import errors
+from shop_command.domain.product import Listed, Product
+from shop_command.domain.stock import ALLOCATIONS_MAX
+from shop_shared.events import ReservationPlaced
+from shop_shared.values import Allocation, Money, ReservationLine
+
+TOTAL_MINOR_MAX: Final = 99_999_999
+"""The most that Stripe charges at once. https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount"""
+
+
+@dataclass(frozen=True)
+class RequestedLine:
+    """What the customer asks for, with what the store knows of it: the product, and the stock that is taken."""
+
+    sku: str
+    quantity: int
+    product: Product | None
+    allocations: tuple[Allocation, ...]
+
+
+@dataclass(frozen=True)
+class PlaceReservation:
+    reservation_id: str
+    customer_id: str
+    lines: tuple[RequestedLine, ...]
+    expires_at: datetime
+
+
+def place(command: PlaceReservation) -> ReservationPlaced:
+    products = {line.sku: line.product for line in command.lines if isinstance(line.product, Listed)}
+    unknown = tuple(line.sku for line in command.lines if line.sku not in products)
+    if unknown:
+        raise errors.UnknownProductsError(unknown)
+    currencies = sorted({product.price.currency for product in products.values()})
+    if len(currencies) > 1:
+        raise errors.MixedCurrenciesError(tuple(currencies))
+    total_minor = sum(line.quantity * products[line.sku].price.amount_minor for line in command.lines)
+    if total_minor > TOTAL_MINOR_MAX:
+        raise errors.TotalTooLargeError(total_minor, TOTAL_MINOR_MAX)
+    buckets = sum(len(line.allocations) for line in command.lines)
+    if buckets > ALLOCATIONS_MAX:
+        raise errors.StockScatteredError(buckets, ALLOCATIONS_MAX)
+    return ReservationPlaced(
+        reservation_id=command.reservation_id,
+        customer_id=command.customer_id,
+        lines=tuple(
+            ReservationLine(
+                sku=line.sku,
+                quantity=line.quantity,
+                unit_price_minor=products[line.sku].price.amount_minor,
+                allocations=line.allocations,
+            )
+            for line in command.lines
+        ),
+        total=Money(amount_minor=total_minor, currency=currencies[0]),
+        expires_at=command.expires_at,
+    )

@@ -1,0 +1,85 @@
+"""The states of a reservation, as they are stored. A new field needs a default: older states are read for ever."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from shop_shared.values import Lines, Money
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was agreed when the reservation was placed; the same in every status."""
+
+    reservation_id: str
+    customer_id: str
+    lines: Lines
+    total: Money
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Active:
+    """Held until it expires. After a declined attempt it holds the intent, which the next attempt confirms."""
+
+    terms: Terms
+    attempts: int = 0
+    payment_intent_id: str | None = None
+    status: Literal["active"] = "active"
+
+
+@dataclass(frozen=True)
+class Paying:
+    """Money may have moved. Only the provider's answer leads out of here: it never expires."""
+
+    terms: Terms
+    attempt: int
+    payment_intent_id: str
+    status: Literal["paying"] = "paying"
+
+
+@dataclass(frozen=True)
+class Purchased:
+    terms: Terms
+    attempt: int
+    payment_intent_id: str
+    status: Literal["purchased"] = "purchased"
+
+
+@dataclass(frozen=True)
+class Refunding:
+    """An administrator wants the money given back. For its customer it stays purchased until it is."""
+
+    terms: Terms
+    payment_intent_id: str
+    status: Literal["refunding"] = "refunding"
+
+
+@dataclass(frozen=True)
+class Refunded:
+    terms: Terms
+    refund_id: str
+    payment_intent_id: str = ""
+    status: Literal["refunded"] = "refunded"
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """`payment_intent_id`: the intent that declined attempts left behind. Until it is closed it could be charged."""
+
+    terms: Terms
+    payment_intent_id: str | None = None
+    status: Literal["cancelled"] = "cancelled"
+
+
+@dataclass(frozen=True)
+class Expired:
+    """`payment_intent_id`: as for Cancelled."""
+
+    terms: Terms
+    payment_intent_id: str | None = None
+    status: Literal["expired"] = "expired"
+
+
+Reservation = Active | Paying | Purchased | Refunding | Refunded | Cancelled | Expired
+"""None stands for a reservation that was never placed."""

@@ -1,0 +1,230 @@
+"""What the adapter sends and what it makes of answers, byte by byte, without a provider."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import pytest
+
+from shop_cli.payment_provider.testing import ProviderProcess
+from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
+from shop_command.adapters.system import SecretUnavailableError
+from shop_command.ports import (
+    Canceled,
+    Captured,
+    Declined,
+    PaymentGateway,
+    Processing,
+    Returned,
+    Unconfirmed,
+    Unknown,
+)
+from shop_shared.values import Money
+
+AMOUNT = Money(amount_minor=1_999, currency="EUR")
+KEY = "sk_test_local"
+
+
+def everything(gateway: PaymentGateway) -> list[object]:
+    return [
+        gateway.create("reservation", 1, AMOUNT),
+        gateway.confirm("pi_1", "reservation", 2, "pm_card_visa"),
+        gateway.retrieve("pi_1"),
+        gateway.cancel("pi_1"),
+        gateway.refund("pi_1", "reservation"),
+    ]
+
+
+def test_a_wrong_api_key_proves_nothing_about_money(provider: ProviderProcess) -> None:
+    assert all(isinstance(outcome, Unknown) for outcome in everything(StripeGateway(provider.url, lambda: "sk_x")))
+
+
+def test_no_connection_is_unknown() -> None:
+    assert all(isinstance(outcome, Unknown) for outcome in everything(StripeGateway("http://127.0.0.1:1", lambda: KEY)))
+
+
+def test_an_api_key_that_cannot_be_read_is_unknown_and_nothing_is_sent() -> None:
+    def unreadable() -> str:
+        raise SecretUnavailableError("payment-api-key")
+
+    outcomes = everything(StripeGateway("http://127.0.0.1:1", unreadable))
+    assert outcomes == [Unknown("SecretUnavailableError")] * 5
+
+
+class Scripted(http.server.BaseHTTPRequestHandler):
+    answers: ClassVar[list[tuple[int, bytes]]] = []
+    """One after the other, and the last one for ever."""
+    seen: ClassVar[list[Any]] = []
+    cut: ClassVar[int] = 0
+    """So many requests are read, and then the connection is closed without an answer."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append((f"{self.command} {self.path}", dict(self.headers), body.decode()))
+        if Scripted.cut:
+            Scripted.cut -= 1
+            return
+        status, answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST  # noqa: N815 - the name that the server calls
+
+    def log_message(self, *_: object) -> None:
+        """Not to the tests' output."""
+
+
+Answering = Callable[..., StripeGateway]
+
+
+@pytest.fixture
+def scripted() -> Iterator[Answering]:
+    Scripted.seen.clear()
+    Scripted.cut = 0
+    with _serving() as url:
+
+        def answering(*answers: tuple[int, Any]) -> StripeGateway:
+            Scripted.answers = [
+                (status, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+                for status, answer in answers
+            ]
+            return StripeGateway(url, lambda: KEY)
+
+        yield answering
+
+
+@contextmanager
+def _serving() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
+    return 400, {"error": {"type": "invalid_request_error", "code": code, **more}}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (500, {"error": {"type": "api_error"}}),
+        (500, {"id": "pi_1", "status": "succeeded"}),
+        (502, b"<html>Bad gateway</html>"),
+        (429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}),
+        (409, {"error": {"type": "invalid_request_error", "code": "idempotency_key_in_use"}}),
+        (401, {"error": {"type": "invalid_request_error"}}),
+        (404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}),
+        (307, b""),
+        (200, b""),
+        (200, b"[]"),
+        (200, b"\xff"),
+        (200, {"status": "something_new"}),
+        (200, {"id": 1, "status": "requires_capture"}),
+        (200, {"data": []}),
+        (200, {"data": [{"id": "re_1", "status": "pending"}, {"id": "re_2", "status": "failed"}]}),
+        (200, {"data": ["re_1", {"status": "succeeded"}]}),
+        (400, {"error": {"type": "idempotency_error"}}),
+        (402, b"not JSON"),
+    ],
+)
+def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer: Any) -> None:
+    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 5
+
+
+def test_a_connection_that_turns_out_to_be_dead_is_replaced_once(scripted: Answering) -> None:
+    gateway = scripted((200, {"id": "pi_1", "status": "succeeded"}))
+    Scripted.cut = 1
+    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Captured()
+    assert [seen[1]["Idempotency-Key"] for seen in Scripted.seen] == ["reservation:confirm:1"] * 2
+    Scripted.cut = SENDS_MAX
+    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Unknown("ProtocolError")
+    assert len(Scripted.seen) == 2 + SENDS_MAX
+
+
+def test_a_card_that_wants_its_owner_to_be_asked_is_declined(scripted: Answering) -> None:
+    gateway = scripted((200, {"id": "pi_1", "status": "requires_action"}))
+    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Declined("authentication_required")
+    assert gateway.retrieve("pi_1") == Unconfirmed()
+
+
+def test_a_decline_on_record_is_not_taken_for_the_current_attempts(scripted: Answering) -> None:
+    error = {"type": "card_error", "code": "card_declined", "decline_code": "lost_card"}
+    for status in ("requires_payment_method", "requires_confirmation"):
+        gateway = scripted((200, {"id": "pi_1", "status": status, "last_payment_error": error}))
+        assert gateway.retrieve("pi_1") == Unconfirmed()
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("succeeded", Captured()), ("canceled", Canceled()), ("processing", Processing())]
+)
+def test_an_ended_intent_says_so_in_every_answer(scripted: Answering, status: str, outcome: object) -> None:
+    intent = {"id": "pi_1", "status": status}
+    refused = refusal("payment_intent_unexpected_state", payment_intent=intent)
+    for answers in ([(200, intent)], [refused, (200, intent)]):
+        assert scripted(*answers).confirm("pi_1", "reservation", 1, "pm_card_visa") == outcome
+        assert scripted(*answers).cancel("pi_1") == outcome
+    assert scripted((200, intent)).retrieve("pi_1") == outcome
+
+
+@pytest.mark.parametrize("told", [{}, {"payment_intent": {"id": "pi_1", "status": "processing"}}])
+def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: Answering, told: Any) -> None:
+    refused = refusal("payment_intent_unexpected_state", **told)
+    for intent, outcome in (
+        ({"status": "succeeded"}, Captured()),
+        ({"status": "canceled"}, Canceled()),
+        ({"status": "processing"}, Processing()),
+        (
+            {"status": "requires_payment_method"},
+            Unknown("HTTP 400 invalid_request_error payment_intent_unexpected_state"),
+        ),
+    ):
+        assert scripted(refused, (200, intent)).confirm("pi_1", "reservation", 1, "pm_card_visa") == outcome
+        assert scripted(refused, (200, intent)).cancel("pi_1") == outcome
+    assert isinstance(scripted(refused).cancel("pi_1"), Unknown)
+
+
+@pytest.mark.parametrize(
+    "first", [refusal("charge_already_refunded"), (200, {"id": "re_1", "status": "pending"})], ids=["again", "pending"]
+)
+def test_the_list_tells_the_refund_that_an_answer_does_not(scripted: Answering, first: tuple[int, Any]) -> None:
+    done = {"id": "re_1", "status": "succeeded"}
+    listed = {"object": "list", "data": [{"id": "re_0", "status": "failed"}, done]}
+    assert scripted(first, (200, listed)).refund("pi_1", "reservation") == Returned("re_1")
+    assert [seen[0] for seen in Scripted.seen] == ["POST /v1/refunds", "GET /v1/refunds?payment_intent=pi_1"]
+    for unhelpful in ((200, {"data": [{"id": "re_1", "status": "pending"}]}), (500, {"data": [done]}), (200, {})):
+        assert isinstance(scripted(first, unhelpful).refund("pi_1", "reservation"), Unknown)
+
+
+def test_a_long_code_is_cut_to_what_an_event_holds(scripted: Answering) -> None:
+    declined = scripted((402, {"error": {"type": "card_error", "code": "x" * 500, "decline_code": "y" * 500}}))
+    outcome = declined.confirm("pi_1", "reservation", 1, "pm_card_visa")
+    assert outcome == Declined("x" * 100, "y" * 100)
+
+
+def test_requests_are_in_stripes_format(scripted: Answering) -> None:
+    everything(scripted((500, {})))
+    reservation = "metadata%5Breservation_id%5D=reservation"
+    create = f"amount=1999&currency=eur&payment_method_types%5B%5D=card&{reservation}"
+    sent = [(path, headers.get("Idempotency-Key"), body) for path, headers, body in Scripted.seen]
+    assert sent == [
+        ("POST /v1/payment_intents", "reservation:create:1", create),
+        ("POST /v1/payment_intents/pi_1/confirm", "reservation:confirm:2", "payment_method=pm_card_visa"),
+        ("GET /v1/payment_intents/pi_1", None, ""),
+        ("POST /v1/payment_intents/pi_1/cancel", None, ""),
+        ("POST /v1/refunds", "pi_1:refund", f"payment_intent=pi_1&{reservation}"),
+    ]
+    for _, headers, body in Scripted.seen:
+        assert headers["Authorization"] == f"Bearer {KEY}"
+        assert headers["Stripe-Version"] == API_VERSION
+        assert headers.get("Content-Type") == ("application/x-www-form-urlencoded" if body else None)

@@ -1,0 +1,173 @@
+"""An administrator's commands as their callers see them, over fakes."""
+
+from collections.abc import Collection, Mapping
+
+import pytest
+
+from shop_command.application.products import REDISTRIBUTION_ROUNDS_MAX
+from shop_command.domain.stock import Bucket
+from shop_command.ports import Level, StockShortError
+from shop_command.testing import Shop
+from shop_command.testing.fakes import Counters
+from shop_command.testing.shop import Answer, raising, slug
+
+
+def test_a_product_is_listed(shop: Shop) -> None:
+    answer = shop.list_product(buckets=3)
+    assert answer.status == 201
+    assert answer.headers["Location"] == "/products/MUG"
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.body == {
+        "sku": "MUG",
+        "name": "Product MUG",
+        "description": "",
+        "price": {"amount_minor": 500, "currency": "EUR"},
+        "stock_buckets": 3,
+        "stream_id": "product-MUG",
+        "stream_version": 1,
+    }
+
+
+def test_a_product_has_one_bucket_unless_told_otherwise(shop: Shop) -> None:
+    body = {"sku": "CUP", "name": "Cup", "description": "", "price": {"amount_minor": 1, "currency": "EUR"}}
+    assert shop.post("/products", body, groups="[admin staff]").body["stock_buckets"] == 1
+
+
+def test_stock_is_received_into_all_buckets(shop: Shop) -> None:
+    shop.list_product(buckets=3)
+    answer = shop.receive(quantity=10)
+    assert answer.status == 201
+    assert answer.headers["Location"] == "/products/MUG"
+    assert answer.body == {"sku": "MUG", "quantity": 10, "stream_id": "product-MUG", "stream_version": 2}
+    assert sorted(counters.available for counters in shop.store.buckets.values()) == [3, 3, 4]
+
+
+def test_a_product_is_repriced_and_reservations_keep_the_price_that_they_were_made_at(stocked: Shop) -> None:
+    first = stocked.reserve(key="before")
+    answer = stocked.reprice(price_minor=700)
+    assert answer.status == 201
+    assert answer.headers["Location"] == "/products/MUG"
+    price = {"amount_minor": 700, "currency": "EUR"}
+    assert answer.body == {"sku": "MUG", "price": price, "stream_id": "product-MUG", "stream_version": 3}
+    assert stocked.reserve(key="after").body["total"]["amount_minor"] == 1_400
+    purchased = stocked.purchase(first.body["reservation_id"])
+    assert purchased.body["total"]["amount_minor"] == 1_000
+
+
+def test_a_retired_product_is_not_sold_any_more_but_what_is_held_of_it_is(stocked: Shop) -> None:
+    reserved = stocked.reserve(key="before").body["reservation_id"]
+    answer = stocked.retire()
+    assert answer.status == 200
+    assert answer.body == {"sku": "MUG", "status": "retired", "stream_id": "product-MUG", "stream_version": 3}
+    assert slug(stocked.reserve(key="after")) == "unknown-product"
+    assert slug(stocked.retire(key="again")) == "product-retired"
+    assert stocked.purchase(reserved).status == 201
+    assert stocked.totals() == Counters(8, 0, 2)
+
+
+def available(shop: Shop) -> list[int]:
+    buckets = {bucket.number: counters.available for bucket, counters in shop.store.buckets.items()}
+    return [buckets.get(number, 0) for number in range(max(buckets) + 1)]
+
+
+def test_stock_is_redistributed_over_more_buckets_and_fewer(stocked: Shop) -> None:
+    answer = stocked.redistribute(buckets=5)
+    assert answer.status == 201
+    assert answer.headers["Location"] == "/products/MUG"
+    position = {"stream_id": "product-MUG", "stream_version": 3}
+    assert answer.body == {"sku": "MUG", "stock_buckets": 5, "moved": 4, **position}
+    assert available(stocked) == [2, 2, 2, 2, 2]
+    assert stocked.redistribute(buckets=1, key="fewer").body["moved"] == 8
+    assert available(stocked) == [10, 0, 0, 0, 0]
+    stocked.receive(quantity=5, key="more")
+    assert available(stocked) == [15, 0, 0, 0, 0]
+
+
+def test_stock_that_is_returned_to_a_bucket_out_of_use_is_still_sold(stocked: Shop) -> None:
+    stocked.redistribute(buckets=5)
+    held = [stocked.reserve(("MUG", 2), key=f"held-{n}") for n in range(5)]
+    assert all(answer.status == 201 for answer in held)
+    stocked.redistribute(buckets=1, key="fewer")
+    stocked.store.buckets = {bucket: Counters(2, 0, 0, 9) for bucket in stocked.store.buckets}
+    assert stocked.reserve(("MUG", 10), key="all").status == 201
+    assert stocked.totals() == Counters(0, 10, 0)
+
+
+@pytest.mark.parametrize("buckets", [1, 8, 64])
+def test_customers_who_are_quicker_make_a_redistribution_move_less_and_never_fail(shop: Shop, buckets: int) -> None:
+    shop.list_product(buckets=8)
+    shop.receive(quantity=200)
+    levels, sold = shop.store.levels, list[Answer]()
+
+    def overtaken(read: Collection[Bucket]) -> Mapping[Bucket, Level]:
+        found = levels(read)
+        shop.store.levels = levels  # type: ignore[method-assign]
+        sold.append(shop.reserve(("MUG", 8), key=f"sold-{len(sold)}"))
+        if len(sold) < 4:
+            shop.store.levels = overtaken  # type: ignore[method-assign,assignment]
+        return found
+
+    shop.store.levels = overtaken  # type: ignore[method-assign,assignment]
+    assert shop.redistribute(buckets=buckets).status == 201
+    assert all(answer.status == 201 for answer in sold)
+    assert shop.totals() == Counters(200 - 8 * len(sold), 8 * len(sold), 0)
+    assert len(sold) == (1 if buckets == 8 else 2)  # half as much is left in every bucket
+
+
+def test_a_redistribution_that_never_is_quick_enough_is_given_up(shop: Shop) -> None:
+    shop.list_product()
+    shop.receive(quantity=1_000)
+    before = shop.store.buckets.copy()
+    shop.store.before_commit += [raising(StockShortError((Bucket("MUG", 0),)))] * REDISTRIBUTION_ROUNDS_MAX
+    answer = shop.redistribute()
+    assert (answer.status, slug(answer), answer.headers["Retry-After"]) == (503, "try-again", "2")
+    assert shop.store.buckets == before
+    assert shop.redistribute().status == 201
+
+
+@pytest.mark.parametrize("command", ["list_product", "receive", "reprice", "redistribute", "retire"])
+def test_a_repeated_product_command_gets_the_same_answer_and_no_second_effect(shop: Shop, command: str) -> None:
+    shop.list_product()
+    first = getattr(shop, command)()
+    shop.receive(key="another")
+    before = shop.contents()
+    assert getattr(shop, command)() == first
+    assert shop.contents() == before
+
+
+def test_the_same_key_with_another_product_or_quantity_is_refused(shop: Shop) -> None:
+    shop.list_product()
+    shop.receive()
+    before = shop.contents()
+    assert slug(shop.receive(quantity=11)) == "idempotency-key-reused"
+    body = {"sku": "CUP", "name": "Cup", "description": "", "price": {"amount_minor": 1, "currency": "EUR"}}
+    assert slug(shop.post("/products", body, groups="[admin]", key="list-MUG")) == "idempotency-key-reused"
+    assert shop.contents() == before
+
+
+def test_two_equal_product_commands_at_once_have_one_effect_and_the_same_answer(shop: Shop) -> None:
+    shop.list_product()
+    answers: list[Answer] = []
+    shop.store.before_commit.append(lambda: answers.append(shop.receive()))
+    answers.append(shop.receive())
+    assert answers[0] == answers[1]
+    assert shop.totals() == Counters(10, 0, 0)
+
+
+def test_a_product_command_that_another_one_overtook_decides_again(shop: Shop) -> None:
+    shop.list_product()
+    shop.store.before_commit.append(lambda: shop.receive(key="first"))
+    assert shop.receive(key="second").body["stream_version"] == 3
+    assert shop.totals() == Counters(20, 0, 0)
+
+
+def test_a_key_is_the_callers_own_and_the_routes_own(stocked: Shop) -> None:
+    for subject in ("customer-1", "customer-2"):
+        assert stocked.reserve(key="receive", subject=subject).status == 201
+    reservation = stocked.reserve(key="same").body["reservation_id"]
+    assert stocked.purchase(reservation, key="same").status == 201
+    assert stocked.receive(key="list-MUG").status == 201
+    other = {"quantity": 1}
+    answer = stocked.post("/products/{sku}/stock", other, groups="[admin]", subject="b", key="receive", sku="MUG")
+    assert answer.status == 201

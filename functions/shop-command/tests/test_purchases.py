@@ -1,0 +1,244 @@
+"""Purchases as customers see them, over fakes: answers, effects, repeats and races."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shop_command.ports import ContentionError, Created, Refused, StoreUnavailableError, Unknown
+from shop_command.testing import Shop
+from shop_command.testing.fakes import Counters
+from shop_command.testing.shop import Answer, raising, slug
+from shop_shared.values import Money
+
+
+def test_a_purchase_ends_the_reservation(stocked: Shop, reserved: str) -> None:
+    answer = stocked.purchase(reserved)
+    assert answer.status == 201
+    assert answer.headers["Location"] == f"/purchases/{reserved}"
+    assert answer.body == {
+        "purchase_id": reserved,
+        "reservation_id": reserved,
+        "status": "purchased",
+        "total": {"amount_minor": 1000, "currency": "EUR"},
+        "payment_intent_id": "pi_1",
+        "stream_id": f"reservation-{reserved}",
+        "stream_version": 3,
+    }
+    assert stocked.totals() == Counters(8, 0, 2)
+    assert stocked.gateway.intents["pi_1"].amount == Money(amount_minor=1000, currency="EUR")
+    assert f"reservation-{reserved}" not in stocked.store.due_states
+
+
+def test_the_payment_is_recorded_before_it_is_confirmed(stocked: Shop, reserved: str) -> None:
+    stocked.gateway.unreachable.add("confirm")
+    assert stocked.purchase(reserved).status == 202
+    requested = stocked.store.events(f"reservation-{reserved}")[-1]
+    assert requested.type == "shop.payment.requested.v1"
+    assert stocked.store.due_states[f"reservation-{reserved}"] > stocked.clock.now()
+
+
+def test_a_declined_card_leaves_the_reservation_to_another_card(stocked: Shop, reserved: str) -> None:
+    answer = stocked.purchase(reserved, "pm_card_visa_chargeDeclinedInsufficientFunds", key="first")
+    assert (answer.status, slug(answer)) == (402, "card-declined")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.body["decline_code"] == "insufficient_funds"
+    assert answer.body["code"] == "card_declined"
+    assert answer.body["stream_id"] == f"reservation-{reserved}"
+    assert answer.body["stream_version"] == 3
+    assert stocked.totals() == Counters(8, 2, 0)
+    second = stocked.purchase(reserved, key="second")
+    assert second.status == 201
+    assert second.body["payment_intent_id"] == answer.body["payment_intent_id"]
+    assert second.body["stream_version"] == 5
+
+
+def test_a_payment_method_that_does_not_exist_is_a_decline_and_not_a_reservation_that_is_stuck(
+    stocked: Shop, reserved: str
+) -> None:
+    answer = stocked.purchase(reserved, "pm_none", key="first")
+    assert (answer.status, answer.body["decline_code"]) == (402, "resource_missing")
+    assert stocked.purchase(reserved, key="second").status == 201
+
+
+@pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_visa_chargeDeclined"])
+def test_a_repeated_purchase_gets_the_same_answer_for_ever(stocked: Shop, reserved: str, card: str) -> None:
+    first = stocked.purchase(reserved, card, key="first")
+    stocked.purchase(reserved, "pm_card_mastercard", key="second")
+    stocked.clock.advance(30 * 24 * 3600)
+    before, calls = stocked.contents(), list(stocked.gateway.calls)
+    assert stocked.purchase(reserved, card, key="first") == first
+    assert stocked.contents() == before
+    assert stocked.gateway.calls == calls
+
+
+def test_the_same_key_with_another_card_or_reservation_is_refused(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved)
+    other = stocked.reserve(key="another").body["reservation_id"]
+    before, calls = stocked.contents(), list(stocked.gateway.calls)
+    for reservation, card in ((reserved, "pm_card_mastercard"), (other, "pm_card_visa")):
+        answer = stocked.purchase(reservation, card)
+        assert (answer.status, slug(answer)) == (422, "idempotency-key-reused")
+    assert stocked.contents() == before
+    assert stocked.gateway.calls == calls
+
+
+def test_a_purchased_reservation_is_not_purchased_again(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved)
+    before = stocked.contents()
+    answer = stocked.purchase(reserved, key="again")
+    assert (answer.status, slug(answer)) == (409, "already-purchased")
+    assert stocked.contents() == before
+
+
+def test_a_purchase_that_comes_too_late_records_that_the_reservation_has_expired(stocked: Shop, reserved: str) -> None:
+    stocked.clock.advance(900)
+    for key in ("first", "second"):
+        answer = stocked.purchase(reserved, key=key)
+        assert (answer.status, slug(answer)) == (409, "reservation-expired")
+    assert [event.type for event in stocked.store.events(f"reservation-{reserved}")[1:]] == [
+        "shop.reservation.expired.v1"
+    ]
+    assert stocked.totals() == Counters(10, 0, 0)
+    assert stocked.gateway.calls == []
+
+
+def test_a_reservation_that_expires_while_the_intent_is_made_is_not_purchased(stocked: Shop, reserved: str) -> None:
+    create = stocked.gateway.create
+
+    def slow(reservation_id: str, attempt: int, amount: Money) -> Created | Refused | Unknown:
+        stocked.clock.advance(900)
+        return create(reservation_id, attempt, amount)
+
+    stocked.gateway.create = slow  # type: ignore[method-assign]
+    before = stocked.contents()
+    assert slug(stocked.purchase(reserved)) == "reservation-expired"
+    assert stocked.contents() == before
+    assert "confirm" not in stocked.gateway.calls
+
+
+def test_a_provider_that_cannot_be_reached_before_money_moves_changes_nothing(stocked: Shop, reserved: str) -> None:
+    stocked.gateway.unreachable.add("create")
+    before = stocked.contents()
+    answer = stocked.purchase(reserved)
+    assert (answer.status, slug(answer)) == (503, "payment-unavailable")
+    assert answer.headers["Retry-After"] == "2"
+    assert stocked.contents() == before
+    stocked.gateway.unreachable.clear()
+    assert stocked.purchase(reserved).status == 201
+
+
+def test_too_many_cards(stocked: Shop, reserved: str) -> None:
+    for n in range(10):
+        assert stocked.purchase(reserved, "pm_card_visa_chargeDeclined", key=f"card-{n}").status == 402
+    before = stocked.contents()
+    assert slug(stocked.purchase(reserved, key="card-11")) == "too-many-attempts"
+    assert stocked.contents() == before
+
+
+def check_pending(answer: Answer, reserved: str) -> None:
+    assert answer.status == 202
+    assert answer.headers["Location"] == f"/reservations/{reserved}"
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.body == {
+        "reservation_id": reserved,
+        "status": "paying",
+        "total": {"amount_minor": 1000, "currency": "EUR"},
+        "payment_intent_id": "pi_1",
+        "stream_id": f"reservation-{reserved}",
+        "stream_version": 2,
+    }
+
+
+def test_an_unknown_outcome_is_settled_by_a_repeat(stocked: Shop, reserved: str) -> None:
+    check_pending(stocked.purchase(reserved, "pm_card_error_after_charge"), reserved)
+    assert stocked.totals() == Counters(8, 2, 0)
+    stocked.clock.advance(3_600)
+    assert stocked.purchase(reserved, "pm_card_error_after_charge").status == 201
+    assert stocked.totals() == Counters(8, 0, 2)
+    assert stocked.gateway.with_status("captured") == ["pi_1"]
+
+
+@pytest.mark.parametrize(("card", "status"), [("pm_card_visa", 201), ("pm_card_visa_chargeDeclined", 402)])
+def test_a_confirmation_that_never_arrived_is_repeated(stocked: Shop, reserved: str, card: str, status: int) -> None:
+    stocked.gateway.unreachable.add("confirm")
+    check_pending(stocked.purchase(reserved, card), reserved)
+    stocked.gateway.unreachable.clear()
+    answer = stocked.purchase(reserved, card)
+    assert answer.status == status
+    assert answer.body["stream_version"] == 3
+
+
+def test_what_stays_unknown_stays_pending(stocked: Shop, reserved: str) -> None:
+    check_pending(stocked.purchase(reserved, "pm_card_error_before_charge"), reserved)
+    check_pending(stocked.purchase(reserved, "pm_card_error_before_charge"), reserved)
+    stocked.gateway.unreachable.add("retrieve")
+    check_pending(stocked.purchase(reserved, "pm_card_error_before_charge"), reserved)
+
+
+def test_while_one_request_pays_another_has_to_wait(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, "pm_card_error_after_charge", key="first")
+    calls = list(stocked.gateway.calls)
+    check_pending(stocked.purchase(reserved, key="second"), reserved)
+    assert stocked.gateway.calls == calls
+
+
+def test_of_two_purchases_at_once_one_pays(stocked: Shop, reserved: str) -> None:
+    answers: list[Answer] = []
+    stocked.store.before_commit.append(lambda: answers.append(stocked.purchase(reserved, key="first")))
+    answers.append(stocked.purchase(reserved, "pm_card_mastercard", key="second"))
+    assert [answer.status for answer in answers] == [201, 409]
+    assert stocked.gateway.calls.count("confirm") == 1
+
+
+def test_two_equal_purchases_at_once_pay_once_and_get_the_same_answer(stocked: Shop, reserved: str) -> None:
+    answers: list[Answer] = []
+    stocked.store.before_commit.append(lambda: answers.append(stocked.purchase(reserved)))
+    answers.append(stocked.purchase(reserved))
+    assert answers[0] == answers[1]
+    assert answers[0].status == 201
+
+
+@pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_visa_chargeDeclined"])
+def test_a_repeat_that_records_the_outcome_first_gives_both_the_same_answer(
+    stocked: Shop, reserved: str, card: str
+) -> None:
+    answers: list[Answer] = []
+    stocked.store.before_commit += [lambda: None, lambda: answers.append(stocked.purchase(reserved, card))]
+    answers.append(stocked.purchase(reserved, card))
+    assert answers[0] == answers[1]
+    assert len(stocked.store.events(f"reservation-{reserved}")) == 3
+
+
+@pytest.mark.parametrize("error", [ContentionError(), StoreUnavailableError()])
+def test_an_outcome_that_cannot_be_recorded_is_pending_and_a_repeat_records_it(
+    stocked: Shop, reserved: str, error: Exception
+) -> None:
+    stocked.store.before_commit += [lambda: None, raising(error)]
+    check_pending(stocked.purchase(reserved), reserved)
+    assert stocked.purchase(reserved).status == 201
+
+
+@pytest.mark.parametrize("error", [ContentionError(), StoreUnavailableError()])
+def test_a_store_that_gives_up_asks_for_a_repeat(stocked: Shop, reserved: str, error: Exception) -> None:
+    commands: list[Callable[[], Answer]] = [
+        lambda: stocked.reserve(key="new"),
+        stocked.receive,
+        lambda: stocked.purchase(reserved),
+    ]
+    for command in commands:
+        stocked.store.before_commit.append(raising(error))
+        stocked.store.key_uses.clear()
+        before = stocked.contents().partition("before_commit")[0]
+        answer = command()
+        assert (answer.status, slug(answer)) == (503, "try-again")
+        assert answer.headers["Retry-After"] == "2"
+        assert stocked.contents().partition("before_commit")[0] == before
+        assert command().status == 201
+
+
+def test_a_refused_amount(stocked: Shop, reserved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stocked.gateway, "create", lambda *_: Refused("amount_too_small"))
+    before = stocked.contents()
+    answer = stocked.purchase(reserved)
+    assert (answer.status, slug(answer), answer.body["code"]) == (422, "payment-refused", "amount_too_small")
+    assert stocked.contents() == before

@@ -1,0 +1,68 @@
+"""The schedule's function: its answer, its log and its metrics."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shop_command.handlers import sweep
+from shop_command.testing import Shop
+from shop_command.testing.shop import LambdaContext, raising
+
+
+class SweepContext(LambdaContext):
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+@pytest.fixture(autouse=True)
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Shop")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "shop-command")
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_it_answers_with_what_it_has_paid(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, "pm_card_error_after_charge")
+    stocked.reserve(("MUG", 1), key="other")
+    stocked.clock.advance(900)
+    answer = sweep.handler({}, SweepContext())
+    assert answer == {
+        "due": 2,
+        "published": 0,
+        "expired": 1,
+        "settled": 1,
+        "refunded": 0,
+        "left": 0,
+        "failed": 0,
+    }
+
+
+def test_ages_and_count_are_metrics(stocked: Shop, reserved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    stocked.publisher.fails = lambda _: True
+    stocked.purchase(reserved, "pm_card_error_after_charge")
+    stocked.clock.advance(75)
+    capsys.readouterr()
+    sweep.handler({}, SweepContext())
+    [metrics] = [line for line in lines(capsys) if "_aws" in line]
+    assert metrics["OldestUnpublishedSeconds"] == [75.0]
+    assert metrics["OldestUnsettledSeconds"] == [75.0]
+    assert metrics["DueCount"] == [2.0]
+    [directive] = metrics["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], metrics["service"]) == ("Shop", "shop-command")
+
+
+def test_what_fails_is_logged_with_its_stream_and_fails_nothing(
+    stocked: Shop, reserved: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stocked.clock.advance(900)
+    stocked.store.before_commit.append(raising(RuntimeError("a bug")))
+    assert sweep.handler({}, SweepContext())["failed"] == 1
+    [error] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert vars(error)["stream_id"] == f"reservation-{reserved}"
+    assert error.exc_info is not None
+    assert isinstance(error.exc_info[1], RuntimeError)
+    assert [vars(record)["failed"] for record in caplog.records if record.message == "sweep"] == [1]
