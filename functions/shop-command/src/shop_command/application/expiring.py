@@ -23,8 +23,11 @@ def owned(journal: Journal, request: Request, reservation_id: str) -> Snapshot[R
 
 
 def in_time(journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> datetime:
-    """The present, in which it is not over yet; raises as `owned`. To be asked at each decision: it may be over by then,
-    and somebody else may have been first, of whom only the attempt to record it tells."""
+    """The present, in which its time is not over; raises as `owned`.
+
+    To be asked at each decision. Where the time ran out since it was loaded, somebody else may have ended it before:
+    only the attempt to record the expiry tells.
+    """
     now = journal.now()
     if reservation.is_overdue(loaded.state, now):
         expire(journal, request, reservation_id, loaded)
