@@ -20,7 +20,7 @@ from shop_simulation.read_model import InMemoryReadModel
 
 MIGRATIONS = Path(__file__).parents[2] / "functions/shop-dispatch/migrations"
 COLUMNS = {
-    "product": "sku, version, name, description, price_minor, currency, status, listed_at",
+    "product": "sku, version, name, description, price_minor, currency, status, listed_at, category",
     "reservation": "reservation_id, version, status, customer_id, lines, total_minor, currency, placed_at, expires_at, "
     "payment_intent_id, purchased_at",
     "stock": "sku, received, held, sold",

@@ -22,8 +22,9 @@ PURE: Final = frozenset(
         ("EventStore", "states"),
         ("EventStore", "events"),
         ("EventStore", "key_use"),
-        ("EventStore", "available"),
+        ("EventStore", "levels"),
         ("EventStore", "due"),
+        ("EventStore", "unpublished"),
         ("PaymentGateway", "retrieve"),
         ("Clock", "now"),
         ("EventIds", "next"),
@@ -34,6 +35,7 @@ PURE: Final = frozenset(
 )
 """They change nothing, so a crash before, a crash after, and a lost answer leave the same world."""
 
+_READ_ONE_BY_ONE: Final = frozenset({("EventStore", "states"), ("EventStore", "levels")})
 _READ_ONLY_REPEATS: Final = frozenset({"crash-before", "crash-after", "lost"})
 
 
@@ -110,7 +112,8 @@ _OF_PORT: Final[Mapping[str, Mapping[str, Effect]]] = {
     "TraceHeader": {},
 }
 _OF_METHOD: Final[Mapping[tuple[str, str], Mapping[str, Effect]]] = {
-    ("EventStore", "mark_published"): {"error": _instead(lambda: None)},  # it never raises
+    ("EventStore", "mark_published"): {"error": _instead(lambda: None)},  # these never raise
+    ("EventStore", "mark_settled"): {"error": _instead(lambda: None)},
 }
 
 
@@ -167,24 +170,37 @@ def of_port(port: str, method: str) -> frozenset[str]:
         kinds.add("late")
     if port == "Delivery":
         kinds.add("newer")
+    if (port, method) == ("EventStore", "due"):
+        kinds.add("old")
     if port in ("Clock", "PaymentGateway"):
         kinds |= set(JUMPS)
     return frozenset(kinds)
 
 
 class Faults:
-    """The faults of one world. `jump` moves its clock; `delay` makes the provider act on the next call only later."""
+    """The faults of one world. `jump` moves its clock; `delay` makes the provider act on the next call only later;
+    `show_old` makes the next page of what is due show what is done already, too."""
 
-    def __init__(self, jump: Callable[[timedelta], None], delay: Callable[[int], None], *, thorough: bool) -> None:
+    def __init__(
+        self,
+        jump: Callable[[timedelta], None],
+        delay: Callable[[int], None],
+        show_old: Callable[[], None],
+        *,
+        thorough: bool,
+    ) -> None:
         """`thorough`: also those that lead to the same world as another one, which only has to be tried once."""
         self._jump = jump
         self._delay = delay
         self._thorough = thorough
         self._jumps: dict[str, Effect] = {name: self._after(time) for name, time in JUMPS.items()}
+        self._old = _first(show_old)
         self._late: dict[str, Effect] = {f"late:{calls}": self._later(calls) for calls in (0, 1)}
 
-    def __call__(self, process: Process, call: Call, args: tuple[Any, ...]) -> Mapping[str, Effect]:
+    def __call__(self, process: Process, call: Call, args: tuple[Any, ...], perform: Perform) -> Mapping[str, Effect]:
         name = call.port, call.method
+        if name == ("EventStore", "due") and not self._thorough and not perform(*args).items:
+            return {}  # nothing to be missed or overtaken, and eight shards of it in each sweep
         faults = {**_CRASHES, **_OF_METHOD.get(name, _OF_PORT[call.port])}
         if call.port == "PaymentGateway" and name not in PURE:
             faults |= self._late
@@ -195,16 +211,23 @@ class Faults:
             faults |= {f"part:{kept}": _part(kept, _PARTIAL[name]) for kept in subsets(args[0])}
         if name == ("Delivery", "batch") and call.process == "project":
             faults |= {f"newer:{index}": _newer(index) for index in range(len(args[0]))}
-        faults |= self._jumps_at(call.port)
+        if name == ("EventStore", "due"):
+            faults["old"] = self._old
+        faults |= self._jumps_at(call)
         if call.port in ("EventStore", "PaymentGateway"):
-            faults |= {f"meanwhile:{step}": _after_other(run) for step, run in process.meanwhile.items()}
+            faults |= {f"meanwhile:{step}": _first(run) for step, run in process.meanwhile.items()}
+        if name in _READ_ONE_BY_ONE and len(args[0]) > 1:
+            faults |= {f"amid:{step}": _amid(run) for step, run in process.meanwhile.items()}
         return faults
 
-    def _jumps_at(self, port: str) -> Mapping[str, Effect]:
+    def _jumps_at(self, call: Call) -> Mapping[str, Effect]:
+        port = call.port
         if port not in ("Clock", "PaymentGateway"):
             return {}
         if self._thorough:
             return self._jumps
+        if call.process == "sweep" and port == "Clock":
+            return {}  # it would have no time left, which is a crash between two items
         # Elsewhere nobody asks what time it is, and the provider minds no less than a day.
         only = "jump-expiry" if port == "Clock" else "jump-day"
         return {only: self._jumps[only]}
@@ -224,9 +247,21 @@ class Faults:
         return effect
 
 
-def _after_other(run: Callable[[], None]) -> Effect:
+def _first(run: Callable[[], None]) -> Effect:
     def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
         run()
         return perform(*args)
+
+    return effect
+
+
+def _amid(run: Callable[[], None]) -> Effect:
+    """Items are read one by one: something happens between the first and the others."""
+
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        first, *others = args[0]
+        found = perform([first])
+        run()
+        return {**found, **perform(others)}
 
     return effect

@@ -51,7 +51,11 @@ class Charge:
     reservation_id: str
     amount: int
     currency: str
+    card: str
+    """Empty where the customer went through 3-D Secure: that is no confirmation of ours."""
     refunds: list[str] = field(default_factory=list)
+    refunded_at: datetime | None = None
+    """When the customer has it back. Until then the refund is pending."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,9 @@ class Response:
 
 @dataclass
 class Provider:
-    """`request` is urllib3's. Cards: visa, declined, error_before, error_after, slow, slow_declined, action."""
+    """`request` is urllib3's. Cards: visa, declined, error_before, error_after, slow, slow_declined, refund_slow, and
+    action, which waits for 3-D Secure.
+    """
 
     clock: FakeClock
     intents: dict[str, Intent] = field(default_factory=dict)
@@ -78,9 +84,12 @@ class Provider:
     late: list[tuple[int, str, str, str, str]] = field(default_factory=list)
     """Requests on their way: after how many others they arrive, and what they are."""
     delay: int | None = None
+    webhooks: list[bytes] = field(default_factory=list)
+    """All that were ever sent, or should have been: in which order and how often they arrive is somebody else's matter.
+    """
 
     def request(self, method: str, url: str, body: str | None, headers: Mapping[str, str], **_: Any) -> Response:
-        path, key = urlsplit(url).path, headers.get("Idempotency-Key", "")
+        path, key = url.partition(urlsplit(url).netloc)[2], headers.get("Idempotency-Key", "")
         if self.delay is not None:
             self.late.append((self.delay, method, path, body or "", key))
             self.delay = None
@@ -95,6 +104,13 @@ class Provider:
         self.late = [(0, *request) for _, *request in self.late]  # type: ignore[misc]
         self._arrive()
 
+    def authenticate(self, reservation_id: str) -> None:
+        """The customer goes through 3-D Secure in the browser, after all."""
+        for intent in self.intents.values():
+            if intent.reservation_id == reservation_id and intent.status == "requires_action":
+                intent.card = ""
+                self._decide(intent, "visa")
+
     def _arrive(self) -> None:
         arrived = [request for calls, *request in self.late if calls <= 0]
         self.late = [request for request in self.late if request[0] > 0]
@@ -107,7 +123,7 @@ class Provider:
             if intent.status == "processing" and intent.ready_at and intent.ready_at <= now:
                 self._decide(intent, intent.card.removeprefix("pm_card_slow_") or "visa")
         if not key:
-            return self._route(method, path, dict(parse_qsl(body)))
+            return self._route(method, path, body)
         inputs = f"{method} {path} {body}"
         if self.inputs.setdefault(key, inputs) != inputs:
             self.changed_inputs.append(f"{key}: {self.inputs[key]}, then {inputs}")
@@ -115,11 +131,13 @@ class Provider:
         kept = self.answers.get(key)
         if kept and now < kept[0] + KEY_LIFE:
             return kept[1]
-        answer = self._route(method, path, dict(parse_qsl(body)))
+        answer = self._route(method, path, body)
         self.answers[key] = now, answer
         return answer
 
-    def _route(self, method: str, path: str, fields: Mapping[str, str]) -> Response:
+    def _route(self, method: str, path: str, body: str) -> Response:
+        path, _, query = path.partition("?")
+        fields = dict(parse_qsl(query or body))
         match method, path.removeprefix("/v1/").split("/"):
             case "POST", ["payment_intents"]:
                 intent = Intent(
@@ -139,6 +157,10 @@ class Provider:
                 return self._cancel(self.intents[name])
             case "POST", ["refunds"]:
                 return self._refund(fields["payment_intent"])
+            case "GET", ["refunds"]:
+                charges = [charge for charge in self.charges if charge.intent_id == fields["payment_intent"]]
+                refunds = [self._refund_of(charge) for charge in charges if charge.refunds]
+                return Response(200, {"object": "list", "data": refunds, "has_more": False})
             case _:
                 raise AssertionError(f"the provider has no {method} {path}")
 
@@ -161,15 +183,18 @@ class Provider:
         if outcome == "declined":
             intent.status = "requires_payment_method"
             intent.error = {"type": "card_error", "code": "card_declined", "decline_code": "generic_decline"}
+            self._tell("payment_failed", intent)
             return _error(402, "card_error", intent, code="card_declined", decline_code="generic_decline")
         intent.status, intent.error = "succeeded", None
-        self.charges.append(Charge(intent.id, intent.reservation_id, intent.amount, intent.currency))
+        self.charges.append(Charge(intent.id, intent.reservation_id, intent.amount, intent.currency, intent.card))
+        self._tell("succeeded", intent)
         return Response(200, intent.body())
 
     def _cancel(self, intent: Intent) -> Response:
         if intent.status not in CONFIRMABLE:
             return _error(400, "invalid_request_error", intent, code="payment_intent_unexpected_state")
         intent.status = "canceled"
+        self._tell("canceled", intent)
         return Response(200, intent.body())
 
     def _refund(self, intent_id: str) -> Response:
@@ -179,10 +204,25 @@ class Provider:
         if charge.refunds:
             return _error(400, "invalid_request_error", code="charge_already_refunded")
         charge.refunds.append(f"re_{intent_id}")
-        refund = {"id": f"re_{intent_id}", "object": "refund", "amount": charge.amount, "currency": charge.currency}
-        return Response(
-            200, {**refund, "payment_intent": intent_id, "charge": f"ch_{intent_id}", "status": "succeeded"}
-        )
+        charge.refunded_at = self.clock.now() + (SLOW if charge.card == "pm_card_refund_slow" else timedelta())
+        return Response(200, self._refund_of(charge))
+
+    def _refund_of(self, charge: Charge) -> dict[str, Any]:
+        is_over = charge.refunded_at is not None and charge.refunded_at <= self.clock.now()
+        return {
+            "id": charge.refunds[0],
+            "object": "refund",
+            "amount": charge.amount,
+            "currency": charge.currency,
+            "payment_intent": charge.intent_id,
+            "charge": f"ch_{charge.intent_id}",
+            "status": "succeeded" if is_over else "pending",
+        }
+
+    def _tell(self, what: str, intent: Intent) -> None:
+        number = len(self.webhooks) + 1
+        event = {"id": f"evt_{number}", "object": "event", "type": f"payment_intent.{what}", "livemode": False}
+        self.webhooks.append(json.dumps({**event, "data": {"object": intent.body()}}).encode())
 
 
 def _error(status: int, kind: str, intent: Intent | None = None, **details: str) -> Response:

@@ -39,7 +39,7 @@ class Process:
 
     name: str
     scheduler: Scheduler
-    faults: Callable[["Process", Call, tuple[Any, ...]], Mapping[str, Effect]]
+    faults: Callable[["Process", Call, tuple[Any, ...], Perform], Mapping[str, Effect]]
     meanwhile: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     """What another process may do, from start to end, just before a call of this one."""
     dead: bool = False
@@ -48,7 +48,7 @@ class Process:
         if self.dead:
             raise Crash
         call = Call(self.name, port, method)
-        faults = self.faults(self, call, args)
+        faults = self.faults(self, call, args, perform)
         chosen = self.scheduler.choose(call, faults)
         try:
             return perform(*args) if chosen is None else faults[chosen](perform, args)

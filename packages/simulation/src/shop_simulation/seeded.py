@@ -10,17 +10,40 @@ from random import Random
 from typing import Final
 
 from shop_simulation import oracle
-from shop_simulation.explorer import Broken
+from shop_simulation.explorer import OVERTAKEN, Broken
+from shop_simulation.facts import Violation
 from shop_simulation.seam import Call, Effect
-from shop_simulation.steps import Step, deliver, known_reservation, list_product, place, purchase, receive
+from shop_simulation.steps import (
+    Step,
+    authenticate,
+    cancel,
+    deliver,
+    hear,
+    hear_lies,
+    known_reservation,
+    list_product,
+    place,
+    purchase,
+    receive,
+    redistribute,
+    refund,
+    reprice,
+    retire,
+    sweep,
+)
 from shop_simulation.workflows import settle
 from shop_simulation.world import World
 
 FAULT_RATE: Final = 0.04
 """Of each call: about every second request is hit."""
+CLOCK_FAULT_RATE: Final = 0.005
+"""Most of these are jumps, after which nothing that was reserved is left to be bought."""
 CUSTOMERS: Final = ("customer-1", "customer-2", "customer-3")
 SKUS: Final = ("MUG", "POT")
-CARDS: Final = ("visa", "visa", "declined", "slow", "slow_declined", "error_before", "error_after", "action")
+CARDS: Final = (
+    *("visa", "visa", "visa", "refund_slow"),
+    *("declined", "slow", "slow_declined", "error_before", "error_after", "action", "action"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,7 @@ class ChosenByChance:
     history: list[str]
 
     def choose(self, call: Call, faults: Mapping[str, Effect]) -> str | None:
-        if self.chance.random() >= FAULT_RATE:
+        if self.chance.random() >= (FAULT_RATE if call.port != "Clock" else CLOCK_FAULT_RATE):
             return None
         chosen = self.chance.choice(list(faults))
         self.history.append(f"    {chosen} at {call}")
@@ -51,14 +74,14 @@ class Run:
             self._run(self._next(number))
             self._judge(oracle.safety(self.world), number + 1)
         settle(self.world)
-        owed = self.world.store.due_events or self.world.store.due_states
-        self._judge([*oracle.safety(self.world), *([] if owed else oracle.liveness(self.world))], steps)
+        self._judge([*oracle.safety(self.world), *oracle.liveness(self.world)], steps)
 
     def _run(self, step: Step) -> None:
         self.history.append(f"  {step.name}")
         process = self.world.process(step.process, ChosenByChance(self.chance, self.history), thorough=True)
-        if step.process == "command" and self.asked:
-            process.meanwhile = {other.name: self._whole(other) for other in self.chance.choices(self.asked, k=2)}
+        if step.process in OVERTAKEN:
+            rivals = self.chance.choices([*self.asked[-12:], sweep()], k=2)
+            process.meanwhile = {rival.name: self._whole(rival) for rival in rivals}
         step.run(self.world, process)
         if step.process == "command":
             self.asked.append(step)
@@ -74,18 +97,24 @@ class Run:
             return list_product(
                 SKUS[number], buckets=self.chance.randint(1, 4), price_minor=self.chance.randint(1, 999)
             )
-        choices: dict[Callable[[int], Step], int] = {
+        choices: dict[Callable[[int], Step], float] = {
             self._receive: 2,
             self._place: 6,
             self._purchase: 8,
+            self._cancel: 2,
+            self._refund: 2,
+            self._authenticate: 1,
+            self._change: 1.5,
             self._repeat: 5,
             self._deliver: 4,
+            self._hear: 2,
+            self._sweep: 3,
             self._wait: 2,
         }
         return self.chance.choices(list(choices), list(choices.values()))[0](number)
 
     def _receive(self, number: int) -> Step:
-        return receive(self.chance.randint(1, 20), self.chance.choice(SKUS), name=f"receive-{number}")
+        return receive(self.chance.randint(1, 40), self.chance.choice(SKUS), name=f"receive-{number}")
 
     def _place(self, number: int) -> Step:
         self.placed.append(f"place-{number}")
@@ -94,13 +123,36 @@ class Run:
         return place(lines, name=self.placed[-1], caller=self.chance.choice(CUSTOMERS))
 
     def _purchase(self, number: int) -> Step:
-        """Now and then by somebody whose reservation it is not."""
-        known = [name for name in self.placed if known_reservation(self.world, name)]
-        if not known:
-            return self._place(number)
-        of = self.chance.choice(known[-4:])
-        caller = self.world.intents[of].caller if self.chance.random() < 0.9 else self.chance.choice(CUSTOMERS)
+        of, caller = self._about_one()
         return purchase(f"pm_card_{self.chance.choice(CARDS)}", name=f"purchase-{number}", of=of, caller=caller)
+
+    def _cancel(self, number: int) -> Step:
+        of, caller = self._about_one()
+        return cancel(name=f"cancel-{number}", of=of, caller=caller)
+
+    def _refund(self, number: int) -> Step:
+        return refund(name=f"refund-{number}", of=self._about_one()[0])
+
+    def _authenticate(self, _: int) -> Step:
+        return authenticate(self._about_one()[0])
+
+    def _about_one(self) -> tuple[str, str]:
+        """A reservation of late, and its customer; now and then somebody whose reservation it is not."""
+        known = [name for name in self.placed if known_reservation(self.world, name)]
+        of = self.chance.choice(known[-4:] or ["none yet"])
+        is_theirs = known and self.chance.random() < 0.9
+        return of, self.world.intents[of].caller if is_theirs else self.chance.choice(CUSTOMERS)
+
+    def _change(self, number: int) -> Step:
+        sku = self.chance.choice(SKUS)
+        kind = self.chance.choices(("price", "buckets", "end"), (6, 12, 1))[0]
+        match kind:
+            case "price":
+                return reprice(self.chance.randint(1, 999), sku, name=f"reprice-{number}")
+            case "buckets":
+                return redistribute(self.chance.randint(1, 6), sku, name=f"redistribute-{number}")
+            case _:
+                return retire(sku, name=f"retire-{number}")
 
     def _repeat(self, number: int) -> Step:
         return self.chance.choice(self.asked[-12:]) if self.asked else self._wait(number)
@@ -108,11 +160,17 @@ class Run:
     def _deliver(self, _: int) -> Step:
         return deliver(self.chance.choice(("project", "archive")))
 
+    def _hear(self, _: int) -> Step:
+        return self.chance.choice((hear(), hear(), hear(again=True), hear_lies()))
+
+    def _sweep(self, _: int) -> Step:
+        return sweep()
+
     def _wait(self, _: int) -> Step:
-        seconds = self.chance.choice((1, 60, 600, 1_000, 90_000))
+        seconds = self.chance.choice((1, 20, 60, 60, 120, 600, 1_000, 90_000))
         return Step(f"{seconds} seconds pass", "time", lambda world, _: world.jump(timedelta(seconds=seconds)))
 
-    def _judge(self, violations: list[oracle.Violation], steps: int) -> None:
+    def _judge(self, violations: list[Violation], steps: int) -> None:
         if violations:
             replay = f"replay it: make simulate SEED={self.seed} STEPS={steps}"
             raise Broken(violations, [replay, f"seed {self.seed}:", *self.history])

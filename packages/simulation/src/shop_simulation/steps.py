@@ -1,5 +1,8 @@
 """What happens in a world, one step at a time: a client's request, a sweep, a delivery."""
 
+import hashlib
+import hmac
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,8 +11,9 @@ from typing import Any, Final, cast
 
 from shop_command.testing import http_event
 from shop_simulation.seam import Process
-from shop_simulation.world import ADMINISTRATOR, Answer, Intent, World
+from shop_simulation.world import ADMINISTRATOR, WEBHOOK_SECRET, Answer, Intent, World
 
+PROVIDER: Final = "provider"
 BATCH_RECORDS_MAX: Final = 4
 ONE_LINE: Final[Mapping[str, int]] = {"MUG": 2}
 
@@ -119,6 +123,75 @@ def deliver(consumer: str) -> Step:
         world.deliver(process, work, BATCH_RECORDS_MAX)
 
     return Step(f"deliver to {consumer}", consumer, run)
+
+
+def hear(*, again: bool = False) -> Step:
+    """The provider's webhooks arrive, those that have not yet. `again`: all there ever were, the newest first."""
+
+    def run(world: World, process: Process) -> None:
+        count = len(world.provider.webhooks)
+        for number in reversed(range(count)) if again else range(world.heard, count):
+            payload = world.provider.webhooks[number].decode()
+            intent = world.intents.setdefault(f"webhook {number + 1}", Intent("webhook", PROVIDER, "", {}))
+            answer = world.request(process, intent, _webhook(world, payload, WEBHOOK_SECRET))
+            if answer is None or answer[0] != 200:
+                return  # it will be sent again, and what comes after it waits here
+            world.heard = max(world.heard, number + 1)
+
+    return Step("hear once more" if again else "hear", "command", run)
+
+
+def hear_lies() -> Step:
+    """Somebody who does not know the secret says that every payment has succeeded; or who has recorded a signature."""
+
+    def run(world: World, process: Process) -> None:
+        for known in list(world.provider.intents.values()):
+            body = {"type": "payment_intent.succeeded", "data": {"object": {**known.body(), "status": "succeeded"}}}
+            for secret, age in (("whsec_guessed", timedelta()), (WEBHOOK_SECRET, timedelta(minutes=6))):
+                intent = world.intents.setdefault(f"forged for {known.id}", Intent("forged", PROVIDER, "", {}))
+                world.request(process, intent, _webhook(world, json.dumps(body), secret, age))
+
+    return Step("hear lies", "command", run)
+
+
+def _webhook(world: World, payload: str, secret: str, age: timedelta = timedelta()) -> dict[str, Any]:
+    sent_at = int((world.clock.now() - age).timestamp())
+    signature = hmac.new(secret.encode(), f"{sent_at}.{payload}".encode(), hashlib.sha256).hexdigest()
+    headers = {"stripe-signature": f"t={sent_at},v1={signature}"}
+    return http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers)
+
+
+def authenticate(of: str = "place") -> Step:
+    """The customer goes through 3-D Secure, although the shop has no page for it."""
+
+    def run(world: World, _: Process) -> None:
+        reservation_id = known_reservation(world, of)
+        if reservation_id:
+            world.provider.authenticate(reservation_id)
+
+    return Step(f"authenticate {of}", "provider", run, faulty=False)
+
+
+def outage(*, ends: bool = False) -> Step:
+    """Of the stream, which takes nothing until it ends."""
+
+    def run(world: World, _: Process) -> None:
+        world.stream.takes_nothing = not ends
+
+    return Step("the stream is back" if ends else "the stream is gone", "stream", run, faulty=False)
+
+
+def lose_sight(of: str) -> Step:
+    """Nobody can get at this reservation any more."""
+
+    def run(world: World, _: Process) -> None:
+        world.store.unreadable.add(f"reservation-{known_reservation(world, of)}")
+
+    return Step(f"{of} can't be read any more", "store", run, faulty=False)
+
+
+def sweep() -> Step:
+    return Step("sweep", "sweep", lambda world, process: world.sweep(process))
 
 
 def known_reservation(world: World, name: str) -> Any:

@@ -5,14 +5,131 @@ from typing import Final
 
 from shop_simulation.explorer import Workflow
 from shop_simulation.faults import older_type
-from shop_simulation.steps import deliver, list_product, place, purchase, receive, with_other_body
+from shop_simulation.steps import (
+    authenticate,
+    cancel,
+    deliver,
+    hear,
+    hear_lies,
+    later,
+    list_product,
+    lose_sight,
+    outage,
+    place,
+    purchase,
+    receive,
+    redistribute,
+    refund,
+    reprice,
+    retire,
+    sweep,
+    with_other_body,
+)
 from shop_simulation.world import World
 
-ROUNDS_MAX: Final = 3
-"""Sweeps and deliveries in which everything has to be in order again."""
+SWEEPS_MAX: Final = 2
+"""After so many, each with a delivery of everything, all has to be in order again."""
 
 STOCKED: Final = (list_product(), receive(10))
 DELIVERED: Final = (deliver("project"), deliver("archive"))
+
+PLACED: Final = (*STOCKED, place())
+PURCHASED: Final = (*PLACED, purchase())
+A_WHILE: Final = later(timedelta(minutes=2))
+"""Longer than any request takes: what was begun is due."""
+TOO_LONG: Final = later(timedelta(minutes=16))
+"""What was reserved has expired."""
+
+ENDING: Final = (
+    Workflow("expiry", before=PLACED, steps=(TOO_LONG, sweep(), sweep()), rivals=(sweep(), purchase(), cancel())),
+    Workflow(
+        "expiry met by others",
+        before=PLACED,
+        steps=(TOO_LONG, cancel(), purchase(), cancel().maybe()),
+        rivals=(sweep(), cancel()),
+    ),
+    Workflow(
+        "cancel",
+        before=(*PLACED, place(name="place too")),
+        steps=(cancel(), cancel().maybe(), purchase()),
+        rivals=(cancel(),),
+    ),
+    Workflow(
+        "cancel, expiry and purchase at once",
+        before=PLACED,
+        steps=(purchase(), cancel()),
+        rivals=(purchase(), cancel(), sweep()),
+    ),
+    Workflow(
+        "cancel after a declined card",
+        before=(*PLACED, purchase("pm_card_declined")),
+        steps=(cancel(), sweep(), purchase(name="purchase again")),
+        rivals=(purchase(name="purchase again"), sweep()),
+    ),
+    Workflow(
+        "an item that can't be read",
+        before=(*PLACED, place(name="place first"), place(name="place last"), lose_sight("place")),
+        steps=(TOO_LONG, sweep()),
+    ),
+)
+PAYING: Final = (
+    Workflow("purchase, then sweep", before=PLACED, steps=(purchase(), A_WHILE, sweep(), purchase().maybe())),
+    Workflow(
+        "sweep of a payment",
+        before=(*PLACED, purchase("pm_card_error_after"), A_WHILE),
+        steps=(TOO_LONG.maybe(), sweep(), sweep()),
+        rivals=(sweep(), purchase("pm_card_error_after"), hear()),
+    ),
+    Workflow(
+        "refund",
+        before=PURCHASED,
+        steps=(refund(), refund().maybe(), A_WHILE, sweep()),
+        rivals=(refund(), refund(name="refund too"), sweep()),
+    ),
+    Workflow(
+        "refund that takes its time",
+        before=(*PLACED, purchase("pm_card_refund_slow")),
+        steps=(refund(), A_WHILE, sweep(), refund().maybe()),
+    ),
+    Workflow(
+        "webhooks",
+        before=PLACED,
+        steps=(purchase(), hear(), hear(again=True), hear_lies().sound()),
+        rivals=(purchase(), hear(), sweep()),
+    ),
+    Workflow(
+        "webhooks of an earlier attempt",
+        before=(*PLACED, purchase("pm_card_declined")),
+        steps=(purchase(name="purchase again"), hear(), hear(again=True)),
+    ),
+    Workflow(
+        "3-D Secure after the end",
+        before=(*PLACED, purchase("pm_card_action")),
+        steps=(authenticate().maybe(), cancel(), authenticate(), hear().maybe(), sweep(), hear(again=True).sound()),
+        rivals=(sweep(), hear()),
+    ),
+    Workflow(
+        "sweep of many things",
+        before=(*PURCHASED, outage(), place(name="place more"), cancel(of="place more"), outage(ends=True), A_WHILE),
+        steps=(sweep(),),
+        rivals=(sweep(),),
+    ),
+)
+MOVING: Final = (
+    Workflow(
+        "redistribution",
+        before=(list_product(buckets=2), receive(6)),
+        steps=(redistribute(3), redistribute(3).maybe(), place({"MUG": 5})),
+        rivals=(place({"MUG": 2}, name="place little"), place({"MUG": 5}), redistribute(1)),
+    ),
+    Workflow("other price", before=STOCKED, steps=(reprice(700), place()), rivals=(place(), reprice(600))),
+    Workflow(
+        "retirement",
+        before=PLACED,
+        steps=(retire(), place(name="place after"), purchase()),
+        rivals=(place(name="place after"), retire()),
+    ),
+)
 
 WORKFLOWS: Final = (
     Workflow(
@@ -62,6 +179,9 @@ WORKFLOWS: Final = (
         steps=(purchase(name="purchase theirs", caller="customer-2"), purchase()),
         faults_max=1,
     ),
+    *ENDING,
+    *PAYING,
+    *MOVING,
     Workflow(
         "delivery",
         before=(*STOCKED, place(), purchase()),
@@ -72,10 +192,10 @@ WORKFLOWS: Final = (
 
 def settle(world: World) -> None:
     """Faults have stopped: time passes, the sweep runs, everything is delivered, what is parked is replayed."""
-    for _ in range(ROUNDS_MAX):
-        world.jump(timedelta(minutes=16))
+    for _ in range(SWEEPS_MAX):
         world.provider.arrive_all()
-        for step in DELIVERED:
+        world.jump(timedelta(minutes=16))
+        for step in (sweep(), *DELIVERED):
             step.run(world, world.process(step.process))
         _replay(world)
         if not (world.store.due_events or world.store.due_states or any(world.stream.waiting.values())):

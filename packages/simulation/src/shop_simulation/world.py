@@ -14,8 +14,8 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, TraceHeader, Transaction
-from shop_command.testing import FakeClock, InMemoryEventStore, SequentialIds, invoke
+from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, TraceHeader
+from shop_command.testing import FakeClock, SequentialIds, invoke
 from shop_dispatch.application.archive import ArchiveBatch
 from shop_dispatch.application.project import Project
 from shop_dispatch.ports import Archive, ReadModel
@@ -26,10 +26,12 @@ from shop_simulation.faults import Faults
 from shop_simulation.provider import API_KEY, Provider
 from shop_simulation.read_model import InMemoryReadModel
 from shop_simulation.seam import Crash, NoFaults, Process, Scheduler
+from shop_simulation.store import SimulatedStore
 
-TOKEN_LIFE: Final = timedelta(minutes=10)
 HOLD: Final = timedelta(seconds=bootstrap.RESERVATION_SECONDS_DEFAULT)
 IDS_PER_STEP: Final = 1_000
+SWEEP_SECONDS: Final = 45.0
+WEBHOOK_SECRET: Final = "whsec_never_in_a_log"  # noqa: S105 - of no use elsewhere
 ADMINISTRATOR: Final = "admin-1"
 SAYS_NOTHING: Final = 503
 Result = TypeVar("Result")
@@ -56,6 +58,8 @@ class Intent:
     answers: list[Answer] = field(default_factory=list)
     repeats: list[Answer] = field(default_factory=list)
     """Answers to what was asked again when the final one was known."""
+    least: Mapping[str, int] = field(default_factory=dict)
+    """What was available at least, of each product, while it was refused last for want of stock."""
 
     def final(self) -> Answer | None:
         """The first answer that says what became of it."""
@@ -72,29 +76,17 @@ class Memory:
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
-class SimulatedStore(InMemoryEventStore):
-    """Forgets the tokens of transactions after ten minutes, as DynamoDB does."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.tokens: dict[str, datetime] = {}
-
-    def commit(self, transaction: Transaction) -> None:
-        now = self.clock.now()
-        self.done = {token for token in self.done if now < self.tokens[token] + TOKEN_LIFE}
-        super().commit(transaction)
-        self.tokens.setdefault(transaction.events[0].id, now)
-
-
 @dataclass
 class Stream:
     """Records in the order in which they were taken, and which of them each consumer has still to be given."""
 
     records: list[bytes] = field(default_factory=list)
     waiting: dict[str, list[int]] = field(default_factory=lambda: {"project": [], "archive": []})
+    takes_nothing: bool = False
 
     def publish(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
+        if self.takes_nothing:
+            return []
         for event in events:
             self.records.append(encode(event))
             for waiting in self.waiting.values():
@@ -138,6 +130,10 @@ class World:
     archive: Lines = field(default_factory=Lines)
     intents: dict[str, Intent] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
+    heard: int = 0
+    """How many of the provider's webhooks have arrived, in order and without those that came too often."""
+    errors: list[str] = field(default_factory=list)
+    """Of sweeps that ended with one."""
     logs: str = ""
     processes: int = 0
 
@@ -165,20 +161,35 @@ class World:
         def delay(calls: int) -> None:
             self.provider.delay = calls
 
-        return Process(name, scheduler or NoFaults(), Faults(self.jump, delay, thorough=thorough))
+        def show_old() -> None:
+            self.store.shows_old = True
+
+        return Process(name, scheduler or NoFaults(), Faults(self.jump, delay, show_old, thorough=thorough))
 
     def request(self, process: Process, intent: Intent, event: dict[str, Any]) -> Answer | None:
         """A client's request. None: it never hears an answer."""
         intent.sent = [*intent.sent[:1], self.clock.now()]
         known = intent.final() is not None
-        with self._environment(process):
+        with self._environment(process), self.store.watched() as least:
             try:
                 answer = invoke(event)
             except Crash:
                 return None
+        if answer.status == 409:
+            is_sold_out = str(answer.body["type"]).endswith("/out-of-stock")
+            intent.least = least if is_sold_out else {}
         if answer.status != SAYS_NOTHING:
             (intent.repeats if known else intent.answers).append((answer.status, answer.body))
         return answer.status, answer.body
+
+    def sweep(self, process: Process) -> None:
+        with self._environment(process):
+            try:
+                bootstrap.application().sweep.run(SWEEP_SECONDS)
+            except Crash:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, the oracle judges it
+                self.errors.append(repr(error))
 
     @contextmanager
     def _environment(self, process: Process) -> Iterator[None]:
@@ -197,7 +208,7 @@ class World:
             bootstrap.application = outer[0]
             BaseRouter.current_event = outer[1]  # type: ignore[assignment]
             logger().handlers[:] = handlers
-            if API_KEY in written.getvalue() or '"pm_' in written.getvalue():
+            if any(secret in written.getvalue() for secret in (API_KEY, WEBHOOK_SECRET, '"pm_')):
                 self.logs += written.getvalue()
 
     def application(self, process: Process) -> bootstrap.Application:
@@ -210,6 +221,7 @@ class World:
             clock=cast("Clock", process.port(Clock, self.clock)),
             ids=cast("EventIds", process.port(EventIds, SequentialIds(self.processes * IDS_PER_STEP))),
             chance=Random(self.processes),
+            webhook_secret=lambda: WEBHOOK_SECRET,
             trace_header=cast("TraceHeader", process.port(TraceHeader, lambda: None)),
         )
 

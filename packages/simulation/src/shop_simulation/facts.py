@@ -1,0 +1,115 @@
+"""What can be known of a world without believing the shop's events: what clients asked for and heard, and a ledger."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+from shop_command.application.request import Request
+from shop_dispatch.application.project import Project
+from shop_simulation.provider import Charge
+from shop_simulation.read_model import InMemoryReadModel
+from shop_simulation.world import Intent, World
+
+HOLDING: Final = frozenset({"active", "paying"})
+SOLD: Final = frozenset({"purchased", "refunding"})
+PRODUCTS, RESERVATIONS = "product-", "reservation-"
+
+
+class Violation(NamedTuple):
+    invariant: int
+    text: str
+
+
+class Facts:
+    """What can be known of a world without believing the shop's events."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def of_kind(self, kind: str) -> list[Intent]:
+        return [intent for intent in self.world.intents.values() if intent.kind == kind]
+
+    @cached_property
+    def reservations(self) -> dict[str, Intent]:
+        return {Request(i.caller, i.key, "", "").reservation_id(): i for i in self.of_kind("place")}
+
+    @cached_property
+    def statuses(self) -> dict[str, str]:
+        stored = self.world.store.stored
+        states = {
+            name: stored[RESERVATIONS + name].state for name in self.reservations if RESERVATIONS + name in stored
+        }
+        return {name: str(json.loads(state)["status"]) for name, state in states.items()}
+
+    @cached_property
+    def charges(self) -> dict[str, list[Charge]]:
+        charges: dict[str, list[Charge]] = defaultdict(list)
+        for charge in self.world.provider.charges:
+            charges[charge.reservation_id].append(charge)
+        return charges
+
+    @cached_property
+    def unreadable(self) -> frozenset[str]:
+        """Reservations that nobody can get at, so that nobody can be asked to bring them in order."""
+        return frozenset(name for name in self.reservations if RESERVATIONS + name in self.world.store.unreadable)
+
+    def units(self, statuses: Collection[str]) -> Counter[str]:
+        """Of each product, in the reservations that are in one of these statuses."""
+        units: Counter[str] = Counter()
+        for name, intent in self.reservations.items():
+            if name in self.statuses and self.statuses[name] in statuses:
+                units.update(quantities(intent))
+        return units
+
+    def received(self, sku: str) -> set[int]:
+        """With and without each delivery of which nobody has heard whether it was booked."""
+        received = {0}
+        for intent in self.of_kind("receive"):
+            if intent.body["sku"] == sku:
+                quantity = intent.body["quantity"]
+                received = {r + quantity for r in received} | (set() if intent.final() else received)
+        return received
+
+    def totals(self, intent: Intent) -> set[int]:
+        """What a reservation may cost: any price that its products had until it was last asked for."""
+        prices: dict[str, set[int]] = defaultdict(set)
+        for change in (*self.of_kind("list"), *self.of_kind("reprice")):
+            if change.sent[0] <= intent.sent[-1]:
+                prices[change.body["sku"]].add(change.body["price"]["amount_minor"])
+        lines = [(quantity, prices[sku]) for sku, quantity in quantities(intent).items()]
+        return {
+            sum(quantity * price for (quantity, _), price in zip(lines, chosen, strict=True))
+            for chosen in product(*(choices for _, choices in lines))
+        }
+
+
+def slug(body: Any) -> str:
+    """Of the problem that was answered; empty where it was none."""
+    return str(body.get("type", "")).rpartition("/")[2]
+
+
+def quantities(place: Intent) -> Mapping[str, int]:
+    return {line["sku"]: line["quantity"] for line in place.body["lines"]}
+
+
+@lru_cache(maxsize=4_096)
+def rebuilt(events: tuple[bytes, ...]) -> Mapping[str, Any]:
+    """The read model of these events alone, applied at once."""
+    read_model = InMemoryReadModel()
+    Project(read_model)(events)
+    return read_model.tables.rows
+
+
+def position(intent: Intent) -> tuple[str, int] | None:
+    final = intent.final()
+    if final is None or "stream_id" not in final[1]:
+        return None
+    return final[1]["stream_id"], final[1]["stream_version"]
+
+
+def event_at(world: World, stream_id: str, version: int) -> bytes | None:
+    events: Sequence[bytes] = world.store.streams.get(stream_id, [])
+    return events[version - 1] if version <= len(events) else None

@@ -1,0 +1,100 @@
+"""What must hold once faults have stopped, and everything has been swept and delivered."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, Facts, rebuilt
+from shop_simulation.safety import Check
+from shop_simulation.world import World
+
+UNSETTLED: Final = frozenset({"active", "paying", "refunding"})
+
+
+def _everything_arrives(world: World, _: Facts) -> Iterator[str]:
+    published, archived = set(world.stream.records), {line.rstrip(b"\n") for line in world.archive.lines}
+    for stream_id in world.store.streams.keys() - world.store.unreadable:
+        events = world.store.streams[stream_id]
+        for version, event in enumerate(events, 1):
+            if event not in published:
+                yield f"{stream_id} {version} was never published"
+            if event not in archived:
+                yield f"{stream_id} {version} was never archived"
+        if world.read_model.tables.heads.get(stream_id) != len(events):
+            yield f"{stream_id} was not projected as far as {len(events)}"
+
+
+def _read_model_is_right(world: World, facts: Facts) -> Iterator[str]:
+    if world.store.unreadable or any(_everything_arrives(world, facts)):
+        return  # the latter is another invariant's failure
+    rows = world.read_model.tables.rows
+    stored = tuple(sorted(event for events in world.store.streams.values() for event in events))
+    if rows != rebuilt(stored):
+        yield f"the read model is not what the event store says: {rows}"
+    archived = tuple(sorted({line.rstrip(b"\n") for line in world.archive.lines}))
+    if rows != rebuilt(archived):
+        yield "the read model is not what the archive says"
+    yield from _read_model_is_what_happened(rows, facts)
+
+
+def _read_model_is_what_happened(rows: Mapping[str, Any], facts: Facts) -> Iterator[str]:
+    held, sold = facts.units(HOLDING), facts.units(SOLD)
+    for sku in {intent.body["sku"] for intent in facts.of_kind("list")}:
+        row = rows["stock"].get((sku,), (sku, 0, 0, 0))
+        if row not in {(sku, received, held[sku], sold[sku]) for received in facts.received(sku)}:
+            yield f"the read model's stock is {row}; {held[sku]} are held and {sold[sku]} sold"
+    units: Counter[str] = Counter()
+    for _, sku, _, units_sold, _ in rows["sales_daily"].values():
+        units[sku] += units_sold
+    if +units != +sold:
+        yield f"sold are {dict(sold)}, and the sales say {dict(units)}"
+    names = [name for name, status in facts.statuses.items() if status in SOLD]
+    charged = sum(charge.amount for name in names for charge in facts.charges.get(name, []))
+    revenue = sum(row[4] for row in rows["sales_daily"].values())
+    if revenue != charged:
+        yield f"the revenue is {revenue}, and {charged} was charged for what is sold"
+    for name, intent in facts.reservations.items():
+        row, status = rows["reservation"].get((name,)), facts.statuses.get(name)
+        if (row is None) != (status is None) or (
+            row
+            and (
+                row[3] != intent.caller
+                or row[5] not in facts.totals(intent)
+                or row[2] != ("purchased" if status in SOLD else status)
+            )
+        ):
+            yield f"reservation {name} is {status}, and its row is {row}"
+
+
+def _money_matches(_: World, facts: Facts) -> Iterator[str]:
+    for name in facts.statuses.keys() - facts.unreadable:
+        status = facts.statuses[name]
+        kept = sum(1 for charge in facts.charges.get(name, []) if not charge.refunds)
+        if kept != (1 if status in SOLD else 0):
+            yield f"{name} is {status} and has {kept} charges that were not given back"
+        if status in UNSETTLED:
+            yield f"{name} is still {status}"
+
+
+def _nothing_is_owed(world: World, facts: Facts) -> Iterator[str]:
+    if world.read_model.tables.parked:
+        yield f"parked: {set(world.read_model.tables.parked.values())}"
+    if any(not cause for cause in world.read_model.tables.parked.values()):
+        yield "a record is parked without a cause"
+    # What was not published, and who still waits for money, are other invariants' failures.
+    published = set(world.stream.records)
+    for stream_id, version in sorted(world.store.due_events):
+        if world.store.streams[stream_id][version - 1] in published:
+            yield f"{stream_id} {version} is due, and was published"
+    for stream_id in sorted(world.store.due_states.keys() - world.store.unreadable):
+        status = facts.statuses.get(stream_id.removeprefix(RESERVATIONS))
+        if status not in UNSETTLED:
+            yield f"{stream_id} is due, and {status}"
+
+
+LIVENESS: Final[Mapping[int, Check]] = {
+    11: _everything_arrives,
+    12: _read_model_is_right,
+    13: _money_matches,
+    14: _nothing_is_owed,
+}

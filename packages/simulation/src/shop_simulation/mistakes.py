@@ -1,0 +1,187 @@
+"""What somebody could write in the place of the right code. `bugs` says where."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from shop_command.application.journal import Journal
+from shop_command.application.refunds import Refunds
+from shop_command.application.request import Request
+from shop_command.application.settling import Progress, Settlement
+from shop_command.application.stock_search import StockSearch
+from shop_command.application.sweeping import Report, Sweep
+from shop_command.domain import reservation
+from shop_command.domain.reservation import Active, Cancelled, Paying, Purchased, Refunding, Reservation
+from shop_command.ports import (
+    Canceled,
+    Captured,
+    Declined,
+    StoreUnavailableError,
+    Transaction,
+    Unconfirmed,
+    Unknown,
+)
+from shop_dispatch.domain.projections import Projection
+from shop_shared import Envelope
+from shop_shared.events import ReservationCancelled
+from shop_shared.values import Money
+from shop_simulation.planting import (
+    Around,
+    Original,
+    changed_arguments,
+    with_fields,
+)
+from shop_simulation.store import SimulatedStore
+
+
+def publishing_first(self: Journal) -> dict[str, Any]:
+    def commit(transaction: Transaction) -> None:
+        self.publisher.publish(transaction.events)
+        self.store.commit(transaction)
+
+    return {"store": Around(self.store, commit=commit)}
+
+
+def hoping(self: Journal) -> dict[str, Any]:
+    def commit(transaction: Transaction) -> None:
+        with suppress(StoreUnavailableError):
+            self.store.commit(transaction)
+
+    return {"store": Around(self.store, commit=commit)}
+
+
+def forgetting(self: Journal) -> dict[str, Any]:
+    def publish(events: Sequence[Envelope]) -> Sequence[Envelope]:
+        self.publisher.publish(events)
+        return events
+
+    return {"publisher": Around(self.publisher, publish=publish)}
+
+
+def one_cent(amount: Money) -> Money:
+    return Money(amount_minor=1, currency=amount.currency)
+
+
+def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:
+    return changed_arguments(
+        lambda self, request, attempt, found: (
+            self,
+            request,
+            attempt,
+            outcome if isinstance(found, Unknown) else found,
+        )
+    )
+
+
+def without_stock_of(event_type: type) -> Callable[[Original], Original]:
+    return lambda right: lambda event: () if isinstance(event, event_type) else right(event)
+
+
+def torn(right: Original) -> Original:
+    def commit(self: SimulatedStore, transaction: Transaction) -> None:
+        before = self.stored.get(transaction.stream_id)
+        right(self, transaction)
+        if before:
+            self.stored[transaction.stream_id] = before
+
+    return commit
+
+
+def twice_sold(right: Original) -> Original:
+    def fold(events: Iterable[Envelope]) -> Sequence[tuple[Any, ...]]:
+        return [change._replace(sold=2 * change.sold) for change in right(events)]
+
+    return fold
+
+
+def projections(table: str, wrong: Callable[[Original], Original]) -> Callable[[Any], Any]:
+    return lambda right: tuple(Projection(p.table, wrong(p.fold) if p.table == table else p.fold) for p in right)
+
+
+def never_due(right: Original) -> Original:
+    def commit(self: SimulatedStore, transaction: Transaction) -> None:
+        right(self, transaction)
+        self.mark_published(transaction.events)
+
+    return commit
+
+
+def only_marked(self: Sweep, due: Any, _: Report) -> None:
+    self.journal.store.mark_published(self.journal.store.unpublished(due))
+
+
+def twice_returned(right: Original) -> Original:
+    return lambda event: right(event) * (2 if isinstance(event, ReservationCancelled) else 1)
+
+
+def held_too(status: type[Paying | Cancelled]) -> Callable[[Original], Original]:
+    return lambda right: lambda state: Active(state.terms) if isinstance(state, status) else right(state)
+
+
+def overdue_too(status: type[Paying | Cancelled]) -> Callable[[Original], Original]:
+    def wrong(right: Original) -> Original:
+        return lambda state, now: right(Active(state.terms) if isinstance(state, status) else state, now)
+
+    return wrong
+
+
+def due_when_purchased(right: Original) -> Original:
+    def due_at(state: Reservation, now: datetime) -> datetime | None:
+        found: datetime | None = now if isinstance(state, Purchased) else right(state, now)
+        return found
+
+    return due_at
+
+
+def gateway_with(methods: Callable[[Any], dict[str, Any]]) -> Callable[[Original], Original]:
+    """`methods` are made from the gateway."""
+    return with_fields(lambda self: {"gateway": Around(self.gateway, **methods(self.gateway))})
+
+
+def only_looking(gateway: Any) -> dict[str, Any]:
+    def cancel(intent: str) -> Any:
+        found = gateway.retrieve(intent)
+        return Canceled() if found == Unconfirmed() else found
+
+    return {"cancel": cancel}
+
+
+def hoping_that_it_is_closed(gateway: Any) -> dict[str, Any]:
+    def cancel(intent: str) -> Canceled:
+        gateway.cancel(intent)
+        return Canceled()
+
+    return {"cancel": cancel}
+
+
+def paid_back_first(self: Refunds, _: Request, purchase_id: str) -> None:
+    state = self.journal.load(reservation.stream(purchase_id)).state
+    if isinstance(state, Purchased):
+        self.gateway.refund(state.payment_intent_id, purchase_id)
+
+
+def never_refunding(right: Original) -> Original:
+    def settle(self: Settlement, name: str, loaded: Any) -> Progress:
+        progress: Progress = "open" if isinstance(loaded.state, Refunding) else right(self, name, loaded)
+        return progress
+
+    return settle
+
+
+def stopped_by_failures(right: Original) -> Original:
+    def expire(self: Sweep, due: Any, ends: datetime, report: Report, unsettled: Any) -> None:
+        right(self, due, ends, report, unsettled)
+        if report.failures:
+            raise report.failures[0].error
+
+    return expire
+
+
+def seen_once(right: Original) -> Original:
+    def read(self: StockSearch, skus: Collection[str]) -> Mapping[Any, Any]:
+        seen: Mapping[Any, Any] = vars(self).setdefault("seen", None) or right(self, skus)
+        vars(self)["seen"] = seen
+        return seen
+
+    return read

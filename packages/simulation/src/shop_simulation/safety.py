@@ -1,0 +1,257 @@
+"""What must hold after every step."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from shop_simulation.facts import (
+    HOLDING,
+    PRODUCTS,
+    RESERVATIONS,
+    SOLD,
+    Facts,
+    event_at,
+    position,
+    quantities,
+    rebuilt,
+    slug,
+)
+from shop_simulation.provider import API_KEY
+from shop_simulation.provider import Intent as PaymentIntent
+from shop_simulation.world import ADMINISTRATOR, HOLD, WEBHOOK_SECRET, World
+
+Check = Callable[[World, Facts], Iterator[str]]
+ENDED: Final = frozenset({"cancelled", "expired", "refunded"})
+GOES_ON: Final[Mapping[str, frozenset[str]]] = {
+    **{status: frozenset({status}) for status in ENDED},
+    "purchased": frozenset({"purchased", "refunding", "refunded"}),
+    "refunding": frozenset({"refunding", "refunded"}),
+}
+"""What may become of a reservation that has ended."""
+FATES: Final[Mapping[str, frozenset[str]]] = {
+    "reservation-expired": frozenset({"expired"}),
+    "reservation-cancelled": frozenset({"cancelled"}),
+    "already-purchased": frozenset({*SOLD, "refunded"}),
+    "already-refunded": frozenset({"refunding", "refunded"}),
+}
+"""What must have become of a reservation where somebody was told so."""
+END_EVENTS: Final = ("shop.purchase.confirmed.v1", "shop.reservation.cancelled.v1", "shop.reservation.expired.v1")
+SECRETS: Final = (API_KEY, WEBHOOK_SECRET, "pm_card")
+
+
+def _no_internal_error(world: World, _: Facts) -> Iterator[str]:
+    for name, intent in world.intents.items():
+        if any(status == 500 for status, _ in (*intent.answers, *intent.repeats)):
+            yield f"{name} was answered with an internal error"
+    for error in world.errors:
+        yield f"a sweep ended with {error}"
+
+
+def _stock_adds_up(world: World, facts: Facts) -> Iterator[str]:
+    held, sold = facts.units(HOLDING), facts.units(SOLD)
+    skus = {intent.body["sku"] for intent in facts.of_kind("list")}
+    for sku in sorted(skus):
+        counters = [counters for bucket, counters in world.store.buckets.items() if bucket.sku == sku]
+        if any(min(c.available, c.held, c.sold) < 0 for c in counters):
+            yield f"{sku} has a bucket below 0"
+        actual = tuple(sum(getattr(c, name) for c in counters) for name in ("available", "held", "sold"))
+        expected = {(received - held[sku] - sold[sku], held[sku], sold[sku]) for received in facts.received(sku)}
+        if actual not in expected:
+            yield f"{sku} (available, held, sold) is {actual}, not one of {sorted(expected)}"
+    for name, intent in world.intents.items():
+        wanted = quantities(intent) if intent.least and intent.kind == "place" else {}
+        if wanted and all(intent.least.get(sku, 0) >= quantity for sku, quantity in wanted.items()):
+            yield f"{name} was told that it is sold out, and there was never less than {intent.least}"
+
+
+def _one_end(world: World, facts: Facts) -> Iterator[str]:
+    for name, placed in facts.reservations.items():
+        status, before = facts.statuses.get(name), world.memory.statuses.get(name)
+        if before and (status is None or status not in GOES_ON.get(before, {status})):
+            yield f"{name} was {before} and is {status}"
+        ends = [
+            end for event in world.store.streams.get(RESERVATIONS + name, []) for end in END_EVENTS if end in str(event)
+        ]
+        if len(ends) > 1:
+            yield f"{name} has ended {len(ends)} times"
+        if status == "expired" and world.clock.now() < placed.sent[0] + HOLD:
+            yield f"{name} expired too early"
+        intents = [intent for intent in world.provider.intents.values() if intent.reservation_id == name]
+        if before == "paying" and status in ("expired", "cancelled") and any(map(_may_charge, intents)):
+            yield f"{name} is {status} although its payment was under way"
+    yield from _told_the_same(world, facts)
+
+
+def _may_charge(intent: PaymentIntent) -> bool:
+    """Whether a confirmation of ours has charged it, or still may."""
+    match intent.status:
+        case "succeeded":
+            return bool(intent.card)
+        case "requires_payment_method":
+            return not intent.card
+        case status:
+            return status == "processing"
+
+
+def _told_the_same(world: World, facts: Facts) -> Iterator[str]:
+    """Whoever lost the race to end a reservation was told who won."""
+    for name, intent in world.intents.items():
+        about = intent.body.get("reservation_id") or intent.body.get("purchase_id")
+        if about not in facts.statuses:
+            continue
+        status = facts.statuses[about]
+        is_over = status == "active" and world.clock.now() >= facts.reservations[about].sent[0] + HOLD
+        for answer in (*intent.answers, *intent.repeats):
+            told = slug(answer[1])
+            if status not in FATES.get(told, {status}) and not (told == "reservation-expired" and is_over):
+                yield f"{name} was told {told}, and {about} is {status}"
+            if intent.kind == "cancel" and answer[0] == 200 and status != "cancelled":
+                yield f"{name} was told that it has cancelled {about}, which is {status}"
+
+
+def _one_charge(_: World, facts: Facts) -> Iterator[str]:
+    for name, charges in facts.charges.items():
+        if len(charges) > 1:
+            yield f"{name} was charged {len(charges)} times"
+        placed = facts.reservations.get(name)
+        agreed = {final[1]["total"]["amount_minor"]} if placed and (final := placed.final()) else None
+        for charge in charges:
+            if not placed or charge.amount not in (agreed or facts.totals(placed)) or charge.currency != "eur":
+                yield f"{name} was charged {charge.amount} {charge.currency}"
+
+
+def _keys_keep_their_inputs(world: World, _: Facts) -> Iterator[str]:
+    yield from world.provider.changed_inputs
+
+
+def _told_is_true(_: World, facts: Facts) -> Iterator[str]:
+    """What is said about money is what the provider's ledger says."""
+    purchases = facts.of_kind("purchase")
+    told = {i.body["reservation_id"] for i in purchases if (final := i.final()) and final[0] == 201}
+    ended = {name for name, status in facts.statuses.items() if status in (*SOLD, "refunded")}
+    for name in sorted(told | ended):
+        if not facts.charges.get(name):
+            yield f"{name} is confirmed, and nothing was charged"
+        if name not in ended:
+            yield f"{name} was said to be confirmed, and is {facts.statuses.get(name)}"
+    for purchase in purchases:
+        final = purchase.final()
+        for charge in facts.charges.get(purchase.body["reservation_id"], []) if final and final[0] == 402 else []:
+            paid_with = charge.intent_id, charge.card
+            if final and paid_with == (final[1]["payment_intent_id"], purchase.body["payment_method"]):
+                yield f"{charge.card} was said to be declined, and was charged for {charge.reservation_id}"
+    for name, status in facts.statuses.items():
+        if status == "refunded" and not any(charge.refunds for charge in facts.charges.get(name, [])):
+            yield f"{name} is refunded, and the money was not given back"
+    for refund in facts.of_kind("refund"):
+        now, final = facts.statuses.get(refund.body["purchase_id"]), refund.final()
+        if final and now != "refunded":
+            yield f"{refund.body['purchase_id']} was said to be refunded, and is {now}"
+    if any(answer[0] < 300 for forged in facts.of_kind("forged") for answer in forged.answers):
+        yield "a forged webhook was taken for the provider's"
+
+
+def _streams_are_whole(world: World, _: Facts) -> Iterator[str]:
+    ids = Counter[str]()
+    for stream_id in world.store.streams.keys() | world.store.stored.keys() | world.memory.events.keys():
+        events = world.store.streams.get(stream_id, [])
+        seen = world.memory.events.get(stream_id, [])
+        if events[: len(seen)] != seen:
+            yield f"{stream_id} has lost or changed an event"
+        for version, event in enumerate(events, 1):
+            envelope = json.loads(event)
+            ids[envelope["id"]] += 1
+            if (envelope["subject"], envelope["streamversion"]) != (stream_id, version):
+                yield f"{stream_id} has {envelope['subject']} {envelope['streamversion']} at {version}"
+        state = world.store.stored.get(stream_id)
+        if (state.version if state else 0) != len(events):
+            yield f"{stream_id} has {len(events)} events, and the state of {state.version if state else 0}"
+    if len(ids) < ids.total():
+        yield "two events have the same id"
+
+
+def _repeats_are_answered_alike(world: World, _: Facts) -> Iterator[str]:
+    for name, intent in world.intents.items():
+        final = intent.final()
+        if final is None or intent.kind == "webhook":  # each is signed anew, and the signature may have grown old
+            continue
+        if intent.kind == "reuse":
+            yield f"{name} was answered with {final[0]}"
+            continue
+        # A request that was sent at the same time may have been told that the outcome is not known yet.
+        after = [answer for answer in intent.answers[intent.answers.index(final) :] if answer[0] != 202]
+        different = [answer for answer in after + intent.repeats if answer != final and answer[0] < 500]
+        if different:
+            yield f"{name} was answered with {final}, and also with {different}"
+
+
+def _nothing_disappears(world: World, _: Facts) -> Iterator[str]:
+    for name, intent in world.intents.items():
+        place = position(intent)
+        if place and event_at(world, *place) is None:
+            yield f"{name} was acknowledged, and its event does not exist"
+    for place, event in world.memory.acknowledged.items():
+        if event_at(world, *place) != event:
+            yield f"{place} was acknowledged, and is gone or another"
+    committed = {event for events in world.store.streams.values() for event in events}
+    if not committed.issuperset(world.stream.records):
+        yield "an event was published that was not committed"
+
+
+def _projected_once(world: World, _: Facts) -> Iterator[str]:
+    tables = world.read_model.tables
+    versions = {("head", name): head for name, head in tables.heads.items()}
+    for table, prefix in (("product", PRODUCTS), ("reservation", RESERVATIONS)):
+        for row in tables.rows[table].values():
+            versions[table, row[0]] = row[1]
+            if row[1] != tables.heads.get(prefix + row[0]):
+                yield f"{prefix}{row[0]} is at {row[1]} with its head at {tables.heads.get(prefix + row[0])}"
+    for key, version in versions.items():
+        if version < world.memory.versions.get(key, 0):
+            yield f"{key} went back to {version}"
+    applied = tuple(event for name, head in tables.heads.items() for event in world.store.streams.get(name, [])[:head])
+    if len(applied) != sum(tables.heads.values()):
+        yield "a head is ahead of its stream"
+    elif (expected := rebuilt(tuple(sorted(applied)))) != tables.rows:
+        yield f"the rows are {tables.rows}, not the effect of each applied event once: {expected}"
+
+
+def _private(world: World, facts: Facts) -> Iterator[str]:
+    names: dict[str, set[str]] = defaultdict(set)
+    for name, intent in facts.reservations.items():
+        names[intent.caller] |= {intent.caller, name}
+    for name, intent in world.intents.items():
+        owner = facts.reservations.get(intent.body.get("reservation_id", ""))
+        if (
+            owner
+            and owner.caller != intent.caller != ADMINISTRATOR
+            and any(s not in (404, 503) for s, _ in intent.answers)
+        ):
+            yield f"{name} is about the reservation of somebody else, and was answered with {intent.answers}"
+        if intent.caller != ADMINISTRATOR:
+            others = set().union(*(theirs for caller, theirs in names.items() if caller != intent.caller))
+            answers = json.dumps([body for _, body in (*intent.answers, *intent.repeats)])
+            asked = json.dumps(dict(intent.body))
+            if any(other in answers and other not in asked for other in others):
+                yield f"{name} was answered with another customer's data"
+    if world.logs:
+        yield "a secret is in the logs"
+    kept = (*world.stream.records, *world.archive.lines, *world.read_model.tables.parked)
+    if any(secret.encode() in record for record in kept for secret in SECRETS):
+        yield "a secret is in an event"
+
+
+SAFETY: Final[Mapping[int, Check]] = {
+    0: _no_internal_error,
+    1: _stock_adds_up,
+    2: _one_end,
+    3: _one_charge,
+    4: _keys_keep_their_inputs,
+    5: _told_is_true,
+    6: _streams_are_whole,
+    7: _repeats_are_answered_alike,
+    8: _nothing_disappears,
+    9: _projected_once,
+    10: _private,
+}
