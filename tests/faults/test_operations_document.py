@@ -1,0 +1,24 @@
+"""docs/operations.md names a test for each failure; each of them is there."""
+
+import re
+from pathlib import Path
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+LINK = re.compile(r"\[([^\]]+)\]\[([a-z-]+)\]")
+TARGET = re.compile(r"^\[([a-z-]+)\]: (\S+)$", re.MULTILINE)
+
+
+def test_every_test_that_the_document_names_is_where_it_says() -> None:
+    text = DOCUMENT.read_text()
+    targets = {name: (DOCUMENT.parent / path).resolve() for name, path in TARGET.findall(text)}
+    missing = []
+    for words, name in LINK.findall(text):
+        path = targets.get(name)
+        is_test = path is not None and path.name.startswith("test_")
+        if path is None or not path.exists():
+            missing.append(f"{name}: no such file")
+        elif is_test and f"def test_{words.replace(' ', '_').replace('-', '_')}(" not in path.read_text():
+            missing.append(f"{path.name}: {words}")
+    assert missing == []
+    assert len(targets) > 5
+    assert set(targets) == {name for _, name in LINK.findall(text)}
