@@ -7,13 +7,14 @@ export UV_NO_PROGRESS := 1
 
 VENV := .venv
 UV := $(VENV)/bin/uv
-MEMBERS := packages/shared packages/observability packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch packages/simulation
+MEMBERS := packages/shared packages/observability packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch packages/simulation packages/openapi
 FUNCTIONS := shop-command shop-query shop-dispatch
 FUNCTION ?=
+COMMA := ,
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),packages functions tests)
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
 
-.PHONY: help setup run down lock test check format types imports drift templates schemas simulate simulate-nightly chaos build clean
+.PHONY: help setup run down lock test check format types imports drift templates schemas openapi simulate simulate-nightly chaos hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -66,12 +67,16 @@ imports:
 
 drift:
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md --check
+	@$(VENV)/bin/python -m shop_openapi --check
 
 templates:
 	@$(VENV)/bin/pytest --quiet tests/templates
 
 schemas: setup ## write the JSON Schemas and docs/events.md from the event package
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md
+
+openapi: setup ## write the API's document, its page and docs/problems.md from the code; RELEASE=1 makes it what must stay
+	@$(VENV)/bin/python -m shop_openapi $(if $(RELEASE),--release)
 
 simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STEPS=120 replays one random run
 	@$(VENV)/bin/python -m shop_simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
@@ -81,6 +86,12 @@ simulate-nightly: setup ## the same with three faults at once, and 10,000 random
 
 chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
 	@$(VENV)/bin/python bench/chaos.py $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
+
+hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
+	@$(VENV)/bin/python bench/hot_stock.py $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
+
+bench: setup ## measure the routes of shop-query on a large catalogue, with their plans; ONLY=query
+	@for name in $(subst $(COMMA), ,$(or $(ONLY),query)); do $(VENV)/bin/python bench/$$name.py || exit 1; done
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done

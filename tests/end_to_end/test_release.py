@@ -14,10 +14,14 @@ STACKS = ("shop-platform", "shop-command", "shop-query", "shop-dispatch")
 ANSWERS = {
     "shop-query": {
         "list-products": 200,
+        "search-products": 200,
         "get-product": 200,
+        "list-reservations": 200,
         "get-reservation": 404,
         "list-purchases": 200,
+        "get-purchase": 404,
         "daily-sales": 200,
+        "top-sales": 200,
     },
     "shop-command": {
         "list-product": 201,

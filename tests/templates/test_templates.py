@@ -292,7 +292,7 @@ def test_what_is_due_is_paid_every_minute(production: Templates, local: Template
     assert "ReservedConcurrentExecutions" not in function
 
 
-def test_anyone_may_look_at_products_the_provider_signs_and_everything_else_needs_a_token(
+def test_anyone_may_look_at_products_and_documents_the_provider_signs_and_everything_else_needs_a_token(
     production: Templates,
 ) -> None:
     routes = {
@@ -303,10 +303,16 @@ def test_anyone_may_look_at_products_the_provider_signs_and_everything_else_need
     assert routes == {
         "GET /products": "NONE",
         "GET /products/{sku}": "NONE",
+        "GET /openapi/query.json": "NONE",
+        "GET /openapi/command.json": "NONE",
+        "GET /docs": "NONE",
         "$default": "NONE",
+        "GET /reservations": "JWT",
         "GET /reservations/{id}": "JWT",
         "GET /purchases": "JWT",
+        "GET /purchases/{id}": "JWT",
         "GET /sales/daily": "JWT",
+        "GET /sales/top": "JWT",
         "POST /reservations": "JWT",
         "DELETE /reservations/{id}": "JWT",
         "POST /purchase": "JWT",

@@ -10,6 +10,7 @@ from shop_command.testing.stores import NOW, STREAM, StoreUnderTest, transaction
 
 GRACE = timedelta(seconds=PUBLISH_GRACE_SECONDS)
 LATER = NOW + timedelta(hours=1)
+PAGES_MAX = 100
 
 
 def all_due(store: EventStore, now: datetime = LATER) -> list[Due]:
@@ -18,13 +19,14 @@ def all_due(store: EventStore, now: datetime = LATER) -> list[Due]:
 
 def paged(store: EventStore, shard: int, now: datetime = LATER, limit: int = 100) -> Iterator[Due]:
     after = None
-    while True:
+    for _ in range(PAGES_MAX):
         page = store.due(shard, now, limit, after)
         assert len(page.items) <= limit
         yield from page.items
         if page.is_last:
             return
         after = page.items[-1]
+    raise AssertionError("the pages do not end")
 
 
 def shards(store: EventStore) -> dict[str, int]:

@@ -43,6 +43,8 @@ def receive(quantity: int, first_bucket: int = 0) -> Callable[[Product | None], 
 
 def test_a_new_product_is_listed() -> None:
     NOTHING.when(LIST).then(LISTED)
+    with_category = command(ListProduct("MUG", "Mug", "Blue", PRICE, 3, "mugs"))
+    NOTHING.when(with_category).then(LISTED.model_copy(update={"category": "mugs"}))
 
 
 def test_a_listed_product_is_not_listed_again() -> None:

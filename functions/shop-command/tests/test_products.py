@@ -1,5 +1,7 @@
 """An administrator's commands as their callers see them, over fakes."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 
 import pytest
@@ -24,6 +26,7 @@ def test_a_product_is_listed(shop: Shop) -> None:
         "description": "",
         "price": {"amount_minor": 500, "currency": "EUR"},
         "stock_buckets": 3,
+        "category": None,
         "stream_id": "product-MUG",
         "stream_version": 1,
     }
@@ -144,6 +147,27 @@ def test_the_same_key_with_another_product_or_quantity_is_refused(shop: Shop) ->
     body = {"sku": "CUP", "name": "Cup", "description": "", "price": {"amount_minor": 1, "currency": "EUR"}}
     assert slug(shop.post("/products", body, groups="[admin]", key="list-MUG")) == "idempotency-key-reused"
     assert shop.contents() == before
+
+
+def test_a_repeat_from_before_there_were_categories_is_still_recognized(shop: Shop) -> None:
+    body = {"sku": "MUG", "name": "Mug", "description": "", "price": {"amount_minor": 500, "currency": "EUR"}}
+    first = shop.post("/products", body, groups="[admin]", key="list")
+    [key] = shop.store.key_uses.values()
+    old = {"sku": "MUG", "name": "Mug", "description": "", "price": body["price"], "stock_buckets": 1}
+    assert key.body_digest == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    assert shop.post("/products", {**body, "category": None}, groups="[admin]", key="list") == first
+    with_category = shop.post("/products", {**body, "category": "mugs"}, groups="[admin]", key="list")
+    assert slug(with_category) == "idempotency-key-reused"
+
+
+@pytest.mark.parametrize("category", ["", "Mugs", "mugs ", "-mugs", "m" * 41, "m\u00fcgs", 1, ["mugs"]])
+def test_a_category_is_small_letters_digits_and_hyphens(shop: Shop, category: object) -> None:
+    body = {"sku": "MUG", "name": "Mug", "description": "", "price": {"amount_minor": 500, "currency": "EUR"}}
+    answer = shop.post("/products", {**body, "category": category}, groups="[admin]", key="list")
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/category")
+    assert (
+        shop.post("/products", {**body, "category": "mugs"}, groups="[admin]", key="other").body["category"] == "mugs"
+    )
 
 
 def test_two_equal_product_commands_at_once_have_one_effect_and_the_same_answer(shop: Shop) -> None:

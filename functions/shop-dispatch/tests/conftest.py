@@ -54,10 +54,15 @@ class ProductStream(Stream):
         super().__init__(f"product-{sku}")
         self.sku = sku
 
-    def listed(self, price_minor: int = 1_250, **attributes: Any) -> Envelope:
-        price = Price(amount_minor=price_minor, currency="EUR")
-        name = f"The {self.sku}"
-        data = events.ProductListed(sku=self.sku, name=name, description="Holds tea.", price=price, stock_buckets=1)
+    def listed(self, price_minor: int = 1_250, category: str | None = None, **attributes: Any) -> Envelope:
+        data = events.ProductListed(
+            sku=self.sku,
+            name=f"The {self.sku}",
+            description="Holds tea.",
+            price=Price(amount_minor=price_minor, currency="EUR"),
+            stock_buckets=1,
+            category=category,
+        )
         return self.add(data, **attributes)
 
     def received(self, quantity: int = 100) -> Envelope:

@@ -19,8 +19,8 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 def test_events_of_one_product_fold_into_one_change(product: Any) -> None:
     mug = product("MUG")
-    assert product_changes([mug.listed(), mug.received(), mug.repriced(990)]) == [
-        ProductChange("MUG", 3, "The MUG", "Holds tea.", 990, "EUR", "listed", NOON)
+    assert product_changes([mug.listed(category="mugs"), mug.received(), mug.repriced(990)]) == [
+        ProductChange("MUG", 3, "The MUG", "Holds tea.", 990, "EUR", "listed", NOON, "mugs")
     ]
 
 

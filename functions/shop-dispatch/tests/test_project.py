@@ -18,6 +18,7 @@ from shop_dispatch.adapters.postgres import PostgresReadModel
 from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import read
 from shop_shared import encode
+from shop_shared.registry import EVENT_TYPES
 
 Item = TypeVar("Item")
 
@@ -25,11 +26,23 @@ Item = TypeVar("Item")
 def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reservation: Any) -> None:
     mug, order = product("MUG"), reservation(1, {"MUG": 2})
     counts = read_model.project(
-        mug.listed(), mug.received(10), order.placed(), order.requested(), order.confirmed(NOON)
+        mug.listed(category="mugs"), mug.received(10), order.placed(), order.requested(), order.confirmed(NOON)
     )
     assert (counts.applied, counts.waiting, counts.duplicates, counts.parked) == (5, 0, 0, 0)
     assert read_model.query("SELECT * FROM read_v1.products", "shop_query") == [
-        ("MUG", "The MUG", "Holds tea.", 1_250, "EUR", 8, "listed", 2, NOON)
+        (
+            "MUG",
+            "The MUG",
+            "Holds tea.",
+            1_250,
+            "EUR",
+            8,
+            "listed",
+            2,
+            NOON,
+            "mugs",
+            "'hold':5C 'mug':1A,3A,4B 'tea':6C",
+        )
     ]
     lines = [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1_250}]
     assert read_model.query("SELECT * FROM read_v1.reservations", "shop_query") == [
@@ -43,16 +56,36 @@ def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reserva
     ]
 
 
+def test_a_timeline_has_what_is_applied_and_not_what_is_held_back(read_model: Any, reservation: Any) -> None:
+    order = reservation(1, {"MUG": 2})
+    placed, requested, confirmed = order.placed(), order.requested(), order.confirmed(NOON.replace(minute=1))
+    read_model.project(placed, confirmed)
+    timeline = "SELECT customer_id, stream_version, type, time FROM read_v1.timeline ORDER BY stream_version"
+    assert read_model.query(timeline, "shop_query") == [(CUSTOMER, 1, "placed", NOON)]
+    read_model.project(requested)
+    assert read_model.query(timeline, "shop_query") == [
+        (CUSTOMER, 1, "placed", NOON),
+        (CUSTOMER, 2, "payment-requested", NOON),
+        (CUSTOMER, 3, "purchased", NOON.replace(minute=1)),
+    ]
+
+
+def test_the_timeline_has_a_word_for_every_event_of_a_reservation(read_model: Any) -> None:
+    [(definition,)] = read_model.query("SELECT pg_get_viewdef('read_v1.timeline'::regclass)")
+    types = {event_type for event_type in EVENT_TYPES if not event_type.startswith("shop.product.")}
+    assert types == {event_type for event_type in EVENT_TYPES if f"'{event_type}'" in definition}
+
+
 def test_rows_of_earlier_batches_change_only_where_an_event_says_so(
     read_model: Any, product: Any, reservation: Any
 ) -> None:
     mug, order = product("MUG"), reservation(1, {"MUG": 2})
-    read_model.project(mug.listed(), order.placed())
+    read_model.project(mug.listed(category="mugs"), order.placed())
     read_model.project(mug.repriced(990), mug.received(5), order.requested())
     read_model.project(mug.retired(), order.declined())
-    assert read_model.query("SELECT * FROM read_v1.products") == [
-        ("MUG", "The MUG", "Holds tea.", 990, "EUR", 3, "retired", 4, NOON)
-    ]
+    assert read_model.query(
+        "SELECT name, price_minor, available, status, version, listed_at, category FROM read_v1.products"
+    ) == [("The MUG", 990, 3, "retired", 4, NOON, "mugs")]
     assert read_model.query("SELECT status, total_minor, payment_intent_id, version FROM read_v1.reservations") == [
         ("active", 2_500, "pi_1", 3)
     ]

@@ -17,9 +17,11 @@ def test_the_owner_sees_a_reservation_and_nobody_keeps_a_copy(shop: Shop) -> Non
         "status": "active",
         "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1250}],
         "total": {"amount_minor": 2500, "currency": "EUR"},
+        "placed_at": "2026-09-01T12:00:00.000000Z",
         "expires_at": "2026-09-01T12:15:00.000000Z",
         "stream_id": f"reservation-{ONE}",
         "stream_version": 3,
+        "timeline": [],
     }
 
 
@@ -76,14 +78,73 @@ def test_a_purchase_made_between_two_pages_repeats_none(shop: Shop) -> None:
     assert [item["purchase_id"] for page in pages for item in page] == [ONE]
 
 
-def test_another_customers_cursor_shows_nothing_of_theirs(shop: Shop) -> None:
-    for number, purchase_id in enumerate((ONE, TWO)):
-        shop.reserve(purchase_id, "ada", status="purchased", purchased_at=NOON + timedelta(hours=number))
-    cursor = shop.get("/purchases", {"limit": "1"}, customer="ada").body["next_cursor"]
-    assert shop.get("/purchases", {"cursor": cursor}, customer="bob").body == {"items": [], "next_cursor": None}
+def test_another_customers_cursor_is_refused(shop: Shop) -> None:
+    for number, reservation_id in enumerate((ONE, TWO)):
+        moment = NOON + timedelta(hours=number)
+        shop.reserve(reservation_id, "ada", status="purchased", placed_at=moment, purchased_at=moment)
+    for path in ("/purchases", "/reservations"):
+        cursor = shop.get(path, {"limit": "1"}, customer="ada").body["next_cursor"]
+        assert shop.get(path, {"cursor": cursor}, customer="ada").status == 200
+        answer = shop.get(path, {"cursor": cursor}, customer="bob")
+        assert (answer.status, answer.body["errors"][0]["parameter"]) == (422, "cursor")
+
+
+def test_reservations_are_the_callers_own_newest_first_whatever_became_of_them(shop: Shop) -> None:
+    shop.reserve(ONE, "ada", status="expired")
+    shop.reserve(TWO, "ada", status="purchased", placed_at=NOON + timedelta(microseconds=1), purchased_at=NOON)
+    shop.reserve(THREE, "bob")
+    answer = shop.get("/reservations", customer="ada")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert [item["status"] for item in answer.body["items"]] == ["purchased", "expired"]
+    details = shop.get(f"/reservations/{ONE}", customer="ada").body
+    assert details == answer.body["items"][1] | {"timeline": []}
+
+
+def test_reservations_of_one_moment_fall_on_pages_once_each(shop: Shop) -> None:
+    ids = [f"0198c6f2-7a10-7c3e-9b0d-{number:012}" for number in range(7)]
+    for number, reservation_id in enumerate(ids):
+        shop.reserve(reservation_id, "ada", placed_at=NOON + timedelta(microseconds=number // 3))
+    pages = [
+        [item["reservation_id"] for item in page]
+        for page in shop.pages("/reservations", {"limit": "2"}, customer="ada")
+    ]
+    newest_first = ids[::-1]
+    assert pages == [newest_first[:2], newest_first[2:4], newest_first[4:6], newest_first[6:]]
+
+
+def test_the_details_tell_what_happened_and_when_and_nothing_of_the_inside(shop: Shop) -> None:
+    shop.reserve(ONE, "ada", status="purchased", purchased_at=NOON)
+    shop.log(ONE, "shop.reservation.placed.v1", "shop.payment.requested.v1", "shop.purchase.confirmed.v1")
+    shop.log(TWO, "shop.reservation.placed.v1")
+    reservation = shop.get(f"/reservations/{ONE}", customer="ada").body
+    assert reservation["timeline"] == [
+        {"type": "placed", "time": "2026-09-01T12:00:00.000000Z", "stream_version": 1},
+        {"type": "payment-requested", "time": "2026-09-01T12:01:00.000000Z", "stream_version": 2},
+        {"type": "purchased", "time": "2026-09-01T12:02:00.000000Z", "stream_version": 3},
+    ]
+    purchase = shop.get(f"/purchases/{ONE}", customer="ada")
+    assert (purchase.status, purchase.headers["Cache-Control"]) == (200, "no-store")
+    [item] = shop.get("/purchases", customer="ada").body["items"]
+    assert purchase.body == item | {"timeline": reservation["timeline"]}
+
+
+def test_another_customers_purchase_looks_like_none_even_to_an_administrator(shop: Shop) -> None:
+    shop.reserve(ONE, "ada", status="purchased", purchased_at=NOON)
+    missing = shop.get(f"/purchases/{TWO}", customer="bob")
+    for groups in (None, "[admin]"):
+        answer = shop.get(f"/purchases/{ONE}", customer="bob", groups=groups)
+        assert (answer.status, answer.body | {"instance": ""}) == (404, missing.body | {"instance": ""})
+
+
+def test_a_reservation_that_is_not_paid_is_no_purchase_by_its_id_either(shop: Shop) -> None:
+    shop.reserve(ONE, "ada", status="paying")
+    assert shop.get(f"/purchases/{ONE}", customer="ada").status == 404
 
 
 def test_no_token_is_401_where_the_stack_forgot_the_authorizer(shop: Shop) -> None:
-    for path in (f"/reservations/{ONE}", "/purchases", "/sales/daily"):
+    for path in (
+        *("/reservations", f"/reservations/{ONE}", "/purchases", f"/purchases/{ONE}"),
+        *("/sales/daily", "/sales/top"),
+    ):
         answer = shop.get(path)
         assert (answer.status, answer.body["type"]) == (401, "https://shop.example/problems/unauthenticated")

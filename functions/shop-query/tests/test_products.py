@@ -1,3 +1,5 @@
+import pytest
+
 from shop_query.testing import Shop
 
 
@@ -11,6 +13,7 @@ def test_details_have_price_availability_and_version(shop: Shop) -> None:
         "sku": "MUG",
         "name": 'Mug "Ünïcode" \\ 12 oz',
         "description": "For tea.",
+        "category": None,
         "price": {"amount_minor": 1250, "currency": "EUR"},
         "available": 7,
         "status": "listed",
@@ -87,3 +90,38 @@ def test_a_page_is_20_products_unless_the_caller_says(shop: Shop) -> None:
     assert len(shop.get("/products").body["items"]) == 20
     assert len(shop.get("/products", {"limit": "1"}).body["items"]) == 1
     assert len(shop.get("/products", {"limit": "100"}).body["items"]) == 100
+
+
+def test_who_has_the_current_answer_gets_none(shop: Shop) -> None:
+    shop.list_product("MUG", stock=1)
+    for path in ("/products", "/products/MUG"):
+        answer = shop.get(path)
+        tag = answer.headers["ETag"]
+        for sent in (tag, f"W/{tag}", f'"other", {tag}', f'"other",W/{tag} , "more"', "*"):
+            again = shop.get(path, headers={"if-none-match": sent})
+            assert (again.status, again.body) == (304, None), sent
+            assert (again.headers["ETag"], again.headers["Cache-Control"]) == (tag, "no-cache")
+            assert "Content-Type" not in again.headers
+
+
+@pytest.mark.parametrize("sent", ["", "other", '"other"', "W/", '""', "**", "\x00", '"' * 10_000, '"a", ' * 2_000])
+def test_who_has_another_answer_gets_this_one(shop: Shop, sent: str) -> None:
+    shop.list_product("MUG", stock=1)
+    answer = shop.get("/products/MUG", headers={"if-none-match": sent})
+    assert (answer.status, answer.body["sku"]) == (200, "MUG")
+    assert shop.get("/products/MUG", headers={"if-none-match": answer.headers["ETag"].strip('"')}).status == 200
+
+
+def test_a_sale_changes_the_tags_of_what_shows_the_product(shop: Shop) -> None:
+    for sku in ("MUG", "TEA"):
+        shop.list_product(sku, stock=2)
+    paths = ("/products", "/products/MUG", "/products/TEA")
+    before = [shop.get(path).headers["ETag"] for path in paths]
+    assert len(set(before)) == 3
+    shop.execute("UPDATE shop.stock SET sold = 1 WHERE sku = 'MUG'")
+    after = [shop.get(path).headers["ETag"] for path in paths]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, True]
+
+
+def test_an_unknown_product_is_404_whatever_the_client_has(shop: Shop) -> None:
+    assert shop.get("/products/NONE", headers={"if-none-match": "*"}).status == 404

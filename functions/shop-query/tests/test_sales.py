@@ -1,11 +1,12 @@
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shop_query.application.queries import Queries
-from shop_query.ports import Page, Parameters, Query
-from shop_query.testing import Shop
+from shop_query.ports import Document, Page, Parameters, Query
+from shop_query.testing import FixedClock, Shop
 
 ADMINISTRATOR: dict[str, Any] = {"customer": "eve", "groups": "[staff admin]"}
 SEPTEMBER = {"from": "2026-09-01", "to": "2026-09-30"}
@@ -26,8 +27,9 @@ def test_an_administrator_sees_units_and_revenue_by_day_and_product(shop: Shop) 
 
 
 @pytest.mark.parametrize("groups", [None, "[customers]", "[administrators]"])
-def test_nobody_else_does(shop: Shop, groups: str | None) -> None:
-    answer = shop.get("/sales/daily", customer="ada", groups=groups)
+@pytest.mark.parametrize("path", ["/sales/daily", "/sales/top"])
+def test_nobody_else_does(shop: Shop, path: str, groups: str | None) -> None:
+    answer = shop.get(path, customer="ada", groups=groups)
     assert (answer.status, answer.body["type"]) == (403, "https://shop.example/problems/forbidden")
 
 
@@ -71,7 +73,10 @@ class RecordingReadModel:
     def __init__(self) -> None:
         self.asked: list[tuple[Query, Parameters]] = []
 
-    def document(self, query: Query, parameters: Parameters) -> str | None:
+    def document(self, query: Query, parameters: Parameters) -> Document | None:
+        raise NotImplementedError
+
+    def cursor_key(self) -> bytes:
         raise NotImplementedError
 
     def page(self, query: Query, parameters: Parameters) -> Page:
@@ -92,9 +97,13 @@ def test_the_range_is_the_last_30_days_unless_the_caller_says(
     first: date | None, last: date | None, expected: tuple[date, date]
 ) -> None:
     read_model = RecordingReadModel()
-    Queries(read_model, lambda: date(2026, 9, 30)).daily_sales(first, last, None, 20, None)
-    [(query, parameters)] = read_model.asked
-    assert (query, parameters["first"], parameters["last"]) == (Query.DAILY_SALES, *expected)
+    queries = Queries(read_model, FixedClock(date(2026, 9, 30)))
+    queries.daily_sales(first, last, None, 20)
+    queries.top_sales(first, last, None, "units", 20)
+    assert [(query, parameters["first"], parameters["last"]) for query, parameters in read_model.asked] == [
+        (Query.DAILY_SALES, *expected),
+        (Query.TOP_SALES, *expected),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -114,12 +123,70 @@ def test_the_range_is_the_last_30_days_unless_the_caller_says(
     ],
 )
 def test_a_range_that_makes_no_sense_is_named(shop: Shop, query: dict[str, str], parameter: str, hint: str) -> None:
-    answer = shop.get("/sales/daily", query, **ADMINISTRATOR)
-    assert (answer.status, answer.body["type"]) == (422, "https://shop.example/problems/invalid-request")
-    [error] = answer.body["errors"]
-    assert error["parameter"] == parameter
-    assert hint in error["detail"]
+    for path in ("/sales/daily", "/sales/top"):
+        if path == "/sales/top" and parameter == "sku":
+            continue
+        answer = shop.get(path, query, **ADMINISTRATOR)
+        assert (answer.status, answer.body["type"]) == (422, "https://shop.example/problems/invalid-request")
+        [error] = answer.body["errors"]
+        assert error["parameter"] == parameter
+        assert hint in error["detail"]
 
 
 def test_366_days_are_allowed(shop: Shop) -> None:
     assert shop.get("/sales/daily", {"from": "2025-09-01", "to": "2026-09-01"}, **ADMINISTRATOR).status == 200
+
+
+def sell_some(shop: Shop) -> None:
+    shop.sell(date(2026, 8, 31), "OLD", units=100)
+    for day in (1, 30):
+        shop.sell(date(2026, 9, day), "MUG", units=2)
+        shop.sell(date(2026, 9, day), "TEA", units=3)
+    shop.sell(date(2026, 9, 2), "TEA", units=4, currency="USD")
+    shop.sell(date(2026, 9, 2), "MUG", units=1, price_minor=9_000)
+
+
+def test_the_top_sellers_of_a_range_are_by_units(shop: Shop) -> None:
+    sell_some(shop)
+    answer = shop.get("/sales/top", SEPTEMBER, **ADMINISTRATOR)
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert answer.body == {
+        "items": [
+            {"sku": "TEA", "units": 6, "revenue": {"amount_minor": 7_500, "currency": "EUR"}},
+            {"sku": "MUG", "units": 5, "revenue": {"amount_minor": 14_000, "currency": "EUR"}},
+            {"sku": "TEA", "units": 4, "revenue": {"amount_minor": 5_000, "currency": "USD"}},
+        ]
+    }
+    top = shop.get("/sales/top", SEPTEMBER | {"limit": "1"}, **ADMINISTRATOR).body["items"]
+    assert [item["sku"] for item in top] == ["TEA"]
+
+
+def test_revenue_is_an_order_within_one_currency(shop: Shop) -> None:
+    sell_some(shop)
+    items = shop.get("/sales/top", SEPTEMBER | {"sort": "revenue", "currency": "EUR"}, **ADMINISTRATOR).body["items"]
+    assert [(item["sku"], item["revenue"]["currency"]) for item in items] == [("MUG", "EUR"), ("TEA", "EUR")]
+    answer = shop.get("/sales/top", SEPTEMBER | {"sort": "revenue"}, **ADMINISTRATOR)
+    assert (answer.status, answer.body["errors"][0]["parameter"]) == (422, "sort")
+
+
+def test_a_shop_that_sold_nothing_has_no_top_sellers(shop: Shop) -> None:
+    assert shop.get("/sales/top", **ADMINISTRATOR).body == {"items": []}
+
+
+def test_a_list_of_the_last_30_days_goes_on_after_midnight() -> None:
+    """The cursor is bound to what was asked, not to the days that it came to."""
+
+    class Sales(RecordingReadModel):
+        def page(self, query: Query, parameters: Parameters) -> Page:
+            super().page(query, parameters)
+            return Page("[]", ("2026-09-29", "MUG", "EUR"))
+
+        def cursor_key(self) -> bytes:
+            return b"key"
+
+    read_model, clock = Sales(), FixedClock(date(2026, 9, 30))
+    queries = Queries(read_model, clock)
+    cursor = json.loads(queries.daily_sales(None, None, None, 20))["next_cursor"]
+    clock.day = date(2026, 10, 1)
+    queries.daily_sales(None, None, None, 20, cursor)
+    assert read_model.asked[1][1]["after_day"] == "2026-09-29"

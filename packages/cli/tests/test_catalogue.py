@@ -68,6 +68,7 @@ def test_it_has_about_thirty_products_that_the_event_package_accepts() -> None:
         ProductListed.model_validate({**body, "stock_buckets": 1})
         assert product["stock"] > 0
         assert product["description"].endswith(".")
+        assert product["category"]
 
 
 def test_seeding_again_adds_nothing(shop: FakeShop) -> None:

@@ -8,17 +8,17 @@
 """
 
 import os
-from datetime import UTC, datetime
 from functools import cache
 
 from shop_database import DatabaseSettings
 from shop_query.adapters.postgres import PostgresReadModel
+from shop_query.adapters.system import SystemClock
 from shop_query.application.queries import Queries
 
 
 @cache
 def queries() -> Queries:
-    return Queries(read_model(), lambda: datetime.now(UTC).date())
+    return Queries(read_model(), SystemClock())
 
 
 @cache

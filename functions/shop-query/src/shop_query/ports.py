@@ -1,4 +1,4 @@
-"""What the queries need of the read model, whatever holds it."""
+"""What the queries need of the outside: the read model, whatever holds it, and a clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,30 +11,58 @@ class Query(StrEnum):
     """Every question that is put to the read model. The adapter has one statement for each, of the same name."""
 
     PRODUCTS = "products"
+    PRODUCT_BROWSE = "product_browse"
+    PRODUCT_SEARCH = "product_search"
     PRODUCT = "product"
+    RESERVATIONS = "reservations"
     RESERVATION = "reservation"
     PURCHASES = "purchases"
+    PURCHASE = "purchase"
     DAILY_SALES = "daily_sales"
     DAILY_SALES_OF_PRODUCT = "daily_sales_of_product"
+    TOP_SALES = "top_sales"
+    CURSOR_KEY = "cursor_key"
 
 
-Parameters = Mapping[str, str | int | date | None]
+Parameters = Mapping[str, str | int | bool | date | None]
+
+
+@dataclass(frozen=True)
+class Document:
+    """`text` is JSON. `version` is that of the stream that it shows."""
+
+    text: str
+    version: int
 
 
 @dataclass(frozen=True)
 class Page:
-    """`items` is a JSON array as text. `last_key` is the sort key of its last item, or None when no item follows."""
+    """`items` is a JSON array as text. `last_key` is the sort key of its last item, or None when no item follows.
+    `total` is how many items all pages hold, where that was asked for."""
 
     items: str
     last_key: tuple[str, ...] | None
+    total: int | None = None
 
 
 class ReadModel(Protocol):
-    """Both raise ReadModelUnavailableError. Documents are JSON as text: nobody on the way parses or rebuilds them."""
+    """All raise ReadModelUnavailableError. Documents are JSON as text: nobody on the way parses or rebuilds them."""
 
-    def document(self, query: Query, parameters: Parameters) -> str | None: ...
+    def document(self, query: Query, parameters: Parameters) -> Document | None: ...
 
     def page(self, query: Query, parameters: Parameters) -> Page: ...
+
+    def cursor_key(self) -> bytes: ...
+
+
+class Clock(Protocol):
+    def today(self) -> date:
+        """The day in UTC, as the read model counts days."""
+
+    def seconds(self) -> float:
+        """Since any moment; never goes back."""
+
+    def sleep(self, seconds: float) -> None: ...
 
 
 class ReadModelUnavailableError(Exception):

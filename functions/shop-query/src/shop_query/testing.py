@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +22,23 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: Any
+
+
+@dataclass
+class FixedClock:
+    """Time passes by sleeping alone."""
+
+    day: date = date(2026, 9, 1)
+    passed_seconds: float = 0.0
+
+    def today(self) -> date:
+        return self.day
+
+    def seconds(self) -> float:
+        return self.passed_seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.passed_seconds += seconds
 
 
 class Shop:
@@ -59,32 +76,61 @@ class Shop:
 
     def send(self, event: dict[str, Any]) -> Answer:
         answer = handler(event, SimpleNamespace())
-        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None)
 
     def execute(self, statement: str, *values: object) -> list[Any]:
         cursor = self._superuser.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
 
-    def list_product(self, sku: str, *, stock: int | None = None, name: str = "Mug", status: str = "listed") -> None:
+    def list_product(
+        self,
+        sku: str,
+        *,
+        stock: int | None = None,
+        name: str = "Mug",
+        description: str = "For tea.",
+        category: str | None = None,
+        price_minor: int = 1250,
+        currency: str = "EUR",
+        status: str = "listed",
+        listed_at: datetime = PLACED,
+    ) -> None:
         self.execute(
-            "INSERT INTO shop.product VALUES (%s, %s, 'For tea.', 1250, 'EUR', %s, 1, %s)", sku, name, status, PLACED
+            "INSERT INTO shop.product VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s)",
+            *(sku, name, description, price_minor, currency, status, listed_at, category),
         )
         if stock is not None:
             self.execute("INSERT INTO shop.stock VALUES (%s, %s, 0, 0)", sku, stock)
 
     def reserve(
-        self, reservation_id: str, customer: str, *, status: str = "active", purchased_at: datetime | None = None
+        self,
+        reservation_id: str,
+        customer: str,
+        *,
+        status: str = "active",
+        placed_at: datetime = PLACED,
+        purchased_at: datetime | None = None,
     ) -> None:
         lines = Jsonb([{"sku": "MUG", "quantity": 2, "unit_price_minor": 1250}])
         intent = "pi_1" if purchased_at else None
         self.execute(
             "INSERT INTO shop.reservation VALUES (%s, %s, %s, %s, 2500, 'EUR', %s, %s, %s, %s, 3)",
-            *(reservation_id, customer, status, lines, PLACED, EXPIRES, intent, purchased_at),
+            *(reservation_id, customer, status, lines, placed_at, EXPIRES, intent, purchased_at),
         )
 
-    def sell(self, day: date, sku: str, *, units: int = 1, currency: str = "EUR") -> None:
+    def log(self, reservation_id: str, *event_types: str) -> None:
+        """Events of a reservation's stream, a minute apart."""
+        for version, event_type in enumerate(event_types, start=1):
+            self.execute(
+                "INSERT INTO shop.event_log VALUES (%s, %s, gen_random_uuid(), %s, %s, '{}')",
+                *(f"reservation-{reservation_id}", version, event_type, PLACED + (version - 1) * timedelta(minutes=1)),
+            )
+
+    def sell(self, day: date, sku: str, *, units: int = 1, currency: str = "EUR", price_minor: int = 1250) -> None:
         self.execute(
-            "INSERT INTO shop.sales_daily VALUES (%s, %s, %s, %s, %s)", day, sku, currency, units, units * 1250
+            "INSERT INTO shop.sales_daily AS s VALUES (%s, %s, %s, %s, %s) ON CONFLICT (day, sku, currency)"
+            " DO UPDATE SET units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor",
+            *(day, sku, currency, units, units * price_minor),
         )
 
     def pages(self, path: str, query: dict[str, str], **caller: Any) -> Iterator[list[Any]]:

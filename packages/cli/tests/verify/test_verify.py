@@ -285,6 +285,7 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
         for table, key, name, value in (
             ("products", "MUG", "name", "x"),
             ("products", "MUG", "description", "x"),
+            ("products", "MUG", "category", "x"),
             ("products", "MUG", "price_minor", 1),
             ("products", "MUG", "currency", "USD"),
             ("products", "MUG", "available", 8),

@@ -65,7 +65,7 @@ class HttpFunction:
         self.service = service
         self.errors = errors
         self.routes = APIGatewayHttpResolver()
-        self.routes.not_found(lambda _: self._problem(_NOT_FOUND))
+        self.routes.not_found(lambda _: self._problem(NOT_FOUND))
         self.routes.exception_handler(Exception)(self._failed)
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class HttpFunction:
             logger().exception(
                 "unexpected error", extra={"correlation_id": correlation_id(self.routes.current_event.raw_event)}
             )
-            problem = _INTERNAL
+            problem = INTERNAL
         return self._problem(problem)
 
     def _problem(self, problem: ProblemError) -> Response[str]:
@@ -108,10 +108,8 @@ def header(event: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-_NOT_FOUND: Final = ProblemError(
-    404, "not-found", "Not found", "There is no such route; see the README for the routes."
-)
-_INTERNAL: Final = ProblemError(
+NOT_FOUND: Final = ProblemError(404, "not-found", "Not found", "There is no such route; see the README for the routes.")
+INTERNAL: Final = ProblemError(
     500,
     "internal-error",
     "Internal error",

@@ -10,6 +10,7 @@ from shop_shared.values import (
     Allocation,
     Attempt,
     BucketCount,
+    Category,
     Lines,
     Money,
     Price,
@@ -31,11 +32,13 @@ class EventData(Value):
 
 class ProductListed(EventData):
     TYPE: ClassVar[str] = "shop.product.listed.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     sku: Sku
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=2_000)]
     price: Price
     stock_buckets: BucketCount
+    category: Category | None = None
 
 
 class ProductRepriced(EventData):

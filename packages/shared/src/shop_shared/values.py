@@ -17,6 +17,7 @@ AmountMinor = Annotated[int, Field(strict=True, ge=0, le=99_999_999_999)]
 UnitPriceMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999)]
 """At most eight digits: what Stripe charges at once."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["EUR"])]
+Category = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["mugs"])]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 StockQuantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 BucketNumber = Annotated[int, Field(strict=True, ge=0, lt=BUCKETS_MAX)]

@@ -30,7 +30,8 @@ class Products:
     chance: Random
 
     def list_product(self, request: Request, command: ListProduct) -> Envelope:
-        return self._run(request, command, Key.of(request, "list-product", **vars(command)))
+        body = {name: value for name, value in vars(command).items() if (name, value) != ("category", None)}
+        return self._run(request, command, Key.of(request, "list-product", **body))
 
     def reprice(self, request: Request, sku: str, price: Price) -> Envelope:
         return self._run(request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price))

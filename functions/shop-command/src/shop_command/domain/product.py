@@ -50,6 +50,7 @@ class ListProduct:
     description: str
     price: Price
     stock_buckets: int
+    category: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
                     description=command.description,
                     price=command.price,
                     stock_buckets=command.stock_buckets,
+                    category=command.category,
                 ),
             )
         case Reprice(sku=sku, price=price):

@@ -10,7 +10,7 @@ from shop_command.adapters import deadline
 from shop_command.application.stock_search import Line
 from shop_command.domain.errors import ProductNotFoundError, PurchaseNotFoundError, ReservationNotFoundError
 from shop_command.domain.product import ListProduct
-from shop_command.handlers import answers
+from shop_command.handlers import answers, documents
 from shop_command.handlers.bodies import (
     SKU,
     BucketsBody,
@@ -94,7 +94,8 @@ def list_product() -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, administrator(event))
     body = body_of(event, ProductBody)
-    command = ListProduct(body.sku, body.name, body.description, _price(body.price), body.stock_buckets)
+    price = _price(body.price)
+    command = ListProduct(body.sku, body.name, body.description, price, body.stock_buckets, body.category)
     return answers.product(bootstrap.application().products.list_product(request, command))
 
 
@@ -128,6 +129,11 @@ def retire_product(sku: str) -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, administrator(event))
     return answers.retired(bootstrap.application().products.retire(request, _known(sku)))
+
+
+@handler.routes.get("/openapi/command.json", compress=True)
+def openapi() -> Response[str]:
+    return documents.openapi()
 
 
 def _known(sku: str) -> str:

@@ -11,7 +11,17 @@ from pydantic_core import PydanticCustomError
 from shop_command.application.request import Request
 from shop_observability import http
 from shop_observability.problem import ProblemError
-from shop_shared.values import BUCKETS_MAX, LINES_MAX, Currency, Quantity, Sku, StockQuantity, UnitPriceMinor, Uuid
+from shop_shared.values import (
+    BUCKETS_MAX,
+    LINES_MAX,
+    Category,
+    Currency,
+    Quantity,
+    Sku,
+    StockQuantity,
+    UnitPriceMinor,
+    Uuid,
+)
 
 BODY_BYTES_MAX: Final = 64 * 1024
 SKU: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{0,39}")
@@ -35,6 +45,7 @@ class ProductBody(Body):
     description: Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")]
     price: PriceBody
     stock_buckets: Annotated[int, Field(ge=1, le=BUCKETS_MAX)] = 1
+    category: Category | None = None
 
 
 class RepriceBody(Body):

@@ -34,8 +34,9 @@ ON CONFLICT DO NOTHING
 CHANGE: Final = {
     "product": """
 MERGE INTO shop.product AS p
-USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
-    AS change (sku, version, name, description, price_minor, currency, status, listed_at)
+USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[],
+             %s::timestamptz[], %s::text[])
+    AS change (sku, version, name, description, price_minor, currency, status, listed_at, category)
 ON p.sku = change.sku
 WHEN MATCHED THEN UPDATE SET
     version = change.version,
@@ -44,10 +45,11 @@ WHEN MATCHED THEN UPDATE SET
     price_minor = coalesce(change.price_minor, p.price_minor),
     currency = coalesce(change.currency, p.currency),
     status = coalesce(change.status, p.status),
-    listed_at = coalesce(change.listed_at, p.listed_at)
+    listed_at = coalesce(change.listed_at, p.listed_at),
+    category = coalesce(change.category, p.category)
 WHEN NOT MATCHED THEN
-    INSERT (sku, version, name, description, price_minor, currency, status, listed_at)
-    VALUES (sku, version, name, description, price_minor, currency, status, listed_at)
+    INSERT (sku, version, name, description, price_minor, currency, status, listed_at, category)
+    VALUES (sku, version, name, description, price_minor, currency, status, listed_at, category)
 """,
     "reservation": """
 MERGE INTO shop.reservation AS r

@@ -17,6 +17,7 @@ class ProductChange(NamedTuple):
     currency: str | None = None
     status: str | None = None
     listed_at: datetime | None = None
+    category: str | None = None
 
 
 def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
@@ -33,6 +34,7 @@ def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
                     data.price.currency,
                     "listed",
                     event.time,
+                    data.category,
                 )
             case ProductRepriced(sku=sku, price=price):
                 changes[sku] = _earlier(changes, sku)._replace(

@@ -1,4 +1,5 @@
-"""Why a query gets no answer: NotFoundError, InvalidParameterError. That the read model is away is in `ports`."""
+"""Why a query gets no answer: NotFoundError, NotYetVisibleError, InvalidParameterError. That the read model is away is
+in `ports`."""
 
 
 class NotFoundError(Exception):
@@ -8,6 +9,15 @@ class NotFoundError(Exception):
         super().__init__(f"no {kind} {identifier!r:.60}")
         self.kind = kind
         self.identifier = identifier
+
+
+class NotYetVisibleError(Exception):
+    """The read model has not reached the version that was asked for; it may a little later, or never."""
+
+    def __init__(self, kind: str, identifier: str, min_version: int) -> None:
+        super().__init__(f"{kind} {identifier!r:.60} below version {min_version}")
+        self.kind = kind
+        self.min_version = min_version
 
 
 class InvalidParameterError(Exception):

@@ -1,65 +1,120 @@
 """The queries. Each answer is a JSON document as text."""
 
 import json
-from collections.abc import Callable
 from datetime import date
 from typing import Final
 
-from shop_query.application import cursors
-from shop_query.application.cursors import Order
-from shop_query.application.errors import InvalidParameterError, NotFoundError
+from shop_query.application.catalogue import Selection
+from shop_query.application.cursors import Cursors, Order, Scope
+from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
 from shop_query.application.values import SKU_FORM, is_sku, is_uuid
-from shop_query.ports import Parameters, Query, ReadModel
+from shop_query.ports import Clock, Document, Parameters, Query, ReadModel
 
 DAYS_DEFAULT: Final = 30
 DAYS_MAX: Final = 366
+WAIT_SECONDS_MAX: Final = 2.0
+"""How long a read waits for the version that it was asked for."""
+PAUSE_SECONDS_FIRST: Final = 0.02
+PAUSE_SECONDS_MAX: Final = 0.16
+
+RESERVATIONS: Final = Order("reservations", ("placed_at", "reservation_id"))
+PURCHASES: Final = Order("purchases", ("purchased_at", "purchase_id"))
+DAILY_SALES: Final = Order("daily-sales", ("day", "sku", "currency"))
+_FORMS: Final = {Query.PRODUCT: is_sku, Query.RESERVATION: is_uuid, Query.PURCHASE: is_uuid}
 
 
 class Queries:
-    def __init__(self, read_model: ReadModel, today: Callable[[], date]) -> None:
-        """`today` is the day in UTC, as the read model counts days."""
+    def __init__(self, read_model: ReadModel, clock: Clock) -> None:
         self._read_model = read_model
-        self._today = today
+        self._clock = clock
+        self._cursors = Cursors(read_model.cursor_key)
 
-    def products(self, limit: int, cursor: str | None) -> str:
-        """What is for sale, by SKU."""
-        return self._page(Query.PRODUCTS, cursors.PRODUCTS, cursor, {"limit": limit})
+    def products(self, selection: Selection, limit: int, cursor: str | None = None, *, total: bool = False) -> str:
+        """What is for sale. With `total` also how many products all pages hold, which means counting them."""
+        order, scope = selection.cursor_order(), selection.scope()
+        if selection.is_everything and not total:
+            return self._page(Query.PRODUCTS, order, scope, cursor, {"limit": limit})
+        query = Query.PRODUCT_BROWSE if selection.q is None else Query.PRODUCT_SEARCH
+        return self._page(query, order, scope, cursor, {**selection.parameters(), "limit": limit, "total": total})
 
-    def product(self, sku: str) -> str:
+    def product(self, sku: str, min_version: int | None = None) -> str:
         """Retired products too: the purchases that name them outlive them."""
-        return self._document(Query.PRODUCT, "product", sku, is_sku(sku), {"sku": sku})
+        return self._document(Query.PRODUCT, sku, {"sku": sku}, min_version)
 
-    def reservation(self, reservation_id: str, customer_id: str) -> str:
-        parameters = {"reservation_id": reservation_id, "customer_id": customer_id}
-        return self._document(Query.RESERVATION, "reservation", reservation_id, is_uuid(reservation_id), parameters)
+    def reservations(self, customer_id: str, limit: int, cursor: str | None = None) -> str:
+        """The customer's own, newest first, whatever became of them."""
+        scope = {"customer_id": customer_id}
+        return self._page(Query.RESERVATIONS, RESERVATIONS, scope, cursor, {**scope, "limit": limit})
 
-    def purchases(self, customer_id: str, limit: int, cursor: str | None) -> str:
+    def reservation(self, reservation_id: str, customer_id: str, min_version: int | None = None) -> str:
+        keys = {"reservation_id": reservation_id, "customer_id": customer_id}
+        return self._document(Query.RESERVATION, reservation_id, keys, min_version)
+
+    def purchases(self, customer_id: str, limit: int, cursor: str | None = None) -> str:
         """The customer's own, newest first."""
-        parameters: Parameters = {"customer_id": customer_id, "limit": limit}
-        return self._page(Query.PURCHASES, cursors.PURCHASES, cursor, parameters)
+        scope = {"customer_id": customer_id}
+        return self._page(Query.PURCHASES, PURCHASES, scope, cursor, {**scope, "limit": limit})
+
+    def purchase(self, purchase_id: str, customer_id: str, min_version: int | None = None) -> str:
+        keys = {"purchase_id": purchase_id, "customer_id": customer_id}
+        return self._document(Query.PURCHASE, purchase_id, keys, min_version)
 
     def daily_sales(
-        self, first: date | None, last: date | None, sku: str | None, limit: int, cursor: str | None
+        self, first: date | None, last: date | None, sku: str | None, limit: int, cursor: str | None = None
     ) -> str:
         """By day, SKU and currency, both days included; the last 30 days when none is given."""
         if sku is not None and not is_sku(sku):
             raise InvalidParameterError("sku", f"A SKU is {SKU_FORM}.")
-        last = last or self._today()
+        # What was said, not what it comes to: at midnight a list of the last 30 days goes on.
+        scope: Scope = {"from": str(first), "to": str(last), "sku": sku}
+        first, last = self._days(first, last)
+        parameters: Parameters = {"first": first, "last": last, "sku": sku, "limit": limit}
+        query = Query.DAILY_SALES if sku is None else Query.DAILY_SALES_OF_PRODUCT
+        return self._page(query, DAILY_SALES, scope, cursor, parameters)
+
+    def top_sales(self, first: date | None, last: date | None, currency: str | None, sort: str, limit: int) -> str:
+        """By SKU and currency, the most first, both days included; of the last 30 days when none is given."""
+        if sort == "revenue" and currency is None:
+            raise InvalidParameterError("sort", "Amounts of two currencies do not compare; send `currency` too.")
+        first, last = self._days(first, last)
+        parameters = {"first": first, "last": last, "currency": currency, "sort": sort, "limit": limit}
+        return f'{{"items":{self._read_model.page(Query.TOP_SALES, parameters).items}}}'
+
+    def _days(self, first: date | None, last: date | None) -> tuple[date, date]:
+        last = last or self._clock.today()
         first = first or date.fromordinal(max(1, last.toordinal() - DAYS_DEFAULT + 1))
         if first > last:
             raise InvalidParameterError("from", f"`from` ({first}) must not be after `to` ({last}).")
         if (last - first).days >= DAYS_MAX:
             raise InvalidParameterError("from", f"`from` to `to` may span {DAYS_MAX} days at most.")
-        parameters: Parameters = {"first": first, "last": last, "sku": sku, "limit": limit}
-        query = Query.DAILY_SALES if sku is None else Query.DAILY_SALES_OF_PRODUCT
-        return self._page(query, cursors.DAILY_SALES, cursor, parameters)
+        return first, last
 
-    def _document(self, query: Query, kind: str, identifier: str, well_formed: bool, parameters: Parameters) -> str:
-        document = self._read_model.document(query, parameters) if well_formed else None
+    def _document(self, query: Query, identifier: str, keys: Parameters, min_version: int | None) -> str:
+        if not _FORMS[query](identifier):
+            raise NotFoundError(query, identifier)
+        if min_version is not None:
+            return self._awaited(query, identifier, keys, min_version).text
+        document = self._read_model.document(query, keys)
         if document is None:
-            raise NotFoundError(kind, identifier)
-        return document
+            raise NotFoundError(query, identifier)
+        return document.text
 
-    def _page(self, query: Query, order: Order, cursor: str | None, parameters: Parameters) -> str:
-        page = self._read_model.page(query, {**parameters, **order.decode(cursor)})
-        return f'{{"items":{page.items},"next_cursor":{json.dumps(order.encode(page.last_key))}}}'
+    def _awaited(self, query: Query, identifier: str, keys: Parameters, min_version: int) -> Document:
+        """What is not there at all may be about to arrive, so it is waited for like a later version."""
+        deadline = self._clock.seconds() + WAIT_SECONDS_MAX
+        pause = PAUSE_SECONDS_FIRST
+        while True:
+            document = self._read_model.document(query, keys)
+            if document is not None and document.version >= min_version:
+                return document
+            left = deadline - self._clock.seconds()
+            if left <= 0:
+                raise NotYetVisibleError(query, identifier, min_version)
+            self._clock.sleep(min(pause, left))
+            pause = min(2 * pause, PAUSE_SECONDS_MAX)
+
+    def _page(self, query: Query, order: Order, scope: Scope, cursor: str | None, parameters: Parameters) -> str:
+        page = self._read_model.page(query, {**parameters, **self._cursors.decode(order, scope, cursor)})
+        following = json.dumps(self._cursors.encode(order, scope, page.last_key))
+        total = "" if page.total is None else f',"total":{page.total}'
+        return f'{{"items":{page.items},"next_cursor":{following}{total}}}'

@@ -1,17 +1,22 @@
 """Reads a request's query string. Whatever it does not take, it names, with what is allowed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
+from shop_query.application import values
 from shop_query.application.errors import InvalidParameterError
-from shop_query.application.values import day
 
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
+AMOUNT_MINOR_MAX: Final = 99_999_999
+VERSION_MAX: Final = 2**31 - 1
 # No sign, no space, no underscore, no digit of another script: int() takes them all.
-_LIMIT = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,10}")
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class QueryString:
@@ -29,18 +34,67 @@ class QueryString:
         return self._given.get(name)
 
     def limit(self) -> int:
-        text = self._given.get("limit")
+        limit = self._number(
+            "limit", 1, LIMIT_MAX, f"A whole number from 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default."
+        )
+        return LIMIT_DEFAULT if limit is None else limit
+
+    def min_version(self) -> int | None:
+        allowed = "The `stream_version` of a command's answer: a whole number from 1."
+        return self._number("min_version", 1, VERSION_MAX, allowed)
+
+    def amount_minor(self, name: str) -> int | None:
+        allowed = f"An amount in the currency's minor unit (cents): a whole number from 0 to {AMOUNT_MINOR_MAX}."
+        return self._number(name, 0, AMOUNT_MINOR_MAX, allowed)
+
+    def search(self) -> str | None:
+        text = self._given.get("q")
+        allowed = (
+            f"1 to {values.SEARCH_CHARACTERS_MAX} characters, a letter or digit among them, none of them a control."
+        )
+        return self._checked("q", None if text is None else text.strip(" "), values.is_search, allowed)
+
+    def category(self) -> str | None:
+        allowed = f"A category is {values.CATEGORY_FORM}."
+        return self._checked("category", self._given.get("category"), values.is_category, allowed)
+
+    def currency(self) -> str | None:
+        allowed = "A currency is three capital letters, by ISO 4217."
+        return self._checked("currency", self._given.get("currency"), values.is_currency, allowed)
+
+    def flag(self, name: str) -> bool:
+        text = self._given.get(name, "false")
+        if text not in ("true", "false"):
+            raise InvalidParameterError(name, "`true` or `false`; `false` by default.")
+        return text == "true"
+
+    def choice(self, name: str, choices: type[Choice]) -> Choice | None:
+        text = self._given.get(name)
         if text is None:
-            return LIMIT_DEFAULT
-        if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= LIMIT_MAX:
-            raise InvalidParameterError("limit", f"A whole number from 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default.")
-        return int(text)
+            return None
+        if text not in list(choices):
+            raise InvalidParameterError(name, f"One of {', '.join(choices)}.")
+        return choices(text)
 
     def day(self, name: str) -> date | None:
         text = self._given.get(name)
         if text is None:
             return None
-        value = day(text)
+        value = values.day(text)
         if value is None:
             raise InvalidParameterError(name, "A day that exists, written YYYY-MM-DD.")
         return value
+
+    def _number(self, name: str, lowest: int, highest: int, allowed: str) -> int | None:
+        text = self._given.get(name)
+        if text is None:
+            return None
+        if not _NUMBER.fullmatch(text) or not lowest <= int(text) <= highest:
+            raise InvalidParameterError(name, allowed)
+        return int(text)
+
+    @staticmethod
+    def _checked(name: str, text: str | None, is_valid: Callable[[str], bool], allowed: str) -> str | None:
+        if text is not None and not is_valid(text):
+            raise InvalidParameterError(name, allowed)
+        return text

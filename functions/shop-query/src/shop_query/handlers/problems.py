@@ -1,7 +1,7 @@
 """The one table of HTTP statuses: what each error means to the client, and what to do about it."""
 
 from shop_observability.problem import ProblemError
-from shop_query.application.errors import InvalidParameterError, NotFoundError
+from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
 from shop_query.ports import ReadModelTimeoutError, ReadModelUnavailableError
 
 
@@ -9,6 +9,9 @@ def problem(error: Exception) -> ProblemError | None:
     match error:
         case NotFoundError():
             return ProblemError(404, "not-found", "Not found", f"There is no such {error.kind}.")
+        case NotYetVisibleError():
+            detail = f"This {error.kind} is not visible at version {error.min_version} yet. Repeat the request."
+            return ProblemError(412, "not-yet-visible", "Not yet visible", detail, headers={"Retry-After": "1"})
         case InvalidParameterError():
             errors = [{"parameter": error.parameter, "detail": error.detail}]
             detail = "A query parameter is not allowed; see `errors`."

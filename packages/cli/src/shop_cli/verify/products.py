@@ -20,6 +20,8 @@ class Product:
     terms: dict[str, Any] = field(default_factory=dict)
     """What the last event of each kind has settled: name, description, price, stock_buckets."""
     listed_at: str = ""
+    category: str | None = None
+    """Nobody decides by it, so the stored state does not keep it."""
 
     def state(self) -> dict[str, Any]:
         """What its stored state must say, whatever else that keeps. A retired product needs no terms."""
@@ -30,6 +32,7 @@ class Product:
         return {
             "name": self.terms.get("name"),
             "description": self.terms.get("description"),
+            "category": self.category,
             "price_minor": price.get("amount_minor"),
             "currency": price.get("currency"),
             "status": self.status,
@@ -57,6 +60,7 @@ def _apply(product: Product, event: Event, subject: str, ledger: Ledger) -> Iter
         case "shop.product.listed.v1":
             product.status, product.listed_at = "listed", instant(event["time"])
             product.terms = {name: data[name] for name in ("name", "description", "price", "stock_buckets")}
+            product.category = data.get("category")
         case "shop.product.repriced.v1":
             product.terms["price"] = data["price"]
         case "shop.product.retired.v1":

@@ -29,7 +29,7 @@ SQL: Final = {
         from shop.event_log
         """,
     "products": """
-        select sku, name, description, price_minor, currency, available, status, version, listed_at
+        select sku, name, description, category, price_minor, currency, available, status, version, listed_at
         from read_v1.products
         """,
     "reservations": """

@@ -106,7 +106,7 @@ def recorded_shop() -> RecordedShop:
 
 def _sell_products(shop: RecordedShop) -> None:
     listed = {"name": "Mug", "description": "", "price": EUR_2000, "stock_buckets": 2}
-    shop.append("product-MUG", "product.listed", {"sku": "MUG", **listed}, 0)
+    shop.append("product-MUG", "product.listed", {"sku": "MUG", **listed, "category": "cups"}, 0)
     halves = [{"bucket": 0, "quantity": 5}, {"bucket": 1, "quantity": 5}]
     shop.append("product-MUG", "product.stock-received", {"sku": "MUG", "quantity": 10, "allocations": halves}, 1)
     moved = {"allocations_from": [{"bucket": 1, "quantity": 2}], "allocations_to": [{"bucket": 0, "quantity": 2}]}
@@ -192,8 +192,24 @@ def _fill_read_model(shop: RecordedShop) -> None:
     listed_at = "2026-03-05T10:00:00.500000+00:00"
     product = {"name": "Mug", "description": "", "currency": "EUR", "listed_at": listed_at}
     shop.tables["products"] = [
-        {"sku": "MUG", **product, "price_minor": 1_000, "available": 7, "status": "listed", "version": 4},
-        {"sku": "OLD", **product, "price_minor": 2_000, "available": 0, "status": "retired", "version": 2},
+        {
+            "sku": "MUG",
+            **product,
+            "category": "cups",
+            "price_minor": 1_000,
+            "available": 7,
+            "status": "listed",
+            "version": 4,
+        },
+        {
+            "sku": "OLD",
+            **product,
+            "category": None,
+            "price_minor": 2_000,
+            "available": 0,
+            "status": "retired",
+            "version": 2,
+        },
     ]
     reservations = [
         (BOUGHT, "purchased", 2, "pi_bought", 3),

@@ -1,3 +1,5 @@
+-- Where the rows after the cursor begin is the lower bound that the index is entered by: at the start it must be the
+-- first day, or all days before it are read too.
 -- One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT
@@ -7,7 +9,7 @@ WITH found AS (
     WHERE
         day BETWEEN %(first)s AND %(last)s
         AND (day, sku, currency)
-        > (coalesce(%(after_day)s::date, '-infinity'), coalesce(%(after_sku)s, ''), coalesce(%(after_currency)s, ''))
+        > (coalesce(%(after_day)s::date, %(first)s::date), coalesce(%(after_sku)s, ''), coalesce(%(after_currency)s, ''))
     ORDER BY day, sku, currency
     LIMIT %(limit)s::integer + 1
 )

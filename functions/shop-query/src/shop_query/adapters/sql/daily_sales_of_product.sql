@@ -1,15 +1,18 @@
--- A statement of its own: with an optional filter, the plan that is kept reads the whole range for one product.
+-- A statement of its own: each day is looked up by its key, where the other one reads all that was sold in the range.
 -- One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT
         day, sku, currency, units, revenue_minor,
         row_number() OVER (ORDER BY day, sku, currency) AS place
-    FROM read_v1.sales_daily
-    WHERE
-        day BETWEEN %(first)s AND %(last)s
-        AND sku = %(sku)s
-        AND (day, sku, currency)
-        > (coalesce(%(after_day)s::date, '-infinity'), coalesce(%(after_sku)s, ''), coalesce(%(after_currency)s, ''))
+    FROM
+        generate_series(0, %(last)s::date - coalesce(%(after_day)s::date, %(first)s::date)) AS days,
+        LATERAL (
+            SELECT *
+            FROM read_v1.sales_daily
+            WHERE day = coalesce(%(after_day)s::date, %(first)s::date) + days AND sku = %(sku)s
+            OFFSET 0 -- once for each day, not one join with all days of all products
+        ) AS sold
+    WHERE (day, currency) > (coalesce(%(after_day)s::date, %(first)s::date), coalesce(%(after_currency)s, ''))
     ORDER BY day, sku, currency
     LIMIT %(limit)s::integer + 1
 )

@@ -3,10 +3,12 @@ SELECT
         'sku', sku,
         'name', name,
         'description', description,
+        'category', category,
         'price', json_build_object('amount_minor', price_minor, 'currency', currency),
         'available', available,
         'status', status,
         'version', version
-    )::text AS document
+    )::text AS document,
+    version
 FROM read_v1.products
 WHERE sku = %(sku)s

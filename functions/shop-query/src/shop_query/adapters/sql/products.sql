@@ -1,7 +1,8 @@
+-- The whole list by SKU, which most ask for: prepared, unlike product_browse.sql.
 -- One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT
-        sku, name, description, price_minor, currency, available, status, version,
+        sku, name, description, category, price_minor, currency, available, status, version,
         row_number() OVER (ORDER BY sku) AS place
     FROM read_v1.products
     WHERE status = 'listed' AND sku > coalesce(%(after_sku)s, '')
@@ -15,6 +16,7 @@ SELECT
                 'sku', sku,
                 'name', name,
                 'description', description,
+                'category', category,
                 'price', json_build_object('amount_minor', price_minor, 'currency', currency),
                 'available', available,
                 'status', status,

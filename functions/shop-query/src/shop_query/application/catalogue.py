@@ -1,0 +1,72 @@
+"""What can be asked of the catalogue: which products, in which order."""
+
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from shop_query.application.cursors import Order, Scope
+from shop_query.application.errors import InvalidParameterError
+from shop_query.ports import Parameters
+
+RANKED_MAX: Final = 2_000
+"""Products that are ranked for one search. A word that more of them have says little about any."""
+ALIKE_MAX: Final = 1_000
+"""Products that are found because their name is spelt alike, where none has the words themselves."""
+
+
+class Sort(StrEnum):
+    SKU = "sku"
+    NAME = "name"
+    PRICE = "price"
+    PRICE_DESCENDING = "-price"
+    NEWEST = "newest"
+    RELEVANCE = "relevance"
+
+
+_COLUMNS: Final = {
+    Sort.SKU: ("sku",),
+    Sort.NAME: ("name", "sku"),
+    # Amounts of two currencies do not compare: each currency is a list of its own.
+    Sort.PRICE: ("currency", "price", "sku"),
+    Sort.PRICE_DESCENDING: ("currency", "price", "sku"),
+    Sort.NEWEST: ("listed_at", "sku"),
+    Sort.RELEVANCE: ("rank", "sku"),
+}
+_EVERY_COLUMN: Final = Order("", tuple(dict.fromkeys(column for columns in _COLUMNS.values() for column in columns)))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which products, in which order: by relevance to `q` where there is one, else by SKU, unless `sort` says."""
+
+    q: str | None = None
+    category: str | None = None
+    currency: str | None = None
+    price_min: int | None = None
+    price_max: int | None = None
+    in_stock: bool = False
+    sort: Sort | None = None
+
+    def __post_init__(self) -> None:
+        if self.sort is Sort.RELEVANCE and self.q is None:
+            raise InvalidParameterError("sort", "`relevance` is an order of what `q` finds; send `q` too.")
+        if self.price_min is not None and self.price_max is not None and self.price_min > self.price_max:
+            raise InvalidParameterError("price_min", "`price_min` must not be above `price_max`.")
+
+    @property
+    def is_everything(self) -> bool:
+        return self.order is Sort.SKU and replace(self, sort=None) == Selection()
+
+    @property
+    def order(self) -> Sort:
+        return self.sort or (Sort.RELEVANCE if self.q is not None else Sort.SKU)
+
+    def cursor_order(self) -> Order:
+        return Order(f"products by {self.order}", _COLUMNS[self.order])
+
+    def scope(self) -> Scope:
+        return {**asdict(self), "sort": self.order.value}
+
+    def parameters(self) -> Parameters:
+        bounds = {"ranked_max": RANKED_MAX, "alike_max": ALIKE_MAX}
+        return {**_EVERY_COLUMN.start(), **bounds, **self.scope()}

@@ -1,0 +1,145 @@
+"""A cursor goes on where a page ended, with the same question and with no other."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+import pytest
+
+from shop_query.application.catalogue import Selection, Sort
+from shop_query.application.cursors import Cursors, Order
+from shop_query.application.errors import InvalidParameterError
+from shop_query.testing import PLACED, Shop
+
+ORDER = Order("list", ("name", "sku"))
+CALLER: dict[str, Any] = {"customer": "ada", "groups": "[admin]"}
+SCOPE = {"customer_id": "ada"}
+
+
+def cursors(key: bytes = b"key") -> Cursors:
+    return Cursors(lambda: key)
+
+
+def refused(order: Order, scope: dict[str, Any], cursor: str, *, by: Cursors | None = None) -> bool:
+    try:
+        (by or cursors()).decode(order, scope, cursor)
+    except InvalidParameterError as error:
+        return error.parameter == "cursor"
+    return False
+
+
+def test_a_cursor_comes_back_as_the_place_it_was_made_of() -> None:
+    cursor = cursors().encode(ORDER, SCOPE, ("Ünïcode \U0001f375", "MUG"))
+    assert cursors().decode(ORDER, SCOPE, cursor) == {"after_name": "Ünïcode \U0001f375", "after_sku": "MUG"}
+    assert cursors().decode(ORDER, SCOPE, None) == {"after_name": None, "after_sku": None}
+
+
+def test_the_longest_place_fits() -> None:
+    cursor = cursors().encode(ORDER, SCOPE, ("\U0001f375" * 200, "A" * 40))
+    assert cursor is not None
+    assert cursors().decode(ORDER, SCOPE, cursor)["after_sku"] == "A" * 40
+
+
+def test_no_character_of_a_cursor_can_be_changed_left_out_or_added() -> None:
+    cursor = cursors().encode(ORDER, SCOPE, ("Mug", "MUG-1"))
+    assert cursor is not None
+    for place in range(len(cursor)):
+        for other in {"A", "B", "_", "=", "!", " ", "\u0660"} - {cursor[place]}:
+            assert refused(ORDER, SCOPE, cursor[:place] + other + cursor[place + 1 :])
+        assert refused(ORDER, SCOPE, cursor[:place] + cursor[place + 1 :])
+    for more in ("=", "==", "A", "AAAA", "\n", "!"):
+        assert refused(ORDER, SCOPE, cursor + more)
+        assert refused(ORDER, SCOPE, more + cursor)
+
+
+@pytest.mark.parametrize("cursor", ["", "AAAA", "A" * 22, "A" * 1_000_000, "\x00", "\ud800", "null", "W10"])
+def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+    assert refused(ORDER, SCOPE, cursor)
+
+
+def test_a_cursor_is_of_one_list_one_question_and_one_shop() -> None:
+    cursor = cursors().encode(ORDER, SCOPE, ("Mug", "MUG"))
+    assert cursor is not None
+    assert not refused(ORDER, SCOPE, cursor)
+    assert refused(Order("other", ORDER.columns), SCOPE, cursor)
+    assert refused(ORDER, {"customer_id": "bob"}, cursor)
+    assert refused(ORDER, SCOPE, cursor, by=cursors(b"another"))
+
+
+def test_whoever_knows_how_it_is_made_but_not_the_key_makes_none() -> None:
+    cursor = cursors().encode(ORDER, SCOPE, ("Mug", "MUG"))
+    assert cursor is not None
+    signed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    forged = urlsafe_b64encode(signed[:16] + json.dumps(["Mug", "MUH"]).encode()).decode().rstrip("=")
+    assert refused(ORDER, SCOPE, forged)
+
+
+def test_each_part_of_a_selection_is_part_of_its_cursors() -> None:
+    selections = [
+        Selection(),
+        Selection(q="mug"),
+        Selection(q="mugs"),
+        Selection(category="mugs"),
+        Selection(currency="EUR"),
+        Selection(price_min=1),
+        Selection(price_max=1),
+        Selection(in_stock=True),
+        *(Selection(sort=sort) for sort in Sort if sort not in (Sort.SKU, Sort.RELEVANCE)),
+    ]
+    made = {(selection.cursor_order().name, json.dumps(selection.scope(), sort_keys=True)) for selection in selections}
+    assert len(made) == len(selections)
+    assert Selection().scope() == Selection(sort=Sort.SKU).scope()
+
+
+def test_the_key_is_read_once_and_only_for_a_list_that_goes_on(shop: Shop) -> None:
+    reads: list[int] = []
+
+    def key() -> bytes:
+        reads.append(1)
+        return b"key"
+
+    made = Cursors(key)
+    assert made.encode(ORDER, SCOPE, None) is None
+    assert reads == []
+    made.decode(ORDER, SCOPE, made.encode(ORDER, SCOPE, ("a", "b")))
+    assert reads == [1]
+
+
+def test_every_list_refuses_the_cursor_of_another(shop: Shop) -> None:
+    for number, sku in enumerate(("MUG", "TEA")):
+        shop.list_product(sku, stock=1, name="Mug", category="mugs")
+        shop.reserve(f"0198c6f2-7a10-7c3e-9b0d-00000000000{number}", "ada", status="purchased", purchased_at=PLACED)
+        shop.sell(PLACED.date(), sku)
+    september = {"from": "2026-09-01", "to": "2026-09-30"}
+    lists: list[tuple[str, dict[str, str]]] = [
+        ("/products", {}),
+        ("/products", {"sort": "name"}),
+        ("/products", {"sort": "price"}),
+        ("/products", {"sort": "-price"}),
+        ("/products", {"sort": "newest"}),
+        ("/products", {"q": "mug"}),
+        ("/products", {"q": "mug", "sort": "name"}),
+        ("/products", {"category": "mugs"}),
+        ("/products", {"in_stock": "true"}),
+        ("/reservations", {}),
+        ("/purchases", {}),
+        ("/sales/daily", september),
+        ("/sales/daily", september | {"to": "2026-09-29"}),
+    ]
+    pages = [shop.get(path, query | {"limit": "1"}, **CALLER).body["next_cursor"] for path, query in lists]
+    assert len(set(pages)) == len(lists)
+    for index, (path, query) in enumerate(lists):
+        for other, cursor in enumerate(pages):
+            answer = shop.get(path, query | {"cursor": cursor}, **CALLER)
+            if other == index:
+                assert (answer.status, len(answer.body["items"])) == (200, 1)
+            else:
+                assert (answer.status, answer.body["errors"][0]["parameter"]) == (422, "cursor"), (path, query)
+
+
+def test_the_next_page_may_have_another_size_and_a_total(shop: Shop) -> None:
+    for sku in "ABCD":
+        shop.list_product(sku)
+    cursor = shop.get("/products", {"limit": "1"}).body["next_cursor"]
+    answer = shop.get("/products", {"limit": "2", "cursor": cursor, "total": "true"})
+    assert ([item["sku"] for item in answer.body["items"]], answer.body["total"]) == (["B", "C"], 4)

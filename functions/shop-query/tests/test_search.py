@@ -1,0 +1,145 @@
+"""Searching, filtering and sorting the catalogue."""
+
+from datetime import timedelta
+
+import pytest
+
+from shop_query.testing import PLACED, Shop
+
+
+def skus(shop: Shop, **query: str) -> list[str]:
+    answer = shop.get("/products", query)
+    assert answer.status == 200, answer.body
+    return [item["sku"] for item in answer.body["items"]]
+
+
+@pytest.fixture
+def catalogue(shop: Shop) -> Shop:
+    for number, (sku, name, description, category, price_minor, stock) in enumerate(
+        [
+            ("ESPRESSO-KIT", "Espresso starter kit", "Lever press and a tamper.", "machines", 12_900, 3),
+            ("GRINDER-HAND", "Hand grinder", "Steel burrs, from espresso to French press.", "grinders", 8_900, 0),
+            ("MUG-BLUE", "Blue mug", "Stoneware, for coffee or tea.", "mugs", 1_250, 5),
+            ("MUG-RED", "red mug", "Stoneware.", "mugs", 1_250, None),
+            ("TEAPOT", "Teapot", "Glass.", None, 3_490, 1),
+        ]
+    ):
+        shop.list_product(
+            sku,
+            name=name,
+            description=description,
+            category=category,
+            price_minor=price_minor,
+            stock=stock,
+            listed_at=PLACED + timedelta(days=number),
+        )
+    shop.list_product("MUG-OLD", name="Old mug", category="mugs", price_minor=1, stock=9, status="retired")
+    return shop
+
+
+def test_a_word_is_found_in_name_sku_category_and_description_in_that_order(catalogue: Shop) -> None:
+    assert skus(catalogue, q="espresso") == ["ESPRESSO-KIT", "GRINDER-HAND"]
+    assert skus(catalogue, q="grinders") == ["GRINDER-HAND"]
+    assert skus(catalogue, q="mug-blue") == ["MUG-BLUE"]
+    assert skus(catalogue, q="machine") == ["ESPRESSO-KIT"]
+    assert skus(catalogue, q="burr") == ["GRINDER-HAND"]
+
+
+def test_all_words_must_be_there_whatever_their_order_and_form(catalogue: Shop) -> None:
+    assert skus(catalogue, q="mugs, BLUE") == ["MUG-BLUE"]
+    assert skus(catalogue, q="  pressing   hands ") == ["GRINDER-HAND"]
+    assert skus(catalogue, q="glass burrs") == []
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("expresso", ["ESPRESSO-KIT"]),
+        ("grindr", ["GRINDER-HAND"]),
+        ("teapt", ["TEAPOT"]),
+        ("teh pot", []),
+        ("sofa", []),
+        ("xy", []),
+        ("the", []),
+    ],
+)
+def test_a_misspelt_word_finds_names_that_are_spelt_alike(catalogue: Shop, q: str, found: list[str]) -> None:
+    assert skus(catalogue, q=q) == found
+
+
+def test_what_is_spelt_right_is_not_padded_with_what_looks_alike(catalogue: Shop) -> None:
+    catalogue.list_product("RUG", name="Rug for a mugger")
+    assert skus(catalogue, q="mug") == ["MUG-BLUE", "MUG-RED"]
+
+
+def test_filters_narrow_the_list_and_the_search(catalogue: Shop) -> None:
+    catalogue.list_product("MUG-USD", name="Mug", category="mugs", price_minor=1_250, currency="USD", stock=1)
+    assert skus(catalogue, category="mugs") == ["MUG-BLUE", "MUG-RED", "MUG-USD"]
+    assert skus(catalogue, category="none") == []
+    assert skus(catalogue, in_stock="true") == ["ESPRESSO-KIT", "MUG-BLUE", "MUG-USD", "TEAPOT"]
+    assert skus(catalogue, in_stock="false", currency="USD") == ["MUG-USD"]
+    assert skus(catalogue, price_min="1250", price_max="3490", currency="EUR") == ["MUG-BLUE", "MUG-RED", "TEAPOT"]
+    assert skus(catalogue, price_min="1251", price_max="3489") == []
+    assert skus(catalogue, q="mug", in_stock="true", currency="EUR") == ["MUG-BLUE"]
+
+
+def test_availability_is_current_in_the_filter_too(catalogue: Shop) -> None:
+    catalogue.execute("UPDATE shop.stock SET held = received - 1, sold = 1 WHERE sku = 'MUG-BLUE'")
+    assert "MUG-BLUE" not in skus(catalogue, in_stock="true")
+    catalogue.execute("UPDATE shop.stock SET held = 0, sold = received + 2 WHERE sku = 'TEAPOT'")
+    assert "TEAPOT" not in skus(catalogue, in_stock="true")
+
+
+SORTED = {
+    "sku": ["ESPRESSO-KIT", "GRINDER-HAND", "MUG-BLUE", "MUG-RED", "TEAPOT"],
+    "name": ["MUG-BLUE", "ESPRESSO-KIT", "GRINDER-HAND", "MUG-RED", "TEAPOT"],
+    "price": ["MUG-BLUE", "MUG-RED", "TEAPOT", "GRINDER-HAND", "ESPRESSO-KIT"],
+    "-price": ["ESPRESSO-KIT", "GRINDER-HAND", "TEAPOT", "MUG-RED", "MUG-BLUE"],
+    "newest": ["TEAPOT", "MUG-RED", "MUG-BLUE", "GRINDER-HAND", "ESPRESSO-KIT"],
+}
+
+
+@pytest.mark.parametrize("sort", SORTED)
+@pytest.mark.parametrize("filters", [{}, {"in_stock": "false", "price_min": "0"}])
+def test_pages_in_any_order_hold_every_product_once(catalogue: Shop, sort: str, filters: dict[str, str]) -> None:
+    assert skus(catalogue, sort=sort, **filters) == SORTED[sort]
+    for limit in ("1", "2", "4"):
+        pages = list(catalogue.pages("/products", {"sort": sort, "limit": limit, **filters}))
+        assert [item["sku"] for page in pages for item in page] == SORTED[sort]
+        assert all(len(page) == int(limit) for page in pages[:-1])
+
+
+@pytest.mark.parametrize("sort", [*SORTED, "relevance"])
+@pytest.mark.parametrize("q", ["mug", "mugg"])
+def test_pages_of_a_search_hold_every_match_once(shop: Shop, sort: str, q: str) -> None:
+    for number in range(23):
+        words = "mug " * (number % 3)
+        shop.list_product(f"P-{number:02}", name=f"Mug {number % 5}", description=words, price_minor=100 + number % 7)
+    shop.list_product("TEA", name="Tea")
+    query = {"q": q, "sort": sort, "limit": "5"}
+    pages = [[item["sku"] for item in page] for page in shop.pages("/products", query)]
+    assert [len(page) for page in pages] == [5, 5, 5, 5, 3]
+    assert sorted(sku for page in pages for sku in page) == [f"P-{number:02}" for number in range(23)]
+    assert [sku for page in pages for sku in page] == skus(shop, q=q, sort=sort, limit="100")
+
+
+def test_an_item_is_what_its_details_say_whichever_way_it_was_found(catalogue: Shop) -> None:
+    details = catalogue.get("/products/MUG-BLUE").body
+    for query in ({}, {"sort": "name"}, {"q": "blue"}, {"q": "bluee"}):
+        items = catalogue.get("/products", query).body["items"]
+        assert [item for item in items if item["sku"] == "MUG-BLUE"] == [details], query
+
+
+def test_the_total_is_counted_only_when_it_is_asked_for(catalogue: Shop) -> None:
+    for query, total in (
+        ({}, 5),
+        ({"category": "mugs"}, 2),
+        ({"in_stock": "true"}, 3),
+        ({"q": "mug"}, 2),
+        ({"q": "expresso"}, 1),
+        ({"q": "sofa"}, 0),
+        ({"sort": "name", "limit": "1"}, 5),
+    ):
+        assert catalogue.get("/products", query | {"total": "true"}).body["total"] == total
+        assert "total" not in catalogue.get("/products", query).body
+        assert "total" not in catalogue.get("/products", query | {"total": "false"}).body

@@ -1,0 +1,35 @@
+"""The routes that tell of the API itself."""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from shop_openapi.declarations import CONTENT_SECURITY_POLICY, Answer, Operation
+
+DOCUMENTATION: Final = "Documentation"
+
+
+class OpenApiDocument(BaseModel):
+    """OpenAPI 3.1. https://spec.openapis.org/oas/v3.1.1.html"""
+
+    model_config = ConfigDict(extra="allow")
+    openapi: str
+
+
+def document_operation(name: str, summary: str) -> Operation:
+    return Operation(
+        f"get{name}OpenApi",
+        DOCUMENTATION,
+        summary,
+        "As the function that answers was built; it changes with that function's releases.",
+        answers=(Answer(200, "An OpenAPI 3.1 document.", OpenApiDocument, {"openapi": "3.1.1"}),),
+    )
+
+
+PAGE: Final = Operation(
+    "getDocs",
+    DOCUMENTATION,
+    "This document, to be read",
+    "One page that loads nothing from anywhere else.",
+    answers=(Answer(200, "A page.", "text/html", "<!doctype html>…", CONTENT_SECURITY_POLICY),),
+)

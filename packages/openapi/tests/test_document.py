@@ -1,0 +1,165 @@
+"""The document says what the code does: its routes, who may use them, what they take and answer."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import shop_command.handlers.api
+import shop_query.handlers.api
+from shop_observability.http import HttpFunction
+from shop_openapi import document, queries, static
+from shop_openapi.declarations import Operation, Who
+
+CHECKOUT = Path(__file__).parents[3]
+WHOLE = document.whole()
+ROUTES = [
+    (f"{method.upper()} {path}", it) for path, methods in WHOLE["paths"].items() for method, it in methods.items()
+]
+COMMAND, QUERY = shop_command.handlers.api.handler, shop_query.handlers.api.handler
+FUNCTIONS = [
+    *((route, operation, COMMAND) for route, operation in document.command_operations().items()),
+    *((route, operation, QUERY) for route, operation in document.query_operations().items()),
+]
+
+
+class Context:
+    aws_request_id = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 20_000
+
+
+def resolved(schema: Any) -> Any:
+    while "$ref" in schema:
+        found: Any = WHOLE
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        schema = found
+    return schema
+
+
+def asked(function: HttpFunction, route: str, claims: dict[str, str] | None, **more: Any) -> dict[str, Any]:
+    method, path = re.sub(r"\{[^}]+\}", "X", route).split()
+    authorizer = {} if claims is None else {"authorizer": {"jwt": {"claims": claims}}}
+    context = {"http": {"method": method, "path": path}, "requestId": "request", "stage": "$default", **authorizer}
+    event = {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {}, "requestContext": context, **more}
+    return function(event, Context())
+
+
+def test_it_is_openapi_3_1() -> None:
+    for it in (WHOLE, document.of_commands(), document.of_queries()):
+        assert list(OpenAPIV31SpecValidator(it).iter_errors()) == []
+
+
+def test_each_functions_part_is_in_the_whole() -> None:
+    parts = [document.of_commands()["paths"], document.of_queries()["paths"]]
+    merged = {path: {**parts[0].get(path, {}), **parts[1].get(path, {})} for path in WHOLE["paths"]}
+    assert merged == WHOLE["paths"]
+
+
+def test_a_route_that_is_not_declared_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = {route: it for route, it in queries.OPERATIONS.items() if route != "GET /purchases"}
+    monkeypatch.setattr(queries, "OPERATIONS", some)
+    with pytest.raises(document.DeclarationError, match=r"GET /purchases$"):
+        document.whole()
+    monkeypatch.undo()
+    monkeypatch.setattr(queries, "OPERATIONS", {**queries.OPERATIONS, "GET /gone": static.PAGE})
+    with pytest.raises(document.DeclarationError, match=r"GET /gone$"):
+        document.whole()
+
+
+def test_its_routes_are_the_gateways_with_the_same_authorizers() -> None:
+    deployed = {}
+    for function in ("shop-command", "shop-query"):
+        stack = yaml.safe_load((CHECKOUT / "functions" / function / "serverless.yml").read_text())
+        events = [it["httpApi"] for it in stack["functions"]["api"]["events"]]
+        for event in events:
+            if event != "*":
+                deployed[re.sub(r"\{[^}]+\}", "{}", f"{event['method']} {event['path']}")] = "authorizer" in event
+    assert {re.sub(r"\{[^}]+\}", "{}", route): bool(it["security"]) for route, it in ROUTES} == deployed
+
+
+@pytest.mark.parametrize(("route", "operation", "function"), FUNCTIONS, ids=[it[0] for it in FUNCTIONS])
+def test_the_code_lets_in_whom_the_document_names(route: str, operation: Operation, function: HttpFunction) -> None:
+    if operation.who is not Who.ANYONE:
+        assert asked(function, route, None)["statusCode"] == 401
+    if operation.who is not Who.ANYONE and (operation.keyed or function is QUERY):
+        unknown = {"queryStringParameters": {"no-such-parameter": "1"}}  # the first thing that is wrong after who asks
+        refused = asked(function, route, {"sub": "customer"}, **unknown)["statusCode"]
+        assert (refused == 403) == (operation.who is Who.ADMINISTRATOR)
+
+
+@pytest.mark.parametrize(("route", "operation", "function"), FUNCTIONS, ids=[it[0] for it in FUNCTIONS])
+def test_a_command_asks_for_a_key_where_the_document_does(
+    route: str, operation: Operation, function: HttpFunction
+) -> None:
+    if function is COMMAND and operation.who is not Who.ANYONE and operation.keyed:
+        answer = asked(function, route, {"sub": "admin", "cognito:groups": "[admin]"})
+        assert "idempotency-key-required" in answer["body"]
+
+
+@pytest.mark.parametrize(("route", "operation"), list(document.query_operations().items()))
+def test_a_query_takes_the_parameters_of_the_document_and_no_others(route: str, operation: Operation) -> None:
+    declared = [it.name for it in operation.parameters if it.place == "query"]
+    if operation.id in ("getDocs", "getQueryOpenApi"):
+        assert declared == []
+        return
+    unknown = {"queryStringParameters": {"no-such-parameter": "1"}}
+    answer = asked(QUERY, route, {"sub": "admin", "cognito:groups": "[admin]"}, **unknown)
+    assert answer["statusCode"] == 422
+    [allowed] = re.findall(r"Allowed: (.*?)\.", answer["body"])
+    assert sorted(allowed.split(", ")) == sorted(declared)
+
+
+@pytest.mark.parametrize(("route", "operation"), ROUTES, ids=[it[0] for it in ROUTES])
+def test_every_example_is_what_its_schema_describes(route: str, operation: dict[str, Any]) -> None:
+    shown = [(it["schema"], it["example"]) for it in map(resolved, operation["parameters"])]
+    contents = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for content in (media for it in contents for media in it.get("content", {}).values()):
+        examples = [resolved(it)["value"] for it in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        assert examples, route
+        shown += [(content["schema"], example) for example in examples]
+    for schema, example in shown:
+        validator = Draft202012Validator(
+            {**schema, "components": WHOLE["components"]}, format_checker=Draft202012Validator.FORMAT_CHECKER
+        )
+        assert list(validator.iter_errors(example)) == []
+
+
+@pytest.mark.parametrize(("route", "operation"), ROUTES, ids=[it[0] for it in ROUTES])
+def test_every_refusal_is_a_problem_document(route: str, operation: dict[str, Any]) -> None:
+    refusals = {status: it for status, it in operation["responses"].items() if status >= "400"}
+    assert "500" in refusals
+    for status, refusal in refusals.items():
+        others = {"application/json"} if status == "401" else set()
+        assert set(refusal["content"]) == {"application/problem+json"} | others
+        for example in refusal["content"]["application/problem+json"]["examples"].values():
+            assert resolved(example)["value"]["status"] == int(status)
+        if status == "503":
+            assert "Retry-After" in refusal["headers"]
+        if status != "401":
+            assert "X-Correlation-Id" in refusal["headers"]
+
+
+def test_what_changes_something_takes_a_key_or_says_why_not() -> None:
+    unkeyed = []
+    for route, operation in ROUTES:
+        names = [it.get("$ref", "") for it in operation["parameters"]]
+        if "#/components/parameters/Idempotency-Key" not in names and not route.startswith("GET"):
+            unkeyed.append(route)
+    assert unkeyed == ["POST /payments/webhook", "DELETE /reservations/{reservation_id}"]
+
+
+def test_tokens_are_bearer_jwts_and_every_use_names_them() -> None:
+    assert WHOLE["components"]["securitySchemes"] == {
+        "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for route, operation in ROUTES:
+        assert operation["security"] in ([], [{"accessToken": []}]), route
+        assert ("401" in operation["responses"]) == bool(operation["security"]), route

@@ -1,0 +1,72 @@
+"""The catalogue has the problems that the code can raise, all and no others."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shop_openapi import document, pages
+from shop_openapi.problem import Problem
+from shop_openapi.problems import CATALOGUE, component
+
+CHECKOUT = Path(__file__).parents[3]
+SOURCES = [
+    CHECKOUT / part / "src" for part in ("functions/shop-command", "functions/shop-query", "packages/observability")
+]
+
+
+def raised() -> Iterator[tuple[ast.Call, Path]]:
+    for source in SOURCES:
+        for file in source.rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ProblemError":
+                    yield node, file
+
+
+def literal(node: ast.expr) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def test_every_problem_that_the_code_can_raise_is_in_the_catalogue_and_no_other() -> None:
+    found = {(literal(call.args[0]), literal(call.args[1]), literal(call.args[2])) for call, _ in raised()}
+    samples = [it.sample() for it in CATALOGUE.values()]
+    assert {(it.status, it.slug, it.title) for it in samples} == found
+
+
+def test_every_extension_of_a_problem_is_described() -> None:
+    for call, file in raised():
+        names = {keyword.arg for keyword in call.keywords if keyword.arg not in (None, "headers")}
+        slug = str(literal(call.args[1]))
+        assert names <= set(CATALOGUE[slug].extensions), f"{file}: {slug}"
+
+
+@pytest.mark.parametrize("problem", CATALOGUE.values(), ids=CATALOGUE)
+def test_a_sample_is_of_the_problem_that_it_stands_for(problem: Problem) -> None:
+    sample = problem.sample()
+    assert sample.slug == problem.slug
+    assert set(sample.extensions) == set(problem.extensions)
+    assert ("Retry-After" in sample.headers) == problem.retry.startswith("Yes")
+
+
+def test_every_problem_is_in_the_document_with_its_schema() -> None:
+    whole = document.whole()
+    assert set(whole["components"]["examples"]) == set(CATALOGUE)
+    named = {
+        slug
+        for it in (*document.command_operations().values(), *document.query_operations().values())
+        for slug in it.slugs()
+    }
+    assert named == set(CATALOGUE)
+    schemas = {name for name in whole["components"]["schemas"] if name.endswith("Problem") and name != "Problem"}
+    assert schemas == {component(slug) for slug in CATALOGUE}
+
+
+@pytest.mark.parametrize("page", [pages.problems_page(), (CHECKOUT / "docs" / "problems.md").read_text()])
+def test_every_problem_has_a_section_that_says_what_to_do(page: str) -> None:
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    assert sorted(it.partition("\n")[0] for it in sections) == sorted(CATALOGUE)
+    for section in sections:
+        for part in ("- **When:** ", "- **What to do:** ", "- **The same request again:** "):
+            assert re.search(re.escape(part) + r"\w", section)
