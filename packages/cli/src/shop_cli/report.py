@@ -69,6 +69,7 @@ def _addresses(home: Home, run: Run, progress: Progress) -> None:
         return
     api = seed.api_url(state)
     progress.say(f"  API      {api}")
+    progress.say(f"  Docs     {api}/docs")
     progress.say(f"  AWS      {emulator.endpoint_url(state)}")
     progress.say(f"  Payments {environment.payment_url(state)}")
     progress.say(f"  X-Ray    {environment.xray_url(state)}")

@@ -1,4 +1,8 @@
-"""Stock under many customers at once, and an administrator's changes to a product, in what customers are shown."""
+"""Stock under many customers at once, and an administrator's changes to a product, in what customers are shown.
+
+It audits the shop, so it has to run before test_release, by its name: that hands sample events to the functions, around
+the store, and an audit rightly names them.
+"""
 
 import os
 import subprocess
