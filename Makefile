@@ -90,8 +90,8 @@ chaos: setup ## kill -9 functions and payment provider of the running shop durin
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
 	@$(VENV)/bin/python bench/hot_stock.py $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
 
-bench: setup ## measure the routes of shop-query on a large catalogue, with their plans; ONLY=query
-	@for name in $(subst $(COMMA), ,$(or $(ONLY),query)); do $(VENV)/bin/python bench/$$name.py || exit 1; done
+bench: setup ## measure against peers and floors, with the plans of shop-query's routes; ONLY=query,start
+	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done

@@ -1,0 +1,125 @@
+"""What handlers.py and start.py share: processes on the unzipped artifact, paired ratios, and when to believe them.
+
+Every way is run in every repeat, in shuffled order, and a ratio is of one repeat: what disturbs the machine disturbs
+both. The same way twice (A/A) says what the machine adds of itself. Where that is too much, there is no result.
+"""
+
+import os
+import statistics
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from shop_cli.build import CHECKOUT, BuildError, build, interpreter, run
+
+AGAIN: Final = " again"
+AA_RANGE: Final = (0.85, 1.15)
+REPEATS_MIN: Final = 9
+MISSED, THROWN_AWAY = 1, 2
+
+Samples = dict[str, list[float]]
+"""By the way's name: one number for each repeat, in the same order for all."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A script to be run by a Python that sees nothing but the standard library and `paths`."""
+
+    name: str
+    script: str
+    paths: tuple[Path, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def again(self) -> "Way":
+        return Way(self.name + AGAIN, self.script, self.paths, self.environment)
+
+    def command(self, python: str, frame: str) -> list[str]:
+        """`frame` says `SCRIPT` where the script goes. -I and -S: no site-packages, no PYTHONPATH, as in Lambda."""
+        code = frame.replace("SCRIPT", self.script)
+        return [interpreter(python), "-I", "-S", "-c", code, *map(str, self.paths)]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    way: str
+    peer: str
+    goal: float | None = None
+    """The ratio's median is to be at most this. None: it is told, not held against us."""
+
+    @property
+    def is_aa(self) -> bool:
+        return self.peer == self.way + AGAIN
+
+    def ratios(self, samples: Samples) -> list[float]:
+        return [own / other for own, other in zip(samples[self.way], samples[self.peer], strict=True)]
+
+    def row(self, samples: Samples) -> str:
+        ratios = self.ratios(samples)
+        middle = statistics.median(ratios)
+        goal = f"{AA_RANGE[0]} to {AA_RANGE[1]}" if self.is_aa else f"at most {self.goal}" if self.goal else ""
+        ratio = f"{middle:.2f}" if self.holds(samples) else f"**{middle:.2f}**"
+        own, other = (_number(statistics.median(samples[name])) for name in (self.way, self.peer))
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        return f"| {self.way} | {own} | {self.peer} | {other} | {ratio} ({spread}) | {goal} |"
+
+    def holds(self, samples: Samples) -> bool:
+        middle = statistics.median(self.ratios(samples))
+        if self.is_aa:
+            return AA_RANGE[0] <= middle <= AA_RANGE[1]
+        return self.goal is None or middle <= self.goal
+
+
+def table(comparisons: list[Comparison], samples: Samples, unit: str) -> str:
+    head = f"| what | {unit} | against | {unit} | ratio (range) | goal |\n|---|--:|---|--:|--:|---|"
+    return "\n".join([head, *(comparison.row(samples) for comparison in comparisons)])
+
+
+def verdict(comparisons: list[Comparison], samples: Samples) -> int:
+    """The exit code; says on stderr what it is for."""
+    failed = [comparison for comparison in comparisons if not comparison.holds(samples)]
+    if any(comparison.is_aa for comparison in failed):
+        low, high = AA_RANGE
+        print(f"Thrown away: the same twice differs by more than {low} to {high}. Run it again.", file=sys.stderr)
+        return THROWN_AWAY
+    for comparison in failed:
+        middle = statistics.median(comparison.ratios(samples))
+        print(f"Missed: {comparison.way} is at {middle:.2f}, the goal {comparison.goal}", file=sys.stderr)
+    return MISSED if failed else 0
+
+
+def repeats(text: str) -> int:
+    if int(text) < REPEATS_MIN:
+        raise ValueError(text)
+    return int(text)
+
+
+def unpacked(function: str, python: str, folder: Path) -> Path:
+    """The artifact, built if it is not up to date, as Lambda lays it out."""
+    task = folder / function
+    try:
+        with zipfile.ZipFile(build(function, python, report=lambda _: None)) as archive:
+            archive.extractall(task)
+    except BuildError as error:
+        raise SystemExit(str(error)) from error
+    return task
+
+
+def circumstances(python: str, repeats_done: int) -> str:
+    commit = run(["git", "-C", str(CHECKOUT), "log", "-1", "--format=%h"]).strip()
+    changed = run(["git", "-C", str(CHECKOUT), "status", "--porcelain", "--", "functions", "packages"]).strip()
+    state = " with uncommitted changes" if changed else ""
+    version = run([interpreter(python), "-c", "import platform; print(platform.python_version())"]).strip()
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    model = models[0].partition(":")[2].strip() if models else "unknown"
+    load = " ".join(f"{each:.1f}" for each in os.getloadavg())
+    return (
+        f"{datetime.now(UTC):%d %B %Y}, commit {commit}{state}, Python {version}, {os.cpu_count()} cores ({model}),"
+        f" load average {load}, {repeats_done} repeats"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
