@@ -59,6 +59,10 @@ class Look:
     read: Callable[[Step], RenderableType]
 
 
+FOR_SALE = "/products?in_stock=true&currency=EUR&price_max=100000"
+"""What can be bought together, in a shop where somebody has listed other things than the catalogue."""
+
+
 class Demo:
     def __init__(self, state: State, progress: Progress) -> None:
         self.trace_id = tracing.new_trace_id()
@@ -69,13 +73,11 @@ class Demo:
 
     def buy(self) -> dict[str, Any]:
         self._heading("A purchase, seen from the client")
-        products = self._call("GET", "/products", 200)["items"]
+        products = self._call("GET", FOR_SALE, 200)["items"]
         if not products:
-            raise ShopError("The shop has no products: run ./shop down, then ./shop up, which lists some")
+            raise ShopError("Nothing is for sale: start over with ./shop down --delete, then ./shop up")
         self._show(_product_table(products))
-        chosen = [product for product in products if product["available"] > 0][:2]
-        if not chosen:
-            raise ShopError("Everything on the first page is sold out: start over with ./shop down --delete")
+        chosen = products[:2]
         product = self._call("GET", f"/products/{chosen[0]['sku']}", 200)
         self._note(f"{product['name']}: {product['description']}")
         lines = [{"sku": each["sku"], "quantity": 1} for each in chosen]
@@ -92,7 +94,7 @@ class Demo:
         own, trace_id = self.trace_id, tracing.new_trace_id()
         self.trace_id = trace_id
         try:
-            products = [each for each in self._call("GET", "/products", 200)["items"] if each["available"] > 0]
+            products = self._call("GET", FOR_SALE, 200)["items"]
             lines = [{"sku": products[-1]["sku"], "quantity": 1}]
             reservation = self._call("POST", "/reservations", 201, {"lines": lines})
             body = {
