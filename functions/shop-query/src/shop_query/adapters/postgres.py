@@ -28,7 +28,8 @@ SET jit = off;
 -- Half of the three-letter pieces in common: "expresso" finds "espresso". 0.6, the default, does not.
 SET pg_trgm.word_similarity_threshold = 0.5
 """
-_PLANNED_EACH_TIME: Final = frozenset({Query.PRODUCT_BROWSE, Query.PRODUCT_SEARCH, Query.TOP_SALES})
+_CATALOGUE: Final = (Query.PRODUCT_BROWSE, Query.PRODUCT_SEARCH)
+_PLANNED_EACH_TIME: Final = frozenset({*_CATALOGUE, Query.TOP_SALES})
 """Their optional filters fold away only from a plan that is made with their values."""
 
 
@@ -51,6 +52,8 @@ class PostgresReadModel:
         self._connection = Reconnecting(opened)
         folder = files(__package__) / "sql"
         self._statements = {query: (folder / f"{query}.sql").read_bytes() for query in Query}
+        for query in _CATALOGUE:
+            self._statements[query] += (folder / "product_page.sql").read_bytes()
 
     def document(self, query: Query, parameters: Parameters) -> Document | None:
         row = self._row(query, parameters)

@@ -1,6 +1,6 @@
 """What can be asked of the catalogue: which products, in which order."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -65,7 +65,7 @@ class Selection:
         return Order(f"products by {self.order}", _COLUMNS[self.order])
 
     def scope(self) -> Scope:
-        return {**asdict(self), "sort": self.order.value}
+        return {**vars(self), "sort": self.order.value}
 
     def parameters(self) -> Parameters:
         bounds = {"ranked_max": RANKED_MAX, "alike_max": ALIKE_MAX}
