@@ -9,9 +9,12 @@ LINES_MAX = 20
 """Lines of one reservation: with three actions a line and the events, one transaction stays under DynamoDB's 100."""
 BUCKETS_MAX = 64
 
-Sku = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{0,39}$", examples=["MUG-BLUE"])]
+SKU_PATTERN: Final = r"[A-Z0-9][A-Z0-9-]{0,39}"
+UUID_PATTERN: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+Sku = Annotated[str, Field(pattern=f"^{SKU_PATTERN}$", examples=["MUG-BLUE"])]
 StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9-]{1,60}$")]
-Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Uuid = Annotated[str, Field(pattern=f"^{UUID_PATTERN}$")]
 AmountMinor = Annotated[int, Field(strict=True, ge=0, le=99_999_999_999)]
 """Money in the currency's minor unit (cents), as ISO 4217 counts it."""
 UnitPriceMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999)]

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from shop_command.ports import Clock
+from shop_shared.values import UUID_PATTERN
 
 TOLERANCE_SECONDS: Final = 300
 """Stripe's own default: an older signature could be a recorded one that somebody plays again."""
 TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"})
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID: Final = re.compile(UUID_PATTERN)
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 
 

@@ -1,7 +1,5 @@
 """The commands over HTTP. Routes only: who may, what was sent, and which use case answers."""
 
-import re
-
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
@@ -13,6 +11,7 @@ from shop_command.domain.product import ListProduct
 from shop_command.handlers import answers, documents
 from shop_command.handlers.bodies import (
     SKU,
+    UUID,
     BucketsBody,
     PriceBody,
     ProductBody,
@@ -28,8 +27,6 @@ from shop_command.handlers.bodies import (
 from shop_command.handlers.problems import problem_of
 from shop_observability.http import HttpFunction, administrator, caller, header
 from shop_shared.values import Price
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 handler = HttpFunction("shop-command", problem_of)
 
@@ -55,7 +52,7 @@ def place_reservation() -> Response[str]:
 def cancel_reservation(reservation_id: str) -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = keyless_request_of(event, caller(event))
-    if not _UUID.fullmatch(reservation_id):
+    if not UUID.fullmatch(reservation_id):
         raise ReservationNotFoundError(reservation_id)
     return answers.cancelled(*bootstrap.application().reservations.cancel(request, reservation_id))
 
@@ -73,7 +70,7 @@ def purchase() -> Response[str]:
 def refund(purchase_id: str) -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, administrator(event))
-    if not _UUID.fullmatch(purchase_id):
+    if not UUID.fullmatch(purchase_id):
         raise PurchaseNotFoundError(purchase_id)
     return answers.refund(bootstrap.application().refunds.refund(request, purchase_id))
 

@@ -14,6 +14,8 @@ from shop_observability.problem import ProblemError
 from shop_shared.values import (
     BUCKETS_MAX,
     LINES_MAX,
+    SKU_PATTERN,
+    UUID_PATTERN,
     Category,
     Currency,
     Quantity,
@@ -24,8 +26,8 @@ from shop_shared.values import (
 )
 
 BODY_BYTES_MAX: Final = 64 * 1024
-SKU: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{0,39}")
-"""A product's path segment, as `shop_shared.values.Sku` has it."""
+SKU: Final = re.compile(SKU_PATTERN)
+UUID: Final = re.compile(UUID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
