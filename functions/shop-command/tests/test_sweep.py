@@ -222,6 +222,18 @@ def test_an_unknown_outcome_of_an_overdue_reservation_is_declined_and_then_expir
     stays_clean(stocked)
 
 
+def test_two_sweeps_at_once_settle_each_once_and_say_so(stocked: Shop) -> None:
+    for n in range(2):
+        reserved = stocked.reserve(("MUG", 1), key=f"n-{n}").body["reservation_id"]
+        stocked.purchase(reserved, "pm_card_error_after_charge", key=f"n-{n}")
+    stocked.clock.advance(60)
+    reports: list[Report] = []
+    stocked.gateway.meanwhile["cancel"] = [lambda: reports.append(stocked.sweep())]
+    reports.append(stocked.sweep())
+    assert [done(report) for report in reports] == [{"settled": 2}, {}]
+    assert stocked.totals() == Counters(8, 0, 2)
+
+
 def test_while_the_provider_does_not_answer_nothing_is_decided(stocked: Shop, reserved: str) -> None:
     stocked.purchase(reserved, "pm_card_error_after_charge")
     stocked.clock.advance(60)

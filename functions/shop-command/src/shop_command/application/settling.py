@@ -44,8 +44,8 @@ ROUNDS_MAX: Final = 5
 """How often it is decided anew because another one was first."""
 
 Outcome = Captured | Canceled | Declined | Unconfirmed | Processing | Unknown
-Progress = Literal["settled", "refunded", "open"]
-"""`open`: the provider does not know yet, or does not answer. It stays due."""
+Progress = Literal["settled", "refunded", "open", "nothing"]
+"""`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Settlement:
             case Cancelled(payment_intent_id=str(intent)) | Expired(payment_intent_id=str(intent)):
                 return self._close(reservation_id, loaded, intent)
             case _:
-                return "settled"
+                return "nothing"
 
     def _close(self, reservation_id: str, loaded: Snapshot[Reservation], intent: str) -> Progress:
         """Nobody may be charged any more for a reservation that has ended."""
