@@ -146,13 +146,6 @@ def current_header() -> str | None:
     return str(TraceHeader(_current.root, _recorder().get_trace_entity().id, sampled=True))
 
 
-def annotate(**annotations: str | int | bool) -> None:
-    """Adds indexed fields to the innermost open segment or subsegment."""
-    if _is_recorded(_current):
-        for key, value in annotations.items():
-            _recorder().put_annotation(key, value)
-
-
 def _is_recorded(header: TraceHeader | None) -> TypeGuard[TraceHeader]:
     """Lambda names its daemon in every environment; where there is none, as in `invoke local`, nothing is sent."""
     return header is not None and bool(header.sampled) and "AWS_XRAY_DAEMON_ADDRESS" in os.environ
