@@ -13,7 +13,7 @@ import pytest
 
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.testing import ROLES, Database, migrated_database
-from shop_dispatch.adapters.postgres import PostgresReadModel
+from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
 from shop_dispatch.application.project import Project
 from shop_shared import Envelope, EventData, encode, events
 from shop_shared.registry import dataschema
@@ -156,7 +156,7 @@ class ReadModel:
         self.project_records = Project(PostgresReadModel(self.kept["shop_dispatch"]))
 
     def open(self, role: str) -> psycopg.Connection:
-        return connect(DatabaseSettings(self.database.url(role)), "test")
+        return connect(DatabaseSettings(self.database.url(role)), "test", search_path=SCHEMA)
 
     def project(self, *envelopes: Envelope) -> Any:
         return self.project_records([encode(envelope) for envelope in envelopes])

@@ -9,7 +9,7 @@ from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.migrations import Migrated
 from shop_database.migrations import migrate as apply_migrations
 from shop_dispatch.adapters.firehose import FirehoseArchive
-from shop_dispatch.adapters.postgres import PostgresReadModel
+from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
 from shop_dispatch.application.archive import ArchiveBatch
 from shop_dispatch.application.project import Project
 
@@ -20,7 +20,7 @@ MIGRATION_TIMEOUT_MS: Final = 540_000
 @cache
 def project() -> Project:
     settings = DatabaseSettings.from_environment(os.environ)
-    return Project(PostgresReadModel(Reconnecting(lambda: connect(settings, SERVICE))))
+    return Project(PostgresReadModel(Reconnecting(lambda: connect(settings, SERVICE, search_path=SCHEMA))))
 
 
 @cache

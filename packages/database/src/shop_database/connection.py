@@ -22,8 +22,11 @@ def connect(
     *,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
     connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+    search_path: str = "public",
 ) -> psycopg.Connection:
     """A connection in autocommit mode: a unit of work opens its transaction itself.
+
+    `search_path` is the schema that unqualified names are looked up in; by default it has extensions and nothing else.
 
     Raises psycopg.OperationalError when the server can't be reached; a retry may help.
     """
@@ -33,7 +36,7 @@ def connect(
         autocommit=True,
         application_name=application_name,
         connect_timeout=connect_timeout_seconds,
-        options=f"-c statement_timeout={statement_timeout_ms}",
+        options=f"-c statement_timeout={statement_timeout_ms} -c search_path={search_path}",
         # The statement timeout is the server's. These notice a server that is gone without a word, after a failover.
         keepalives_idle=5,
         keepalives_interval=2,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, LiteralString, TypeVar
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 
@@ -13,6 +13,10 @@ from shop_dispatch.ports import Transaction
 from shop_observability.tracing import subsegment
 
 Result = TypeVar("Result")
+
+
+SCHEMA: Final = "shop"
+"""The live tables' schema, for the connection's search_path."""
 
 
 class PostgresReadModel:

@@ -1,31 +1,35 @@
-"""The SQL of the read model. Rows come in as one array for each column: a batch is one statement, whatever its size."""
+"""The SQL of the read model. Rows come in as one array for each column: a batch is one statement, whatever its size.
+
+Tables are named without their schema, and found by the connection's search_path: a rebuild runs the same statements on
+tables that nobody reads yet.
+"""
 
 from typing import Final
 
 # New heads first, in order and without a lock on any other, then all locks in order: no circle of waiting batches.
 ADD_HEADS: Final = """
-INSERT INTO shop.stream_head (stream_id, stream_version)
+INSERT INTO stream_head (stream_id, stream_version)
 SELECT stream_id, 0 FROM unnest(%s::text[]) AS batch (stream_id) ORDER BY stream_id COLLATE "C"
 ON CONFLICT DO NOTHING
 """
 LOCK_HEADS: Final = """
-SELECT stream_id, stream_version FROM shop.stream_head WHERE stream_id = ANY (%s::text[]) ORDER BY stream_id FOR UPDATE
+SELECT stream_id, stream_version FROM stream_head WHERE stream_id = ANY (%s::text[]) ORDER BY stream_id FOR UPDATE
 """
 ADVANCE_HEADS: Final = """
-UPDATE shop.stream_head SET stream_version = batch.stream_version
+UPDATE stream_head SET stream_version = batch.stream_version
 FROM unnest(%s::text[], %s::integer[]) AS batch (stream_id, stream_version)
 WHERE stream_head.stream_id = batch.stream_id
 """
 HELD_BACK: Final = """
 SELECT log.stream_id, log.stream_version, log.event
 FROM unnest(%s::text[], %s::integer[]) AS head (stream_id, stream_version)
-JOIN shop.event_log AS log ON log.stream_id = head.stream_id AND log.stream_version > head.stream_version
+JOIN event_log AS log ON log.stream_id = head.stream_id AND log.stream_version > head.stream_version
 """
 # Arrays of long texts are slow to quote, COPY is not: twice the speed at 1,000 events.
-LOG: Final = "COPY shop.event_log (stream_id, stream_version, event_id, type, time, event) FROM STDIN"
+LOG: Final = "COPY event_log (stream_id, stream_version, event_id, type, time, event) FROM STDIN"
 
 PARK: Final = """
-INSERT INTO shop.parked (parked_id, payload, cause, stream_id, stream_version)
+INSERT INTO parked (parked_id, payload, cause, stream_id, stream_version)
 SELECT * FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::integer[])
 ON CONFLICT DO NOTHING
 """
@@ -33,7 +37,7 @@ ON CONFLICT DO NOTHING
 # By table. A stream's own row is replaced where the change says something; a shared row is added to.
 CHANGE: Final = {
     "product": """
-MERGE INTO shop.product AS p
+MERGE INTO product AS p
 USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[],
              %s::timestamptz[], %s::text[])
     AS change (sku, version, name, description, price_minor, currency, status, listed_at, category)
@@ -52,7 +56,7 @@ WHEN NOT MATCHED THEN
     VALUES (sku, version, name, description, price_minor, currency, status, listed_at, category)
 """,
     "reservation": """
-MERGE INTO shop.reservation AS r
+MERGE INTO reservation AS r
 USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::jsonb[], %s::bigint[], %s::text[],
              %s::timestamptz[], %s::timestamptz[], %s::text[], %s::timestamptz[])
     AS change (reservation_id, version, status, customer_id, lines, total_minor, currency, placed_at, expires_at,
@@ -70,13 +74,13 @@ WHEN NOT MATCHED THEN
             payment_intent_id, purchased_at)
 """,
     "stock": """
-INSERT INTO shop.stock AS s (sku, received, held, sold)
+INSERT INTO stock AS s (sku, received, held, sold)
 SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
 ON CONFLICT (sku) DO UPDATE SET
     received = s.received + excluded.received, held = s.held + excluded.held, sold = s.sold + excluded.sold
 """,
     "sales_daily": """
-INSERT INTO shop.sales_daily AS s (day, sku, currency, units, revenue_minor)
+INSERT INTO sales_daily AS s (day, sku, currency, units, revenue_minor)
 SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
 ON CONFLICT (day, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
