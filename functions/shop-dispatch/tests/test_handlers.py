@@ -226,8 +226,8 @@ def test_the_functions_own_wiring_connects_as_the_environment_says(
 ) -> None:
     opened: list[psycopg.Connection] = []
 
-    def connect_once(*arguments: Any) -> psycopg.Connection:
-        opened.append(connect(*arguments))
+    def connect_once(*arguments: Any, **options: Any) -> psycopg.Connection:
+        opened.append(connect(*arguments, **options))
         return opened[-1]
 
     monkeypatch.setattr(bootstrap, "connect", connect_once)
