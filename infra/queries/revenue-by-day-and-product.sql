@@ -2,11 +2,13 @@
 WITH deliveries AS (
     SELECT type, time, data, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
     FROM events
-    WHERE type IN ('shop.purchase.confirmed.v1', 'shop.purchase.refunded.v1')
+    WHERE
+        type IN ('shop.purchase.confirmed.v1', 'shop.purchase.refunded.v1')
+        AND date >= '{from}' -- nothing is archived before it has happened
 ),
 sales AS (
     SELECT
-        CAST(substr(CAST(time AS varchar), 1, 10) AS date) AS day,
+        CAST(substr(time, 1, 10) AS date) AS day,
         CASE type WHEN 'shop.purchase.refunded.v1' THEN -1 ELSE 1 END AS direction,
         TRY_CAST(json_extract(data, '$.total') AS ROW(amount_minor bigint, currency varchar)) AS total,
         TRY_CAST(item AS ROW(sku varchar, quantity bigint, unit_price_minor bigint)) AS line
@@ -21,5 +23,6 @@ SELECT
     sum(direction * line.quantity) AS units,
     sum(direction * line.quantity * line.unit_price_minor) AS revenue_minor
 FROM sales
+WHERE day BETWEEN CAST('{from}' AS date) AND CAST('{to}' AS date)
 GROUP BY day, line.sku, total.currency
 ORDER BY day, sku, currency

@@ -8,7 +8,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from shop_dispatch.adapters.firehose import ATTEMPTS_MAX, FirehoseArchive
+from shop_dispatch.adapters.firehose import (
+    ATTEMPTS_MAX,
+    RECORD_BYTES,
+    RECORD_LINES_MAX,
+    RECORDS_MAX,
+    REQUEST_BYTES_MAX,
+    FirehoseArchive,
+)
 from shop_dispatch.application.archive import LINE_BYTES_MAX, ArchiveBatch
 from shop_dispatch.ports import ArchiveError
 from shop_shared import encode
@@ -41,6 +48,7 @@ class Requests:
         self.answers: list[list[bool]] = []
         client.meta.events.register("provide-client-params.firehose.PutRecordBatch", self._note)
         client.meta.events.register("before-call.firehose.PutRecordBatch", self._answer)
+        self.body_bytes: list[int] = []
 
     def refuse(self, *answers: list[bool]) -> None:
         """One list a call: True refuses the record at that place. Calls beyond these go through."""
@@ -49,7 +57,8 @@ class Requests:
     def _note(self, params: Any, **_: Any) -> None:
         self.sent.append([record["Data"] for record in params["Records"]])
 
-    def _answer(self, **_: Any) -> Any:
+    def _answer(self, params: Any, **_: Any) -> Any:
+        self.body_bytes.append(len(params["body"]))
         if not self.answers:
             return None
         entries = [REFUSED if refused else {"RecordId": "1"} for refused in self.answers.pop(0)]
@@ -88,13 +97,46 @@ def test_what_would_break_a_query_is_left_out_and_an_unknown_type_is_kept(client
     assert json.loads(second) == json.loads(record)
 
 
+def line(text: bytes, length: int = RECORD_BYTES) -> bytes:
+    """By default as long as a record is made, so that it is one."""
+    return text.ljust(length - 1, text) + b"\n"
+
+
+A, B, C, D = (line(text) for text in (b"a", b"b", b"c", b"d"))
+
+
+def test_events_share_records_that_are_billed_at_little_more_than_their_size(client: Any, product: Any) -> None:
+    event = encode(product("MUG").listed())
+    requests = Requests(client)
+    ArchiveBatch(FirehoseArchive(client, "events", no_sleep))([event] * 10_000)
+    records = [record for request in requests.sent for record in request]
+    assert b"".join(records) == (event + b"\n") * 10_000
+    assert all(record.endswith(b"\n") for record in records)
+    assert {record.count(b"\n") for record in records[:-1]} <= {RECORD_LINES_MAX, RECORD_BYTES // (len(event) + 1)}
+    billed = sum(-(-len(record) // 5_120) * 5_120 for record in records)
+    assert billed < 1.02 * len(b"".join(records))
+    assert -(-len(event) // 5_120) * 5_120 > 6 * len(event)
+
+
+def test_a_record_holds_what_firehose_takes_apart_again_and_no_line_is_cut(client: Any) -> None:
+    requests = Requests(client)
+    archive = FirehoseArchive(client, "events", no_sleep)
+    archive.put([b"x\n"] * (RECORD_LINES_MAX + 1))
+    assert [record.count(b"\n") for record in requests.sent.pop()] == [RECORD_LINES_MAX, 1]
+    halves = [line(text, RECORD_BYTES // 2) for text in (b"a", b"b", b"c")]
+    archive.put(halves)
+    assert requests.sent.pop() == [halves[0] + halves[1], halves[2]]
+    archive.put([b"x\n", line(b"y", LINE_BYTES_MAX), b"z\n"])
+    assert [len(record) for record in requests.sent.pop()] == [2, LINE_BYTES_MAX, 2]
+
+
 def test_only_what_was_refused_is_sent_again(client: Any) -> None:
     requests = Requests(client)
     requests.refuse([False, True, False, True], [True, False])
     slept: list[float] = []
-    FirehoseArchive(client, "events", slept.append).put([b"a\n", b"b\n", b"c\n", b"d\n"])
-    assert requests.sent == [[b"a\n", b"b\n", b"c\n", b"d\n"], [b"b\n", b"d\n"], [b"b\n"]]
-    assert stored(client) == [b"b"]
+    FirehoseArchive(client, "events", slept.append).put([A, B, C, D])
+    assert requests.sent == [[A, B, C, D], [B, D], [B]]
+    assert stored(client) == [B.strip()]
     assert len(slept) == 2
     assert all(0 <= seconds <= 0.4 for seconds in slept)
 
@@ -103,19 +145,24 @@ def test_after_the_last_attempt_the_batch_is_given_back(client: Any) -> None:
     requests = Requests(client)
     requests.refuse([False, True], *[[True]] * (ATTEMPTS_MAX - 1))
     with pytest.raises(ArchiveError, match="1 records refused: ServiceUnavailableException") as raised:
-        FirehoseArchive(client, "events", no_sleep).put([b"a\n", b"b\n"])
+        FirehoseArchive(client, "events", no_sleep).put([A, B])
     assert raised.value.refused == 1
     assert len(requests.sent) == ATTEMPTS_MAX
 
 
-def test_a_request_keeps_to_500_records_and_4_mib(client: Any) -> None:
+def test_a_request_keeps_to_500_records_and_4_mib_as_it_is_sent(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = Requests(client)
     archive = FirehoseArchive(client, "events", no_sleep)
-    archive.put([b"x\n"] * 1_001)
-    assert [len(records) for records in requests.sent] == [500, 500, 1]
+    archive.put([line(b"x", LINE_BYTES_MAX)] * 5)
+    assert [len(records) for records in requests.sent] == [3, 2]
     requests.sent.clear()
-    archive.put([b"x" * LINE_BYTES_MAX] * 5)
-    assert [len(records) for records in requests.sent] == [4, 1]
+    archive.put([A] * 25)
+    assert [len(records) for records in requests.sent] == [11, 11, 3]
+    assert max(requests.body_bytes) <= REQUEST_BYTES_MAX
+    requests.sent.clear()
+    monkeypatch.setattr("shop_dispatch.adapters.firehose.RECORD_BYTES", 2)
+    archive.put([b"x\n"] * (2 * RECORDS_MAX + 1))
+    assert [len(records) for records in requests.sent] == [RECORDS_MAX, RECORDS_MAX, 1]
 
 
 def test_an_empty_batch_calls_nobody(client: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from shop_cli import archive, demo, event_store, identity, seed, tracing
+from shop_cli.athena import run as athena
 from shop_cli.home import State
 from shop_cli.progress import Progress
 from shop_cli.xray import traces
@@ -32,13 +33,13 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found: dict[str, Any] = {
         "DynamoDB": EVENTS,
         "S3": {"a-key": ["shop.t1.v1"], "another": ["shop.t2.v1"]},
-        "Athena": (["version"], [["1"], ["2"]]),
+        "Athena": athena.Result(["version", "data"], ["integer", "varchar"], [["1", "{}"], ["2", None]], 0),
         "X-Ray": trace(*demo.HOPS),
     }
     read: dict[str, Callable[..., Any]] = {name: (lambda *_, name=name: found[name]) for name in found}
     monkeypatch.setattr(event_store, "read_stream", read["DynamoDB"])
     monkeypatch.setattr(archive, "objects_with", read["S3"])
-    monkeypatch.setattr(archive, "run_named_query", read["Athena"])
+    monkeypatch.setattr(athena, "ask_here", read["Athena"])
     monkeypatch.setattr(tracing, "read", read["X-Ray"])
     monkeypatch.setattr(identity, "token", lambda *_: "token")
     monkeypatch.setattr(seed, "api_client", lambda *_: httpx.Client())
@@ -66,7 +67,7 @@ def test_a_purchase_that_is_everywhere_misses_nothing(found: dict[str, Any]) -> 
     [
         ("DynamoDB", EVENTS[:1], "DynamoDB: its events (1 of 2 events)"),
         ("S3", {"a-key": ["shop.t1.v1"]}, "S3: the objects with its events (1 of 2 kinds of events in 1 objects)"),
-        ("Athena", (["version"], []), "Athena: the query stream-history (0 of 2 rows)"),
+        ("Athena", athena.Result(["version"], ["integer"], [], 0), "Athena: the query stream-history (0 of 2 rows)"),
         ("X-Ray", trace(*(demo.HOPS - {"Firehose"})), "(without Firehose)"),
         ("X-Ray", trace(*demo.HOPS, end=None), "(with something still under way)"),
     ],

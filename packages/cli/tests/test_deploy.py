@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from shop_cli import deploy
-from shop_cli.home import CHECKOUT
+from shop_cli import deploy, environment
+from shop_cli.home import CHECKOUT, Home, State
+from shop_cli.interrupts import Interrupts
+from shop_cli.progress import Step
 
 
 @pytest.fixture
@@ -60,6 +62,22 @@ def test_another_address_is_deployed_again(checkout: Path) -> None:
 
 def test_every_source_of_this_checkout_exists() -> None:
     assert [source for source in deploy.SOURCES if not (CHECKOUT / source).exists()] == []
+
+
+def test_a_deployment_gives_back_what_the_emulator_has_lost_in_a_restart(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(deploy, "run_compose", lambda *_: done.append("deployed"))
+    monkeypatch.setattr(deploy, "restore_athena", lambda _: done.append("restored"))
+    monkeypatch.setattr(deploy, "sources_digest", lambda _: "new")
+    monkeypatch.setattr(deploy, "stacks_exist", lambda _: True)
+    monkeypatch.setattr(environment, "deploy_variables", lambda _: {})
+    state, interrupts = State(deployed_digest="old"), Interrupts()
+    deploy.ensure_deployed(home, state, interrupts, Step("Stacks"))
+    assert done == ["deployed", "restored"]
+    deploy.ensure_deployed(home, state, interrupts, Step("Stacks"))
+    assert done == ["deployed", "restored", "restored"]
 
 
 LOG = """\

@@ -91,6 +91,44 @@ def test_every_path_through_kinesis_takes_the_tuned_expiry() -> None:
     assert {"_put_record", "_put_records", "_get_records"} <= set(callers)
 
 
+def test_a_table_of_json_lines_has_the_columns_that_it_says_it_has() -> None:
+    found = in_the_emulators_python(
+        """
+        import pathlib, tempfile
+        import duckdb
+        from ministack.services import athena
+
+        launcher.give_json_tables_their_columns(athena)
+        temporary = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(temporary.name, "date=2026-11-23")
+        folder.mkdir()
+        lines = ['{"time": "2026-11-23T01:00:00Z", "type": "a", "version": 1, "data": {"b": [1, 2.50]}, "more": 1}']
+        lines += ['{"time": "2026-11-23T02:00:00Z", "type": "c", "data": {"d": null}}']
+        (folder / "object").write_text("\\n".join(lines))
+        table = {
+            "Parameters": {"classification": "json"},
+            "PartitionKeys": [{"Name": "date", "Type": "string"}, {"Name": "type", "Type": "string"}],
+            "StorageDescriptor": {"Columns": [
+                {"Name": "time", "Type": "string"},
+                {"Name": "version", "Type": "int"},
+                {"Name": "data", "Type": "string"},
+            ]},
+        }
+        relation = athena._table_relation(table, [str(folder / "object")])
+        found = duckdb.sql(f"SELECT time, version, type, data, date FROM {relation} ORDER BY time")
+        others = athena._table_relation({"Parameters": {"classification": "parquet"}}, ["file"])
+        print(json.dumps([[str(kind) for kind in found.types], found.fetchall(), others]))
+        """
+    )
+    types, rows, others = found
+    assert types == ["VARCHAR", "INTEGER", "VARCHAR", "VARCHAR", "VARCHAR"]
+    assert rows == [
+        ["2026-11-23T01:00:00Z", 1, "a", '{"b":[1,2.5]}', "2026-11-23"],
+        ["2026-11-23T02:00:00Z", None, "c", '{"d":null}', "2026-11-23"],
+    ]
+    assert others.startswith("read_parquet(")
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -101,5 +139,13 @@ def test_every_path_through_kinesis_takes_the_tuned_expiry() -> None:
 def test_a_changed_emulator_is_not_tuned_silently(changed: str) -> None:
     worker = f"class Changed:\n    def _drain_stderr_bounded(self, {changed}): ..."
     result = in_the_emulators_python(f"{worker}\nlauncher.tune_worker_output(Changed)", check=False)
+    assert result.returncode == 1
+    assert "is not what emulator_launcher.py was written for" in result.stderr
+
+
+def test_a_changed_athena_is_not_mended_silently() -> None:
+    changed = "class Changed:\n    def _table_relation(table_data, files): return 'read_json(...)'"
+    code = f"{changed}\nlauncher.inspect.getsource = lambda _: {changed!r}\n"
+    result = in_the_emulators_python(f"{code}launcher.give_json_tables_their_columns(Changed)", check=False)
     assert result.returncode == 1
     assert "is not what emulator_launcher.py was written for" in result.stderr

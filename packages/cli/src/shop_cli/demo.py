@@ -21,6 +21,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from shop_cli import archive, event_store, identity, postgres, seed, tracing
+from shop_cli.athena import run as athena
 from shop_cli.errors import ShopError
 from shop_cli.home import Home, State
 from shop_cli.progress import Progress, Step
@@ -160,12 +161,12 @@ class Demo:
         return _table(["events", "object"], [[", ".join(types), key] for key, types in found.items()])
 
     def _query(self, stream_id: str, version: int, step: Step) -> RenderableType:
-        columns, rows = archive.run_named_query(
-            self._state, QUERY, {"stream": stream_id}, lambda status: step.doing(f"the query {QUERY} is {status}")
+        found = athena.ask_here(self._state, QUERY, [f"stream={stream_id}"], step.doing)
+        _expect(len(found.rows) >= version, f"{len(found.rows)} of {version} rows")
+        shown = [position for position, column in enumerate(found.columns) if column != "data"]
+        return _table(
+            [found.columns[each] for each in shown], [[row[each] or "" for each in shown] for row in found.rows]
         )
-        _expect(len(rows) >= version, f"{len(rows)} of {version} rows")
-        shown = [position for position, column in enumerate(columns) if column != "data"]
-        return _table([columns[each] for each in shown], [[row[each] for each in shown] for row in rows])
 
     def _trace(self) -> RenderableType:
         trace = tracing.read(self._state, self.trace_id)

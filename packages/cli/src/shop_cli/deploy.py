@@ -51,6 +51,8 @@ def ensure_deployed(home: Home, state: State, interrupts: Interrupts, step: Step
     # Two shops of one checkout may not build the same zip files at once.
     with exclusive(CHECKOUT / "deploy", lambda: step.doing("waiting for another deployment"), FOLDER_LOCK_SECONDS):
         run_compose(home, variables, interrupts, step)
+    # Whatever a restart has lost, a deployment takes for unchanged.
+    restore_athena(state)
     state.deployed_digest = digest
     home.save(state)
     step.done("four stacks")

@@ -1,12 +1,14 @@
 """Serves ministack, the local AWS. Run by the emulator's own Python, which has no `shop_cli`; never imported by it.
 
-Nothing of ministack is changed on disk. Three measured slownesses are tuned here at start, each with its reason; each
-refuses to start when ministack's source no longer is what it was written for, so that an update can't drop it silently.
+Nothing of ministack is changed on disk. Three measured slownesses are tuned here at start, and one difference to AWS is
+mended, each with its reason; each refuses to start when ministack's source no longer is what it was written for, so
+that an update can't drop it silently.
 """
 
 import argparse
 import importlib
 import inspect
+import json
 import resource
 import time
 from collections.abc import Callable
@@ -43,6 +45,26 @@ def tune_record_expiry(
     kinesis._expire_records = expire_once_a_minute
 
 
+def give_json_tables_their_columns(athena: Any) -> None:
+    """ministack has DuckDB guess the columns of a table of JSON lines: a time becomes a timestamp, and every object one
+    with the fields of all others. Athena has what the table says: there, an object in a string column is JSON text."""
+    relation = athena._table_relation
+    expect(list(inspect.signature(relation).parameters) == ["table_data", "files"], relation)
+    expect("read_json_auto(" in inspect.getsource(relation), relation)
+
+    def with_columns(table: dict[str, Any], files: list[str]) -> str:
+        if athena._data_format(table) != "json":
+            return str(relation(table, files))
+        in_paths = athena._path_partition_keys(table, files)
+        in_lines = [key for key in table["PartitionKeys"] if key not in in_paths]
+        columns = [*table["StorageDescriptor"]["Columns"], *in_lines]
+        types = json.dumps({column["Name"]: athena._duckdb_type(column) for column in columns})
+        options = f"format = 'newline_delimited', columns = {types}, {athena._hive_options(in_paths)}"
+        return f"read_json({athena._sql_list(files)}, {options})"
+
+    athena._table_relation = with_columns
+
+
 def expect(fits: bool, function: Any) -> None:
     if not fits:
         raise SystemExit(
@@ -65,6 +87,7 @@ def main() -> None:
     app = importlib.import_module("ministack.app").app
     tune_worker_output(importlib.import_module("ministack.core.lambda_runtime").Worker)
     tune_record_expiry(importlib.import_module("ministack.services.kinesis"))
+    give_json_tables_their_columns(importlib.import_module("ministack.services.athena"))
     raise_open_file_limit()
     # ministack's own server, hypercorn, gave 129 requests a second at 8 clients; uvloop and httptools give 450 to 510.
     # The lifespan loads the state and, on SIGTERM, saves it: open connections must not hold that up for long.

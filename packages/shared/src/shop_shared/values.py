@@ -37,7 +37,8 @@ class Value(BaseModel):
 
     # Not extra="forbid" for writers and an override for readers: pydantic would then read the unknown fields, but drop
     # them when it serializes.
-    model_config = ConfigDict(frozen=True, extra="allow")
+    # defer_build: each model is made ready at its first use, and no function uses all of them.
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     @model_validator(mode="after")
     def _closed_to_writers(self: Self, info: ValidationInfo) -> Self:

@@ -1,8 +1,11 @@
-"""The archive behind Firehose. https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html"""
+"""The archive behind Firehose: lines packed into records, refused records sent again.
+
+https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
+"""
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from shop_dispatch.ports import ArchiveError
@@ -11,8 +14,16 @@ from shop_observability.tracing import subsegment
 if TYPE_CHECKING:
     from mypy_boto3_firehose import FirehoseClient
 
+RECORD_BYTES: Final = 256 * 1024
+"""Lines are packed up to this. A record is billed as a multiple of 5 KB: alone, an event of 0.7 KB costs seven times
+its size, in a full record at most 2% more. Not larger than that needs, because what is refused is sent again whole."""
+RECORD_LINES_MAX: Final = 500
+"""As many as Firehose takes apart again, which it does to put each event in the folder of its type."""
 RECORDS_MAX: Final = 500
 REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Counted as it is sent, in base64: whether AWS means it so is not documented, and a call too large fails for ever."""
+_RECORD_FRAME_BYTES: Final = len('{"Data": ""}, ')
+_REQUEST_FRAME_BYTES: Final = 1_024
 ATTEMPTS_MAX: Final = 5
 BACKOFF_SECONDS: Final = 0.1
 """Before the second attempt; it doubles, and each wait is a random part of it."""
@@ -27,41 +38,57 @@ class FirehoseArchive:
         self._sleep = sleep
 
     def put(self, lines: Sequence[bytes]) -> None:
-        for request in _requests(lines):
+        for request in _requests(_records(lines)):
             self._put_all(request)
 
-    def _put_all(self, lines: Sequence[bytes]) -> None:
+    def _put_all(self, records: Sequence[bytes]) -> None:
         cause = ""
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 self._sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - jitter, no secret
-            lines, cause = self._put_once(lines)
-            if not lines:
+            records, cause = self._put_once(records)
+            if not records:
                 return
-        raise ArchiveError(len(lines), cause)
+        raise ArchiveError(len(records), cause)
 
-    def _put_once(self, lines: Sequence[bytes]) -> tuple[list[bytes], str]:
+    def _put_once(self, records: Sequence[bytes]) -> tuple[list[bytes], str]:
         """What was refused, and one of the reasons. The call succeeds even if it takes nothing."""
-        with subsegment("Firehose", "aws", aws={"operation": "PutRecordBatch", "record_count": len(lines)}):
+        with subsegment("Firehose", "aws", aws={"operation": "PutRecordBatch", "record_count": len(records)}):
             answer = self._client.put_record_batch(
-                DeliveryStreamName=self._delivery_stream, Records=[{"Data": line} for line in lines]
+                DeliveryStreamName=self._delivery_stream, Records=[{"Data": record} for record in records]
             )
         refused = [
-            (line, entry["ErrorCode"])
-            for line, entry in zip(lines, answer["RequestResponses"], strict=True)
+            (record, entry["ErrorCode"])
+            for record, entry in zip(records, answer["RequestResponses"], strict=True)
             if entry.get("ErrorCode")
         ]
-        return [line for line, _ in refused], refused[-1][1] if refused else ""
+        return [record for record, _ in refused], refused[-1][1] if refused else ""
 
 
-def _requests(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
-    request: list[bytes] = []
+def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """A line that is longer than RECORD_BYTES is a record of its own."""
+    return map(b"".join, _chunks(lines, RECORD_LINES_MAX, RECORD_BYTES, len))
+
+
+def _requests(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+    return _chunks(records, RECORDS_MAX, REQUEST_BYTES_MAX - _REQUEST_FRAME_BYTES, _sent_bytes)
+
+
+def _sent_bytes(record: bytes) -> int:
+    return (len(record) + 2) // 3 * 4 + _RECORD_FRAME_BYTES
+
+
+def _chunks(
+    parts: Iterable[bytes], count_max: int, bytes_max: int, size_of: Callable[[bytes], int]
+) -> Iterator[list[bytes]]:
+    """In order; each as large as the limits allow, and of one part at least."""
+    chunk: list[bytes] = []
     size = 0
-    for line in lines:
-        if request and (len(request) == RECORDS_MAX or size + len(line) > REQUEST_BYTES_MAX):
-            yield request
-            request, size = [], 0
-        request.append(line)
-        size += len(line)
-    if request:
-        yield request
+    for part in parts:
+        if chunk and (len(chunk) == count_max or size + size_of(part) > bytes_max):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(part)
+        size += size_of(part)
+    if chunk:
+        yield chunk

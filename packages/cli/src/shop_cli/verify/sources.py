@@ -14,7 +14,7 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from shop_cli import aws, deploy, environment, local_services, postgres
+from shop_cli import archive, aws, deploy, environment, local_services, postgres
 from shop_cli.errors import ShopError
 from shop_cli.home import State
 from shop_cli.verify.rows import plain
@@ -70,16 +70,16 @@ class ShopSources:
 
     def archived(self) -> Iterator[bytes]:
         s3 = self.client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="events/")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=archive.PREFIX)
         keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
 
-        def read(key: str) -> bytes:
-            return bytes(s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        def read(key: str) -> list[bytes]:
+            return archive.lines(s3, self.bucket, key)
 
         with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
             while some := list(islice(keys, OBJECTS_AT_ONCE)):
-                for content in pool.map(read, some):
-                    yield from content.splitlines()
+                for lines in pool.map(read, some):
+                    yield from lines
 
     def paid(self) -> Iterator[Mapping[str, Any]]:
         with httpx.Client(base_url=self.payment_url, auth=(self.payment_api_key, ""), timeout=30) as provider:

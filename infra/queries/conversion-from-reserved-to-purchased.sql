@@ -1,0 +1,36 @@
+-- Of the reservations placed on each day, how many were purchased, and how the others ended.
+WITH deliveries AS (
+    SELECT subject, type, time, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+    FROM events
+    WHERE
+        type IN (
+            'shop.reservation.placed.v1',
+            'shop.reservation.cancelled.v1',
+            'shop.reservation.expired.v1',
+            'shop.purchase.confirmed.v1'
+        )
+        AND date >= '{from}' -- none of these comes before its reservation was placed
+),
+reservations AS (
+    SELECT
+        subject,
+        min(CASE type WHEN 'shop.reservation.placed.v1' THEN CAST(substr(time, 1, 10) AS date) END) AS day,
+        max(CASE type WHEN 'shop.purchase.confirmed.v1' THEN 1 ELSE 0 END) AS purchased,
+        max(CASE type WHEN 'shop.reservation.cancelled.v1' THEN 1 ELSE 0 END) AS cancelled,
+        max(CASE type WHEN 'shop.reservation.expired.v1' THEN 1 ELSE 0 END) AS expired
+    FROM deliveries
+    WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+    GROUP BY subject
+)
+SELECT
+    day,
+    count(*) AS reserved,
+    sum(purchased) AS purchased,
+    sum(cancelled) AS cancelled,
+    sum(expired) AS expired,
+    count(*) - sum(purchased) - sum(cancelled) - sum(expired) AS still_open,
+    round(1e2 * sum(purchased) / count(*), 1) AS purchased_percent
+FROM reservations
+WHERE day BETWEEN CAST('{from}' AS date) AND CAST('{to}' AS date)
+GROUP BY day
+ORDER BY day

@@ -1,0 +1,44 @@
+-- How long the buyers of each day took from reserving to buying: half, nine in ten, 99 in 100 of them at most so long.
+WITH deliveries AS (
+    SELECT subject, type, time, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+    FROM events
+    WHERE
+        type IN ('shop.reservation.placed.v1', 'shop.purchase.confirmed.v1')
+        AND date >= '{from}' -- no purchase comes before its reservation was placed
+),
+instants AS (
+    SELECT subject, type, CAST(replace(replace(time, 'T', ' '), 'Z', '') AS timestamp) AS instant
+    FROM deliveries
+    WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+),
+reservations AS (
+    SELECT
+        min(CASE type WHEN 'shop.reservation.placed.v1' THEN instant END) AS placed,
+        min(CASE type WHEN 'shop.purchase.confirmed.v1' THEN instant END) AS purchased
+    FROM instants
+    GROUP BY subject
+),
+purchases AS (
+    SELECT CAST(placed AS date) AS day, date_diff('millisecond', placed, purchased) / 1e3 AS seconds
+    FROM reservations
+    WHERE purchased IS NOT NULL
+),
+ranked AS (
+    SELECT
+        day,
+        seconds,
+        row_number() OVER (PARTITION BY day ORDER BY seconds) AS place,
+        count(*) OVER (PARTITION BY day) AS purchases
+    FROM purchases
+)
+SELECT
+    day,
+    count(*) AS purchases,
+    min(CASE WHEN 100 * place >= 50 * purchases THEN seconds END) AS p50_seconds,
+    min(CASE WHEN 100 * place >= 90 * purchases THEN seconds END) AS p90_seconds,
+    min(CASE WHEN 100 * place >= 99 * purchases THEN seconds END) AS p99_seconds,
+    max(seconds) AS longest_seconds
+FROM ranked
+WHERE day BETWEEN CAST('{from}' AS date) AND CAST('{to}' AS date)
+GROUP BY day
+ORDER BY day

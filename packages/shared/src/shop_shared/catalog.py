@@ -1,0 +1,63 @@
+"""Writes what the archive's table in Glue is made of: the envelope's attributes as columns, the types as partitions.
+
+The file lies in infra/, whose fragments take it in. Never talks to Glue.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from shop_shared.envelope import Envelope
+from shop_shared.registry import EVENT_TYPES
+
+PARTITION: Final = "type"
+"""An attribute that is part of an object's path, and so is no column of the objects themselves."""
+_COMMENTS: Final = {
+    "id": "Count by it: an event may be archived twice",
+    "subject": "The stream that the event belongs to",
+    "time": "ISO 8601, in UTC",
+    "data": "JSON text, for json_extract",
+}
+INT_MAX: Final = 2**31 - 1
+
+
+def catalog() -> dict[str, Any]:
+    properties = Envelope.model_json_schema()["properties"]
+    return {
+        "columns": [_column(name, schema) for name, schema in properties.items() if name != PARTITION],
+        "types": ",".join(EVENT_TYPES),
+    }
+
+
+def _column(name: str, schema: dict[str, Any]) -> dict[str, str]:
+    comment = {"Comment": _COMMENTS[name]} if name in _COMMENTS else {}
+    return {"Name": name, "Type": _hive_type(schema), **comment}
+
+
+def _hive_type(schema: dict[str, Any]) -> str:
+    """Only an integer is one. A time stays text, exact to the microsecond; an object becomes JSON text."""
+    if schema.get("type") != "integer":
+        return "string"
+    return "int" if schema.get("maximum", INT_MAX + 1) <= INT_MAX else "bigint"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m shop_shared.catalog", description=__doc__)
+    parser.add_argument("file", type=Path, help="where it lies")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file differs")
+    arguments = parser.parse_args()
+    file: Path = arguments.file
+    wanted = json.dumps(catalog(), indent=2) + "\n"
+    if (file.read_text() if file.exists() else "") == wanted:
+        return 0
+    if arguments.check:
+        print(f"{file} differs from the code; run `make schemas`", file=sys.stderr)
+        return 1
+    file.write_text(wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
