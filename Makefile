@@ -14,7 +14,7 @@ COMMA := ,
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),packages functions tests)
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
 
-.PHONY: help setup run down lock test check format types imports drift templates schemas openapi simulate simulate-nightly chaos hot-stock bench build clean
+.PHONY: help setup run down lock test check format types imports drift templates schemas openapi released simulate simulate-nightly chaos hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -67,16 +67,23 @@ imports:
 
 drift:
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md --check
+	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json --check
 	@$(VENV)/bin/python -m shop_openapi --check
 
 templates:
 	@$(VENV)/bin/pytest --quiet tests/templates
 
-schemas: setup ## write the JSON Schemas and docs/events.md from the event package
+schemas: setup ## write the JSON Schemas, docs/events.md and the columns of the archive's table from the event package
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md
+	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json
 
-openapi: setup ## write the API's document, its page and docs/problems.md from the code; RELEASE=1 makes it what must stay
-	@$(VENV)/bin/python -m shop_openapi $(if $(RELEASE),--release)
+openapi: setup ## write the API's document, its page and docs/problems.md from the code
+	@$(VENV)/bin/python -m shop_openapi
+
+released: setup ## make what is there now the release that later ones must get on with: the API's document, shop-query's SQL
+	@$(VENV)/bin/python -m shop_openapi --release
+	@rm -f tests/releases/shop-query/*.sql && cp functions/shop-query/src/shop_query/adapters/sql/*.sql tests/releases/shop-query/
+	@ls functions/shop-dispatch/migrations | tail -n 1 | sed 's/\.sql$$//' > tests/releases/shop-query/MIGRATION
 
 simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STEPS=120 replays one random run
 	@$(VENV)/bin/python -m shop_simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
@@ -87,11 +94,14 @@ simulate-nightly: setup ## the same with three faults at once, and 10,000 random
 chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
 	@$(VENV)/bin/python bench/chaos.py $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
 
+outage: setup ## stop the PostgreSQL of the running shop for SECONDS=60 while customers buy, then audit it
+	@$(VENV)/bin/python bench/outage.py $(if $(SECONDS),--seconds $(SECONDS))
+
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
 	@$(VENV)/bin/python bench/hot_stock.py $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
 
-bench: setup ## measure against peers and floors, with the plans of shop-query's routes; ONLY=query,start
-	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
+bench: setup ## measure against peers and floors; ONLY=query,start,dispatch,rebuild
+	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start dispatch rebuild))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done

@@ -5,15 +5,17 @@ both. The same way twice (A/A) says what the machine adds of itself. Where that 
 """
 
 import os
+import shutil
 import statistics
 import sys
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from shop_cli.build import CHECKOUT, BuildError, build, interpreter, run
+from shop_cli.build import CHECKOUT, BuildError, build, interpreter, run, uv
 
 AGAIN: Final = " again"
 AA_RANGE: Final = (0.85, 1.15)
@@ -59,7 +61,7 @@ class Comparison:
     def row(self, samples: Samples) -> str:
         ratios = self.ratios(samples)
         middle = statistics.median(ratios)
-        goal = f"{AA_RANGE[0]} to {AA_RANGE[1]}" if self.is_aa else f"at most {self.goal}" if self.goal else ""
+        goal = f"{AA_RANGE[0]} to {AA_RANGE[1]}" if self.is_aa else f"at most {self.goal:.3g}" if self.goal else ""
         ratio = f"{middle:.2f}" if self.holds(samples) else f"**{middle:.2f}**"
         own, other = (_number(statistics.median(samples[name])) for name in (self.way, self.peer))
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
@@ -105,6 +107,22 @@ def unpacked(function: str, python: str, folder: Path) -> Path:
     except BuildError as error:
         raise SystemExit(str(error)) from error
     return task
+
+
+def installed(name: str, packages: Mapping[str, str], python: str) -> Path:
+    """Peers, from the index that uv is set to; once. In .venv, so that `make clean` takes them along."""
+    place = CHECKOUT / ".venv" / f"bench-{name}-py{python}"
+    pins = [f"{package}=={version}" for package, version in packages.items()]
+    finished = place / "pins"
+    if not finished.is_file() or finished.read_text().split() != pins:
+        shutil.rmtree(place, ignore_errors=True)
+        target = ["--target", str(place), "--python", interpreter(python), "--compile-bytecode"]
+        try:
+            uv("pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", *target, *pins)
+        except BuildError as error:
+            raise SystemExit(f"What to compare with can't be installed:\n{error}") from error
+        finished.write_text("\n".join(pins))
+    return place
 
 
 def circumstances(python: str, repeats_done: int) -> str:

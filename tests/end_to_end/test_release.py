@@ -45,6 +45,7 @@ OTHERS = {
         "project-product-listed": "project",
         "project-purchase": "project",
         "archive": "archive",
+        "rebuild": "rebuild",
     },
 }
 """The function that each sample event without an HTTP answer is for."""

@@ -13,6 +13,8 @@ from shop_simulation.world import Delivery
 PORTS = (
     EventStore, Publisher, PaymentGateway, Clock, EventIds, TraceHeader, Delivery, ReadModel, Transaction, Archive,
 )  # fmt: skip
+ELSEWHERE = {("Transaction", "withdraw")}
+"""Tables in memory refuse nothing. PostgreSQL's do, with a crash at each call, in shop-dispatch's test_refused.py."""
 SEEDS = range(1, 41)
 STEPS = 100
 
@@ -38,6 +40,7 @@ def test_every_history_with_one_fault_ends_right_and_every_fault_of_every_call_i
         (port.__name__, method, fault)
         for port in PORTS
         for method in methods(port)
+        if (port.__name__, method) not in ELSEWHERE
         for fault in of_port(port.__name__, method)
     }
     assert every - reached == set()

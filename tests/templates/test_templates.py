@@ -4,20 +4,24 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shop_shared.envelope import Envelope
+from shop_shared.registry import EVENT_TYPES
+
 FUNCTIONS = ("shop-command", "shop-query", "shop-dispatch")
 OUTPUTS = {
     *("TableName", "TableArn", "StreamName", "StreamArn", "DeliveryStreamName", "DeliveryStreamArn"),
     *("BucketName", "BucketArn", "HttpApiId", "HttpApiUrl", "AuthorizerId", "UserPoolId", "UserPoolClientId"),
-    *("GlueDatabaseName", "AthenaWorkgroupName"),
+    *("GlueDatabaseName", "AthenaWorkgroupName", "AlarmTopicArn"),
 }
 DATABASE_OUTPUTS = {
     *("DatabaseHost", "DatabaseReaderHost", "DatabasePort", "DatabaseName", "DatabaseResourceId"),
-    *("DatabaseSubnetIds", "FunctionSecurityGroupId"),
+    *("DatabaseSubnetIds", "FunctionSecurityGroupId", "RebuildSecurityGroupId"),
 }
 # Actions that AWS takes no resource for, or none that is known before the function is there.
 WITHOUT_RESOURCE = {
@@ -25,10 +29,12 @@ WITHOUT_RESOURCE = {
     *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
     *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
 }
+ERRORS = "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
 CHECKOUT = Path(__file__).parents[2]
 
 Template = dict[str, Any]
 Templates = dict[str, Template]
+Packaged = Callable[[str], Templates]
 
 
 def of_type(template: Template, kind: str) -> dict[str, Any]:
@@ -39,6 +45,12 @@ def of_type(template: Template, kind: str) -> dict[str, Any]:
 
 def functions(templates: Templates) -> dict[str, Any]:
     return {f"{s} {n}": f for s in FUNCTIONS for n, f in of_type(templates[s], "AWS::Lambda::Function").items()}
+
+
+def destination(templates: Templates) -> dict[str, Any]:
+    stream = of_type(templates["shop-platform"], "AWS::KinesisFirehose::DeliveryStream")["DeliveryStream"]
+    configuration: dict[str, Any] = stream["ExtendedS3DestinationConfiguration"]
+    return configuration
 
 
 def as_list(value: Any) -> list[Any]:
@@ -122,14 +134,60 @@ def test_no_bucket_is_public_and_all_are_encrypted(production: Templates) -> Non
             ]
 
 
-def test_the_archive_has_a_folder_a_day_and_keeps_what_could_not_be_written(production: Templates) -> None:
+def test_the_archive_keeps_every_record_as_it_came(production: Templates, local: Templates) -> None:
+    """On AWS beside the Parquet that is made of it; on the emulator it is all there is."""
+    on_aws = destination(production)
+    assert on_aws["S3BackupMode"] == "Enabled"
+    for kept in (on_aws["S3BackupConfiguration"], destination(local)):
+        assert kept["BucketARN"] == {"Fn::GetAtt": ["Bucket", "Arn"]}
+        assert kept["Prefix"] == "events/date=!{timestamp:yyyy-MM-dd}/"
+        assert kept["ErrorOutputPrefix"] == ERRORS
+    assert on_aws["S3BackupConfiguration"]["CompressionFormat"] == "GZIP"
     stream = of_type(production["shop-platform"], "AWS::KinesisFirehose::DeliveryStream")["DeliveryStream"]
-    destination = stream["ExtendedS3DestinationConfiguration"]
-    assert destination["Prefix"] == "events/date=!{timestamp:yyyy-MM-dd}/"
-    assert destination["ErrorOutputPrefix"] == "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
-    table = of_type(production["shop-platform"], "AWS::Glue::Table")["GlueTable"]["TableInput"]
-    assert [key["Name"] for key in table["PartitionKeys"]] == ["date"]
-    assert table["Parameters"]["projection.enabled"] == "true"
+    assert stream["DeliveryStreamEncryptionConfigurationInput"] == {"KeyType": "AWS_OWNED_CMK"}
+
+
+def test_on_aws_the_archive_becomes_parquet_by_day_and_type_and_what_cannot_is_kept(production: Templates) -> None:
+    delivery = destination(production)
+    assert delivery["Prefix"] == "parquet/date=!{timestamp:yyyy-MM-dd}/type=!{partitionKeyFromQuery:type}/"
+    assert delivery["ErrorOutputPrefix"] == ERRORS
+    assert delivery["DynamicPartitioningConfiguration"]["Enabled"] is True
+    # A record holds many events: first they are taken apart, then each goes by its own type.
+    assert [it["Type"] for it in delivery["ProcessingConfiguration"]["Processors"]] == [
+        "RecordDeAggregation",
+        "MetadataExtraction",
+    ]
+    conversion = delivery["DataFormatConversionConfiguration"]
+    assert set(conversion["InputFormatConfiguration"]["Deserializer"]) == {"OpenXJsonSerDe"}
+    assert set(conversion["OutputFormatConfiguration"]["Serializer"]) == {"ParquetSerDe"}
+    assert conversion["SchemaConfiguration"]["TableName"] == {"Ref": "GlueTable"}
+    # What AWS asks for where it converts: its own compression, and no smaller objects.
+    assert delivery["CompressionFormat"] == "UNCOMPRESSED"
+    assert delivery["BufferingHints"]["SizeInMBs"] >= 64
+    assert {"glue:GetTable", "glue:GetTableVersions", "s3:PutObject"} <= allowed(
+        of_type(production["shop-platform"], "AWS::IAM::Role")["DeliveryRole"]
+    )
+
+
+@pytest.mark.parametrize(("stage", "folder"), [("production", "parquet"), ("local", "events")])
+def test_the_archives_table_has_the_columns_and_the_types_of_the_event_package(
+    packaged: Packaged, stage: str, folder: str
+) -> None:
+    table = of_type(packaged(stage)["shop-platform"], "AWS::Glue::Table")["GlueTable"]["TableInput"]
+    storage = table["StorageDescriptor"]
+    assert [key["Name"] for key in table["PartitionKeys"]] == ["date", "type"]
+    assert {column["Name"] for column in storage["Columns"]} | {"type"} == set(Envelope.model_fields)
+    assert storage["Location"] == {"Fn::Sub": f"s3://${{Bucket}}/{folder}/"}
+    if stage == "production":
+        assert table["Parameters"]["projection.type.values"].split(",") == list(EVENT_TYPES)
+        template = "".join(str(part) for part in table["Parameters"]["storage.location.template"]["Fn::Join"][1])
+        assert template == "s3://{'Ref': 'Bucket'}/parquet/date=${date}/type=${type}"
+
+
+def test_of_the_bucket_only_the_answers_of_queries_expire(production: Templates) -> None:
+    rules = of_type(production["shop-platform"], "AWS::S3::Bucket")["Bucket"]["LifecycleConfiguration"]["Rules"]
+    assert [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule] == ["athena-results/"]
+    assert {rule["Prefix"] for rule in rules if "Transitions" in rule} == {"events/", "parquet/"}
 
 
 def test_every_query_in_the_folder_is_a_named_query(production: Templates) -> None:
@@ -172,26 +230,57 @@ def test_only_the_functions_that_use_the_database_are_in_its_network(production:
     assert in_network == {
         "shop-query ApiLambdaFunction",
         "shop-dispatch ProjectLambdaFunction",
+        "shop-dispatch ParkedLambdaFunction",
         "shop-dispatch MigrateLambdaFunction",
+        "shop-dispatch RebuildLambdaFunction",
     }
+
+
+def test_the_network_leads_to_the_table_and_the_archive_and_nowhere_else(production: Templates) -> None:
+    platform = production["shop-platform"]
+    ways = {
+        statement["Action"]: (endpoint["VpcEndpointType"], statement["Resource"])
+        for endpoint in of_type(platform, "AWS::EC2::VPCEndpoint").values()
+        for statement in endpoint["PolicyDocument"]["Statement"]
+    }
+    assert ways == {
+        "dynamodb:Scan": ("Gateway", {"Fn::GetAtt": ["Table", "Arn"]}),
+        "s3:GetObject": ("Gateway", {"Fn::Sub": "${Bucket.Arn}/events/*"}),
+        "s3:ListBucket": ("Gateway", {"Fn::GetAtt": ["Bucket", "Arn"]}),
+    }
+    assert not [kind for it in platform["Resources"].values() if (kind := it["Type"]) == "AWS::EC2::Route"]
+    groups = of_type(platform, "AWS::EC2::SecurityGroup")
+    ports = {name: {rule.get("FromPort") for rule in it["SecurityGroupEgress"]} for name, it in groups.items()}
+    assert ports == {
+        "FunctionSecurityGroup": {5432},
+        "RebuildSecurityGroup": {5432, 443},
+        "DatabaseSecurityGroup": {None},
+    }
+    functions = of_type(production["shop-dispatch"], "AWS::Lambda::Function")
+    group = functions["RebuildLambdaFunction"]["VpcConfig"]["SecurityGroupIds"]
+    assert group != functions["MigrateLambdaFunction"]["VpcConfig"]["SecurityGroupIds"]
 
 
 @pytest.mark.parametrize("stage", ["production", "local"])
 def test_every_function_is_traced(production: Templates, local: Templates, stage: str) -> None:
     found = functions({"production": production, "local": local}[stage])
-    assert len(found) == 6
+    assert len(found) == 8
     assert {function["TracingConfig"]["Mode"] for function in found.values()} == {"Active"}
     assert {tuple(function["Architectures"]) for function in found.values()} == {("x86_64",)}
 
 
 def test_every_log_group_has_an_end(production: Templates) -> None:
     groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 8
+    assert len(groups) == 10
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 
-@pytest.mark.parametrize("name", ["ProjectLambdaFunction", "ArchiveLambdaFunction"])
-def test_no_record_is_lost_between_the_stream_and_its_consumers(production: Templates, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "parallel", "window_seconds"), [("ProjectLambdaFunction", 2, 0), ("ArchiveLambdaFunction", 1, 5)]
+)
+def test_no_record_is_lost_between_the_stream_and_its_consumers(
+    production: Templates, name: str, parallel: int, window_seconds: int
+) -> None:
     mappings = of_type(production["shop-dispatch"], "AWS::Lambda::EventSourceMapping").values()
     [mapping] = [it for it in mappings if it["FunctionName"] == {"Fn::GetAtt": [name, "Arn"]}]
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
@@ -200,6 +289,7 @@ def test_no_record_is_lost_between_the_stream_and_its_consumers(production: Temp
     assert mapping["MaximumRecordAgeInSeconds"] == 7 * 24 * 3600
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"].startswith("arn:aws:s3:::")
     assert 1 <= mapping["BatchSize"] <= 500
+    assert (mapping["ParallelizationFactor"], mapping["MaximumBatchingWindowInSeconds"]) == (parallel, window_seconds)
     assert mapping["Enabled"] is True
     # What is not in the answer of a partial response would be lost on the emulator.
     assert "FunctionResponseTypes" not in mapping
@@ -237,7 +327,9 @@ def test_a_function_in_the_network_cannot_use_its_network_permissions_itself(pro
     [
         ("shop-query", "ApiRole", "shop_query"),
         ("shop-dispatch", "ProjectRole", "shop_dispatch"),
+        ("shop-dispatch", "ParkedRole", "shop_dispatch"),
         ("shop-dispatch", "MigrateRole", "shop_owner"),
+        ("shop-dispatch", "RebuildRole", "shop_owner"),
     ],
 )
 def test_a_function_signs_in_to_the_database_as_its_own_user_only(
@@ -266,7 +358,9 @@ def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -
         "shop-query ApiRole": {"rds-db:connect"},
         "shop-dispatch ProjectRole": reads_stream | {"rds-db:connect"},
         "shop-dispatch ArchiveRole": reads_stream | {"firehose:PutRecordBatch"},
+        "shop-dispatch ParkedRole": {"rds-db:connect"},
         "shop-dispatch MigrateRole": {"rds-db:connect"},
+        "shop-dispatch RebuildRole": {"rds-db:connect", "dynamodb:Scan", "s3:GetObject", "s3:ListBucket"},
     }
     roles = {f"{s} {n}": role for s in FUNCTIONS for n, role in of_type(production[s], "AWS::IAM::Role").items()}
     found = {name: {a for a in allowed(role) if not a.startswith("ec2:")} - everyone for name, role in roles.items()}
@@ -279,6 +373,29 @@ def test_only_the_sweep_reads_the_index_and_only_the_api_the_webhooks_secret(pro
     assert {name for name, text in resources.items() if "/index/due" in text} == {"SweepRole"}
     assert {name for name, text in resources.items() if "payment-webhook-secret" in text} == {"ApiRole"}
     assert {name for name, text in resources.items() if "payment-api-key" in text} == {"ApiRole", "SweepRole"}
+
+
+def test_every_alarm_watches_a_metric_that_there_is_and_tells_the_topic(production: Templates) -> None:
+    emitted = " ".join(file.read_text() for file in CHECKOUT.glob("functions/*/src/**/*.py"))
+    alarms = of_type(production["shop-dispatch"], "AWS::CloudWatch::Alarm").values()
+    assert len(alarms) == 5
+    for alarm in alarms:
+        if alarm["Namespace"] == "Shop":
+            assert f'"{alarm["MetricName"]}"' in emitted or f"{alarm['MetricName']}=" in emitted
+            assert alarm["Dimensions"] == [{"Name": "service", "Value": "shop-dispatch"}]
+        else:
+            assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "IteratorAge")
+        assert alarm["AlarmActions"][0].startswith("arn:aws:sns:")
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_every_alarm_and_every_metric_has_its_row_in_the_operations_document(production: Templates) -> None:
+    document = (CHECKOUT / "docs" / "operations.md").read_text()
+    for alarm in of_type(production["shop-dispatch"], "AWS::CloudWatch::Alarm").values():
+        assert f"| `{alarm['AlarmName'].removeprefix('shop-dispatch-production-')}` |" in document
+        assert f"`{alarm['MetricName']}`" in document
+    for metric in ("EventsApplied", "EventsWaiting", "EventsParked", "SecondsToVisible"):
+        assert f"| `{metric}` |" in document
 
 
 @pytest.mark.parametrize("stage", ["production", "local"])

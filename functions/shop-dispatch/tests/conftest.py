@@ -1,9 +1,13 @@
 """Events as shop-command would publish them, and a real PostgreSQL to project them into."""
 
 import base64
-from collections.abc import Callable, Iterator
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -13,8 +17,16 @@ import pytest
 
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.testing import ROLES, Database, migrated_database
+from shop_dispatch.adapters import shadow
 from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
+from shop_dispatch.adapters.shadow import ShadowTables
+from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
+from shop_dispatch.application import rebuild as application
 from shop_dispatch.application.project import Project
+from shop_dispatch.application.rebuild import Rebuild
+from shop_dispatch.domain.projections import PROJECTIONS
+from shop_dispatch.domain.rebuild import Phase, Source
+from shop_dispatch.ports import EventSource
 from shop_shared import Envelope, EventData, encode, events
 from shop_shared.registry import dataschema
 from shop_shared.values import Allocation, Lines, Money, Price, ReservationLine
@@ -179,6 +191,51 @@ class ReadModel:
         self.execute(";".join(f"DELETE FROM shop.{table}" for table in TABLES))  # noqa: S608 - our own names
 
 
+class Crash(BaseException):
+    """The process dies: nothing after it runs, and the server sees the connection go."""
+
+
+class CrashingReadModel(PostgresReadModel):
+    """Dies after one of the calls of its transactions, counting from 0; without `crash_at` it never does."""
+
+    def __init__(self, read_model: ReadModel, crash_at: int | None) -> None:
+        super().__init__(read_model.kept["shop_dispatch"])
+        self.calls: list[str] = []
+        self.crash_at = crash_at
+
+    def run(self, records: Sequence[bytes]) -> list[str]:
+        """Projects them, and tells what was called, `commit` included."""
+        with suppress(Crash):
+            Project(self)(records)
+        return self.calls
+
+    def transact(self, work: Any) -> Any:
+        def counted(transaction: Any) -> Any:
+            outcome = work(Crashing(transaction, self))
+            self.count("commit")
+            return outcome
+
+        return super().transact(counted)
+
+    def count(self, name: str) -> None:
+        self.calls.append(name)
+        if len(self.calls) - 1 == self.crash_at:
+            raise Crash
+
+
+class Crashing:
+    def __init__(self, transaction: Any, model: CrashingReadModel) -> None:
+        self.transaction, self.model = transaction, model
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            answer = getattr(self.transaction, name)(*arguments)
+            self.model.count(name)
+            return answer
+
+        return call
+
+
 def kinesis_event(*records: bytes | Envelope) -> dict[str, Any]:
     """A batch as an event source mapping hands it to the function."""
     return {
@@ -215,12 +272,17 @@ def reservation() -> type[ReservationStream]:
 
 
 @pytest.fixture
+def crashing() -> type[CrashingReadModel]:
+    return CrashingReadModel
+
+
+@pytest.fixture
 def kinesis() -> Callable[..., dict[str, Any]]:
     return kinesis_event
 
 
-@pytest.fixture(scope="session")
-def kept_read_model() -> Iterator[ReadModel]:
+@contextmanager
+def new_read_model() -> Iterator[ReadModel]:
     with migrated_database(FUNCTION / "migrations") as database:
         read_model = ReadModel(database)
         yield read_model
@@ -228,8 +290,151 @@ def kept_read_model() -> Iterator[ReadModel]:
             connection.close()
 
 
+@pytest.fixture(scope="session")
+def kept_read_model() -> Iterator[ReadModel]:
+    with new_read_model() as read_model:
+        yield read_model
+
+
+@pytest.fixture(scope="module")
+def modules_read_model() -> Iterator[ReadModel]:
+    """In a database of the module's own: for tests that change more than rows."""
+    with new_read_model() as read_model:
+        yield read_model
+
+
 @pytest.fixture
 def read_model(kept_read_model: ReadModel) -> ReadModel:
     """Empty, and for this test alone."""
     kept_read_model.clear()
     return kept_read_model
+
+
+BATCH = 4
+REBUILT = ["stream_head", "event_log", *(projection.table for projection in PROJECTIONS)]
+TABLE, BUCKET = "shop-events", "shop-archive"
+
+
+@dataclass
+class Shop:
+    """A read model, and the systems that it can be made from again."""
+
+    read_model: Any
+    product: Any
+    reservation: Any
+    s3: Any
+    dynamodb: Any
+    table: str = TABLE
+    bucket: str = BUCKET
+    events: list[Envelope] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def purchase(self, *, paid: bool = True, archived: bool = True) -> None:
+        order = self.reservation(next(self.numbers), {"MUG": 1})
+        events = [order.placed()]
+        if paid:
+            events += [order.requested(), order.confirmed()]
+        self.publish(*events, archived=archived)
+
+    def publish(self, *events: Envelope, archived: bool = True) -> None:
+        for event in events:
+            key = {"pk": {"S": event.subject}, "sk": {"S": f"event#{event.streamversion:010d}"}}
+            self.dynamodb.put_item(TableName=TABLE, Item={**key, "event": {"S": encode(event).decode()}})
+        if archived:
+            self.archive(*events)
+        self.read_model.project(*events)
+        self.events += events
+
+    def archive(self, *events: Envelope, packed: bool = False) -> None:
+        lines = b"".join(encode(event) + b"\n" for event in events)
+        key = f"events/date=2026-03-04/{next(self.numbers):04d}.json"
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(lines) if packed else lines)
+
+    def source(self, connection: psycopg.Connection, source: Source) -> EventSource:
+        match source:
+            case Source.LOG:
+                return LogSource(connection, BATCH)
+            case Source.STORE:
+                return StoreSource(self.dynamodb, TABLE, BATCH)
+            case Source.ARCHIVE:
+                return ArchiveSource(self.s3, BUCKET, BATCH)
+
+    @contextmanager
+    def opened(self, code: str = "1", doom: Callable[[ShadowTables, Any], Any] | None = None) -> Iterator[Rebuild]:
+        """As each invocation of the function has it: on a connection of its own."""
+        settings = DatabaseSettings(self.read_model.database.url("shop_owner"))
+        connection = connect(settings, "test-rebuild", search_path=shadow.SCHEMA)
+        try:
+            tables = ShadowTables(connection, REBUILT, code)
+            yield Rebuild(doom(tables, connection) if doom else tables, partial(self.source, connection))
+        finally:
+            connection.close()
+
+    def phase(self) -> Phase:
+        with self.opened() as rebuild:
+            return rebuild.status().phase
+
+    def step(self, source: Source, doom: Any = None) -> Phase:
+        """What the command line would ask for next."""
+        with self.opened(doom=doom) as rebuild:
+            match rebuild.status().phase:
+                case Phase.NONE:
+                    rebuild.begin(source)
+                case Phase.READY:
+                    rebuild.swap()
+                case _:
+                    rebuild.go_on(0)
+            return rebuild.status().phase
+
+    def steps(self, source: Source, until: Phase) -> None:
+        for _ in range(100):
+            if self.step(source) is until:
+                return
+        raise AssertionError(f"never {until}")
+
+    def superuser(self, statement: str) -> Any:
+        with psycopg.connect(self.read_model.database.superuser_url, autocommit=True) as connection:
+            return connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[tuple[Any, Any]]:
+    # Only for those that use it: a second that every other run would pay, too.
+    import boto3
+    from moto import mock_aws
+
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        dynamodb = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        yield s3, dynamodb
+
+
+@pytest.fixture
+def shop(
+    modules_read_model: Any, product: Any, reservation: Any, aws: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shop]:
+    """Has sold some mugs. Batches are so small that each step takes several."""
+    monkeypatch.setattr(application, "BATCH_EVENTS", BATCH)
+    modules_read_model.execute("DROP SCHEMA IF EXISTS shop_rebuild, shop_before CASCADE")
+    modules_read_model.clear()
+    s3, dynamodb = aws
+    s3.create_bucket(Bucket=BUCKET)
+    keys = ("pk", "HASH"), ("sk", "RANGE")
+    dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    shop = Shop(modules_read_model, product, reservation, s3, dynamodb)
+    mug, pot = product("MUG"), product("POT")
+    shop.publish(mug.listed(category="mugs"), mug.received(100), pot.listed(), mug.repriced(990), pot.retired())
+    for number in range(4):
+        shop.purchase(paid=number % 2 == 0)
+    order = reservation(1_000, {"MUG": 3, "POT": 1})
+    placed, _, confirmed, refunded = order.placed(), order.requested(), order.confirmed(), order.refunded()
+    shop.publish(placed, confirmed, refunded)  # a gap: the two last are held back
+    yield shop
+    dynamodb.delete_table(TableName=TABLE)
+    for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        s3.delete_object(Bucket=BUCKET, Key=entry["Key"])

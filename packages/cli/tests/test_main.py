@@ -13,13 +13,17 @@ from shop_cli.home import CHECKOUT, Home, Run, State
 from shop_cli.main import app
 from shop_cli.processes import this_process
 
-COMMANDS = ["up", "down", "status", "env", "build", "demo", "trace", "events", "verify"]
+COMMANDS = [
+    *("up", "down", "status", "env", "build", "demo", "trace", "events"),
+    *("verify", "athena", "rebuild", "parked"),
+]
 
 
 def test_every_command_and_every_parameter_is_explained() -> None:
     group = typer.main.get_command(app)
     commands = group.commands  # type: ignore[attr-defined]
     assert sorted(commands) == sorted(COMMANDS)
+    commands |= {f"parked {name}": command for name, command in commands["parked"].commands.items()}
     assert [name for name, command in commands.items() if not command.help] == []
     silent = [
         f"{name} {parameter.name}"
@@ -31,7 +35,18 @@ def test_every_command_and_every_parameter_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["status"], ["status", "--json"], ["env"], ["demo"], ["events", "x"], ["trace", "x"]]
+    "command",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["env"],
+        ["demo"],
+        ["events", "x"],
+        ["trace", "x"],
+        ["athena"],
+        ["rebuild"],
+        ["parked", "list"],
+    ],
 )
 def test_what_needs_a_running_shop_says_how_to_start_one(home: Home, command: list[str]) -> None:
     result = CliRunner().invoke(app, command)

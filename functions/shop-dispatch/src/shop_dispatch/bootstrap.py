@@ -1,44 +1,115 @@
 """The only wiring, and the only reader of the environment. Each function's parts are built once, at its first event."""
 
+import gc
+import hashlib
 import os
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
+import shop_shared
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.migrations import Migrated
 from shop_database.migrations import migrate as apply_migrations
+from shop_dispatch.adapters import shadow
 from shop_dispatch.adapters.firehose import FirehoseArchive
+from shop_dispatch.adapters.parked import PostgresParkedRecords
 from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
+from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
 from shop_dispatch.application.archive import ArchiveBatch
+from shop_dispatch.application.parking import Replay
 from shop_dispatch.application.project import Project
+from shop_dispatch.application.rebuild import BATCH_EVENTS, Rebuild
+from shop_dispatch.domain.projections import PROJECTIONS
+from shop_dispatch.domain.rebuild import Source
+from shop_dispatch.ports import EventSource
+
+if TYPE_CHECKING:
+    import psycopg
 
 SERVICE: Final = "shop-dispatch"
 MIGRATION_TIMEOUT_MS: Final = 540_000
+REBUILD_TIMEOUT_MS: Final = 840_000
+"""Of one statement, such as building an index: within the function's own time."""
 
 
 @cache
 def project() -> Project:
+    project = Project(PostgresReadModel(_kept_connection()))
+    # What is there by now stays: the collector need not look through it again after every few thousand objects.
+    gc.freeze()
+    return project
+
+
+@cache
+def parked() -> PostgresParkedRecords:
+    return PostgresParkedRecords(_kept_connection())
+
+
+@cache
+def replay() -> Replay:
+    return Replay(parked(), project())
+
+
+@cache
+def _kept_connection() -> Reconnecting:
     settings = DatabaseSettings.from_environment(os.environ)
-    return Project(PostgresReadModel(Reconnecting(lambda: connect(settings, SERVICE, search_path=SCHEMA))))
+    return Reconnecting(lambda: connect(settings, SERVICE, search_path=SCHEMA))
 
 
 @cache
 def archive() -> ArchiveBatch:
-    import boto3  # noqa: PLC0415 - 0.4 s that project and migrate don't need
-    from botocore.config import Config  # noqa: PLC0415
-
-    config = Config(
-        connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4}, tcp_keepalive=True
-    )
-    client = boto3.Session().client("firehose", config=config)
-    return ArchiveBatch(FirehoseArchive(client, os.environ["DELIVERY_STREAM_NAME"]))
+    return ArchiveBatch(FirehoseArchive(_aws("firehose"), os.environ["DELIVERY_STREAM_NAME"]))
 
 
 def migrate() -> Migrated:
     settings = DatabaseSettings.from_environment(os.environ)
     with connect(settings, f"{SERVICE}-migrate", statement_timeout_ms=MIGRATION_TIMEOUT_MS) as connection:
         return apply_migrations(connection, migrations_folder())
+
+
+@contextmanager
+def rebuild() -> Iterator[Rebuild]:
+    """On a connection of its own: what it claims there is free again when this ends, however it ends."""
+    settings = DatabaseSettings.from_environment(os.environ)
+    with connect(
+        settings, f"{SERVICE}-rebuild", statement_timeout_ms=REBUILD_TIMEOUT_MS, search_path=shadow.SCHEMA
+    ) as connection:
+        tables = ["stream_head", "event_log", *(projection.table for projection in PROJECTIONS)]
+        yield Rebuild(shadow.ShadowTables(connection, tables, _code()), partial(_source, connection))
+
+
+def _source(connection: "psycopg.Connection", source: Source) -> EventSource:
+    match source:
+        case Source.LOG:
+            return LogSource(connection, BATCH_EVENTS)
+        case Source.STORE:
+            return StoreSource(_aws("dynamodb"), os.environ["TABLE_NAME"], BATCH_EVENTS)
+        case Source.ARCHIVE:
+            return ArchiveSource(_aws("s3"), os.environ["BUCKET_NAME"], BATCH_EVENTS)
+
+
+@cache
+def _code() -> str:
+    """Another one when events are read or folded by other code."""
+    digest = hashlib.sha256()
+    for package in (Path(__file__).parent, Path(shop_shared.__file__).parent):
+        for file in sorted(package.rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _aws(service: Any) -> Any:
+    import boto3  # noqa: PLC0415 - 0.4 s that project and migrate don't need
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4}, tcp_keepalive=True
+    )
+    return boto3.Session().client(service, config=config)
 
 
 def migrations_folder() -> Path:

@@ -24,7 +24,7 @@ def _session() -> Session:
     )
 
 
-def client(state: State, service: str, endpoint_url: str | None = None) -> Any:
+def client(state: State, service: str, endpoint_url: str | None = None, *, read_timeout_seconds: int = 90) -> Any:
     # A function's first call can take some seconds, and must not be sent a second time for that.
-    config = Config(connect_timeout=5, read_timeout=90, retries={"total_max_attempts": 1})
+    config = Config(connect_timeout=5, read_timeout=read_timeout_seconds, retries={"total_max_attempts": 1})
     return _session().client(service, endpoint_url=endpoint_url or emulator.endpoint_url(state), config=config)  # type: ignore[call-overload]

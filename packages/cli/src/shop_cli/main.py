@@ -10,19 +10,23 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from shop_cli import demo as demonstration
-from shop_cli import environment, event_store, local_run, report, tracing
+from shop_cli import environment, event_store, local_run, parked_commands, report, tracing
+from shop_cli import rebuild as rebuilding
+from shop_cli.athena import output as athena_output
+from shop_cli.athena import run as athena_run
 from shop_cli.build import BuildError
 from shop_cli.build import build as build_artifact
-from shop_cli.errors import NotRunningError, ShopError
-from shop_cli.home import Home, Run
+from shop_cli.errors import ShopError
+from shop_cli.home import Home
+from shop_cli.options import JsonOption
 from shop_cli.progress import Progress
+from shop_cli.running import running_shop
 from shop_cli.verify import output as verify_output
 from shop_cli.verify import run as verify_run
 from shop_cli.verify import sources as verify_sources
 
 # Errors of those that we talk to: a message and a hint say more than a traceback into their code.
 FOREIGN_ERRORS = {"httpx", "botocore", "psycopg"}
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 class ShopCommands(TyperGroup):
@@ -48,6 +52,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+
+
+app.add_typer(parked_commands.app, name="parked")
 
 
 @app.command()
@@ -196,11 +203,76 @@ def verify(
     raise typer.Exit(1 if findings.differences else 0)
 
 
-def running_shop(*, aws: bool = False) -> tuple[Home, Run]:
-    home = Home.current()
-    run = home.run()
-    if run is None or not local_run.is_running(run):
-        raise NotRunningError
-    if aws and not run.aws:
-        raise NotRunningError("The shop runs without AWS: ./shop down, then ./shop up")
-    return home, run
+@app.command()
+def athena(
+    name: Annotated[
+        str | None, typer.Argument(help="A query. Without one: which there are, and what they take.")
+    ] = None,
+    *,
+    param: Annotated[list[str] | None, typer.Option(help="key=value, as often as the query has parameters.")] = None,
+    stage: Annotated[str | None, typer.Option(help="A stage on AWS, instead of the shop on this machine.")] = None,
+    wait_seconds: Annotated[float, typer.Option(help="How long the query may take; then it is stopped.")] = 300,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the archive a named query, such as revenue-by-day-and-product. Without a name: which queries there are."""
+    if as_csv and as_json:
+        raise ShopError("Either --csv or --json", exit_code=2)
+    progress = Progress(Console(stderr=True) if as_csv or as_json else None)
+    archive = athena_run.on_aws(stage) if stage else athena_run.local(running_shop(aws=True)[0].state())
+    if name is None:
+        queries = archive.queries().values()
+        if as_json:
+            typer.echo(athena_output.list_json(queries))
+        else:
+            progress.console.print(athena_output.list_table(queries))
+        return
+    query = archive.query(name)
+    values = query.values(param or [])
+    with progress.step("Athena", "queued") as step:
+        result = archive.run(query, values, step.doing, wait_seconds)
+        rows = "1 row" if len(result.rows) == 1 else f"{len(result.rows):,} rows"
+        step.done(f"{rows}, {athena_run.size(result.scanned_bytes)} read")
+    if as_csv:
+        typer.echo(athena_output.csv_text(result), nl=False)
+    elif as_json:
+        typer.echo(athena_output.json_text(query, values, result))
+    else:
+        progress.console.print(athena_output.table(result))
+
+
+@app.command()
+def rebuild(
+    *,
+    source: Annotated[
+        rebuilding.Source | None, typer.Option("--from", help="Where every event is read from.", show_default="log")
+    ] = None,
+    no_swap: Annotated[bool, typer.Option("--no-swap", help="Make the new tables, and use them later.")] = False,
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="Only drop what the last rebuild has replaced.")] = False,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Only end a rebuild that is under way.")] = False,
+    stage: Annotated[str | None, typer.Option(help="A stage on AWS, instead of the shop on this machine.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the read model anew from every event, beside the one in use, and then put it in its place.
+
+    The shop goes on meanwhile. Interrupted or failed, the same command goes on from where it stood.
+    """
+    if drop_old + abandon + bool(source or no_swap) > 1:
+        raise ShopError("--drop-old and --abandon go with no other option but --stage and --json", exit_code=2)
+    progress = Progress(Console(stderr=True) if as_json else None)
+    function = rebuilding.on_aws(stage) if stage else rebuilding.local(running_shop(aws=True)[0].state())
+    if drop_old:
+        status = function.ask("drop-old")
+        progress.say("Dropped the tables from before the last rebuild.")
+    elif abandon:
+        status = function.ask("abandon")
+        progress.say("Ended. The shop uses the tables that it used before.")
+    else:
+        status = rebuilding.run(function, source, progress, swap=not no_swap)
+        progress.say(
+            "The old tables take no more events. To have their space back: shop rebuild --drop-old"
+            if status["phase"] == "swapped"
+            else "To use the new tables, which are kept up to date by the same command: shop rebuild"
+        )
+    if as_json:
+        typer.echo(json.dumps(status, indent=2))

@@ -71,6 +71,9 @@ class InMemoryTransaction:
             before = rows.get(tuple(change[:keys]))
             rows[tuple(change[:keys])] = _changed(table, before, tuple(change), keys)
 
+    def withdraw(self, stream_id: str, stream_version: int) -> None:
+        del self.tables.event_log[stream_id, stream_version]
+
     def park(self, parked: Sequence[Parked]) -> None:
         for record in parked:
             self.tables.parked.setdefault(record.payload, record.cause)

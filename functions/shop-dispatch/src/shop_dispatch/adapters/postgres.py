@@ -1,7 +1,8 @@
 """The read model in PostgreSQL."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
@@ -9,7 +10,7 @@ import psycopg
 from shop_database import Reconnecting
 from shop_dispatch.adapters import statements
 from shop_dispatch.domain.records import Event, Parked
-from shop_dispatch.ports import Transaction
+from shop_dispatch.ports import RefusedError, Transaction
 from shop_observability.tracing import subsegment
 
 Result = TypeVar("Result")
@@ -19,38 +20,59 @@ SCHEMA: Final = "shop"
 """The live tables' schema, for the connection's search_path."""
 
 
+_REFUSED: Final = ("22", "23", "54")
+"""Classes of SQLSTATE: data exceptions, violated constraints, program limits such as too long a value in an index.
+
+https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+
 class PostgresReadModel:
     def __init__(self, connection: Reconnecting) -> None:
         self._connection = connection
 
     def transact(self, work: Callable[[Transaction], Result]) -> Result:
         def attempt(connection: psycopg.Connection) -> Result:
-            with connection.transaction():
-                return work(PostgresTransaction(connection))
+            with connection.transaction(), ExitStack() as until_commit:
+                return work(PostgresTransaction(connection, until_commit))
 
-        with subsegment("postgresql", "remote", sql={"database_type": "PostgreSQL", "user": "shop_dispatch"}):
+        database = {"database_type": "PostgreSQL", "user": "shop_dispatch"}
+        with refusals(), subsegment("postgresql", "remote", sql=database):
             return self._connection.run(attempt)
 
 
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Tells what is wrong with the data from what is wrong with the server."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate and error.sqlstate.startswith(_REFUSED):
+            raise RefusedError(_cause(error)) from error
+        raise
+
+
 class PostgresTransaction:
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, until_commit: ExitStack) -> None:
         self._connection = connection
+        self._until_commit = until_commit
 
     def lock_heads(self, stream_ids: Sequence[str]) -> dict[str, int]:
-        self._connection.execute(statements.ADD_HEADS, [list(stream_ids)])
-        return dict(self._connection.execute(statements.LOCK_HEADS, [list(stream_ids)]))
+        ids = [_array(stream_ids)]
+        self._connection.execute(statements.ADD_HEADS, ids)
+        return dict(self._connection.execute(statements.LOCK_HEADS, ids))
 
     def held_back(self, heads: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
-        rows = self._connection.execute(statements.HELD_BACK, [list(heads), list(heads.values())])
+        rows = self._connection.execute(statements.HELD_BACK, [_array(heads), _array(heads.values())])
         return {(stream_id, version): text.encode() for stream_id, version, text in rows}
 
     def log(self, events: Sequence[Event]) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(statements.LOG) as copy:
-            for event in events:
-                envelope = event.envelope
-                copy.write_row(
-                    (envelope.subject, envelope.streamversion, envelope.id, envelope.type, envelope.time, event.text)
-                )
+        if events:
+            with self._connection.cursor() as cursor, cursor.copy(statements.LOG) as copy:
+                copy.write("".join(map(_log_line, events)))
+        # From here on statements are sent without waiting for answers: the server applies one table's changes while the
+        # next one's are folded here, and the network is crossed once. (COPY can't be sent that way.)
+        self._until_commit.enter_context(self._connection.pipeline())
 
     def advance_heads(self, heads: Mapping[str, int]) -> None:
         self._execute(statements.ADVANCE_HEADS, list(heads.items()))
@@ -58,17 +80,55 @@ class PostgresTransaction:
     def change(self, table: str, changes: Sequence[tuple[Any, ...]]) -> None:
         self._execute(statements.CHANGE[table], changes)
 
+    def withdraw(self, stream_id: str, stream_version: int) -> None:
+        self._connection.execute(statements.WITHDRAW, [stream_id, stream_version])
+
     def park(self, parked: Sequence[Parked]) -> None:
-        rows = [
-            (_digest(record.payload), record.payload, record.cause, record.stream_id, record.stream_version)
-            for record in parked
-        ]
-        self._execute(statements.PARK, rows)
+        rows = {}
+        for record in parked:
+            parked_id = hashlib.sha256(record.payload).hexdigest()[:32]
+            payload = "\\x" + record.payload.hex()
+            rows[parked_id] = (parked_id, payload, record.cause, record.stream_id, record.stream_version)
+        self._execute(statements.PARK, [row for _, row in sorted(rows.items())])
 
     def _execute(self, statement: LiteralString, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
-            self._connection.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+            self._connection.execute(statement, [_array(column) for column in zip(*rows, strict=True)])
 
 
-def _digest(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()[:32]
+def _cause(error: psycopg.Error) -> str:
+    """Without the message, which may hold a value."""
+    places = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
+    return " ".join([f"{error.sqlstate} {type(error).__name__}:", *filter(None, places)]).removesuffix(":")
+
+
+def _array(values: Iterable[Any]) -> str:
+    """As the server reads an array of any type. The driver looks at each element's type: ten times as long.
+
+    https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+    """
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    text = str(value)
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+_ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+"""JSON has the first in strings, the others between its tokens."""
+
+
+def _log_line(event: Event) -> str:
+    """As COPY reads it. The envelope's attributes were validated, and have no character that would need an escape."""
+    envelope, text = event.envelope, event.text
+    for character, escaped in _ESCAPES:
+        if character in text:
+            text = text.replace(character, escaped)
+    return f"{envelope.subject}\t{envelope.streamversion}\t{envelope.id}\t{envelope.type}\t{envelope.time}\t{text}\n"

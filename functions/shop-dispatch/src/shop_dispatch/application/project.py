@@ -2,24 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.records import Event, Parked, Trace, read
 from shop_dispatch.domain.streams import contiguous_runs
-from shop_dispatch.ports import ReadModel, Transaction
+from shop_dispatch.ports import ReadModel, RefusedError, Transaction
 
 
 @dataclass(frozen=True)
 class Projected:
-    records: int
-    applied: int
+    records: int = 0
+    applied: int = 0
     """Those held back by earlier batches included."""
-    waiting: int
+    waiting: int = 0
     """Events of this batch's streams that wait for a missing version."""
-    duplicates: int
-    parked: int
-    traces: tuple[Trace, ...]
+    duplicates: int = 0
+    parked: int = 0
+    traces: tuple[Trace, ...] = ()
     """Of the applied events."""
+    oldest: datetime | None = None
+    """When the first of the applied events happened."""
+
+    def __add__(self, other: "Projected") -> "Projected":
+        return Projected(
+            self.records + other.records,
+            self.applied + other.applied,
+            self.waiting + other.waiting,
+            self.duplicates + other.duplicates,
+            self.parked + other.parked,
+            self.traces + other.traces,
+            min((time for time in (self.oldest, other.oldest) if time), default=None),
+        )
 
 
 class Project:
@@ -27,11 +42,51 @@ class Project:
         self._read_model = read_model
 
     def __call__(self, records: Sequence[bytes]) -> Projected:
-        """Only an infrastructure failure raises, and nothing is applied then."""
+        """One transaction; more only where the tables refuse an event, which is then parked.
+
+        Only an infrastructure failure raises. What is applied by then is a duplicate when the batch comes again.
+        """
         read_records = [read(record) for record in records]
         events = [record for record in read_records if isinstance(record, Event)]
         parked = [record for record in read_records if isinstance(record, Parked)]
-        return self._read_model.transact(lambda transaction: _apply(transaction, events, parked))
+        return self._project(events, parked)
+
+    def _project(self, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
+        try:
+            return self._read_model.transact(lambda transaction: _apply(transaction, events, parked))
+        except RefusedError:
+            streams = sorted({event.envelope.subject for event in events})
+            if not streams:
+                raise
+        # Half by half, until a stream with an event that is refused is alone. Each half is a transaction of its own,
+        # not a savepoint: locks are taken in order within each, so no two batches wait for each other in a circle.
+        if len(streams) > 1:
+            left = set(streams[: len(streams) // 2])
+            return self._project([event for event in events if event.envelope.subject in left], parked) + self._project(
+                [event for event in events if event.envelope.subject not in left], ()
+            )
+        in_order = sorted(events, key=lambda event: event.key)
+        return sum(map(self._log, in_order), self._project((), parked)) + self._apply_singly(streams[0])
+
+    def _log(self, event: Event) -> Projected:
+        try:
+            return self._read_model.transact(lambda transaction: _log(transaction, event))
+        except RefusedError as error:
+            refused = Parked(event.text.encode(), error.cause, *event.key)
+            self._read_model.transact(lambda transaction: transaction.park([refused]))
+            return Projected(records=1, parked=1)
+
+    def _apply_singly(self, stream_id: str) -> Projected:
+        """What the stream has in the log, one event a transaction. One that is refused is parked, and ends it."""
+        outcome = Projected()
+        while True:
+            try:
+                step = self._read_model.transact(lambda transaction: _apply_next(transaction, stream_id))
+            except RefusedError as error:
+                return outcome + self._read_model.transact(partial(_set_aside, stream_id, error.cause))
+            outcome += step
+            if not step.applied:
+                return outcome
 
 
 def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
@@ -49,16 +104,55 @@ def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[P
     # One that can't be read any more (its type was known to a release that was rolled back) waits like a gap.
     readable = [record for record in map(read, held_back.values()) if isinstance(record, Event)]
     applied = contiguous_runs(heads, [*fresh.values(), *readable])
+    _change(transaction, applied)
+    transaction.park(parked)
+    return Projected(
+        records=len(events) + len(parked),
+        waiting=len(held_back) + len(fresh) - len(applied),
+        duplicates=len(events) - len(fresh),
+        parked=len(parked),
+    ) + _told(applied)
+
+
+def _log(transaction: Transaction, event: Event) -> Projected:
+    heads = transaction.lock_heads([event.envelope.subject])
+    if event.envelope.streamversion <= heads[event.envelope.subject] or event.key in transaction.held_back(heads):
+        return Projected(records=1, duplicates=1)
+    transaction.log([event])
+    return Projected(records=1)
+
+
+def _apply_next(transaction: Transaction, stream_id: str) -> Projected:
+    heads = transaction.lock_heads([stream_id])
+    held_back = transaction.held_back(heads)
+    following = held_back.get((stream_id, heads[stream_id] + 1))
+    event = read(following) if following else None
+    if not isinstance(event, Event):
+        return Projected(waiting=len(held_back))
+    _change(transaction, [event])
+    return _told([event])
+
+
+def _set_aside(stream_id: str, cause: str, transaction: Transaction) -> Projected:
+    """Moves the event that comes after the head from the log to those parked: its stream waits for it from now on."""
+    heads = transaction.lock_heads([stream_id])
+    held_back = transaction.held_back(heads)
+    key = (stream_id, heads[stream_id] + 1)
+    transaction.withdraw(*key)
+    transaction.park([Parked(held_back[key], cause, *key)])
+    return Projected(parked=1, waiting=len(held_back) - 1)
+
+
+def _change(transaction: Transaction, applied: Sequence[Event]) -> None:
     transaction.advance_heads(dict(event.key for event in applied))
     envelopes = [event.envelope for event in applied]
     for projection in PROJECTIONS:
         transaction.change(projection.table, projection.fold(envelopes))
-    transaction.park(parked)
+
+
+def _told(applied: Sequence[Event]) -> Projected:
     return Projected(
-        records=len(events) + len(parked),
         applied=len(applied),
-        waiting=len(held_back) + len(fresh) - len(applied),
-        duplicates=len(events) - len(fresh),
-        parked=len(parked),
-        traces=tuple(event.trace for event in applied),
+        traces=tuple(event.trace for event in applied if event.envelope.awstraceheader),
+        oldest=min((event.envelope.time for event in applied), default=None),
     )

@@ -35,13 +35,15 @@ class ReservationChange(NamedTuple):
 
 
 def reservation_changes(events: Iterable[Envelope]) -> list[ReservationChange]:
-    changes: dict[str, ReservationChange] = {}
+    changes: dict[str, dict[str, Any]] = {}
     for event in events:
         if (fields := _fields(event)) is not None:
-            reservation_id = event.subject.removeprefix("reservation-")
-            earlier = changes.get(reservation_id) or ReservationChange(reservation_id, 0)
-            changes[reservation_id] = earlier._replace(version=event.streamversion, **fields)
-    return sorted(changes.values(), key=lambda change: change.reservation_id)
+            change = changes.setdefault(event.subject, {})
+            change.update(fields, version=event.streamversion)
+    return [
+        ReservationChange(stream_id.removeprefix("reservation-"), **change)
+        for stream_id, change in sorted(changes.items())
+    ]
 
 
 def _fields(event: Envelope) -> dict[str, Any] | None:
@@ -76,4 +78,6 @@ def _fields(event: Envelope) -> dict[str, Any] | None:
 
 def _public(lines: Lines) -> str:
     """Without the allocations: how stock is split over buckets is the command side's own affair."""
-    return json.dumps([line.model_dump(include={"sku", "quantity", "unit_price_minor"}) for line in lines])
+    return json.dumps(
+        [{"sku": line.sku, "quantity": line.quantity, "unit_price_minor": line.unit_price_minor} for line in lines]
+    )

@@ -18,7 +18,7 @@ class SalesChange(NamedTuple):
 
 
 def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
-    totals: dict[tuple[date, str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    totals: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])  # units, revenue
     for event in events:
         match event.data:
             case PurchaseConfirmed() as data:
@@ -29,7 +29,7 @@ def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
                 continue
         day = event.time.astimezone(UTC).date()
         for line in data.lines:
-            key = (day, line.sku, data.total.currency)
-            units, revenue_minor = totals[key]
-            totals[key] = (units + sign * line.quantity, revenue_minor + sign * line.total_minor())
+            total = totals[day, line.sku, data.total.currency]
+            total[0] += sign * line.quantity
+            total[1] += sign * line.total_minor()
     return [SalesChange(*key, *total) for key, total in sorted(totals.items())]

@@ -1,6 +1,6 @@
 """Stock by product. A row is fed by its product's stream and by those of all reservations of it, so changes add up."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -24,30 +24,26 @@ class StockChange(NamedTuple):
 
 
 def stock_changes(events: Iterable[Envelope]) -> list[StockChange]:
-    received: Counter[str] = Counter()
-    held: Counter[str] = Counter()
-    sold: Counter[str] = Counter()
+    totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])  # received, held, sold
     for event in events:
         match event.data:
             case StockReceived(sku=sku, quantity=quantity):
-                received[sku] += quantity
+                totals[sku][0] += quantity
             case ReservationPlaced(lines=lines):
-                held.update(_quantities(lines))
+                _move(totals, lines, held=1, sold=0)
             case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):
-                held.subtract(_quantities(lines))
+                _move(totals, lines, held=-1, sold=0)
             case PurchaseConfirmed(lines=lines):
-                held.subtract(_quantities(lines))
-                sold.update(_quantities(lines))
+                _move(totals, lines, held=-1, sold=1)
             case PurchaseRefunded(lines=lines):
-                sold.subtract(_quantities(lines))
+                _move(totals, lines, held=0, sold=-1)
             case _:
                 pass  # moves no stock
-    skus = sorted(received.keys() | held.keys() | sold.keys())
-    return [StockChange(sku, received[sku], held[sku], sold[sku]) for sku in skus]
+    return [StockChange(sku, *total) for sku, total in sorted(totals.items())]
 
 
-def _quantities(lines: Lines) -> Counter[str]:
-    quantities: Counter[str] = Counter()
+def _move(totals: dict[str, list[int]], lines: Lines, *, held: int, sold: int) -> None:
     for line in lines:
-        quantities[line.sku] += line.quantity
-    return quantities
+        total = totals[line.sku]
+        total[1] += held * line.quantity
+        total[2] += sold * line.quantity

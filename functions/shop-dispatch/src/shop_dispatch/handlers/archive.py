@@ -3,8 +3,8 @@
 from typing import Any
 
 from shop_dispatch import bootstrap
-from shop_dispatch.handlers.kinesis import consume
+from shop_dispatch.handlers.kinesis import consume, counts
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, int]:
-    return consume("archived", event, bootstrap.archive())
+    return counts(consume("archived", event, bootstrap.archive()))

@@ -1,0 +1,184 @@
+"""The SQL of a rebuild. What depends on how the live tables are made is asked of PostgreSQL's catalogue, which answers
+with the statements to be executed: so names, constraints, indexes and rights stay what the migrations made them.
+
+`shop_rebuild` has the new tables, and what a rebuild knows about itself; `shop_before` the old ones after the swap.
+"""
+
+from typing import Final
+
+CLAIM: Final = "SELECT pg_try_advisory_lock(%s)"
+LET_GO: Final = "SELECT pg_advisory_unlock(%s)"
+
+SCHEMAS: Final = "SELECT to_regnamespace('shop_rebuild') IS NOT NULL, to_regnamespace('shop_before') IS NOT NULL"
+RELEASE: Final = "SELECT concat(%s::text, ' ', (SELECT max(name) FROM migration.applied))"
+PROGRESS: Final = """
+SELECT phase, source, events, total, unreadable, (SELECT count(*) FROM shop_rebuild.noted), started_at, checkpoint,
+    release = %s
+FROM shop_rebuild.progress
+"""
+
+# Counting all events of a large log takes longer than a bar is worth.
+LIVE_EVENTS: Final = """
+SELECT CASE WHEN reltuples < 1e6 THEN (SELECT count(*) FROM shop.event_log) ELSE reltuples::bigint END
+FROM pg_class WHERE oid = 'shop.event_log'::regclass
+"""
+MAKE_SCHEMA: Final = """
+CREATE SCHEMA shop_rebuild;
+CREATE TABLE shop_rebuild.progress (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    source text NOT NULL,
+    phase text NOT NULL,
+    release text NOT NULL,
+    total bigint NOT NULL,
+    events bigint NOT NULL DEFAULT 0,
+    unreadable bigint NOT NULL DEFAULT 0,
+    checkpoint jsonb,
+    started_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE shop_rebuild.noted (stream_id text COLLATE "C" NOT NULL, stream_version integer NOT NULL);
+CREATE FUNCTION shop_rebuild.note() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER -- whoever may add to the log may not write here
+SET search_path = ''
+AS $$
+BEGIN
+    INSERT INTO shop_rebuild.noted SELECT stream_id, stream_version FROM added;
+    RETURN NULL;
+END
+$$
+"""
+# A note is visible when its event is: no event can slip in between, whatever the order of commits. Making the trigger
+# waits for those who are adding to the log, so what has no note was there before.
+MAKE_TRIGGER: Final = """
+CREATE TRIGGER note_for_rebuild AFTER INSERT ON shop.event_log REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION shop_rebuild.note()
+"""
+BEGIN: Final = "INSERT INTO shop_rebuild.progress (source, phase, release, total) VALUES (%s, %s, %s, %s)"
+
+TABLES_THERE: Final = """
+SELECT relname FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relname = ANY (%s::text[])
+"""
+MAKE_TABLES: Final = """
+SELECT format('CREATE TABLE shop_rebuild.%%1$I (LIKE shop.%%1$I INCLUDING ALL EXCLUDING INDEXES)', relname)
+    || coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', '')
+FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relname = ANY (%s::text[])
+"""
+# Projecting needs them from the beginning.
+MAKE_KEYS: Final = """
+SELECT format('ALTER TABLE shop_rebuild.%%I ADD CONSTRAINT %%I %%s', relname, conname, pg_get_constraintdef(c.oid))
+FROM pg_constraint AS c JOIN pg_class ON pg_class.oid = conrelid
+WHERE relnamespace = 'shop'::regnamespace AND relname = ANY (%s::text[]) AND contype IN ('p', 'u', 'x')
+"""
+GRANT: Final = """
+SELECT format(
+    'GRANT %%s%%s ON shop_rebuild.%%I TO %%s%%s', privilege_type, columns, relname,
+    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+)
+FROM (
+    SELECT relnamespace, relname, relowner, '' AS columns, relacl AS rights FROM pg_class
+    UNION ALL
+    SELECT relnamespace, relname, relowner, format(' (%%I)', attname), attacl
+    FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+) AS granted, aclexplode(rights)
+WHERE relnamespace = 'shop'::regnamespace AND relname = ANY (%s::text[]) AND grantee <> relowner
+"""
+# The other indexes are built of full tables, in one go, and not row by row.
+NEXT_INDEX: Final = """
+SELECT regexp_replace(pg_get_indexdef(indexrelid), ' ON shop\\.', ' ON shop_rebuild.')
+FROM pg_index
+JOIN pg_class AS live ON live.oid = indexrelid
+JOIN pg_class AS owner ON owner.oid = indrelid
+WHERE live.relnamespace = 'shop'::regnamespace AND owner.relname = ANY (%s::text[])
+    AND NOT EXISTS (
+        SELECT FROM pg_class AS made
+        WHERE made.relnamespace = 'shop_rebuild'::regnamespace AND made.relname = live.relname
+    )
+ORDER BY live.relname
+LIMIT 1
+"""
+
+TIDY: Final = "SELECT format('VACUUM (ANALYZE) shop_rebuild.%%I', name) FROM unnest(%s::text[]) AS name"
+
+LOADED: Final = """
+UPDATE shop_rebuild.progress SET checkpoint = %s, events = events + %s, unreadable = unreadable + %s
+"""
+ENTER: Final = "UPDATE shop_rebuild.progress SET phase = %s"
+
+TAKE_NOTED: Final = """
+WITH taken AS (
+    DELETE FROM shop_rebuild.noted WHERE ctid = ANY (ARRAY(SELECT ctid FROM shop_rebuild.noted LIMIT %s))
+    RETURNING stream_id, stream_version
+)
+SELECT log.event FROM taken LEFT JOIN shop.event_log AS log USING (stream_id, stream_version)
+"""
+NOTE_WHAT_IS_LATE: Final = """
+INSERT INTO shop_rebuild.noted
+SELECT live.stream_id, live.stream_version
+FROM shop.event_log AS live, shop_rebuild.progress
+WHERE live.received_at > progress.started_at - %s::interval AND NOT EXISTS (
+    SELECT FROM shop_rebuild.event_log AS made
+    WHERE made.stream_id = live.stream_id AND made.stream_version = live.stream_version
+)
+"""
+MISSING: Final = """
+SELECT count(*), min(live.stream_id || ', version ' || live.stream_version)
+FROM shop.event_log AS live
+WHERE NOT EXISTS (
+    SELECT FROM shop_rebuild.event_log AS made
+    WHERE made.stream_id = live.stream_id AND made.stream_version = live.stream_version
+) AND NOT EXISTS (
+    SELECT FROM shop_rebuild.noted
+    WHERE noted.stream_id = live.stream_id AND noted.stream_version = live.stream_version
+)
+"""
+BEHIND: Final = """
+SELECT count(*), min(live.stream_id || ' at version ' || live.stream_version)
+FROM shop.stream_head AS live LEFT JOIN shop_rebuild.stream_head AS made USING (stream_id)
+WHERE live.stream_version > coalesce(made.stream_version, 0)
+    AND NOT EXISTS (SELECT FROM shop_rebuild.noted WHERE noted.stream_id = live.stream_id)
+"""
+
+# Every projection begins with the heads, so with them all are held. In the order in which a projection takes them.
+HOLD_PROJECTIONS: Final = """
+LOCK TABLE shop.stream_head IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE shop.event_log IN SHARE ROW EXCLUSIVE MODE
+"""
+# Holds nobody but a vacuum of the live tables. Whoever waits for an automatic one for a second has it cancelled, and
+# the swap itself does not wait that long.
+HOLD_VACUUMS: Final = """
+SELECT format('LOCK TABLE %%s IN SHARE UPDATE EXCLUSIVE MODE', string_agg(format('shop.%%I', name), ', '))
+FROM unnest(%s::text[]) AS name
+"""
+# By PostgreSQL's dependencies and not by schema: a view of a later version is none to forget.
+VIEWS: Final = """
+SELECT DISTINCT format('%%I.%%I', nspname, v.relname),
+    format(
+        'CREATE OR REPLACE VIEW %%I.%%I%%s AS %%s', nspname, v.relname,
+        coalesce(' WITH (' || array_to_string(v.reloptions, ', ') || ')', ''), pg_get_viewdef(v.oid)
+    )
+FROM pg_depend
+JOIN pg_rewrite ON pg_rewrite.oid = objid
+JOIN pg_class AS v ON v.oid = ev_class
+JOIN pg_namespace ON pg_namespace.oid = v.relnamespace
+JOIN pg_class AS live ON live.oid = refobjid
+WHERE classid = 'pg_rewrite'::regclass AND refclassid = 'pg_class'::regclass
+    AND live.relnamespace = 'shop'::regnamespace AND live.relname = ANY (%s::text[]) AND v.relkind = 'v'
+ORDER BY 1
+"""
+LOCK: Final = "SELECT format('LOCK TABLE %%s IN ACCESS EXCLUSIVE MODE', array_to_string(%s::text[], ', '))"
+TAKE_TRIGGER_AWAY: Final = "DROP TRIGGER note_for_rebuild ON shop.event_log"
+MOVE: Final = """
+SELECT format('ALTER TABLE %%I.%%I SET SCHEMA %%I', move.old, name, move.new)
+FROM (VALUES (1, 'shop', 'shop_before'), (2, 'shop_rebuild', 'shop')) AS move (step, old, new),
+    unnest(%s::text[]) AS name
+ORDER BY step
+"""
+# Not CASCADE: it would take with it what somebody else has made to depend on the tables.
+DROP_OLD: Final = """
+SELECT format('DROP TABLE shop_before.%I', relname)
+FROM pg_class WHERE relnamespace = to_regnamespace('shop_before') AND relkind = 'r'
+"""
+DROP_SCHEMA_OF_OLD: Final = "DROP SCHEMA shop_before"
+MAKE_SCHEMA_OF_OLD: Final = "CREATE SCHEMA shop_before"
+DROP_REBUILD: Final = "DROP SCHEMA shop_rebuild CASCADE"

@@ -1,0 +1,123 @@
+"""Where a rebuild reads every event from: the live log, the event store, the archive. Nothing is changed in any."""
+
+import gzip
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from shop_dispatch.ports import SourceBatch
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef
+    from mypy_boto3_s3 import S3Client
+
+ARCHIVE_PREFIX: Final = "events/"
+OBJECTS_AT_ONCE: Final = 8
+BYTES_AT_ONCE: Final = 4 * 1024 * 1024
+"""Of objects that are read together: many small ones, or one large one. A step that ends leaves what it did not use."""
+_GZIP: Final = b"\x1f\x8b"
+
+_LOGGED: Final = """
+SELECT stream_id, stream_version, event FROM shop.event_log
+WHERE (stream_id, stream_version) > (%s, %s) ORDER BY stream_id, stream_version LIMIT %s
+"""
+
+
+class LogSource:
+    """In the order of the log's key: what is added behind the place that was reached has been noted."""
+
+    def __init__(self, connection: psycopg.Connection, batch_events: int) -> None:
+        self._connection = connection
+        self._batch_events = batch_events
+
+    def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
+        while True:
+            place = checkpoint or ["", 0]
+            rows = self._connection.execute(_LOGGED, [*place, self._batch_events]).fetchall()
+            checkpoint = list(rows[-1][:2]) if len(rows) == self._batch_events else None
+            yield SourceBatch([text.encode() for _, _, text in rows], checkpoint)
+            if checkpoint is None:
+                return
+
+
+class StoreSource:
+    """A consistent scan: what was published has been committed before. Events that are not published yet come, too."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, batch_events: int) -> None:
+        self._client = client
+        self._table = table
+        self._batch_events = batch_events
+
+    def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
+        request: ScanInputTypeDef = {
+            "TableName": self._table,
+            "ConsistentRead": True,
+            "FilterExpression": "begins_with(sk, :event)",
+            "ExpressionAttributeValues": {":event": {"S": "event#"}},
+            "ProjectionExpression": "#event",
+            "ExpressionAttributeNames": {"#event": "event"},
+        }
+        records: list[bytes] = []
+        while True:
+            # A page is a megabyte of items, filtered or not.
+            page = self._client.scan(**request, **({"ExclusiveStartKey": checkpoint} if checkpoint else {}))
+            records += [item["event"]["S"].encode() for item in page["Items"]]
+            checkpoint = page.get("LastEvaluatedKey")
+            if checkpoint is None or len(records) >= self._batch_events:
+                yield SourceBatch(records, checkpoint)
+                records = []
+            if checkpoint is None:
+                return
+
+
+class ArchiveSource:
+    """JSON lines, compressed with gzip or not, object by object in the order of their keys."""
+
+    def __init__(self, client: "S3Client", bucket: str, batch_events: int) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._batch_events = batch_events
+
+    def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
+        # The last object that was read whole, the one after it, and how many lines of that were read.
+        after, begun, lines_read = checkpoint or ("", "", 0)
+        records: list[bytes] = []
+        for key, lines in self._objects(after):
+            line = lines_read if key == begun else 0
+            while len(records) + len(lines) - line >= self._batch_events:
+                end = line + self._batch_events - len(records)
+                yield SourceBatch(records + lines[line:end], [after, key, end])
+                records, line = [], end
+            records += lines[line:]
+            after = key
+        yield SourceBatch(records, None)
+
+    def _objects(self, after: str) -> Iterator[tuple[str, list[bytes]]]:
+        with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
+            for keys in self._keys(after):
+                yield from zip(keys, pool.map(self._lines, keys), strict=True)
+
+    def _keys(self, after: str) -> Iterator[list[str]]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=ARCHIVE_PREFIX, StartAfter=after
+        )
+        together: list[str] = []
+        size = 0
+        for entry in chain.from_iterable(page.get("Contents", []) for page in pages):
+            if together and size + entry["Size"] > BYTES_AT_ONCE:
+                yield together
+                together, size = [], 0
+            together.append(entry["Key"])
+            size += entry["Size"]
+        if together:
+            yield together
+
+    def _lines(self, key: str) -> list[bytes]:
+        content = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        if content.startswith(_GZIP):
+            content = gzip.decompress(content)
+        return [line for line in content.split(b"\n") if line.strip()]

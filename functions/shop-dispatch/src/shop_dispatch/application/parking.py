@@ -1,0 +1,51 @@
+"""What operators do with parked records: look at them, replay them once the cause is gone, or drop them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shop_dispatch.application.project import Project
+from shop_dispatch.domain.records import Event, Trace, read
+from shop_dispatch.ports import BEGINNING, ParkedRecords, Place
+
+REPLAYED_MAX: Final = 200
+"""In one step."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    resolved: Sequence[str]
+    """Ids that are off the list."""
+    still_parked: Sequence[str]
+    """Perhaps with another cause."""
+    applied: int
+    """Events, those that waited behind the replayed ones included."""
+    traces: Sequence[Trace]
+    last: Place | None
+    """Of the last one that was looked at; the next step is after it."""
+
+
+class Replay:
+    def __init__(self, parked: ParkedRecords, project: Project) -> None:
+        self._parked = parked
+        self._project = project
+
+    def __call__(self, parked_ids: Sequence[str] | None, after: Place = BEGINNING) -> Replayed:
+        """The next REPLAYED_MAX of them, all when there are no ids, in the order of their streams.
+
+        May be repeated: what is applied already is a duplicate. A crash in between leaves a record on the list whose
+        event is applied, and the next replay takes it off.
+        """
+        records = self._parked.read(parked_ids, after=after, limit=REPLAYED_MAX)
+        payloads = {record.parked_id: record.payload for record in records}
+        projected = self._project(list(payloads.values()))
+        events = {parked_id: read(payload) for parked_id, payload in payloads.items()}
+        keys = {parked_id: event.key for parked_id, event in events.items() if isinstance(event, Event)}
+        resolved = set(self._parked.resolve(keys))
+        return Replayed(
+            resolved=[parked_id for parked_id in payloads if parked_id in resolved],
+            still_parked=[parked_id for parked_id in payloads if parked_id not in resolved],
+            applied=projected.applied,
+            traces=projected.traces,
+            last=records[-1].place if records else None,
+        )

@@ -1,0 +1,149 @@
+"""Makes the read model anew beside the live one, in steps of bounded time, and puts it in its place.
+
+All state is in the database, saved together with the work that it tells of: whatever dies, the next step goes on.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from shop_dispatch.application.project import Project
+from shop_dispatch.domain.rebuild import Missing, Phase, Progress, RebuildError, Source
+from shop_dispatch.ports import EventSource, Shadow
+
+BATCH_EVENTS: Final = 5_000
+DRAINS_MAX: Final = 20
+"""Before a swap, and in it: batches of live events. More come only where events arrive faster than they are applied."""
+
+
+class Rebuild:
+    def __init__(
+        self, shadow: Shadow, source: Callable[[Source], EventSource], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._shadow = shadow
+        self._source = source
+        self._now = now
+        self._project = Project(shadow)
+
+    def status(self) -> Progress:
+        return self._shadow.progress()
+
+    def begin(self, source: Source) -> None:
+        with self._shadow.claimed():
+            match self._shadow.progress().phase:
+                case Phase.NONE:
+                    self._shadow.begin(source)
+                case Phase.SWAPPED:
+                    raise RebuildError(
+                        "old-tables", "the tables from before the last rebuild are still there: drop them"
+                    )
+                case _:
+                    raise RebuildError("under-way", "a rebuild is under way: continue or abandon it")
+
+    def go_on(self, seconds: float) -> None:
+        """Works until the time is over, or nothing is left to do but to swap. What is begun is ended: a batch, an
+        index. Raises RebuildError when the source lacks what the live tables have."""
+        deadline = self._now() + seconds
+        with self._shadow.claimed():
+            while self._step(deadline) and self._now() < deadline:
+                pass
+
+    def swap(self) -> None:
+        """Raises BusyError where others hold what it needs; nothing has changed then."""
+        with self._shadow.claimed():
+            if self._under_way().phase is not Phase.READY:
+                raise RebuildError("not-ready", "the new tables are not ready: continue first")
+            self._drain()
+            with self._shadow.whole():
+                self._shadow.hold_projections()
+                self._under_way()
+                # Nobody adds to it now.
+                self._drain()
+                _refuse(self._shadow.behind())
+                self._shadow.swap()
+
+    def drop_old(self) -> None:
+        with self._shadow.claimed():
+            if not self._shadow.drop_old():
+                raise RebuildError("no-old-tables", "there are no tables from before a rebuild")
+
+    def abandon(self) -> None:
+        with self._shadow.claimed():
+            if self._shadow.progress().phase in (Phase.NONE, Phase.SWAPPED):
+                raise RebuildError("not-under-way", "no rebuild is under way")
+            self._shadow.abandon()
+
+    def _step(self, deadline: float) -> bool:
+        """Whether there is more to do."""
+        progress = self._under_way()
+        match progress.phase:
+            case Phase.LOADING:
+                self._load(progress, deadline)
+            case Phase.INDEXING:
+                self._index(progress)
+            case _:
+                return self._catch_up(progress)
+        return True
+
+    def _under_way(self) -> Progress:
+        progress = self._shadow.progress()
+        if progress.phase in (Phase.NONE, Phase.SWAPPED):
+            raise RebuildError("not-under-way", "no rebuild is under way: begin one")
+        if not progress.same_release:
+            raise RebuildError(
+                "other-release",
+                "it was begun by another release, or before the last migration, and would mix the two: abandon it",
+            )
+        return progress
+
+    def _load(self, progress: Progress, deadline: float) -> None:
+        if progress.source is None:
+            raise AssertionError("a rebuild has a source")
+        for batch in self._source(progress.source).batches(progress.checkpoint):
+            with self._shadow.whole():
+                unreadable = self._project(batch.records).parked if batch.records else 0
+                self._shadow.loaded(batch.checkpoint, len(batch.records), unreadable)
+                if batch.checkpoint is None:
+                    self._shadow.enter(Phase.INDEXING)
+            if self._now() >= deadline:
+                return
+
+    def _index(self, progress: Progress) -> None:
+        if self._shadow.make_next_index():
+            return
+        self._shadow.tidy()
+        with self._shadow.whole():
+            if progress.source is Source.ARCHIVE:
+                self._shadow.note_what_is_not_archived_yet()
+            self._shadow.enter(Phase.CATCHING_UP)
+
+    def _catch_up(self, progress: Progress) -> bool:
+        if self._drain_once() == BATCH_EVENTS:
+            return True
+        if progress.phase is not Phase.READY:
+            _refuse(self._shadow.missing())
+            _refuse(self._shadow.behind())
+            self._shadow.enter(Phase.READY)
+        return False
+
+    def _drain(self) -> None:
+        for _ in range(DRAINS_MAX):
+            if self._drain_once() < BATCH_EVENTS:
+                return
+        raise RebuildError("behind", "too many events have arrived: continue first")
+
+    def _drain_once(self) -> int:
+        with self._shadow.whole():
+            taken, records = self._shadow.take_noted(BATCH_EVENTS)
+            if records:
+                self._project(records)
+        return taken
+
+
+def _refuse(missing: Missing) -> None:
+    if missing.count:
+        raise RebuildError(
+            "incomplete",
+            f"the live tables have {missing.count} events or streams that the new ones lack, such as {missing.example}:"
+            " abandon it, and rebuild from a source that has them; the event store has all",
+        )

@@ -1,0 +1,58 @@
+"""Makes the read model anew beside the live one, in steps: `shop rebuild` invokes it until it is done."""
+
+from typing import Any, Final
+
+from shop_dispatch import bootstrap
+from shop_dispatch.application.rebuild import Rebuild
+from shop_dispatch.domain.rebuild import Progress, RebuildError, Source
+from shop_observability.logs import logger
+
+SECONDS_DEFAULT: Final = 20.0
+SECONDS_MAX: Final = 300.0
+"""What is begun by then is ended, and the function's own time is up at 900."""
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """An error is an answer: its `code`, and a `message` that says what to do."""
+    error = None
+    with bootstrap.rebuild() as rebuild:
+        try:
+            _act(rebuild, event)
+        except RebuildError as refused:
+            error = {"code": refused.code, "message": str(refused)}
+        answer = _document(rebuild.status()) | ({"error": error} if error else {})
+    logger().info("rebuild", extra={"action": event.get("action"), **answer})
+    return answer
+
+
+def _act(rebuild: Rebuild, event: dict[str, Any]) -> None:
+    match event:
+        case {"action": "begin", "source": source} if source in list(Source):
+            rebuild.begin(Source(source))
+        case {"action": "continue"}:
+            rebuild.go_on(min(float(event.get("seconds", SECONDS_DEFAULT)), SECONDS_MAX))
+        case {"action": "swap"}:
+            rebuild.swap()
+        case {"action": "drop-old"}:
+            rebuild.drop_old()
+        case {"action": "abandon"}:
+            rebuild.abandon()
+        case {"action": "status"}:
+            pass
+        case _:
+            known = "begin with a source (log, store or archive), continue, swap, drop-old, abandon or status"
+            raise RebuildError("unknown-action", f"an action is one of: {known}")
+
+
+def _document(progress: Progress) -> dict[str, Any]:
+    if progress.started_at is None:
+        return {"phase": progress.phase}
+    return {
+        "phase": progress.phase,
+        "source": progress.source,
+        "events": progress.events,
+        "total": progress.total,
+        "unreadable": progress.unreadable,
+        "behind": progress.behind,
+        "started_at": progress.started_at.isoformat(),
+    }

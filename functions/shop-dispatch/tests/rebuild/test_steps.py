@@ -1,0 +1,193 @@
+"""A rebuild step by step on a real PostgreSQL: whatever dies, and whatever is asked for at the wrong time."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+
+from shop_dispatch import bootstrap
+from shop_dispatch.adapters.shadow import ShadowTables
+from shop_dispatch.domain.rebuild import BusyError, Phase, RebuildError, Source
+from shop_dispatch.handlers import rebuild as handler
+from shop_dispatch.ports import Shadow
+
+
+class CrashError(BaseException):
+    """The process is gone: nothing that comes after it can do anything."""
+
+
+@dataclass
+class Doomed:
+    """The shadow tables of a process that dies at the first two calls of each kind: `before` it, `after` it, or with
+    its connection cut."""
+
+    shadow: ShadowTables
+    connection: psycopg.Connection
+    way: str
+    calls: Counter[str]
+    superuser: Callable[[str], Any]
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._call, name, getattr(self.shadow, name))
+
+    def _call(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        self.calls[name] += 1
+        way = self.way if self.calls[name] <= 2 else "lives"
+        if way == "cut":
+            self.superuser(f"SELECT pg_terminate_backend({self.connection.info.backend_pid}, 5000)")
+        if way == "before":
+            self._die()
+        result = call(*arguments)
+        if way == "after":
+            self._die()
+        return result
+
+    def _die(self) -> None:
+        self.connection.close()
+        raise CrashError
+
+
+@pytest.mark.parametrize(("source", "way"), [(Source.ARCHIVE, "before"), (Source.STORE, "after"), (Source.LOG, "cut")])
+def test_whatever_dies_the_same_steps_go_on(shop: Any, source: Source, way: str) -> None:
+    calls: Counter[str] = Counter()
+    doom = partial(Doomed, way=way, calls=calls, superuser=shop.superuser)
+    shop.purchase(archived=False)
+    before = shop.read_model.tables()
+    deaths = 0
+    while shop.phase() is not Phase.SWAPPED:
+        try:
+            if shop.step(source, doom) is Phase.READY and not calls["swap"]:
+                shop.purchase(archived=False)
+                before = shop.read_model.tables()
+        except (CrashError, psycopg.OperationalError):
+            deaths += 1
+        except BusyError:
+            pass  # the one that has died is not quite gone
+    assert shop.read_model.tables() == before
+    all_calls = {name for name in vars(Shadow) if not name.startswith("_")} | {"transact"}
+    left_out = {"drop_old", "abandon"} | ({"note_what_is_not_archived_yet"} if source is not Source.ARCHIVE else set())
+    assert set(calls) == all_calls - left_out
+    assert len(calls) <= deaths <= 2 * len(calls)
+
+
+def test_two_at_once_do_not_work_on_it(shop: Any) -> None:
+    with shop.opened() as first, shop.opened() as second:
+        first.begin(Source.LOG)
+        with first._shadow.claimed():
+            for act in (partial(second.go_on, 1), second.swap, second.abandon, second.drop_old):
+                with pytest.raises(BusyError, match="another invocation"):
+                    act()
+        assert second.status().phase is Phase.LOADING
+    assert shop.step(Source.LOG) is not Phase.NONE
+
+
+def test_another_release_or_a_migration_does_not_go_on_with_it(shop: Any) -> None:
+    with shop.opened("1") as rebuild:
+        rebuild.begin(Source.LOG)
+    with shop.opened("2") as rebuild, pytest.raises(RebuildError, match="another release"):
+        rebuild.go_on(1)
+    shop.steps(Source.LOG, Phase.READY)
+    shop.read_model.execute("INSERT INTO migration.applied (name, digest) VALUES ('9999_later', '')")
+    with shop.opened("1") as rebuild:
+        with pytest.raises(RebuildError, match="the last migration"):
+            rebuild.swap()
+        rebuild.abandon()
+    shop.read_model.execute("DELETE FROM migration.applied WHERE name = '9999_later'")
+
+
+def test_a_projection_without_its_table_is_told_of_at_once(shop: Any) -> None:
+    shop.read_model.execute("ALTER TABLE shop.sales_daily RENAME TO sales")
+    with shop.opened() as rebuild, pytest.raises(RebuildError, match="sales_daily is not there yet: migrate first"):
+        rebuild.begin(Source.LOG)
+    shop.read_model.execute("ALTER TABLE shop.sales RENAME TO sales_daily")
+    assert shop.phase() is Phase.NONE
+
+
+def test_an_abandoned_one_leaves_nothing(shop: Any) -> None:
+    before = shop.read_model.tables()
+    for until in (Phase.LOADING, Phase.READY):
+        shop.steps(Source.LOG, until)
+        with shop.opened() as rebuild:
+            rebuild.abandon()
+        assert shop.phase() is Phase.NONE
+        assert shop.read_model.query("SELECT FROM pg_trigger WHERE NOT tgisinternal") == []
+        assert shop.read_model.query("SELECT FROM pg_namespace WHERE nspname LIKE 'shop\\_%'") == []
+    shop.purchase()
+    assert len(shop.read_model.tables()) > len(before)
+
+
+def test_an_event_that_is_parked_after_it_was_noted_hides_no_other(shop: Any) -> None:
+    shop.steps(Source.LOG, Phase.READY)
+    for _ in range(4):
+        shop.purchase()
+    # One in each of the batches of notes that the swap begins with.
+    for confirmed in (shop.events[-10], shop.events[-7]):
+        stream = f"WHERE stream_id = '{confirmed.subject}'"
+        shop.read_model.execute(f"DELETE FROM shop.event_log {stream} AND stream_version = 3")  # noqa: S608 - our own
+        shop.read_model.execute(f"UPDATE shop.stream_head SET stream_version = 2 {stream}")  # noqa: S608 - our own
+    keys = "SELECT stream_id, stream_version FROM shop.event_log ORDER BY 1, 2"
+    before = shop.read_model.query(keys)
+    with shop.opened() as rebuild:
+        rebuild.swap()
+    assert shop.read_model.query(keys) == before
+
+
+def test_between_ready_and_swap_a_stream_that_fell_behind_is_noticed(shop: Any) -> None:
+    shop.steps(Source.LOG, Phase.READY)
+    shop.read_model.execute("UPDATE shop.stream_head SET stream_version = 9 WHERE stream_id = 'product-POT'")
+    with shop.opened() as rebuild, pytest.raises(RebuildError, match="product-POT at version 9"):
+        rebuild.swap()
+    assert shop.phase() is Phase.READY
+
+
+@pytest.fixture
+def invoke(shop: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any]]]:
+    """The handler, wired by the function's own bootstrap."""
+    monkeypatch.setenv("DATABASE_URL", shop.read_model.database.url("shop_owner"))
+    monkeypatch.setenv("TABLE_NAME", shop.table)
+    monkeypatch.setenv("BUCKET_NAME", shop.bucket)
+    for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "us-east-1")
+    bootstrap._aws.cache_clear()
+
+    def answer(**event: Any) -> dict[str, Any]:
+        found = handler.handler(event, None)
+        return dict(json.loads(json.dumps(found)))
+
+    yield answer
+    bootstrap._aws.cache_clear()
+
+
+@pytest.mark.parametrize("source", ["log", "store", "archive"])
+def test_the_function_rebuilds_step_by_step(shop: Any, invoke: Any, source: str) -> None:
+    assert invoke(action="status") == {"phase": "none"}
+    begun = invoke(action="begin", source=source)
+    assert begun.pop("started_at").startswith("20")
+    events = len(shop.events)
+    assert begun == {"phase": "loading", "source": source, "events": 0, "total": events, "unreadable": 0, "behind": 0}
+    ready = invoke(action="continue", seconds=20)
+    assert (ready["phase"], ready["events"], "error" in ready) == ("ready", events, False)
+    assert invoke(action="swap") == {"phase": "swapped"}
+    assert invoke(action="drop-old") == {"phase": "none"}
+
+
+def test_the_function_answers_what_cannot_be_done(shop: Any, invoke: Any) -> None:
+    def refused(**event: Any) -> str:
+        return str(invoke(**event)["error"]["code"])
+
+    assert refused(action="dance") == refused(action="begin", source="memory") == refused() == "unknown-action"
+    for action in ("continue", "swap", "abandon"):
+        assert refused(action=action) == "not-under-way"
+    assert refused(action="drop-old") == "no-old-tables"
+    invoke(action="begin", source="log")
+    assert refused(action="begin", source="log") == "under-way"
+    assert refused(action="swap") == "not-ready"
+    invoke(action="continue")
+    invoke(action="swap")
+    assert refused(action="begin", source="log") == "old-tables"
+    assert refused(action="abandon") == "not-under-way"

@@ -1,0 +1,138 @@
+"""Events that the tables refuse: each is parked with its cause, its stream waits, and everything else flows."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from shop_shared import encode
+
+Rule = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def cheap_only(read_model: Any) -> Rule:
+    """A rule that the schemas don't have: while it holds, the tables take no price of 5,000 or more."""
+
+    @contextmanager
+    def rule() -> Iterator[None]:
+        read_model.execute("ALTER TABLE shop.product ADD CONSTRAINT cheap_only CHECK (price_minor < 5000) NOT VALID")
+        try:
+            yield
+        finally:
+            read_model.execute("ALTER TABLE shop.product DROP CONSTRAINT cheap_only")
+
+    return rule
+
+
+def parked(read_model: Any) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = read_model.query(
+        "SELECT stream_id, stream_version, cause, convert_from(payload, 'UTF8') FROM shop.parked ORDER BY 1, 2"
+    )
+    return rows
+
+
+def versions(read_model: Any) -> dict[str, int]:
+    return dict(read_model.query("SELECT stream_id, stream_version FROM shop.stream_head WHERE stream_version > 0"))
+
+
+def test_a_refused_event_in_a_batch_of_a_thousand_holds_up_its_own_stream_alone(
+    read_model: Any, product: Any, cheap_only: Rule
+) -> None:
+    others = [product(f"MUG-{number}") for number in range(499)]
+    pot = product("POT")
+    poison = pot.listed(), pot.repriced(9_900), pot.received(5), pot.received(5)
+    batch = [event for mug in others for event in (mug.listed(), mug.received(1))]
+    batch[500:500] = poison
+    with cheap_only():
+        counts = read_model.project(*batch)
+    assert (counts.records, counts.applied, counts.waiting, counts.duplicates, counts.parked) == (1_002, 999, 2, 0, 1)
+    expected_cause = "23514 CheckViolation: product cheap_only"
+    assert parked(read_model) == [("product-POT", 2, expected_cause, encode(poison[1]).decode())]
+    assert versions(read_model) == {mug.stream_id: 2 for mug in others} | {"product-POT": 1}
+
+
+def test_once_the_rule_is_gone_the_same_batch_is_applied_as_a_whole(
+    read_model: Any, product: Any, cheap_only: Rule
+) -> None:
+    pot = product("POT")
+    batch = pot.listed(), pot.repriced(9_900), pot.received(5)
+    with cheap_only():
+        assert read_model.project(*batch).applied == 1
+        again = read_model.project(*batch)
+        assert (again.applied, again.waiting, again.duplicates, again.parked) == (0, 1, 2, 1)
+    assert len(parked(read_model)) == 1
+    counts = read_model.project(batch[1])
+    assert (counts.applied, counts.waiting) == (2, 0)
+    assert read_model.query("SELECT price_minor, version FROM shop.product") == [(9_900, 3)]
+
+
+def test_an_event_that_was_held_back_is_parked_when_its_turn_comes_and_it_is_refused(
+    read_model: Any, product: Any, cheap_only: Rule
+) -> None:
+    pot = product("POT")
+    listed, received, expensive, retired = pot.listed(), pot.received(5), pot.repriced(9_900), pot.retired()
+    read_model.project(listed, expensive, retired)
+    with cheap_only():
+        counts = read_model.project(received)
+    assert (counts.records, counts.applied, counts.waiting, counts.parked) == (1, 1, 1, 1)
+    assert [row[:2] for row in parked(read_model)] == [("product-POT", 3)]
+    assert read_model.query("SELECT stream_version FROM shop.event_log ORDER BY 1") == [(1,), (2,), (4,)]
+
+
+def test_refused_events_of_many_streams_are_each_parked(read_model: Any, product: Any, cheap_only: Rule) -> None:
+    streams = [product(f"MUG-{number}") for number in range(40)]
+    batch = [event for mug in streams for event in (mug.listed(), mug.repriced(9_900), mug.retired())]
+    with cheap_only():
+        counts = read_model.project(*batch)
+    assert (counts.applied, counts.waiting, counts.parked) == (40, 40, 40)
+    assert [row[1] for row in parked(read_model)] == [2] * 40
+
+
+def test_a_record_that_cannot_be_read_is_parked_once_beside_a_refused_event(
+    read_model: Any, product: Any, cheap_only: Rule
+) -> None:
+    pot, mug = product("POT"), product("MUG")
+    records = [*map(encode, (pot.listed(), pot.repriced(9_900), mug.listed())), b"not an event"]
+    with cheap_only():
+        counts = read_model.project_records(records)
+    assert (counts.records, counts.applied, counts.parked) == (4, 2, 2)
+    assert [row[:2] for row in parked(read_model)] == [("product-POT", 2), (None, None)]
+
+
+def test_a_crash_at_any_call_while_an_event_is_being_parked_loses_and_doubles_nothing(
+    read_model: Any, product: Any, cheap_only: Rule, crashing: Any
+) -> None:
+    mug, pot = product("MUG"), product("POT")
+    events = mug.listed(), mug.received(3), pot.listed(), pot.received(5), pot.repriced(9_900), pot.received(5)
+    batch = [*map(encode, events), b"not an event"]
+    with cheap_only():
+        calls = crashing(read_model, None).run(batch)
+        assert {"withdraw", "park", "commit"} <= set(calls)
+        expected = read_model.tables()
+        for step in range(len(calls)):
+            read_model.clear()
+            crashing(read_model, step).run(batch)
+            read_model.project_records(batch)
+            assert read_model.tables() == expected, f"crashed after call {step}, {calls[step]}"
+
+
+def test_a_cause_names_the_rule_and_never_a_value(read_model: Any, product: Any) -> None:
+    """PostgreSQL's own message has the value where a type refuses it."""
+    pot = product("POT")
+    read_model.project(pot.listed(), pot.received(5))
+    read_model.execute("UPDATE shop.stock SET received = 9223372036854775807")
+    assert read_model.project(pot.received(5)).parked == 1
+    assert [row[2] for row in parked(read_model)] == ["22003 NumericValueOutOfRange"]
+
+
+def test_what_is_no_fault_of_the_data_raises(read_model: Any, product: Any) -> None:
+    read_model.execute("ALTER TABLE shop.product RENAME TO product_elsewhere")
+    try:
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            read_model.project(product("POT").listed())
+    finally:
+        read_model.execute("ALTER TABLE shop.product_elsewhere RENAME TO product")
+    assert read_model.tables() == []

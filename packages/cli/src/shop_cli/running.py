@@ -1,0 +1,15 @@
+"""The shop on this machine, for commands that need it."""
+
+from shop_cli import local_run
+from shop_cli.errors import NotRunningError
+from shop_cli.home import Home, Run
+
+
+def running_shop(*, aws: bool = False) -> tuple[Home, Run]:
+    home = Home.current()
+    run = home.run()
+    if run is None or not local_run.is_running(run):
+        raise NotRunningError
+    if aws and not run.aws:
+        raise NotRunningError("The shop runs without AWS: ./shop down, then ./shop up")
+    return home, run

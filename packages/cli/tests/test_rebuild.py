@@ -1,0 +1,168 @@
+"""What `shop rebuild` asks of the function, and what it tells its user. The function is a script here."""
+
+import io
+import json
+import time
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from shop_cli import functions, main, rebuild
+from shop_cli.errors import ShopError
+from shop_cli.home import Home
+from shop_cli.main import app
+from shop_cli.progress import Progress, Step
+from shop_cli.rebuild import Function, Source
+
+BEGUN = {
+    "phase": "loading",
+    "source": "log",
+    "events": 0,
+    "total": 1_000,
+    "unreadable": 0,
+    "behind": 0,
+    "started_at": "2026-03-04T12:00:00+00:00",
+}
+READY = {**BEGUN, "phase": "ready", "events": 1_000}
+SWAPPED = {"phase": "swapped"}
+NONE = {"phase": "none"}
+
+
+def refused(code: str) -> dict[str, Any]:
+    return {**BEGUN, "error": {"code": code, "message": f"it is {code}"}}
+
+
+class Lambda:
+    """Answers each invocation with the next answer, and raises those that are exceptions."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.events: list[dict[str, Any]] = []
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's
+        assert FunctionName == "shop-dispatch-local-rebuild"
+        self.events.append(json.loads(Payload))
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
+
+    @property
+    def actions(self) -> list[str]:
+        return [event["action"] for event in self.events]
+
+
+def run(*answers: Any, source: Source | None = None, swap: bool = True) -> tuple[Lambda, str]:
+    client, output = Lambda(*answers), io.StringIO()
+    rebuild.run(function(client), source, Progress(Console(file=output, width=200)), swap=swap)
+    assert client.answers == []
+    return client, output.getvalue()
+
+
+def function(client: Lambda) -> Function:
+    return Function(functions.Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
+
+
+def test_it_begins_goes_on_until_all_is_there_and_swaps() -> None:
+    steps = [{**BEGUN, "events": 400}, {**BEGUN, "phase": "indexing", "events": 1_000, "unreadable": 2}]
+    client, told = run(NONE, BEGUN, *steps, {**READY, "phase": "catching-up"}, READY, SWAPPED, source=Source.store)
+    assert client.events[:2] == [{"action": "status"}, {"action": "begin", "source": "store"}]
+    assert client.actions[2:] == ["continue"] * 4 + ["swap"]
+    assert "✓   Load         1,000 events of the log, 2 of them unreadable, " in told
+    assert "✓   Swap         the new tables are in place" in told
+
+
+def test_one_that_is_under_way_goes_on() -> None:
+    client, told = run({**BEGUN, "events": 600}, {**READY, "behind": 5_000}, READY, SWAPPED)
+    assert client.actions == ["status", "continue", "continue", "swap"]
+    assert told.startswith("Going on with the rebuild from the log, begun 2026-03-04T12:00:00\n")
+
+
+def test_it_can_wait_with_the_swap() -> None:
+    client, _ = run(NONE, BEGUN, READY, swap=False)
+    assert "swap" not in client.actions
+
+
+def test_what_is_busy_is_asked_again() -> None:
+    client, _ = run(READY, refused("busy"), refused("busy"), SWAPPED)
+    assert client.actions == ["status", "swap", "swap", "swap"]
+
+
+def test_what_stays_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebuild, "BUSY_SECONDS_MAX", 0)
+    with pytest.raises(ShopError, match="The same command goes on"):
+        run(READY, refused("busy"))
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"), [("old-tables", "--drop-old"), ("incomplete", "--from store"), ("other-release", "--abandon")]
+)
+def test_what_cannot_be_done_is_told_with_what_to_do(code: str, hint: str) -> None:
+    with pytest.raises(ShopError, match=f"it is {code} .*{hint}"):
+        run(NONE, refused(code))
+
+
+def test_another_source_than_that_of_the_one_under_way_is_refused() -> None:
+    with pytest.raises(ShopError, match="from the log is under way"):
+        run(BEGUN, source=Source.archive)
+
+
+def test_a_function_that_fails_says_that_nothing_is_lost() -> None:
+    with pytest.raises(ShopError, match=r"timed out.*\nThe same command goes on"):
+        run(NONE, {"errorMessage": "timed out"})
+
+
+def test_an_interruption_says_how_to_go_on() -> None:
+    output = io.StringIO()
+    client = Lambda(NONE, BEGUN, KeyboardInterrupt())
+    with pytest.raises(ShopError) as error:
+        rebuild.run(function(client), None, Progress(Console(file=output, width=200)), swap=True)
+    assert error.value.exit_code == 130
+    assert "interrupted after" in output.getvalue()
+    assert "the same command goes on, and --abandon ends it" in output.getvalue()
+
+
+def test_the_meter_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    clock = iter([0.0, 2.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    step = Step("Load")
+    monkeypatch.setattr(step, "doing", said.append)
+    rebuild._Meter(100, step).tell({**BEGUN, "events": 300, "total": 10_000})
+    assert said == ["━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   3%  300 events, 100/s, 1:37 left"]
+
+
+@pytest.fixture
+def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Lambda:
+    client = Lambda()
+    monkeypatch.setattr(main, "running_shop", lambda **_: (home, None))
+    monkeypatch.setattr(rebuild, "local", lambda _: function(client))
+    return client
+
+
+@pytest.mark.parametrize(("option", "action"), [("--drop-old", "drop-old"), ("--abandon", "abandon")])
+def test_one_action_alone_is_that_action(client: Lambda, option: str, action: str) -> None:
+    client.answers = [NONE]
+    result = CliRunner().invoke(app, ["rebuild", option, "--json"])
+    assert (result.exit_code, json.loads(result.stdout)) == (0, NONE)
+    assert client.actions == [action]
+
+
+@pytest.mark.parametrize(
+    "options", [["--drop-old", "--abandon"], ["--drop-old", "--from", "log"], ["--abandon", "--no-swap"]]
+)
+def test_options_that_contradict_each_other_are_refused(client: Lambda, options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["rebuild", *options])
+    assert result.exit_code == 2
+    assert client.events == []
+
+
+def test_as_json_it_prints_where_it_ended(client: Lambda) -> None:
+    client.answers = [NONE, BEGUN, READY, SWAPPED]
+    result = CliRunner().invoke(app, ["rebuild", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {**READY, **SWAPPED}
+    assert "shop rebuild --drop-old" in result.stderr

@@ -1,0 +1,2 @@
+SELECT key
+FROM read_v1.cursor_key

@@ -1,0 +1,41 @@
+-- Never prepared, like product_browse.sql. No index has rows in the order of relevance: all that is found is ranked, so
+-- that much is bounded. OFFSET 0 keeps the other filters out of the choice of the index, which PostgreSQL would lose by:
+-- it takes comparing texts for as cheap as comparing numbers.
+WITH worded AS MATERIALIZED ( -- what has all the words
+    SELECT
+        sku, name, currency, price_minor, listed_at,
+        CASE WHEN %(sort)s = 'relevance'
+            THEN (1000000 * ts_rank(terms, plainto_tsquery('pg_catalog.english', %(q)s)))::integer
+        END AS rank
+    FROM (
+        SELECT * FROM read_v1.products WHERE terms @@ plainto_tsquery('pg_catalog.english', %(q)s) OFFSET 0
+    ) AS found
+    WHERE
+        status = 'listed'
+        AND (%(category)s::text IS NULL OR category = %(category)s)
+        AND (%(currency)s::text IS NULL OR currency = %(currency)s)
+        AND (%(price_min)s::bigint IS NULL OR price_minor >= %(price_min)s)
+        AND (%(price_max)s::bigint IS NULL OR price_minor <= %(price_max)s)
+        AND (NOT %(in_stock)s::boolean OR available > 0)
+    LIMIT CASE WHEN %(sort)s = 'relevance' THEN %(ranked_max)s::integer END
+),
+alike AS NOT MATERIALIZED ( -- if nothing has: names with something spelt alike, by the session's threshold
+    SELECT sku, name, currency, price_minor, listed_at, (1000000 * word_similarity(%(q)s, name))::integer AS rank
+    FROM (
+        SELECT * FROM read_v1.products WHERE length(%(q)s) >= 3 AND %(q)s <%% name OFFSET 0
+    ) AS found
+    WHERE
+        NOT EXISTS (SELECT FROM worded)
+        AND status = 'listed'
+        AND (%(category)s::text IS NULL OR category = %(category)s)
+        AND (%(currency)s::text IS NULL OR currency = %(currency)s)
+        AND (%(price_min)s::bigint IS NULL OR price_minor >= %(price_min)s)
+        AND (%(price_max)s::bigint IS NULL OR price_minor <= %(price_max)s)
+        AND (NOT %(in_stock)s::boolean OR available > 0)
+    LIMIT %(alike_max)s::integer
+),
+matching AS NOT MATERIALIZED (
+    SELECT * FROM worded
+    UNION ALL
+    SELECT * FROM alike
+),
