@@ -24,6 +24,7 @@ from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
 from shop_dispatch.application import rebuild as application
 from shop_dispatch.application.project import Project
 from shop_dispatch.application.rebuild import Rebuild
+from shop_dispatch.bootstrap import open_read_model
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.rebuild import Phase, Source
 from shop_dispatch.ports import EventSource
@@ -168,7 +169,8 @@ class ReadModel:
         self.project_records = Project(PostgresReadModel(self.kept["shop_dispatch"]))
 
     def open(self, role: str) -> psycopg.Connection:
-        return connect(DatabaseSettings(self.database.url(role)), "test", search_path=SCHEMA)
+        settings = DatabaseSettings(self.database.url(role))
+        return open_read_model(settings) if role == "shop_dispatch" else connect(settings, "test", search_path=SCHEMA)
 
     def project(self, *envelopes: Envelope) -> Any:
         return self.project_records([encode(envelope) for envelope in envelopes])

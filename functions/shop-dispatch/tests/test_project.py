@@ -1,6 +1,7 @@
 """The projection on a real PostgreSQL: exactly once, in order within a stream, whatever the delivery."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from shop_database import Reconnecting
+from shop_dispatch.adapters import statements
 from shop_dispatch.adapters.postgres import PostgresReadModel
 from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import read
@@ -252,6 +254,28 @@ def test_the_log_keeps_fields_that_this_version_does_not_know(read_model: Any, p
     ((text,),) = read_model.query("SELECT event FROM shop.event_log")
     assert text.encode() == record
     assert json.loads(text)["data"]["colour"] == "blue"
+
+
+STATEMENTS = {
+    **{name: getattr(statements, name) for name in ("ADD_HEADS", "LOCK_HEADS", "HELD_BACK", "ADVANCE_HEADS")},
+    **statements.CHANGE,
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_reads_a_table_from_end_to_end_however_small_it_was_when_it_was_planned(
+    read_model: Any, product: Any, reservation: Any, name: str
+) -> None:
+    """A table of one page is read fastest as a whole, and such a plan may be kept until it has a million."""
+    mug, order = product("MUG"), reservation(1, {"MUG": 1})
+    read_model.project(mug.listed(), mug.received(), order.placed(), order.requested(), order.confirmed())
+    read_model.execute("ANALYZE")
+    parameters = ["{}"] * STATEMENTS[name].count("%s")
+    plan = read_model.kept["shop_dispatch"].run(
+        lambda connection: connection.execute(f"EXPLAIN {STATEMENTS[name]}".encode(), parameters).fetchall()
+    )
+    text = "\n".join(line for (line,) in plan)
+    assert not re.search(r"Seq Scan|Hash .*Join|Merge .*Join", text), text
 
 
 def test_the_number_of_statements_does_not_grow_with_the_batch(

@@ -18,6 +18,7 @@ from shop_dispatch.adapters.firehose import FirehoseArchive
 from shop_dispatch.adapters.parked import PostgresParkedRecords
 from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
 from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
+from shop_dispatch.adapters.statements import SESSION
 from shop_dispatch.application.archive import ArchiveBatch
 from shop_dispatch.application.parking import Replay
 from shop_dispatch.application.project import Project
@@ -56,7 +57,13 @@ def replay() -> Replay:
 @cache
 def _kept_connection() -> Reconnecting:
     settings = DatabaseSettings.from_environment(os.environ)
-    return Reconnecting(lambda: connect(settings, SERVICE, search_path=SCHEMA))
+    return Reconnecting(lambda: open_read_model(settings))
+
+
+def open_read_model(settings: DatabaseSettings) -> "psycopg.Connection":
+    connection = connect(settings, SERVICE, search_path=SCHEMA)
+    connection.execute(SESSION)
+    return connection
 
 
 @cache
