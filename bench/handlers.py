@@ -167,7 +167,7 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
 
 @contextmanager
 def running(way: Way, python: str, texts: dict[str, str]) -> Iterator[Worker]:
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         way.command(python, FRAME), env=way.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         worker = Worker(process)

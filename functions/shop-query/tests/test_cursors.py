@@ -1,7 +1,9 @@
 """A cursor goes on where a page ended, with the same question and with no other."""
 
+import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -26,6 +28,10 @@ def refused(order: Order, scope: dict[str, Any], cursor: str, *, by: Cursors | N
     except InvalidParameterError as error:
         return error.parameter == "cursor"
     return False
+
+
+def written(signed: bytes) -> str:
+    return urlsafe_b64encode(signed).decode().rstrip("=")
 
 
 def test_a_cursor_comes_back_as_the_place_it_was_made_of() -> None:
@@ -70,8 +76,31 @@ def test_whoever_knows_how_it_is_made_but_not_the_key_makes_none() -> None:
     cursor = cursors().encode(ORDER, SCOPE, ("Mug", "MUG"))
     assert cursor is not None
     signed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    forged = urlsafe_b64encode(signed[:16] + json.dumps(["Mug", "MUH"]).encode()).decode().rstrip("=")
-    assert refused(ORDER, SCOPE, forged)
+    place = b"Mug\0MUH"
+    question = ascii((ORDER.name, *SCOPE.items())).encode()
+    for signature in (signed[:16], blake2b(question + b"\0" + place, digest_size=16).digest()):
+        assert refused(ORDER, SCOPE, written(signature + place))
+
+
+def test_a_cursor_of_the_release_before_is_refused_like_any_that_is_not_ours() -> None:
+    place = json.dumps(["Mug", "MUG"], separators=(",", ":")).encode()
+    question = json.dumps([ORDER.name, SCOPE], sort_keys=True).encode()
+    assert refused(ORDER, SCOPE, written(hmac.digest(b"key", question + b"\0" + place, "sha256")[:16] + place))
+
+
+@pytest.mark.parametrize("length", [1, 64, 65, 72, 1_000])
+def test_a_key_may_have_any_length_and_all_of_it_counts(length: int) -> None:
+    key = b"k" * length
+    cursor = cursors(key).encode(ORDER, SCOPE, ("Mug", "MUG"))
+    assert cursor is not None
+    assert not refused(ORDER, SCOPE, cursor, by=cursors(key))
+    assert refused(ORDER, SCOPE, cursor, by=cursors(key[:-1] + b"x"))
+
+
+def test_questions_that_differ_in_the_kind_of_a_value_differ() -> None:
+    scopes: list[dict[str, Any]] = [{"q": None}, {"q": "None"}, {"q": True}, {"q": "True"}, {"q": 1}, {"q": "1"}]
+    made = [cursors().encode(ORDER, scope, ("Mug", "MUG")) for scope in scopes]
+    assert len(set(made)) == len(scopes)
 
 
 def test_each_part_of_a_selection_is_part_of_its_cursors() -> None:

@@ -143,3 +143,25 @@ def test_the_total_is_counted_only_when_it_is_asked_for(catalogue: Shop) -> None
         assert catalogue.get("/products", query | {"total": "true"}).body["total"] == total
         assert "total" not in catalogue.get("/products", query).body
         assert "total" not in catalogue.get("/products", query | {"total": "false"}).body
+
+
+@pytest.mark.parametrize(("total_max", "total", "exact"), [(4, 4, False), (5, 5, True), (6, 5, True)])
+def test_a_total_is_counted_to_a_bound_and_says_whether_it_is_exact(
+    catalogue: Shop, monkeypatch: pytest.MonkeyPatch, total_max: int, total: int, exact: bool
+) -> None:
+    monkeypatch.setattr("shop_query.application.catalogue.TOTAL_MAX", total_max)
+    monkeypatch.setattr("shop_query.application.queries.TOTAL_MAX", total_max)
+    for query in ({}, {"sort": "name", "limit": "1"}):
+        body = catalogue.get("/products", query | {"total": "true"}).body
+        assert (body["total"], body["total_is_exact"]) == (total, exact)
+    assert "total_is_exact" not in catalogue.get("/products").body
+
+
+@pytest.mark.parametrize(("ranked_max", "exact"), [(2, False), (3, True)])
+def test_a_total_of_as_many_as_a_search_ranks_does_not_claim_to_be_all(
+    catalogue: Shop, monkeypatch: pytest.MonkeyPatch, ranked_max: int, exact: bool
+) -> None:
+    for module in ("catalogue", "queries"):
+        monkeypatch.setattr(f"shop_query.application.{module}.RANKED_MAX", ranked_max)
+    body = catalogue.get("/products", {"q": "mug", "total": "true"}).body
+    assert (body["total"], body["total_is_exact"]) == (2, exact)

@@ -1,13 +1,19 @@
 """The HTTP entry that shop-command and shop-query share."""
 
 import json
+import logging
+from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.event_handler import Response
 
 from shop_observability.http import HttpFunction, administrator, caller
+from shop_observability.logs import logger
 from shop_observability.problem import ProblemError
+
+Logged = Callable[[], list[dict[str, Any]]]
 
 
 class TeapotError(Exception):
@@ -27,6 +33,18 @@ function.routes.get("/things/<sku>")(lambda sku: Response(200, "application/json
 function.routes.get("/teapot")(lambda: fail(TeapotError()))
 function.routes.get("/bug")(lambda: fail(ValueError("of somebody's data")))
 function.routes.get("/busy")(lambda: fail(ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})))
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """Answers the lines of now. The logger keeps the stdout of whoever used it first, which may be another test's."""
+    written = StringIO()
+    own = list(logger().handlers)
+    listening = logging.StreamHandler(written)
+    listening.setFormatter(own[0].formatter)
+    logger().handlers[:] = [listening]
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logger().handlers[:] = own
 
 
 def request(path: str, headers: dict[str, str] | None = None, claims: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -88,14 +106,27 @@ def test_an_unknown_route_is_a_problem() -> None:
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (404, "application/problem+json")
 
 
-def test_one_line_is_logged_for_a_request(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_line_is_logged_for_a_request(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     headers = {"authorization": "Bearer canary", "x-amzn-trace-id": "Root=1-5759e988-bd862e3fe1be46a994272793"}
     function(request("/things/MUG", headers), None)
-    (record,) = caplog.records
-    logged = vars(record)
-    assert (logged["status"], logged["correlation_id"]) == (200, "request-1")
-    assert logged["trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
-    assert "canary" not in str(logged)
+    (line,) = logged()
+    assert line["duration_ms"] >= 0
+    assert {name: line[name] for name in line.keys() - {"duration_ms", "location", "service", "timestamp"}} == {
+        "level": "INFO",
+        "message": "request",
+        "route": "$default",
+        "status": 200,
+        "correlation_id": "request-1",
+        "trace_id": "1-5759e988-bd862e3fe1be46a994272793",
+    }
+
+
+def test_a_bug_is_logged_with_its_cause_before_the_request(logged: Logged) -> None:
+    function(request("/bug"), None)
+    bug, line = logged()
+    assert (bug["level"], bug["exception_name"], bug["correlation_id"]) == ("ERROR", "ValueError", "request-1")
+    assert (line["message"], line["status"]) == ("request", 500)
 
 
 @pytest.mark.parametrize("groups", ["[admin]", "[staff admin]", ["staff", "admin"], "staff,admin"])

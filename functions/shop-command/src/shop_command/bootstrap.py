@@ -4,10 +4,10 @@ import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Final
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore
@@ -24,6 +24,10 @@ from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
 from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, TraceHeader
 from shop_observability import tracing
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kinesis import KinesisClient
 
 RESERVATION_SECONDS_DEFAULT: Final = 900
 AWS_CONFIG: Final = Config(
@@ -82,14 +86,18 @@ class Application:
 def application() -> Application:
     """Built at the first request of an execution environment, and kept."""
     settings = Settings.of(os.environ)
-    session = boto3.Session()
+    # Not boto3: its own imports, of what nobody here uses, would make each start longer.
+    session = botocore.session.get_session()
     chance = random.Random()  # noqa: S311 - spreads load, hides nothing
-    parameters = session.client("ssm", config=AWS_CONFIG)
+    dynamodb = cast("DynamoDBClient", session.create_client("dynamodb", config=AWS_CONFIG))
+    kinesis = cast("KinesisClient", session.create_client("kinesis", config=AWS_CONFIG))
+    # Made by the first request that pays: most others need no secret.
+    parameters = cache(partial(session.create_client, "ssm", config=AWS_CONFIG))
     api_key = SecretParameter(parameters, settings.payment_api_key_parameter)
     webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter)
     return assemble(
-        store=DynamoDbEventStore(session.client("dynamodb", config=AWS_CONFIG), settings.table_name, chance),
-        publisher=KinesisPublisher(session.client("kinesis", config=AWS_CONFIG), settings.stream_name, chance),
+        store=DynamoDbEventStore(dynamodb, settings.table_name, chance),
+        publisher=KinesisPublisher(kinesis, settings.stream_name, chance),
         gateway=StripeGateway(settings.payment_url, cache(api_key)),
         clock=SystemClock(),
         ids=Uuid7(),

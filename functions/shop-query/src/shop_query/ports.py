@@ -38,7 +38,7 @@ class Document:
 @dataclass(frozen=True)
 class Page:
     """`items` is a JSON array as text. `last_key` is the sort key of its last item, or None when no item follows.
-    `total` is how many items all pages hold, where that was asked for."""
+    `total` is how many items all pages hold, where that was asked for; beyond the query's `total_max`, one more."""
 
     items: str
     last_key: tuple[str, ...] | None

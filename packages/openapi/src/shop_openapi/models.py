@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from shop_query.application.catalogue import TOTAL_MAX
 from shop_shared.values import (
     BucketCount,
     Category,
@@ -132,7 +133,21 @@ class ProductPage(BaseModel):
     items: list[Product]
     next_cursor: Cursor
     total: Annotated[
-        int, Field(default_factory=int, ge=0, description="On all pages together; only where it was asked for.")
+        int,
+        Field(
+            default_factory=int,
+            ge=0,
+            le=TOTAL_MAX,
+            description=f"On all pages together, counted up to {TOTAL_MAX:,}; only where it was asked for.",
+        ),
+    ]
+    total_is_exact: Annotated[
+        bool,
+        Field(
+            default_factory=bool,
+            description=f"With `total`: false where there are more than {TOTAL_MAX:,}, or perhaps more than a search"
+            " looks at.",
+        ),
     ]
 
 

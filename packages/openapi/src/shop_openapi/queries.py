@@ -15,7 +15,7 @@ from shop_openapi.parameters import (
     UUID_EXAMPLE,
 )
 from shop_openapi.static import PAGE, document_operation
-from shop_query.application.catalogue import Sort
+from shop_query.application.catalogue import TOTAL_MAX, Sort
 from shop_query.application.queries import DAYS_MAX
 from shop_query.application.values import SEARCH_CHARACTERS_MAX
 from shop_query.handlers.api import TopBy
@@ -137,7 +137,7 @@ _BROWSING: Final[Operations] = {
                 {"type": "string", "enum": [it.value for it in Sort]},
                 Sort.PRICE.value,
             ),
-            _flag("total", "Count the items of all pages, which takes longer."),
+            _flag("total", f"Count the items of all pages, up to {TOTAL_MAX:,}, which takes longer."),
             *_PAGE,
             IF_NONE_MATCH,
         ),

@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -38,14 +39,14 @@ class SecretUnavailableError(Exception):
 class SecretParameter:
     """A SecureString of the parameter store, read at each call."""
 
-    client: Any  # boto3's, of ssm
+    client: Callable[[], Any]  # botocore's, of ssm
     name: str
 
     def __call__(self) -> str:
         try:
             deadline.require(deadline.AWS_CALL_SECONDS_MAX)
             with subsegment("SSM", "aws", aws={"operation": "GetParameter"}):
-                answer = self.client.get_parameter(Name=self.name, WithDecryption=True)
+                answer = self.client().get_parameter(Name=self.name, WithDecryption=True)
         except (BotoCoreError, ClientError, deadline.OutOfTimeError) as error:
             raise SecretUnavailableError(self.name) from error
         return str(answer["Parameter"]["Value"])

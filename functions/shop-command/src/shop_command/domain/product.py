@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Final, Literal, assert_never
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from shop_command.domain import stock
 from shop_command.domain.errors import ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
@@ -157,4 +157,6 @@ def _due_at(_state: Product, _now: datetime) -> None:
     return None
 
 
-_STATES: Final[TypeAdapter[Product]] = TypeAdapter(Annotated[Product, Field(discriminator="status")])
+_STATES: Final[TypeAdapter[Product]] = TypeAdapter(
+    Annotated[Product, Field(discriminator="status")], config=ConfigDict(defer_build=True)
+)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, assert_never
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from shop_command.domain import errors, refunding
 from shop_command.domain.placing import TOTAL_MINOR_MAX, PlaceReservation, RequestedLine, place
@@ -302,4 +302,6 @@ def _due_at(state: Reservation, now: datetime) -> datetime | None:
             assert_never(state)
 
 
-_STATES: Final[TypeAdapter[Reservation]] = TypeAdapter(Annotated[Reservation, Field(discriminator="status")])
+_STATES: Final[TypeAdapter[Reservation]] = TypeAdapter(
+    Annotated[Reservation, Field(discriminator="status")], config=ConfigDict(defer_build=True)
+)

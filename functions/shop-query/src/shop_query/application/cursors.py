@@ -4,11 +4,11 @@ docs/adr/0009-cursors.md says why.
 """
 
 import hmac
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Final
 
 from shop_query.application.errors import InvalidParameterError
@@ -31,11 +31,12 @@ class Order:
     columns: tuple[str, ...]
 
     def start(self) -> dict[str, str | None]:
-        return dict.fromkeys(self._parameters())
+        return dict.fromkeys(self._parameters)
 
     def after(self, key: list[str]) -> dict[str, str | None]:
-        return dict(zip(self._parameters(), key, strict=True))
+        return dict(zip(self._parameters, key, strict=True))
 
+    @cached_property
     def _parameters(self) -> list[str]:
         """Of the query: None at the start of the list."""
         return [f"after_{column}" for column in self.columns]
@@ -49,7 +50,7 @@ class Cursors:
     def encode(self, order: Order, scope: Scope, last_key: tuple[str, ...] | None) -> str | None:
         if last_key is None:
             return None
-        place = json.dumps(last_key, separators=(",", ":"), ensure_ascii=False).encode()
+        place = "\0".join(last_key).encode()  # no text of PostgreSQL's holds NUL
         return urlsafe_b64encode(self._signature(order, scope, place) + place).decode().rstrip("=")
 
     def decode(self, order: Order, scope: Scope, cursor: str | None) -> dict[str, str | None]:
@@ -60,16 +61,18 @@ class Cursors:
         signature, place = signed[:SIGNATURE_BYTES], signed[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(order, scope, place)):
             raise InvalidParameterError("cursor", _ALLOWED)
-        return order.after(json.loads(place))
+        return order.after(place.decode().split("\0"))
 
     def _signature(self, order: Order, scope: Scope, place: bytes) -> bytes:
-        # JSON has no NUL of its own, so that no two questions and places run together to the same bytes.
-        question = json.dumps([order.name, dict(scope)], sort_keys=True).encode()
-        return hmac.digest(self._key, question + b"\0" + place, "sha256")[:SIGNATURE_BYTES]
+        # `ascii` escapes NUL, so that no two questions and places run together to the same bytes. It tells a text from
+        # a number that looks like it, like JSON, which takes four times as long.
+        question = ascii((order.name, *scope.items())).encode()
+        return blake2b(question + b"\0" + place, key=self._key, digest_size=SIGNATURE_BYTES).digest()
 
     @cached_property
     def _key(self) -> bytes:
-        return self._read_key()
+        """BLAKE2b takes no key of more than 64 bytes, and its own digest of any is as good a key."""
+        return blake2b(self._read_key()).digest()
 
 
 def _bytes(cursor: str) -> bytes:

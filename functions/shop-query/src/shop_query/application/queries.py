@@ -1,10 +1,9 @@
 """The queries. Each answer is a JSON document as text."""
 
-import json
 from datetime import date
 from typing import Final
 
-from shop_query.application.catalogue import Selection
+from shop_query.application.catalogue import ALIKE_MAX, RANKED_MAX, TOTAL_MAX, Selection
 from shop_query.application.cursors import Cursors, Order, Scope
 from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
 from shop_query.application.values import SKU_FORM, is_sku, is_uuid
@@ -30,7 +29,7 @@ class Queries:
         self._cursors = Cursors(read_model.cursor_key)
 
     def products(self, selection: Selection, limit: int, cursor: str | None = None, *, total: bool = False) -> str:
-        """What is for sale. With `total` also how many products all pages hold, which means counting them."""
+        """What is for sale. With `total` also how many products all pages hold, counted up to TOTAL_MAX."""
         order, scope = selection.cursor_order(), selection.scope()
         if selection.is_everything and not total:
             return self._page(Query.PRODUCTS, order, scope, cursor, {"limit": limit})
@@ -115,6 +114,16 @@ class Queries:
 
     def _page(self, query: Query, order: Order, scope: Scope, cursor: str | None, parameters: Parameters) -> str:
         page = self._read_model.page(query, {**parameters, **self._cursors.decode(order, scope, cursor)})
-        following = json.dumps(self._cursors.encode(order, scope, page.last_key))
-        total = "" if page.total is None else f',"total":{page.total}'
-        return f'{{"items":{page.items},"next_cursor":{following}{total}}}'
+        following = self._cursors.encode(order, scope, page.last_key)
+        total = _total(page.total, is_search=parameters.get("q") is not None)
+        next_cursor = "null" if following is None else f'"{following}"'
+        return f'{{"items":{page.items},"next_cursor":{next_cursor}{total}}}'
+
+
+def _total(counted: int | None, *, is_search: bool) -> str:
+    if counted is None:
+        return ""
+    # A search that found as many as it looks at may have left some out.
+    is_cut = counted > TOTAL_MAX or (is_search and counted in (ALIKE_MAX, RANKED_MAX))
+    exact = "false" if is_cut else "true"
+    return f',"total":{min(counted, TOTAL_MAX)},"total_is_exact":{exact}'

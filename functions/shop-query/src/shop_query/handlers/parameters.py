@@ -13,6 +13,13 @@ LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
 AMOUNT_MINOR_MAX: Final = 99_999_999
 VERSION_MAX: Final = 2**31 - 1
+# What is allowed, for the person who wrote the client. Written once, not for every request.
+_LIMIT: Final = f"A whole number from 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default."
+_AMOUNT: Final = f"An amount in the currency's minor unit (cents): a whole number from 0 to {AMOUNT_MINOR_MAX}."
+_SEARCH: Final = (
+    f"1 to {values.SEARCH_CHARACTERS_MAX} characters, a letter or digit among them, none of them a control."
+)
+_CATEGORY: Final = f"A category is {values.CATEGORY_FORM}."
 # No sign, no space, no underscore, no digit of another script: int() takes them all.
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
@@ -34,9 +41,7 @@ class QueryString:
         return self._given.get(name)
 
     def limit(self) -> int:
-        limit = self._number(
-            "limit", 1, LIMIT_MAX, f"A whole number from 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default."
-        )
+        limit = self._number("limit", 1, LIMIT_MAX, _LIMIT)
         return LIMIT_DEFAULT if limit is None else limit
 
     def min_version(self) -> int | None:
@@ -44,19 +49,14 @@ class QueryString:
         return self._number("min_version", 1, VERSION_MAX, allowed)
 
     def amount_minor(self, name: str) -> int | None:
-        allowed = f"An amount in the currency's minor unit (cents): a whole number from 0 to {AMOUNT_MINOR_MAX}."
-        return self._number(name, 0, AMOUNT_MINOR_MAX, allowed)
+        return self._number(name, 0, AMOUNT_MINOR_MAX, _AMOUNT)
 
     def search(self) -> str | None:
         text = self._given.get("q")
-        allowed = (
-            f"1 to {values.SEARCH_CHARACTERS_MAX} characters, a letter or digit among them, none of them a control."
-        )
-        return self._checked("q", None if text is None else text.strip(" "), values.is_search, allowed)
+        return self._checked("q", None if text is None else text.strip(" "), values.is_search, _SEARCH)
 
     def category(self) -> str | None:
-        allowed = f"A category is {values.CATEGORY_FORM}."
-        return self._checked("category", self._given.get("category"), values.is_category, allowed)
+        return self._checked("category", self._given.get("category"), values.is_category, _CATEGORY)
 
     def currency(self) -> str | None:
         allowed = "A currency is three capital letters, by ISO 4217."

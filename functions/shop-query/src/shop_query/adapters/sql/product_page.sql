@@ -1,5 +1,6 @@
 -- The end of product_browse and product_search, which say what is `matching`.
--- One row more than the page is read, to know whether another page follows.
+-- One row more than the page is read, to know whether another page follows. One more than the most is counted, to know
+-- whether that is all.
 page AS (
     SELECT sku, lower(name) COLLATE "C" AS name, currency, price_minor, listed_at, rank
     FROM matching
@@ -59,6 +60,8 @@ SELECT
         '[]'
     )::text AS items,
     CASE WHEN count(*) > %(limit)s THEN max(key) FILTER (WHERE place = %(limit)s) END AS last_key,
-    CASE WHEN %(total)s::boolean THEN (SELECT count(*) FROM matching) END AS total
+    CASE WHEN %(total)s::boolean THEN
+        (SELECT count(*) FROM (SELECT FROM matching LIMIT %(total_max)s::integer + 1) AS counted)
+    END AS total
 FROM keyed
 JOIN read_v1.products USING (sku)
