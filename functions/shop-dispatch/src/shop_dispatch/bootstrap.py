@@ -1,6 +1,5 @@
 """The only wiring, and the only reader of the environment. Each function's parts are built once, at its first event."""
 
-import gc
 import hashlib
 import os
 from collections.abc import Iterator
@@ -38,10 +37,7 @@ REBUILD_TIMEOUT_MS: Final = 840_000
 
 @cache
 def project() -> Project:
-    project = Project(PostgresReadModel(_kept_connection()))
-    # What is there by now stays: the collector need not look through it again after every few thousand objects.
-    gc.freeze()
-    return project
+    return Project(PostgresReadModel(_kept_connection()))
 
 
 @cache
