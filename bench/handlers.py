@@ -9,7 +9,6 @@ Exits with 1 when a goal is missed, with 2 when the run is to be thrown away.
 import argparse
 import json
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -20,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, repeats, table, unpacked, verdict
+from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, installed, repeats, table, unpacked, verdict
 
-from shop_cli.build import CHECKOUT, BuildError, interpreter, uv
+from shop_cli.build import CHECKOUT
 
 PEERS: Final = {
     "annotated-doc": "0.0.7",
@@ -178,24 +177,8 @@ def running(way: Way, python: str, texts: dict[str, str]) -> Iterator[Worker]:
             process.kill()
 
 
-def peers(python: str) -> Path:
-    """FastAPI and Mangum, from the index that uv is set to; once. In .venv, so that `make clean` takes them along."""
-    place = CHECKOUT / ".venv" / f"bench-peers-py{python}"
-    pins = [f"{name}=={version}" for name, version in PEERS.items()]
-    finished = place / "pins"
-    if not finished.is_file() or finished.read_text().split() != pins:
-        shutil.rmtree(place, ignore_errors=True)
-        target = ["--target", str(place), "--python", interpreter(python), "--compile-bytecode"]
-        try:
-            uv("pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", *target, *pins)
-        except BuildError as error:
-            raise SystemExit(f"FastAPI and Mangum can't be installed to compare with:\n{error}") from error
-        finished.write_text("\n".join(pins))
-    return place
-
-
 def ways(python: str, folder: Path) -> list[Way]:
-    task, others = unpacked("shop-query", python, folder), peers(python)
+    task, others = unpacked("shop-query", python, folder), installed("fastapi", PEERS, python)
     own = Way(OWN, CANDIDATE, (task,), ENVIRONMENT)
     return [
         own,
