@@ -1,12 +1,17 @@
 """Events that the tables refuse: each is parked with its cause, its stream waits, and everything else flows."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from threading import Barrier
 from typing import Any
 
 import psycopg
 import pytest
 
+from shop_database import Reconnecting
+from shop_dispatch.adapters.postgres import PostgresReadModel
+from shop_dispatch.application.project import Project
 from shop_shared import encode
 
 Rule = Callable[[], AbstractContextManager[None]]
@@ -100,6 +105,29 @@ def test_a_record_that_cannot_be_read_is_parked_once_beside_a_refused_event(
         counts = read_model.project_records(records)
     assert (counts.records, counts.applied, counts.parked) == (4, 2, 2)
     assert [row[:2] for row in parked(read_model)] == [("product-POT", 2), (None, None)]
+
+
+def test_the_same_poison_batch_several_times_at_once_parks_and_applies_once(
+    read_model: Any, product: Any, cheap_only: Rule
+) -> None:
+    pot, mug = product("POT"), product("MUG")
+    events = pot.listed(), pot.received(5), pot.repriced(9_900), pot.received(5), mug.listed(), mug.repriced(9_900)
+    batch = list(map(encode, events))
+    barrier = Barrier(4)
+
+    def work(_: int) -> None:
+        connection = Reconnecting(lambda: read_model.open("shop_dispatch"))
+        barrier.wait()
+        Project(PostgresReadModel(connection))(batch)
+        connection.close()
+
+    for _ in range(5):
+        read_model.clear()
+        with cheap_only(), ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        assert [row[:2] for row in parked(read_model)] == [("product-MUG", 2), ("product-POT", 3)]
+        assert versions(read_model) == {"product-MUG": 1, "product-POT": 2}
+        assert read_model.query("SELECT received FROM shop.stock WHERE sku = 'POT'") == [(5,)]
 
 
 def test_a_crash_at_any_call_while_an_event_is_being_parked_loses_and_doubles_nothing(

@@ -80,13 +80,13 @@ class Project:
         """What the stream has in the log, one event a transaction. One that is refused is parked, and ends it."""
         outcome = Projected()
         while True:
+            event, waiting = self._read_model.transact(partial(_following, stream_id))
+            if event is None:
+                return outcome + Projected(waiting=waiting)
             try:
-                step = self._read_model.transact(lambda transaction: _apply_next(transaction, stream_id))
+                outcome += self._read_model.transact(partial(_apply_one, event))
             except RefusedError as error:
-                return outcome + self._read_model.transact(partial(_set_aside, stream_id, error.cause))
-            outcome += step
-            if not step.applied:
-                return outcome
+                return outcome + self._read_model.transact(partial(_set_aside, event, error.cause))
 
 
 def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
@@ -122,25 +122,31 @@ def _log(transaction: Transaction, event: Event) -> Projected:
     return Projected(records=1)
 
 
-def _apply_next(transaction: Transaction, stream_id: str) -> Projected:
+def _following(stream_id: str, transaction: Transaction) -> tuple[Event | None, int]:
+    """The logged event that comes after the head, if it can be read, and how many the stream holds back."""
     heads = transaction.lock_heads([stream_id])
     held_back = transaction.held_back(heads)
     following = held_back.get((stream_id, heads[stream_id] + 1))
     event = read(following) if following else None
-    if not isinstance(event, Event):
-        return Projected(waiting=len(held_back))
+    return event if isinstance(event, Event) else None, len(held_back)
+
+
+def _apply_one(event: Event, transaction: Transaction) -> Projected:
+    following, _ = _following(event.envelope.subject, transaction)
+    if following is None or following.key != event.key:
+        return Projected()  # the same batch, delivered twice at once, was quicker
     _change(transaction, [event])
     return _told([event])
 
 
-def _set_aside(stream_id: str, cause: str, transaction: Transaction) -> Projected:
-    """Moves the event that comes after the head from the log to those parked: its stream waits for it from now on."""
-    heads = transaction.lock_heads([stream_id])
-    held_back = transaction.held_back(heads)
-    key = (stream_id, heads[stream_id] + 1)
-    transaction.withdraw(*key)
-    transaction.park([Parked(held_back[key], cause, *key)])
-    return Projected(parked=1, waiting=len(held_back) - 1)
+def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
+    """Moves the event from the log to those parked, if it still is next: its stream waits for it from now on."""
+    following, held_back = _following(event.envelope.subject, transaction)
+    if following is None or following.key != event.key:
+        return Projected(waiting=held_back)
+    transaction.withdraw(*event.key)
+    transaction.park([Parked(event.text.encode(), cause, *event.key)])
+    return Projected(parked=1, waiting=held_back - 1)
 
 
 def _change(transaction: Transaction, applied: Sequence[Event]) -> None:
