@@ -1,14 +1,16 @@
 """Operators and the records that could not be applied, through the handler, on a real PostgreSQL."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from shop_dispatch import bootstrap
 from shop_dispatch.adapters.parked import PostgresParkedRecords
+from shop_dispatch.application import parking, project
 from shop_dispatch.application.parking import REPLAYED_MAX, Replay
+from shop_dispatch.domain.records import read
 from shop_dispatch.handlers.parked import LISTED_MAX, handler
 from shop_shared import encode
 
@@ -34,16 +36,14 @@ def newer(event: Any) -> bytes:
 
 
 @pytest.fixture
-def release(operating: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def release(operating: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Deploys the release that knows the newer type."""
-    from shop_dispatch.application import parking, project
-    from shop_dispatch.domain.records import read
 
     def deploy() -> None:
         for module in (parking, project):
             monkeypatch.setattr(module, "read", lambda record: read(record.replace(NEWER, b"received.v1")))
 
-    return iter([deploy])
+    return deploy
 
 
 def test_a_poison_event_among_a_thousand_holds_up_its_stream_until_it_is_replayed(
@@ -63,7 +63,7 @@ def test_a_poison_event_among_a_thousand_holds_up_its_stream_until_it_is_replaye
     answer = act("replay", ids=None)
     assert (answer["resolved"], answer["still_parked"], answer["applied"]) == ([], [record["id"]], 0)
 
-    next(release)()
+    release()
     answer = act("replay", ids=None)
     assert (answer["resolved"], answer["still_parked"], answer["applied"]) == ([record["id"]], [], 3)
     assert act("list") == {"records": []}
@@ -77,7 +77,7 @@ def test_replaying_twice_and_out_of_order_applies_once(operating: Any, product: 
     records = [encode(pot.listed()), *(newer(pot.received(n)) for n in (1, 2, 3))]
     operating.project_records(records[::-1])
     ids = [record["id"] for record in act("list")["records"]]
-    next(release)()
+    release()
     assert act("replay", ids=ids[2:])["applied"] == 0
     assert act("replay", ids=ids[:2])["applied"] == 3
     assert act("replay", ids=ids)["resolved"] == []
@@ -93,7 +93,7 @@ def test_a_record_whose_event_came_by_another_way_leaves_the_list_when_it_is_rep
     operating.project_records([encode(received)])
     (record,) = act("list")["records"]
     assert (record["stream_version"], record["applied_version"]) == (2, 2)
-    next(release)()
+    release()
     assert act("replay", ids=[record["id"]])["applied"] == 0
     assert act("list")["records"] == []
     assert operating.query("SELECT received FROM shop.stock") == [(5,)]
@@ -104,7 +104,7 @@ def test_more_than_one_step_of_records_is_replayed_from_one_to_the_next(
 ) -> None:
     pot = product("POT")
     operating.project_records([encode(pot.listed()), *(newer(pot.received(1)) for _ in range(REPLAYED_MAX + 5)), b"x"])
-    next(release)()
+    release()
     first = act("replay", ids=None)
     second = act("replay", ids=None, after=first["next"])
     assert [first["applied"], second["applied"]] == [REPLAYED_MAX, 5]

@@ -8,8 +8,8 @@ from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import Event, Trace, read
 from shop_dispatch.ports import BEGINNING, ParkedRecords, Place
 
-REPLAYED_MAX: Final = 200
-"""In one step."""
+REPLAYED_MAX: Final = 50
+"""In one step: each may have a megabyte, several times while it is read."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from shop_dispatch.handlers.kinesis import traced
 from shop_dispatch.ports import BEGINNING, ParkedRecord, Place
 from shop_observability.logs import logger
 
-LISTED_MAX: Final = 500
+LISTED_MAX: Final = 100
+"""In one answer. A record of Kinesis may have a megabyte, and the function has 512."""
 REASON_CHARACTERS_MAX: Final = 500
 
 
