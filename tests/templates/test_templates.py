@@ -291,6 +291,7 @@ def test_no_record_is_lost_between_the_stream_and_its_consumers(
     assert 1 <= mapping["BatchSize"] <= 500
     assert (mapping["ParallelizationFactor"], mapping["MaximumBatchingWindowInSeconds"]) == (parallel, window_seconds)
     assert mapping["Enabled"] is True
+    assert mapping["MetricsConfig"] == {"Metrics": ["EventCount"]}
     # What is not in the answer of a partial response would be lost on the emulator.
     assert "FunctionResponseTypes" not in mapping
 
@@ -373,29 +374,6 @@ def test_only_the_sweep_reads_the_index_and_only_the_api_the_webhooks_secret(pro
     assert {name for name, text in resources.items() if "/index/due" in text} == {"SweepRole"}
     assert {name for name, text in resources.items() if "payment-webhook-secret" in text} == {"ApiRole"}
     assert {name for name, text in resources.items() if "payment-api-key" in text} == {"ApiRole", "SweepRole"}
-
-
-def test_every_alarm_watches_a_metric_that_there_is_and_tells_the_topic(production: Templates) -> None:
-    emitted = " ".join(file.read_text() for file in CHECKOUT.glob("functions/*/src/**/*.py"))
-    alarms = of_type(production["shop-dispatch"], "AWS::CloudWatch::Alarm").values()
-    assert len(alarms) == 5
-    for alarm in alarms:
-        if alarm["Namespace"] == "Shop":
-            assert f'"{alarm["MetricName"]}"' in emitted or f"{alarm['MetricName']}=" in emitted
-            assert alarm["Dimensions"] == [{"Name": "service", "Value": "shop-dispatch"}]
-        else:
-            assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "IteratorAge")
-        assert alarm["AlarmActions"][0].startswith("arn:aws:sns:")
-        assert alarm["TreatMissingData"] == "notBreaching"
-
-
-def test_every_alarm_and_every_metric_has_its_row_in_the_operations_document(production: Templates) -> None:
-    document = (CHECKOUT / "docs" / "operations.md").read_text()
-    for alarm in of_type(production["shop-dispatch"], "AWS::CloudWatch::Alarm").values():
-        assert f"| `{alarm['AlarmName'].removeprefix('shop-dispatch-production-')}` |" in document
-        assert f"`{alarm['MetricName']}`" in document
-    for metric in ("EventsApplied", "EventsWaiting", "EventsParked", "SecondsToVisible"):
-        assert f"| `{metric}` |" in document
 
 
 @pytest.mark.parametrize("stage", ["production", "local"])
