@@ -95,6 +95,7 @@ def shop(aws: RunningEmulator, provider: ProviderProcess, wire: Wire, provider_w
         "AWS_ENDPOINT_URL": wire.url,
         "TABLE_NAME": aws.table_name,
         "STREAM_NAME": aws.stream_name,
+        "POWERTOOLS_METRICS_DISABLED": "true",
         "PAYMENT_URL": provider_wire.url,
         "PAYMENT_API_KEY_PARAMETER": API_KEY_PARAMETER,
         "PAYMENT_WEBHOOK_SECRET_PARAMETER": "/shop/local/payment-webhook-secret",

@@ -15,6 +15,7 @@ from shop_command.ports import EventStore
 from shop_command.testing import Shop
 from shop_command.testing.dynamodb import Tokens, TokensForMoto
 from shop_command.testing.stores import InDynamoDb, InMemory, StoreUnderTest
+from shop_observability.testing import invoked_before
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
@@ -23,6 +24,12 @@ TABLE_NAME = "shop-test"
 STREAM_NAME = "shop-test"
 API_KEY_PARAMETER = "/shop/test/payment-api-key"
 WEBHOOK_SECRET_PARAMETER = "/shop/test/payment-webhook-secret"
+
+
+@pytest.fixture(autouse=True)
+def named() -> Iterator[None]:
+    with invoked_before("shop-command"):
+        yield
 
 
 @pytest.fixture

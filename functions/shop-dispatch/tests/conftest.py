@@ -28,6 +28,7 @@ from shop_dispatch.bootstrap import open_read_model
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.rebuild import Phase, Source
 from shop_dispatch.ports import EventSource
+from shop_observability.testing import invoked_before
 from shop_shared import Envelope, EventData, encode, events
 from shop_shared.registry import dataschema
 from shop_shared.values import Allocation, Lines, Money, Price, ReservationLine
@@ -261,6 +262,12 @@ def kinesis_event(*records: bytes | Envelope) -> dict[str, Any]:
             for number, record in enumerate(records)
         ]
     }
+
+
+@pytest.fixture(autouse=True)
+def named() -> Iterator[None]:
+    with invoked_before("shop-dispatch"):
+        yield
 
 
 @pytest.fixture

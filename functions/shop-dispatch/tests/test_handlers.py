@@ -2,7 +2,6 @@
 
 import base64
 import json
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -18,8 +17,9 @@ from shop_database import connect
 from shop_database.testing import empty_database
 from shop_dispatch import bootstrap
 from shop_dispatch.handlers import archive, migrate, project
-from shop_dispatch.handlers import kinesis as kinesis_batch
-from shop_observability import tracing
+from shop_observability.invocation import InvocationFailedError
+from shop_observability.testing import HEADER, PARENT, ROOT, Daemon, listening_daemon
+from shop_observability.tracing import TOLD_MAX
 from shop_shared import decode
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -29,54 +29,16 @@ MIGRATIONS = [
 ]
 
 
-class Daemon:
-    """Stands where the X-Ray daemon listens."""
-
-    ROOT = "1-5759e988-bd862e3fe1be46a994272793"
-    PARENT = "53995c3f42cd8ad8"
-    HEADER = f"Root={ROOT};Parent={PARENT};Sampled=1"
-    """Of a sampled request."""
-
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(0.2)
-
-    def documents(self) -> list[dict[str, Any]]:
-        received = []
-        while True:
-            try:
-                received.append(json.loads(self.socket.recv(65_535).split(b"\n", 1)[1]))
-            except (TimeoutError, BlockingIOError):
-                return received
-
-
 @pytest.fixture(scope="module")
 def kept_daemon() -> Iterator[Daemon]:
-    daemon = Daemon()
-    tracing._recorder.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.socket.getsockname()[1]}")
-        recorder = tracing._recorder()  # reads the address now; half a second that each test would pay again
+    with listening_daemon() as daemon:
         yield daemon
-    recorder.emitter._socket.close()
-    tracing._recorder.cache_clear()
-    daemon.socket.close()
 
 
 @pytest.fixture(autouse=True)
 def daemon(kept_daemon: Daemon) -> Daemon:
-    kept_daemon.socket.settimeout(0)
-    while kept_daemon.documents():
-        pass
-    kept_daemon.socket.settimeout(0.2)
+    kept_daemon.forget()
     return kept_daemon
-
-
-@pytest.fixture(autouse=True)
-def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Shop")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "shop-dispatch")
 
 
 @pytest.fixture
@@ -154,6 +116,7 @@ def test_a_batch_is_one_log_line(projecting: Any, product: Any, kinesis: Any, ca
     assert expected.items() <= line.items()
     assert line["duration_ms"] >= 0
     assert "traces" not in line
+    assert (line["stream_ids"], line["correlation_ids"], line["trace_ids"]) == (["product-MUG"], ["correlation-1"], [])
 
 
 def test_a_batch_tells_what_it_did_and_how_long_its_oldest_event_took(
@@ -174,25 +137,35 @@ def test_a_batch_tells_what_it_did_and_how_long_its_oldest_event_took(
 
 
 def test_an_event_is_told_of_in_the_trace_of_the_request_that_it_came_from(
+    *,
     projecting: Any,
     product: Any,
     kinesis: Any,
     daemon: Daemon,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     own = "1-5759e988-cccccccccccccccccccccccc"
     monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={own};Sampled=1")
-    mug = product("MUG").listed(awstraceheader=Daemon.HEADER)
-    unsampled = product("POT").listed(awstraceheader=Daemon.HEADER.replace("Sampled=1", "Sampled=0"))
+    mug = product("MUG").listed(awstraceheader=HEADER)
+    unsampled = product("POT").listed(awstraceheader=HEADER.replace("Sampled=1", "Sampled=0"))
     project.handler(kinesis(mug, unsampled, product("TEA").listed()), None)
-    batch, event = daemon.documents()
-    assert (batch["trace_id"], batch["annotations"]) == (own, {"records": 3})
-    assert (event["trace_id"], event["parent_id"]) == (Daemon.ROOT, Daemon.PARENT)
+    event, batch = daemon.documents()
+    assert (batch["trace_id"], batch["annotations"]) == (own, {"function": "project", "records": 3})
+    assert (event["trace_id"], event["parent_id"]) == (ROOT, PARENT)
     assert event["annotations"] == {
+        "function": "project",
         "stream_id": "product-MUG",
         "event_type": "shop.product.listed.v1",
         "correlation_id": "correlation-1",
+        "invocation_trace_id": own,
     }
+    assert event["links"] == [{"trace_id": own, "id": batch["id"]}]
+    (line,) = (vars(entry) for entry in caplog.records)
+    assert line["trace_id"] == own
+    assert line["trace_ids"] == [ROOT]
+    assert line["stream_ids"] == ["product-MUG", "product-POT", "product-TEA"]
     for document in (batch, event):
         assert [call["name"] for call in document["subsegments"]] == ["postgresql"]
     assert event["subsegments"][0]["start_time"] == pytest.approx(batch["subsegments"][0]["start_time"], abs=0.01)
@@ -202,7 +175,7 @@ def test_an_event_held_back_is_told_of_when_it_is_applied(
     projecting: Any, product: Any, kinesis: Any, daemon: Daemon
 ) -> None:
     mug = product("MUG")
-    listed, repriced = mug.listed(), mug.add(mug.repriced(990).data, awstraceheader=Daemon.HEADER)
+    listed, repriced = mug.listed(), mug.add(mug.repriced(990).data, awstraceheader=HEADER)
     repriced = repriced.model_copy(update={"streamversion": 2})
     project.handler(kinesis(repriced), None)
     assert daemon.documents() == []
@@ -212,15 +185,15 @@ def test_an_event_held_back_is_told_of_when_it_is_applied(
 
 
 def test_a_backlog_tells_of_its_first_fifty_events(projecting: Any, product: Any, kinesis: Any, daemon: Daemon) -> None:
-    batch = [product(f"MUG-{number}").listed(awstraceheader=Daemon.HEADER) for number in range(120)]
+    batch = [product(f"MUG-{number}").listed(awstraceheader=HEADER) for number in range(120)]
     assert project.handler(kinesis(*batch), None)["applied"] == 120
-    assert len(daemon.documents()) == kinesis_batch.TRACED_EVENTS_MAX == 50
+    assert len(daemon.documents()) == TOLD_MAX == 50
 
 
 def test_the_archive_gets_its_lines_and_its_segments(
     archiving: Any, product: Any, kinesis: Any, daemon: Daemon
 ) -> None:
-    counts = archive.handler(kinesis(product("MUG").listed(awstraceheader=Daemon.HEADER), b"poison"), None)
+    counts = archive.handler(kinesis(product("MUG").listed(awstraceheader=HEADER), b"poison"), None)
     assert counts == {"records": 2, "archived": 1, "skipped": 1}
     (document,) = daemon.documents()
     assert document["annotations"]["stream_id"] == "product-MUG"
@@ -278,6 +251,6 @@ def test_a_database_that_is_away_raises_so_that_the_batch_comes_again(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://shop_dispatch@127.0.0.1:1/shop")
     forget()
-    with pytest.raises(psycopg.OperationalError):
+    with pytest.raises(InvocationFailedError, match="OperationalError"):
         project.handler(kinesis(product("MUG").listed()), None)
     forget()

@@ -7,8 +7,15 @@ import psycopg
 import pytest
 
 from shop_database.testing import Database, migrated_database
+from shop_observability.testing import invoked_before
 from shop_query import bootstrap
 from shop_query.testing import Shop
+
+
+@pytest.fixture(autouse=True)
+def named() -> Iterator[None]:
+    with invoked_before("shop-query"):
+        yield
 
 
 @pytest.fixture(scope="session")

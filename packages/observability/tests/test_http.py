@@ -1,18 +1,17 @@
 """The HTTP entry that shop-command and shop-query share."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator
-from io import StringIO
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.event_handler import Response
 
 from shop_observability.http import HttpFunction, administrator, caller
-from shop_observability.logs import logger
 from shop_observability.problem import ProblemError
+from shop_observability.testing import listening_to_logs
 
+SOMEBODY = "a customer's name"
 Logged = Callable[[], list[dict[str, Any]]]
 
 
@@ -31,20 +30,15 @@ def fail(error: Exception) -> Response[str]:
 function = HttpFunction("shop-test", errors)
 function.routes.get("/things/<sku>")(lambda sku: Response(200, "application/json", json.dumps({"sku": sku})))
 function.routes.get("/teapot")(lambda: fail(TeapotError()))
-function.routes.get("/bug")(lambda: fail(ValueError("of somebody's data")))
+function.routes.get("/bug")(lambda: fail(ValueError(f"of {SOMEBODY}'s data")))
 function.routes.get("/busy")(lambda: fail(ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})))
 
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    """Answers the lines of now. The logger keeps the stdout of whoever used it first, which may be another test's."""
-    written = StringIO()
-    own = list(logger().handlers)
-    listening = logging.StreamHandler(written)
-    listening.setFormatter(own[0].formatter)
-    logger().handlers[:] = [listening]
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    logger().handlers[:] = own
+    """Answers the lines of now."""
+    with listening_to_logs() as log:
+        yield log.lines
 
 
 def request(path: str, headers: dict[str, str] | None = None, claims: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -98,7 +92,7 @@ def test_a_problem_keeps_its_headers() -> None:
 def test_an_unexpected_error_is_a_problem_that_tells_nothing_of_the_inside() -> None:
     answer = function(request("/bug"), None)
     assert answer["statusCode"] == 500
-    assert "somebody" not in answer["body"]
+    assert SOMEBODY not in answer["body"]
 
 
 def test_an_unknown_route_is_a_problem() -> None:
@@ -126,6 +120,7 @@ def test_a_bug_is_logged_with_its_cause_before_the_request(logged: Logged) -> No
     function(request("/bug"), None)
     bug, line = logged()
     assert (bug["level"], bug["exception_name"], bug["correlation_id"]) == ("ERROR", "ValueError", "request-1")
+    assert SOMEBODY not in json.dumps(bug)
     assert (line["message"], line["status"]) == ("request", 500)
 
 

@@ -1,27 +1,30 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.metrics import SchemaValidationError
 
-from shop_observability.metrics import Unit, emit
+from shop_observability import metrics
+from shop_observability.metrics import Metric, count, measure
+from shop_observability.testing import listening_to_logs
 
-
-@pytest.fixture(autouse=True)
-def function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Shop")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "shop-test")
+Lines = Callable[[], list[dict[str, Any]]]
 
 
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    emit(OldestSeconds=(Unit.Seconds, 12.5), DueCount=(Unit.Count, 3))
-    (line,) = lines(capsys)
+def values(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name not in ("_aws", "service")}
+
+
+def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(lines: Lines) -> None:
+    measure(Metric.OLDEST_UNPUBLISHED_SECONDS, 12.5)
+    count(Metric.EVENTS_PUBLISHED, 3)
+    metrics.flush()
+    (line,) = lines()
     about = line.pop("_aws")
     assert isinstance(about.pop("Timestamp"), int)
     assert about == {
@@ -29,30 +32,86 @@ def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(
             {
                 "Namespace": "Shop",
                 "Dimensions": [["service"]],
-                "Metrics": [{"Name": "OldestSeconds", "Unit": "Seconds"}, {"Name": "DueCount", "Unit": "Count"}],
+                "Metrics": [
+                    {"Name": "OldestUnpublishedSeconds", "Unit": "Seconds"},
+                    {"Name": "EventsPublished", "Unit": "Count"},
+                ],
             }
         ]
     }
-    assert line == {"service": "shop-test", "OldestSeconds": [12.5], "DueCount": [3.0]}
+    assert line == {"service": "shop-test", "OldestUnpublishedSeconds": [12.5], "EventsPublished": [3.0]}
 
 
-def test_two_lines_do_not_mix(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    emit(First=(Unit.Count, 1), Both=(Unit.Count, 2))
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "shop-other")
-    emit(Both=(Unit.Seconds, 0), Second=(Unit.Count, 3))
-    contents = [{name: value for name, value in line.items() if name != "_aws"} for line in lines(capsys)]
-    assert contents == [
-        {"service": "shop-test", "First": [1.0], "Both": [2.0]},
-        {"service": "shop-other", "Both": [0.0], "Second": [3.0]},
-    ]
+def test_counts_are_added_up_and_what_is_measured_is_kept_value_by_value(lines: Lines) -> None:
+    for milliseconds in (0.0, 7.5):
+        count(Metric.COMMIT_RETRIES)
+        measure(Metric.PAYMENT_CALL_MILLISECONDS, milliseconds)
+    count(Metric.COMMIT_CONFLICTS, 0)
+    metrics.flush()
+    (line,) = lines()
+    assert values(line) == {"CommitRetries": [2.0], "PaymentCallMilliseconds": [0.0, 7.5]}
 
 
-def test_what_one_line_could_not_say_is_in_no_other(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_said_of_nothing(lines: Lines) -> None:
+    metrics.flush()
+    count(Metric.EVENTS_SWEPT, 0)
+    metrics.flush()
+    assert lines() == []
+
+
+@pytest.mark.parametrize("calls", [99, 100, 101, 200, 250])
+def test_more_values_than_a_line_may_have_are_all_said(lines: Lines, calls: int) -> None:
+    for call in range(calls):
+        measure(Metric.PAYMENT_CALL_MILLISECONDS, call)
+    metrics.flush()
+    said = [line["PaymentCallMilliseconds"] for line in lines()]
+    assert [value for each in said for value in each] == list(range(calls))
+    assert max(map(len, said)) <= 100
+
+
+def test_what_one_invocation_could_not_say_is_logged_and_in_no_others_line(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("POWERTOOLS_METRICS_NAMESPACE")
-    with pytest.raises(SchemaValidationError):
-        emit(Lost=(Unit.Count, 1))
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Shop")
-    emit(Kept=(Unit.Count, 2))
-    assert [sorted(line) for line in lines(capsys)] == [["Kept", "_aws", "service"]]
+    count(Metric.COMMANDS_FAILED)
+    with monkeypatch.context() as patch, listening_to_logs() as log:
+        patch.delenv("POWERTOOLS_METRICS_NAMESPACE")
+        metrics.flush()
+    [error] = log.lines()
+    assert (error["message"], error["exception_name"]) == ("metrics are lost", "SchemaValidationError")
+    count(Metric.COMMANDS_ACCEPTED)
+    metrics.flush()
+    assert [values(line) for line in lines()] == [{"CommandsAccepted": [1.0]}]
+
+
+def test_what_an_invocation_that_was_ended_in_the_middle_has_counted_is_in_no_others_line(lines: Lines) -> None:
+    count(Metric.EVENTS_APPLIED, 7)
+    metrics.begin()
+    count(Metric.EVENTS_WAITING)
+    metrics.flush()
+    assert [values(line) for line in lines()] == [{"EventsWaiting": [1.0]}]
+
+
+def test_where_metrics_are_disabled_there_is_no_line_however_many_values(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    for _ in range(300):
+        measure(Metric.PAYMENT_CALL_MILLISECONDS, 1)
+    metrics.flush()
+    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED")
+    metrics.flush()
+    assert lines() == []
+
+
+def test_the_first_invocation_of_an_environment_is_a_cold_start(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_is_cold", True)
+    for _ in range(3):
+        metrics.begin()
+        metrics.flush()
+    assert [values(line) for line in lines()] == [{"ColdStarts": [1.0]}]
+
+
+def test_each_metric_has_the_name_that_it_is_written_by_in_code() -> None:
+    for metric in Metric:
+        assert metric.value.upper() == metric.name.replace("_", "")
+        assert str(metric) == metric.value

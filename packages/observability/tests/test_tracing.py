@@ -1,7 +1,6 @@
 """Tracing: real datagrams on a real socket, and nothing at all for a request that is not sampled."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -9,51 +8,31 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from shop_observability import tracing
-from shop_observability.tracing import (
-    TraceHeader,
-    current_header,
-    record,
-    request_header,
-    segment,
-    subsegment,
-    timeline,
-)
+from shop_observability.testing import PARENT, ROOT, Daemon, listening_daemon
+from shop_observability.trace_header import TraceHeader
+from shop_observability.tracing import TOLD_MAX, EventTrace, current_header, segment, subsegment, tell, timeline
+from shop_observability.work import annotate, answered, said
 
-ROOT = "1-5759e988-bd862e3fe1be46a994272793"
-PARENT = "53995c3f42cd8ad8"
 SAMPLED = TraceHeader(ROOT, PARENT, sampled=True)
+BATCH = TraceHeader("1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa", None, sampled=True)
+UNSAMPLED = TraceHeader("1-5759e988-bbbbbbbbbbbbbbbbbbbbbbbb", None, sampled=False)
 
 
-class Daemon:
-    """Stands where the X-Ray daemon listens."""
+def about(header: str) -> EventTrace:
+    return header, "product-MUG", "shop.product.listed.v1", "c-1"
 
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(0.2)
 
-    def documents(self) -> list[dict[str, Any]]:
-        received = []
-        while True:
-            try:
-                received.append(json.loads(self.socket.recv(65_535).split(b"\n", 1)[1]))
-            except TimeoutError:
-                return received
+@pytest.fixture(scope="module")
+def kept_daemon() -> Iterator[Daemon]:
+    with listening_daemon() as daemon:
+        yield daemon
 
 
 @pytest.fixture
-def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    daemon = Daemon()
-    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.socket.getsockname()[1]}")
-    tracing._recorder.cache_clear()
-    yield daemon
-    tracing._recorder().emitter._socket.close()
-    tracing._recorder.cache_clear()
-    daemon.socket.close()
+def daemon(kept_daemon: Daemon) -> Daemon:
+    kept_daemon.forget()
+    return kept_daemon
 
 
 def test_a_sampled_request_sends_its_segment_with_what_it_called(daemon: Daemon) -> None:
@@ -77,57 +56,119 @@ def test_the_next_hop_continues_from_the_innermost_subsegment(daemon: Daemon) ->
     assert consumer["parent_id"] == producer["subsegments"][0]["id"]
 
 
-def test_segments_nest_so_that_a_batch_can_hold_the_traces_of_its_events(daemon: Daemon) -> None:
-    batch = TraceHeader("1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa", None, sampled=True)
-    with segment("batch", batch):
-        with segment("event", SAMPLED):
+def test_a_segment_of_another_trace_names_and_links_the_one_that_it_is_opened_in(daemon: Daemon) -> None:
+    with segment("shop-command", BATCH, function="sweep", records=3):
+        with segment("shop-command", SAMPLED, stream_id="product-MUG"), subsegment("DynamoDB", "aws"):
             pass
         with subsegment("postgresql", "remote"):
             pass
     event, outer = daemon.documents()
-    assert (event["name"], event["trace_id"]) == ("event", ROOT)
+    assert (event["trace_id"], event["parent_id"]) == (ROOT, PARENT)
+    assert event["annotations"] == {
+        "function": "sweep",
+        "stream_id": "product-MUG",
+        "invocation_trace_id": BATCH.root,
+    }
+    assert event["links"] == [{"trace_id": BATCH.root, "id": outer["id"]}]
+    assert [call["name"] for call in event["subsegments"]] == ["DynamoDB"]
+    assert "links" not in outer
+    assert outer["annotations"] == {"function": "sweep", "records": 3}
     assert [call["name"] for call in outer["subsegments"]] == ["postgresql"]
 
 
-def test_work_that_is_over_is_told_again_in_the_trace_of_each_that_it_was_done_for(daemon: Daemon) -> None:
-    other = TraceHeader("1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa", None, sampled=True)
-    unsampled = TraceHeader("1-5759e988-bbbbbbbbbbbbbbbbbbbbbbbb", None, sampled=False)
-    with timeline() as work, subsegment("postgresql", "remote", sql={"database_type": "PostgreSQL"}):
-        time.sleep(0.01)
-    time.sleep(0.01)
-    for header in (SAMPLED, None, unsampled, other):
-        record("shop-dispatch", header, work, stream_version=2)
+def test_what_is_not_recorded_is_named_but_not_linked(daemon: Daemon) -> None:
+    unsampled = TraceHeader(BATCH.root, None, sampled=False)
+    with segment("shop-command", unsampled, function="sweep"), segment("shop-command", SAMPLED):
+        pass
+    (event,) = daemon.documents()
+    assert event["annotations"] == {"function": "sweep", "invocation_trace_id": BATCH.root}
+    assert "links" not in event
 
-    first, second = daemon.documents()
+
+def test_work_that_is_over_is_told_in_the_trace_of_each_event_that_it_was_done_for(daemon: Daemon) -> None:
+    other = TraceHeader("1-5759e988-cccccccccccccccccccccccc", None, sampled=True)
+    headers = [str(SAMPLED), "", f"Root={UNSAMPLED.root};Sampled=0", "nonsense", str(other)]
+    with segment("shop-dispatch", BATCH, function="project"):
+        with timeline() as done, subsegment("postgresql", "remote", sql={"database_type": "PostgreSQL"}):
+            time.sleep(0.01)
+        time.sleep(0.01)
+        tell("shop-dispatch", done, [about(header) for header in headers])
+
+    first, second, batch = daemon.documents()
     assert [(document["trace_id"], document.get("parent_id")) for document in (first, second)] == [
         (ROOT, PARENT),
         (other.root, None),
     ]
     for document in (first, second):
-        assert document["annotations"] == {"stream_version": 2}
-        assert (document["start_time"], document["end_time"]) == (work.started, work.ended)
+        assert document["annotations"] == {
+            "function": "project",
+            "stream_id": "product-MUG",
+            "event_type": "shop.product.listed.v1",
+            "correlation_id": "c-1",
+            "invocation_trace_id": BATCH.root,
+        }
+        assert document["links"] == [{"trace_id": BATCH.root, "id": batch["id"]}]
+        assert (document["start_time"], document["end_time"]) == (done.started, done.ended)
         (call,) = document["subsegments"]
         assert (call["name"], call["sql"]) == ("postgresql", {"database_type": "PostgreSQL"})
-        assert work.started <= call["start_time"] < call["end_time"] - 0.009 < work.ended
+        assert done.started <= call["start_time"] < call["end_time"] - 0.009 < done.ended
+    assert batch["end_time"] > done.ended
+
+
+def test_of_a_large_batch_only_some_events_are_told_of(daemon: Daemon) -> None:
+    with timeline() as done:
+        pass
+    tell("shop-dispatch", done, [about(str(UNSAMPLED))] * 9 + [about(str(SAMPLED))] * 60)
+    assert len(daemon.documents()) == TOLD_MAX == 50
 
 
 def test_a_timeline_notes_what_happens_inside_of_it_and_nothing_after() -> None:
-    with timeline() as work:
+    with timeline() as done:
         with subsegment("postgresql"):
             pass
     with subsegment("Kinesis"):
         pass
-    assert [call.name for call in work.calls] == ["postgresql"]
+    assert [call.name for call in done.calls] == ["postgresql"]
 
 
 def test_an_unsampled_event_inside_a_sampled_batch_sends_nothing_of_its_own(daemon: Daemon) -> None:
-    unsampled = TraceHeader("1-5759e988-bbbbbbbbbbbbbbbbbbbbbbbb", None, sampled=False)
-    with segment("batch", SAMPLED):
-        with segment("event", unsampled), subsegment("postgresql"):
-            assert current_header() == str(unsampled)
+    with segment("batch", BATCH):
+        with segment("event", UNSAMPLED), subsegment("postgresql"):
+            assert current_header() == str(UNSAMPLED)
     (document,) = daemon.documents()
     assert document["name"] == "batch"
     assert "subsegments" not in document
+
+
+def test_what_work_is_about_can_be_said_until_it_is_over(daemon: Daemon) -> None:
+    assert said() == {}
+    with segment("shop-command", SAMPLED, route="POST /purchase"):
+        annotate(stream_id="reservation-1")
+        with segment("shop-command", UNSAMPLED):
+            annotate(stream_id="reservation-2")
+            assert said()["trace_id"] == UNSAMPLED.root
+        assert said() == {"trace_id": ROOT, "route": "POST /purchase", "stream_id": "reservation-1"}
+    annotate(stream_id="reservation-3")
+    assert said() == {}
+    (document,) = daemon.documents()
+    assert document["annotations"] == {"route": "POST /purchase", "stream_id": "reservation-1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "flags"),
+    [(201, set()), (404, {"error"}), (429, {"error", "throttle"}), (503, {"fault"})],
+)
+def test_an_answers_status_is_in_its_segment(daemon: Daemon, status: int, flags: set[str]) -> None:
+    with segment("shop-command", SAMPLED):
+        answered("POST", "/purchase", status)
+        http: dict[str, Any] = {"request": {"method": "GET", "url": "https://provider.example/v1"}}
+        with subsegment("provider.example", "remote", http=http):
+            http["response"] = {"status": status}
+    (document,) = daemon.documents()
+    assert document["http"] == {"request": {"method": "POST", "url": "/purchase"}, "response": {"status": status}}
+    for entity in (document, document["subsegments"][0]):
+        assert entity["http"]["response"] == {"status": status}
+        assert {flag for flag in ("error", "throttle", "fault") if entity.get(flag)} == flags
 
 
 def test_a_fault_is_recorded_by_its_type_and_not_by_its_message(daemon: Daemon) -> None:
@@ -142,12 +183,13 @@ def test_a_fault_is_recorded_by_its_type_and_not_by_its_message(daemon: Daemon) 
 def test_an_unsampled_request_sends_nothing_and_never_imports_the_sdk() -> None:
     program = f"""
 import sys
-from shop_observability.tracing import TraceHeader, current_header, segment, subsegment
+from shop_observability.trace_header import TraceHeader
+from shop_observability.tracing import current_header, segment, subsegment
 with segment("shop-query", TraceHeader("{ROOT}", None, sampled=False)), subsegment("postgresql"):
     assert current_header() == "Root={ROOT};Sampled=0"
 with segment("shop-query", None), subsegment("postgresql"):
     assert current_header() is None
-assert not [name for name in sys.modules if name.startswith(("aws_xray_sdk", "botocore"))]
+assert not [name for name in sys.modules if name.startswith(("aws_xray_sdk", "botocore."))]
 """
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -158,91 +200,3 @@ def test_where_there_is_no_daemon_nothing_is_recorded_and_the_decision_is_handed
     monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS", raising=False)
     with segment("shop-query", SAMPLED), subsegment("postgresql"):
         assert current_header() == str(SAMPLED)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        None,
-        "",
-        "nonsense",
-        "Root=",
-        "Root=1-xyz-1",
-        f"Parent={PARENT}",
-        "Root=2-5759e988-bd862e3fe1be46a994272793",
-        ";;==;",
-    ],
-)
-def test_what_is_no_trace_header_is_ignored(text: str | None) -> None:
-    assert TraceHeader.parse(text) is None
-
-
-def test_a_header_is_read_and_written_alike() -> None:
-    text = f"Root={ROOT};Parent={PARENT};Sampled=1"
-    assert str(TraceHeader.parse(text)) == text
-    assert TraceHeader.parse(f"Self=1-1-1; Root={ROOT} ;Sampled=?;Lineage=a:0") == TraceHeader(ROOT, None, None)
-
-
-def read_in_steps(text: str) -> TraceHeader | None:
-    """The header's rules one by one: fields in any order, each at its last place, with anything around them."""
-    fields = dict(part.strip().partition("=")[::2] for part in text.split(";"))
-    root, parent = fields.get("Root", ""), fields.get("Parent", "")
-    parts = root.split("-")
-    if [len(part) for part in parts] != [1, 8, 24] or parts[0] != "1" or set(root) - set("0123456789abcdef-"):
-        return None
-    is_segment = len(parent) == 16 and not set(parent) - set("0123456789abcdef")
-    sampled = {"1": True, "0": False}.get(fields.get("Sampled", ""))
-    return TraceHeader(root, parent if is_segment else None, sampled)
-
-
-VALUES = st.sampled_from(
-    [
-        ROOT,
-        ROOT[:-1],
-        ROOT.upper(),
-        "1-2-3",
-        PARENT,
-        PARENT + "0",
-        "",
-        "0",
-        "1",
-        "?",
-        "a:0",
-        " 1",
-        "\u0661",
-        f"{ROOT}\n",
-    ]
-)
-FIELDS = st.builds(
-    "{}{}{}{}{}".format,
-    st.sampled_from(["", " ", "\t"]),
-    st.sampled_from(["Root", "Parent", "Sampled", "Lineage", "Self", "root", ""]),
-    st.sampled_from(["=", "==", "", " ="]),
-    VALUES,
-    st.sampled_from(["", " ", "\n"]),
-)
-
-
-@given(st.lists(FIELDS, max_size=6).map(";".join) | st.text(max_size=60))
-@example(f"Root={ROOT}")
-@example(f"Root={ROOT};Parent={PARENT};Sampled=0")
-@example(f"Root={ROOT};Parent={PARENT};Sampled=1;Lineage=1:a87bd80c:0")
-@example(f"Root={ROOT};Sampled=1\n")
-@example(f"Root={ROOT};Parent={PARENT};Sampled=1;Lineage=a:0;Sampled=0")
-@example(f"Root={ROOT};Parent={PARENT};Root=1-2-3")
-@example(f"Root={ROOT};Root")
-def test_the_usual_form_is_read_like_any_other(text: str) -> None:
-    assert TraceHeader.parse(text) == read_in_steps(text)
-
-
-def test_the_clients_trace_goes_before_lambdas_and_the_decision_falls_back_to_lambda(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    own = "1-5759e988-cccccccccccccccccccccccc"
-    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={own};Parent={PARENT};Sampled=1")
-    assert request_header(f"Root={ROOT};Sampled=0") == TraceHeader(ROOT, None, sampled=False)
-    assert request_header(f"Root={ROOT}") == TraceHeader(ROOT, None, sampled=True)
-    assert request_header("nonsense") == TraceHeader(own, PARENT, sampled=True)
-    monkeypatch.delenv("_X_AMZN_TRACE_ID")
-    assert request_header(None) is None
-    assert request_header(f"Root={ROOT}") == TraceHeader(ROOT, None, sampled=False)

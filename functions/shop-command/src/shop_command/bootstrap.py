@@ -14,6 +14,7 @@ from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.system import SecretParameter, SystemClock, Uuid7
+from shop_command.adapters.tracing import Segments
 from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
 from shop_command.application.products import Products
@@ -22,8 +23,7 @@ from shop_command.application.refunds import Refunds
 from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, TraceHeader
-from shop_observability import tracing
+from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, Tracing
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,6 +103,7 @@ def application() -> Application:
         ids=Uuid7(),
         chance=chance,
         webhook_secret=cache(webhook_secret),
+        tracing=Segments(),
         reservation_seconds=settings.reservation_seconds,
     )
 
@@ -116,11 +117,11 @@ def assemble(
     ids: EventIds,
     chance: random.Random,
     webhook_secret: Callable[[], str],
+    tracing: Tracing,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
-    trace_header: TraceHeader = tracing.current_header,
 ) -> Application:
     """The use cases over any adapters: the deployed ones, or a test's."""
-    journal = Journal(store, publisher, clock, ids, trace_header)
+    journal = Journal(store, publisher, clock, ids, tracing)
     settlement = Settlement(journal, gateway)
     return Application(
         products=Products(journal, chance),

@@ -26,6 +26,7 @@ def status(home: Home, run: Run) -> dict[str, Any]:
             "bucket_name": platform["BucketName"],
             "payment_url": environment.payment_url(state),
             "payment_api_key": local_services.payment_api_key(state),
+            "xray_url": environment.xray_url(state),
             "admin_token": identity.token(state, "administrator"),
             "customer_token": identity.token(state, "customer"),
         }
@@ -34,7 +35,7 @@ def status(home: Home, run: Run) -> dict[str, Any]:
 
 STATUS_KEYS = (
     *("api_url", "web_url", "database_url", "aws_endpoint_url", "table_name", "stream_name", "bucket_name"),
-    *("payment_url", "payment_api_key", "admin_token", "customer_token"),
+    *("payment_url", "payment_api_key", "xray_url", "admin_token", "customer_token"),
 )
 
 

@@ -74,10 +74,10 @@ class Shop:
     def administrator(self, method: str, path: str, **arguments: Any) -> Answer:
         return self.request(method, path, token=self.status["admin_token"], **arguments)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, endpoint_url: str | None = None) -> Any:
         return boto3.client(
             service,  # type: ignore[call-overload]
-            endpoint_url=self.status["aws_endpoint_url"],
+            endpoint_url=endpoint_url or self.status["aws_endpoint_url"],
             region_name="us-east-1",
             aws_access_key_id="test",
             aws_secret_access_key="test",

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from shop_observability import work
+from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.problem import ProblemError
-from shop_observability.tracing import request_header, segment
+from shop_observability.trace_header import request_header
 
 ADMINISTRATORS: Final = "admin"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -60,10 +62,17 @@ def correlation_id(event: Mapping[str, Any]) -> str:
 class HttpFunction:
     """A Lambda handler around a resolver's routes."""
 
-    def __init__(self, service: str, errors: Callable[[Exception], ProblemError | None]) -> None:
-        """`errors` turns an exception into a problem: the function's one table of HTTP statuses. None: it is a bug."""
+    def __init__(
+        self,
+        service: str,
+        errors: Callable[[Exception], ProblemError | None],
+        answered: Callable[[str, int], None] = lambda _route, _status: None,
+    ) -> None:
+        """`errors` turns an exception into a problem: the function's one table of HTTP statuses. None: it is a bug.
+        `answered` hears of each answer, by its route and its status."""
         self.service = service
         self.errors = errors
+        self.answered = answered
         self.routes = APIGatewayHttpResolver()
         self.routes.not_found(lambda _: self._problem(NOT_FOUND))
         self.routes.exception_handler(Exception)(self._failed)
@@ -73,33 +82,33 @@ class HttpFunction:
         correlation = correlation_id(event)
         route = event.get("routeKey", "$default")
         trace = request_header(header(event, "x-amzn-trace-id"))
-        with segment(self.service, trace, correlation_id=correlation, route=route):
+        with invocation(self.service, trace, correlation_id=correlation, route=route):
             answer = self.routes.resolve(event, context)
-        answer["headers"]["X-Correlation-Id"] = correlation
-        logger().info(
-            "request",
-            extra={
-                "route": route,
-                "status": answer["statusCode"],
-                "duration_ms": round((time.monotonic() - started) * 1000, 1),
-                "correlation_id": correlation,
-                "trace_id": trace.root if trace else None,
-            },
-        )
+            answer["headers"]["X-Correlation-Id"] = correlation
+            if trace:
+                answer["headers"]["X-Amzn-Trace-Id"] = f"Root={trace.root};Sampled={int(bool(trace.sampled))}"
+            _describe(event, answer)
+            self.answered(route, answer["statusCode"])
+            duration_ms = round((time.monotonic() - started) * 1000, 1)
+            logger().info("request", extra={"status": answer["statusCode"], "duration_ms": duration_ms})
         return answer
 
     def _failed(self, error: Exception) -> Response[str]:
         problem = error if isinstance(error, ProblemError) else self.errors(error)
         if problem is None:
-            logger().exception(
-                "unexpected error", extra={"correlation_id": correlation_id(self.routes.current_event.raw_event)}
-            )
+            logger().exception("unexpected error")
             problem = INTERNAL
         return self._problem(problem)
 
     def _problem(self, problem: ProblemError) -> Response[str]:
         event = self.routes.current_event.raw_event
         return problem.response(event["requestContext"]["http"]["path"], correlation_id(event))
+
+
+def _describe(event: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """The request in its segment. Without the query: what somebody searches for is nobody else's business."""
+    asked = event["requestContext"]["http"]
+    work.answered(asked["method"], asked["path"], answer["statusCode"])
 
 
 def header(event: Mapping[str, Any], name: str) -> str | None:

@@ -1,12 +1,52 @@
 """The structured logger: one JSON line per request or batch. Never log a body, a token, a card or a customer's data."""
 
+import logging
+import os
 from functools import cache
 
 from aws_lambda_powertools import Logger
 
+from shop_observability import exceptions, work
+
 
 @cache
 def logger() -> Logger:
-    """The function's logger. Service and level come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL."""
-    # Our messages are text. Without the last option each is first tried as JSON: a sixth of what a line takes.
-    return Logger(utc=True, log_record_order=["level", "message", "service"], json_deserializer=str)
+    """The function's logger. Service and level come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL. Each line
+    tells what the current work is about (`work.annotate`), and of exceptions everything but their messages."""
+    made = Logger(
+        utc=True,
+        log_record_order=["level", "message", "service"],
+        # Our messages are text. Without this each is first tried as JSON: a sixth of what a line takes.
+        json_deserializer=str,
+        # What is no JSON could be anything. By default it is written out by str().
+        json_default=lambda value: exceptions.name_of(type(value)),
+        sampling_rate=float(os.environ.get("POWERTOOLS_LOGGER_SAMPLE_RATE") or 0),
+    )
+    if not made.sampling_rate:
+        made.remove_keys(["sampling_rate"])
+    made.addFilter(_complete)
+    return made
+
+
+def sample() -> None:
+    """Decides for an invocation whether it logs from DEBUG on, by chance: POWERTOOLS_LOGGER_SAMPLE_RATE of them do."""
+    if logger().sampling_rate:
+        logger().refresh_sample_rate_calculation()
+
+
+def _complete(record: logging.LogRecord) -> bool:
+    """Here and not in a formatter: whoever else listens, as Lambda's own handler does, gets no messages either."""
+    if record.exc_info:
+        _tell_without_message(record, record.exc_info[1])
+    for name, value in work.said().items():
+        record.__dict__.setdefault(name, value)
+    return True
+
+
+def _tell_without_message(record: logging.LogRecord, error: BaseException | None) -> None:
+    record.exc_info = None
+    if error is None:
+        return
+    record.exception, record.exception_name = exceptions.told(error), type(error).__name__
+    if code := exceptions.code_of(error):
+        record.__dict__.setdefault("code", code)

@@ -1,18 +1,122 @@
-"""Metrics in CloudWatch's embedded metric format: a line in the log, and no call.
+"""Metrics in CloudWatch's embedded metric format: one line in the log for each invocation, and no call.
 
+Anything may count and measure while a request is answered or a batch is applied; `invocation` says it all at the end.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+from enum import StrEnum
+from typing import Self
+
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.metrics import MetricUnit as Unit
+from aws_lambda_powertools.metrics.functions import is_metrics_disabled
 
-__all__ = ["Unit", "emit"]
+from shop_observability.logs import logger
 
 
-def emit(**values: tuple[Unit, float]) -> None:
-    """One line with all of them. Namespace and the dimension `service` come from POWERTOOLS_METRICS_NAMESPACE and
-    POWERTOOLS_SERVICE_NAME."""
-    metrics = EphemeralMetrics()  # its own: what one line could not say is in no other
-    for name, (unit, value) in values.items():
-        metrics.add_metric(name, unit, value)
-    metrics.flush_metrics()
+class Metric(StrEnum):
+    """By the names that CloudWatch knows. docs/operations.md says what is usual, and when to look."""
+
+    unit: Unit
+
+    def __new__(cls, name: str, unit: Unit) -> Self:
+        metric = str.__new__(cls, name)
+        metric._value_ = name
+        metric.unit = unit
+        return metric
+
+    COLD_STARTS = "ColdStarts", Unit.Count
+    """First invocations of an execution environment."""
+
+    COMMANDS_ACCEPTED = "CommandsAccepted", Unit.Count
+    COMMANDS_PENDING = "CommandsPending", Unit.Count
+    """Answered with 202: accepted, and the outcome is not known yet."""
+    COMMANDS_REFUSED = "CommandsRefused", Unit.Count
+    """Answered with 4xx."""
+    COMMANDS_FAILED = "CommandsFailed", Unit.Count
+    """Answered with 5xx."""
+
+    PAYMENTS_CAPTURED = "PaymentsCaptured", Unit.Count
+    """Recorded as paid, whether a request, a webhook or the sweep found it out."""
+    PAYMENTS_DECLINED = "PaymentsDeclined", Unit.Count
+    PAYMENTS_UNKNOWN = "PaymentsUnknown", Unit.Count
+    """Confirmations whose outcome is open. What it was is counted when it is found out."""
+    PAYMENTS_REFUNDED = "PaymentsRefunded", Unit.Count
+    PAYMENT_CALL_MILLISECONDS = "PaymentCallMilliseconds", Unit.Milliseconds
+    """Of each call to the provider, answered or not."""
+
+    COMMIT_CONFLICTS = "CommitConflicts", Unit.Count
+    """Another command was first, at the stream or at the stock."""
+    COMMIT_RETRIES = "CommitRetries", Unit.Count
+    """Tries of a commit after its first, for throttling or contention."""
+    PUBLISH_RETRIES = "PublishRetries", Unit.Count
+    """Events that were sent to the stream again."""
+    EVENTS_PUBLISHED = "EventsPublished", Unit.Count
+
+    EVENTS_SWEPT = "EventsSwept", Unit.Count
+    """What a sweep has paid: published, expired, settled, refunded."""
+    SWEEP_FAILURES = "SweepFailures", Unit.Count
+    OLDEST_UNPUBLISHED_SECONDS = "OldestUnpublishedSeconds", Unit.Seconds
+    OLDEST_UNSETTLED_SECONDS = "OldestUnsettledSeconds", Unit.Seconds
+    DUE_COUNT = "DueCount", Unit.Count
+
+    EVENTS_APPLIED = "EventsApplied", Unit.Count
+    EVENTS_WAITING = "EventsWaiting", Unit.Count
+    """Of a batch's streams, for a missing version."""
+    EVENTS_PARKED = "EventsParked", Unit.Count
+    SECONDS_TO_VISIBLE = "SecondsToVisible", Unit.Seconds
+    """From the oldest applied event's time to the commit."""
+    EVENTS_ARCHIVED = "EventsArchived", Unit.Count
+
+
+_counts: dict[Metric, int] = {}
+_measured: dict[Metric, list[float]] = {}
+"""Of the current invocation. An execution environment serves one at a time."""
+_is_cold = True
+
+
+def count(metric: Metric, number: int = 1) -> None:
+    """Adds up to one value; nothing is said of what has not happened."""
+    if number:
+        _counts[metric] = _counts.get(metric, 0) + number
+
+
+def measure(metric: Metric, value: float) -> None:
+    """A value of its own, also if it is 0."""
+    _measured.setdefault(metric, []).append(value)
+
+
+def begin() -> None:
+    """What was counted outside of an invocation, or by one that was ended in the middle, is in no other's line."""
+    global _is_cold  # noqa: PLW0603 - see _is_cold
+    _counts.clear()
+    _measured.clear()
+    if _is_cold:
+        _is_cold = False
+        count(Metric.COLD_STARTS)
+
+
+def flush() -> None:
+    """One line with everything; none if nothing has happened. Namespace and the dimension `service` come from
+    POWERTOOLS_METRICS_NAMESPACE and POWERTOOLS_SERVICE_NAME. Never fails the work that was measured."""
+    if not (_counts or _measured):
+        return
+    try:
+        if not is_metrics_disabled():
+            _say()
+    except Exception:  # noqa: BLE001 - it is said, and the work is done
+        logger().exception("metrics are lost")
+    finally:
+        _counts.clear()
+        _measured.clear()
+
+
+def _say() -> None:
+    line = EphemeralMetrics()  # its own: what one line could not say is in no other
+    for metric, values in _measured.items():
+        for value in values:
+            line.add_metric(metric, metric.unit, value)  # the format's 100th value of a metric is the end of a line
+    for metric, number in _counts.items():
+        line.add_metric(metric, metric.unit, number)
+    if line.metric_set:
+        line.flush_metrics()

@@ -1,60 +1,35 @@
 """Segments and subsegments for X-Ray, and the only place that knows its SDK, so that OpenTelemetry can take its place.
 
 A function opens one segment for each request or batch, under the trace that the caller's header names; what it calls
-becomes subsegments. The SDK is imported at the first sampled segment (0.5 s): an unsampled request costs nothing.
-Nothing here ever fails the work that it traces. Exceptions are recorded by their type alone: messages hold values.
+becomes subsegments. Work for an event, whose trace began elsewhere, is a segment of that trace, inside of the batch's
+own. The SDK is imported at the first sampled segment (0.5 s): an unsampled request costs nothing. Nothing here ever
+fails the work that it traces. Exceptions are recorded by their type alone: messages hold values.
 """
 
+import logging
 import os
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeGuard
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
+
+from shop_observability import work as ongoing
+from shop_observability.logs import logger
+from shop_observability.trace_header import TraceHeader
+from shop_observability.work import Annotation, Work
 
 if TYPE_CHECKING:
     from aws_xray_sdk.core import AWSXRayRecorder
 
 Namespace = Literal["local", "remote", "aws"]
 
-_TRACE_ID: Final = re.compile("1-[0-9a-f]{8}-[0-9a-f]{24}")
-_SEGMENT_ID: Final = re.compile("[0-9a-f]{16}")
-# One match in place of a walk through all fields, for what nearly every request has, twice.
-_USUAL: Final = re.compile(
-    f"Root=({_TRACE_ID.pattern})(?:;Parent=({_SEGMENT_ID.pattern}))?(?:;Sampled=([01]))?(?:;Lineage=[^;]*)?"
-)
-_DECISIONS: Final[dict[str | None, bool]] = {"1": True, "0": False}
-
-
-@dataclass(frozen=True)
-class TraceHeader:
-    """The `X-Amzn-Trace-Id` header. https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader"""
-
-    root: str
-    parent: str | None = None
-    sampled: bool | None = None
-    """None when the sender left the decision to us."""
-
-    @classmethod
-    def parse(cls, text: str | None) -> Self | None:
-        """None for anything that is no trace header: a client's header is input like any other."""
-        if not text:
-            return None
-        as_aws_writes_it = _USUAL.fullmatch(text)
-        if as_aws_writes_it:
-            root, parent, sampled = as_aws_writes_it.groups()
-            return cls(root, parent, _DECISIONS.get(sampled))
-        fields = dict(part.strip().partition("=")[::2] for part in text.split(";"))
-        root, parent = fields.get("Root", ""), fields.get("Parent", "")
-        if not _TRACE_ID.fullmatch(root):
-            return None
-        return cls(root, parent if _SEGMENT_ID.fullmatch(parent) else None, _DECISIONS.get(fields.get("Sampled")))
-
-    def __str__(self) -> str:
-        parent = f";Parent={self.parent}" if self.parent else ""
-        return f"Root={self.root}{parent};Sampled={int(bool(self.sampled))}"
+TOLD_MAX: Final = 50
+"""Segments of one batch. They leave at once, as datagrams: Linux's default buffer on the other side holds some 90."""
+_INHERITED: Final = ("function", "route")
+"""Annotations that say which invocation did the work."""
 
 
 @dataclass(frozen=True)
@@ -77,87 +52,94 @@ class Timeline:
     calls: list[Call] = field(default_factory=list)
 
 
-_current: TraceHeader | None = None
-"""Of the innermost open segment, sampled or not. An execution environment serves one request at a time."""
+EventTrace = tuple[str, str, str, str]
+"""Trace header, stream id, event type and correlation id of an event."""
+
 _timeline: Timeline | None = None
 """Of the innermost open `timeline`."""
 
 
-def request_header(client: str | None) -> TraceHeader | None:
-    """The trace to continue: the client's if it sent one, else the one that Lambda began for this invocation.
-
-    Where the client leaves the sampling decision open, Lambda's decision holds.
-    """
-    theirs = TraceHeader.parse(client)
-    if theirs is not None and theirs.sampled is not None:
-        return theirs
-    own = TraceHeader.parse(os.environ.get("_X_AMZN_TRACE_ID"))
-    if theirs is None:
-        return own
-    return TraceHeader(theirs.root, theirs.parent, bool(own and own.sampled))
-
-
 @contextmanager
-def segment(name: str, header: TraceHeader | None, **annotations: str | int | bool) -> Iterator[None]:
-    """Opens a segment of the trace that `header` names. Segments nest: a batch's own holds those of its events."""
-    global _current  # noqa: PLW0603 - see _current
-    outer = _current
-    _current = header
-    try:
+def segment(name: str, header: TraceHeader | None, **annotations: Annotation) -> Iterator[None]:
+    """Opens a segment of the trace that `header` names. One of another trace inside of it names and links it."""
+    work = Work(header, _inside(header) | annotations)
+    outer = ongoing.current()
+    with ongoing.doing(work):
         if not _is_recorded(header):
             yield
         else:
-            with _recorded_segment(name, header, annotations):
+            with _recorded_segment(name, header, work, outer):
                 yield
-    finally:
-        _current = outer
 
 
 @contextmanager
 def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, Any]) -> Iterator[None]:
-    """A call inside the open segment. `details` are X-Ray's blocks: `aws`, `sql`, `http`, or `annotations`."""
+    """A call inside the open segment. `details` are X-Ray's blocks: `aws`, `sql`, `http`, or `annotations`; what is
+    added to them inside counts too."""
     started = time.time()
     try:
-        if not _is_recorded(_current):
+        work = ongoing.current()
+        if work is None or not _is_recorded(work.header):
             yield
         else:
             with _recorded_subsegment(name, namespace, details):
                 yield
     finally:
+        call = Call(name, namespace, details, started, time.time())
         if _timeline is not None:
-            _timeline.calls.append(Call(name, namespace, details, started, time.time()))
+            _timeline.calls.append(call)
+        if logger().log_level == logging.DEBUG:
+            logger().debug(name, extra={"duration_ms": round((call.ended - started) * 1000, 1), **details})
 
 
 @contextmanager
 def timeline() -> Iterator[Timeline]:
-    """Notes the work inside, sampled or not, so that it can be told again in other traces by `record`."""
+    """Notes the work inside, sampled or not, so that it can be told again in other traces by `tell`."""
     global _timeline  # noqa: PLW0603 - see _timeline
     outer = _timeline
-    _timeline = work = Timeline(time.time())
+    _timeline = done = Timeline(time.time())
     try:
-        yield work
+        yield done
     finally:
-        work.ended = time.time()
+        done.ended = time.time()
         _timeline = outer
 
 
-def record(name: str, header: TraceHeader | None, work: Timeline, **annotations: str | int | bool) -> None:
-    """Sends a segment of work that is over. A batch is done at once, and belongs in the trace of each of its events."""
-    if header is None or not _is_recorded(header):
-        return
-    with _recorded_segment(name, header, annotations, work):
-        for call in work.calls:
-            with _recorded_subsegment(call.name, call.namespace, call.details, call):
-                pass
+def tell(name: str, done: Timeline, events: Iterable[EventTrace]) -> None:
+    """Sends a segment of work that is over in the trace of each event that it was done for and that is sampled, of
+    TOLD_MAX at most. Inside of the segment of the batch, each names and links that."""
+    parsed = ((TraceHeader.parse(event[0]), event) for event in events)
+    sampled = ((header, event) for header, event in parsed if _is_recorded(header))
+    for header, (_, stream_id, event_type, correlation_id) in islice(sampled, TOLD_MAX):
+        work = Work(header, _inside(header))
+        work.annotations |= {"stream_id": stream_id, "event_type": event_type, "correlation_id": correlation_id}
+        with _recorded_segment(name, header, work, ongoing.current(), done):
+            for call in done.calls:
+                with _recorded_subsegment(call.name, call.namespace, call.details, call):
+                    pass
 
 
 def current_header() -> str | None:
     """What to hand to the next hop, so that it continues from the innermost open subsegment."""
-    if _current is None:
+    work = ongoing.current()
+    if work is None or work.header is None:
         return None
-    if not _is_recorded(_current):
-        return str(_current)
-    return str(TraceHeader(_current.root, _recorder().get_trace_entity().id, sampled=True))
+    if not _is_recorded(work.header):
+        return str(work.header)
+    return str(TraceHeader(work.header.root, _recorder().get_trace_entity().id, sampled=True))
+
+
+def _inside(header: TraceHeader | None) -> dict[str, Annotation]:
+    """What a segment tells of the one that it is opened in."""
+    outer = ongoing.current()
+    if outer is None:
+        return {}
+    inherited: dict[str, Annotation] = {
+        name: outer.annotations[name] for name in _INHERITED if name in outer.annotations
+    }
+    if outer.header and not (header and header.root == outer.header.root):
+        inherited["invocation_trace_id"] = outer.header.root
+    return inherited
 
 
 def _is_recorded(header: TraceHeader | None) -> TypeGuard[TraceHeader]:
@@ -167,7 +149,7 @@ def _is_recorded(header: TraceHeader | None) -> TypeGuard[TraceHeader]:
 
 @contextmanager
 def _recorded_segment(
-    name: str, header: TraceHeader, annotations: dict[str, str | int | bool], over: Timeline | None = None
+    name: str, header: TraceHeader, work: Work, outer: Work | None, over: Timeline | None = None
 ) -> Iterator[None]:
     """`over`: its times, if they lie in the past."""
     from aws_xray_sdk.core.context import Context  # noqa: PLC0415 - half a second, only for a sampled request
@@ -176,16 +158,21 @@ def _recorded_segment(
     outer_context = recorder.context
     recorder.context = Context("IGNORE_ERROR")
     entity = recorder.begin_segment(name, traceid=header.root, parent_id=header.parent, sampling=1)
+    work.segment_id = entity.id
     if over:
         entity.start_time = over.started
+    if outer and outer.header and outer.segment_id and outer.header.root != header.root:
+        # As the collector of AWS's distribution of OpenTelemetry writes a span's links; the SDK knows none.
+        entity.links = [{"trace_id": outer.header.root, "id": outer.segment_id}]
     try:
-        for key, value in annotations.items():
-            entity.put_annotation(key, value)
         yield
     except BaseException as error:
         _mark_fault(entity, error)
         raise
     finally:
+        for key, value in work.annotations.items():
+            entity.put_annotation(key, value)
+        _describe(entity, {"http": work.http} if work.http else {})
         recorder.end_segment(over.ended if over else None)
         recorder.context = outer_context
 
@@ -199,13 +186,12 @@ def _recorded_subsegment(
     if over:
         entity.start_time = over.started
     try:
-        for block, values in details.items():
-            getattr(entity, block).update(values)
         yield
     except BaseException as error:
         _mark_fault(entity, error)
         raise
     finally:
+        _describe(entity, details)
         recorder.end_subsegment(over.ended if over else None)
 
 
@@ -218,6 +204,14 @@ def _recorder() -> "AWSXRayRecorder":
     # Not the SDK's own context for Lambda: it only knows Lambda's segment, and a purchase's trace is the client's.
     recorder.configure(context=Context("IGNORE_ERROR"), sampling=False, plugins=())
     return recorder
+
+
+def _describe(entity: Any, blocks: dict[str, dict[str, Any]]) -> None:
+    for name, values in blocks.items():
+        getattr(entity, name).update(values)
+    status = entity.http.get("response", {}).get("status")
+    if status is not None:
+        entity.apply_status_code(status)  # 4xx: an error, 429: throttled too, 5xx: a fault
 
 
 def _mark_fault(entity: Any, error: BaseException) -> None:

@@ -24,7 +24,7 @@ from shop_openapi.declarations import (
     Schema,
     Who,
 )
-from shop_openapi.parameters import CORRELATION_ID, IDEMPOTENCY_KEY
+from shop_openapi.parameters import CORRELATION_ID, IDEMPOTENCY_KEY, TRACE_ID
 from shop_openapi.text import ABOUT, GATEWAY, TAGS
 
 VERSION: Final = "1.0.0"
@@ -36,7 +36,8 @@ AWS: Final = {
     "variables": {"api": {"default": "api"}, "region": {"default": "us-east-1"}},
 }
 SERVED: Final = {"url": "..", "description": "Where this document came from."}
-_CORRELATION: Final = {"X-Correlation-Id": {"$ref": "#/components/headers/X-Correlation-Id"}}
+_IN_BOTH: Final = (CORRELATION_ID, TRACE_ID)
+"""Headers of every request and every answer, but the gateway's own 401."""
 
 
 class DeclarationError(Exception):
@@ -98,8 +99,8 @@ def _document(operations: Operations, server: Schema) -> Schema:
         "paths": paths,
         "components": {
             "securitySchemes": SCHEMES,
-            "headers": {"X-Correlation-Id": {"description": CORRELATION_ID.description, "schema": {"type": "string"}}},
-            "parameters": {it.name: _parameter(it) for it in (CORRELATION_ID, IDEMPOTENCY_KEY)},
+            "headers": {it.name: {"description": it.description, "schema": it.schema} for it in _IN_BOTH},
+            "parameters": {it.name: _parameter(it) for it in (*_IN_BOTH, IDEMPOTENCY_KEY)},
             "schemas": _schemas(operations.values(), slugs),
             "examples": {
                 slug: {"value": problems.example(problems.CATALOGUE[slug], problems.CATALOGUE[slug].sample())}
@@ -110,7 +111,7 @@ def _document(operations: Operations, server: Schema) -> Schema:
 
 
 def _operation(operation: Operation) -> Schema:
-    shared = [*([IDEMPOTENCY_KEY] if operation.keyed else []), CORRELATION_ID]
+    shared = [*([IDEMPOTENCY_KEY] if operation.keyed else []), *_IN_BOTH]
     return {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -190,8 +191,8 @@ def _problem_answer(status: int, slugs: list[str]) -> Schema:
 def _headers(headers: Mapping[str, Schema], status: int = 200) -> Schema:
     """Those of a success are always there; a problem's only with some of its slugs."""
     always = status < 400
-    correlation = {} if status == 401 else _CORRELATION  # the gateway's own 401 has none
-    return {"headers": {**{name: {**it, "required": always} for name, it in headers.items()}, **correlation}}
+    own = {} if status == 401 else {it.name: {"$ref": f"#/components/headers/{it.name}"} for it in _IN_BOTH}
+    return {"headers": {**{name: {**it, "required": always} for name, it in headers.items()}, **own}}
 
 
 def _reference(model: Model) -> Schema:

@@ -36,6 +36,14 @@ CORRELATION_ID: Final = Parameter(
     {"type": "string"},
     "checkout-7f3a",
 )
+TRACE_ID: Final = Parameter(
+    "X-Amzn-Trace-Id",
+    "header",
+    "The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. "
+    "What is no such header is as if it had not been sent.",
+    {"type": "string"},
+    "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+)
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
     "header",

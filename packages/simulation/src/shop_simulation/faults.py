@@ -28,7 +28,6 @@ PURE: Final = frozenset(
         ("PaymentGateway", "retrieve"),
         ("Clock", "now"),
         ("EventIds", "next"),
-        ("TraceHeader", "__call__"),
         ("Transaction", "lock_heads"),
         ("Transaction", "held_back"),
     }
@@ -109,7 +108,6 @@ _OF_PORT: Final[Mapping[str, Mapping[str, Effect]]] = {
     },
     "Clock": {},
     "EventIds": {},
-    "TraceHeader": {},
 }
 _OF_METHOD: Final[Mapping[tuple[str, str], Mapping[str, Effect]]] = {
     ("EventStore", "mark_published"): {"error": _instead(lambda: None)},  # these never raise

@@ -1,6 +1,7 @@
 """All that outlives a process, and the ways to start one: a request, a sweep, a delivery."""
 
 import logging
+import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, TraceHeader
+from shop_command.adapters.tracing import Segments
+from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher
 from shop_command.testing import FakeClock, SequentialIds, invoke
 from shop_dispatch.application.archive import ArchiveBatch
 from shop_dispatch.application.project import Project
@@ -34,6 +36,7 @@ SWEEP_SECONDS: Final = 45.0
 WEBHOOK_SECRET: Final = "whsec_never_in_a_log"  # noqa: S105 - of no use elsewhere
 ADMINISTRATOR: Final = "admin-1"
 SAYS_NOTHING: Final = 503
+QUIET: Final = "POWERTOOLS_METRICS_DISABLED"
 Result = TypeVar("Result")
 Answer = tuple[int, Any]
 Arrived = tuple[int, bytes]
@@ -195,6 +198,8 @@ class World:
     def _environment(self, process: Process) -> Iterator[None]:
         """The command function's own, and the one of whoever runs around it afterwards."""
         outer = bootstrap.application, getattr(BaseRouter, "current_event", None)
+        measuring = os.environ.get(QUIET)
+        os.environ[QUIET] = "true"
         application = self.application(process)
         written = StringIO()
         bootstrap.application = lambda: application  # type: ignore[assignment] # what it caches otherwise
@@ -205,6 +210,8 @@ class World:
         try:
             yield
         finally:
+            os.environ.pop(QUIET)
+            os.environ.update({QUIET: measuring} if measuring else {})
             bootstrap.application = outer[0]
             BaseRouter.current_event = outer[1]  # type: ignore[assignment]
             logger().handlers[:] = handlers
@@ -222,7 +229,7 @@ class World:
             ids=cast("EventIds", process.port(EventIds, SequentialIds(self.processes * IDS_PER_STEP))),
             chance=Random(self.processes),
             webhook_secret=lambda: WEBHOOK_SECRET,
-            trace_header=cast("TraceHeader", process.port(TraceHeader, lambda: None)),
+            tracing=Segments(),  # it has no part in what happens
         )
 
     def deliver(self, process: Process, work: Callable[[Sequence[bytes]], object], records_max: int) -> bool:

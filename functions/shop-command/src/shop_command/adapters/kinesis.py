@@ -1,7 +1,7 @@
 """Publisher to a Kinesis stream."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shop_command.adapters import deadline
 from shop_observability.logs import logger
+from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
 from shop_shared import Envelope, encode
 
@@ -32,19 +33,24 @@ class KinesisPublisher:
         failed = list(events)
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
+                count(Metric.PUBLISH_RETRIES, len(failed))
                 self.sleep(self.chance.uniform(0, PAUSE_SECONDS_MAX))
             try:
                 codes = self._put(failed)
             except (BotoCoreError, ClientError, deadline.OutOfTimeError):
                 # Some may have arrived all the same. They are published twice, which readers expect.
-                logger().warning("events stay due: Kinesis does not answer", exc_info=True)
+                due = {"stream_ids": _streams(failed)}
+                logger().warning("events stay due: Kinesis does not answer", extra=due, exc_info=True)
                 return published
             # The answer has an entry for each record, in order; a success of the call says nothing about them.
-            published += [event for event, code in zip(failed, codes, strict=True) if code is None]
+            taken = [event for event, code in zip(failed, codes, strict=True) if code is None]
+            count(Metric.EVENTS_PUBLISHED, len(taken))
+            published += taken
             failed = [event for event, code in zip(failed, codes, strict=True) if code is not None]
             if not failed:
                 return published
-        logger().warning("events stay due: Kinesis refused them", extra={"refused": len(failed), "code": codes[-1]})
+        about: dict[str, object] = {"refused": len(failed), "code": codes[-1], "stream_ids": _streams(failed)}
+        logger().warning("events stay due: Kinesis refused them", extra=about)
         return published
 
     def _put(self, events: Sequence[Envelope]) -> list[str | None]:
@@ -56,3 +62,8 @@ class KinesisPublisher:
                 Records=[{"Data": encode(event), "PartitionKey": event.partitionkey} for event in events],
             )
         return [record.get("ErrorCode") for record in answer["Records"]]
+
+
+def _streams(events: Iterable[Envelope]) -> list[str]:
+    """Each once, in order."""
+    return list(dict.fromkeys(event.subject for event in events))

@@ -4,7 +4,9 @@ What an answer means is decided by what it proves about money, never by its stat
 """
 
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -26,6 +28,7 @@ from shop_command.ports import (
     Unknown,
 )
 from shop_observability.logs import logger
+from shop_observability.metrics import Metric, count, measure
 from shop_observability.tracing import subsegment
 from shop_shared.values import Money
 
@@ -101,8 +104,13 @@ class StripeGateway:
             {"payment_method": payment_method},
             f"{reservation_id}:confirm:{attempt}",
         )
-        if isinstance(answer, Unknown):
-            return answer
+        outcome = answer if isinstance(answer, Unknown) else self._confirmed(payment_intent_id, answer)
+        count(Metric.PAYMENTS_UNKNOWN, isinstance(outcome, Processing | Unknown))
+        return outcome
+
+    def _confirmed(
+        self, payment_intent_id: str, answer: _Answer
+    ) -> Captured | Declined | Canceled | Processing | Unknown:
         if answer.status == 200:
             if answer.body.get("status") == "requires_action":
                 # 3-D Secure, which only the customer's browser could go through. The shop has no page for it.
@@ -197,12 +205,24 @@ class StripeGateway:
         for tries in range(SENDS_MAX):
             deadline.require(self._call_seconds_max)
             try:
-                with subsegment(self._host, "remote", http={"request": {"method": method, "url": url}}):
-                    return self._http.request(method, url, body=body, headers=headers, redirect=False)
+                http: dict[str, Any] = {"request": {"method": method, "url": url}}
+                with subsegment(self._host, "remote", http=http), _timed():
+                    response = self._http.request(method, url, body=body, headers=headers, redirect=False)
+                    http["response"] = {"status": response.status}
+                    return response
             except ProtocolError:
                 if tries == SENDS_MAX - 1:
                     raise
         raise AssertionError("unreachable")
+
+
+@contextmanager
+def _timed() -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        measure(Metric.PAYMENT_CALL_MILLISECONDS, round((time.monotonic() - started) * 1000, 1))
 
 
 def _ended(intent: Any) -> Captured | Canceled | Processing | None:

@@ -23,13 +23,11 @@ class Request:
     idempotency_key: str
     request_id: str
     correlation_id: str
-    trace_header: str | None = None
-    """The trace to go on with where the current invocation is part of none."""
 
     @classmethod
     def following(cls, event: Envelope) -> "Request":
-        """Nobody asks: what happened before is the cause, and what follows belongs to the same request and trace."""
-        return cls("", "", event.id, event.correlationid, event.awstraceheader)
+        """Nobody asks: what happened before is the cause, and what follows belongs to the same request."""
+        return cls("", "", event.id, event.correlationid)
 
     def reservation_id(self) -> str:
         """A repeat meets its own stream. Unguessable as the caller's id is, and no use without being its owner."""

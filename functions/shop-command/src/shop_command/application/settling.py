@@ -60,68 +60,74 @@ class Settlement:
         ContentionError and StoreUnavailableError, after which hearing it again helps.
         """
         for _ in range(ROUNDS_MAX):
-            loaded = self.journal.load(reservation.stream(reservation_id))
+            stream = reservation.stream(reservation_id)
+            loaded = self.journal.load(stream)
             state = loaded.state
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
             if not is_current and not reservation.is_stray(state, payment_intent_id):
                 return
-            found = self.gateway.retrieve(payment_intent_id)
+            last = self.journal.last(stream, loaded)
             try:
-                if isinstance(state, Paying) and is_current:
-                    self._record(reservation_id, loaded, outcome(state.attempt, found))
-                elif found == Captured():
-                    self._give_back(reservation_id, loaded, payment_intent_id)
+                with self.journal.tracing.following(last):
+                    found = self.gateway.retrieve(payment_intent_id)
+                    if isinstance(state, Paying) and is_current:
+                        self._record(loaded, last, outcome(state.attempt, found))
+                    elif found == Captured():
+                        self._give_back(loaded, last, payment_intent_id)
             except (VersionConflictError, NotPayingError, NotStrayError):
                 continue
             return
         raise ContentionError
 
-    def settle(self, reservation_id: str, loaded: Snapshot[Reservation]) -> Progress:
-        """Ends what is under way and due. Raises VersionConflictError where somebody else has just done so."""
+    def settle(self, loaded: Snapshot[Reservation], last: Envelope) -> Progress:
+        """Ends what is under way and due; `last` is the event that led to what was loaded.
+
+        Raises VersionConflictError where somebody else has just ended it.
+        """
         match loaded.state:
             case Paying(attempt=attempt, payment_intent_id=intent):
                 # Its request is over. Without this, a confirmation that is still on its way could charge at any time:
                 # the cancellation wins for good, or shows that the charge did.
-                return self._record(reservation_id, loaded, outcome(attempt, self.gateway.cancel(intent)))
+                return self._record(loaded, last, outcome(attempt, self.gateway.cancel(intent)))
             case Refunding(payment_intent_id=intent):
-                returned = self.gateway.refund(intent, reservation_id)
+                returned = self.gateway.refund(intent, reservation.id_of(last.subject))
                 command = RecordRefund(returned.refund_id) if isinstance(returned, Returned) else None
-                return self._record(reservation_id, loaded, command)
+                return self._record(loaded, last, command)
             case Cancelled(payment_intent_id=str(intent)) | Expired(payment_intent_id=str(intent)):
-                return self._close(reservation_id, loaded, intent)
+                return self._close(loaded, last, intent)
             case _:
                 return "nothing"
 
-    def _close(self, reservation_id: str, loaded: Snapshot[Reservation], intent: str) -> Progress:
+    def _close(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
         """Nobody may be charged any more for a reservation that has ended."""
         closed = self.gateway.cancel(intent)
         match closed:
             case Canceled():
-                self.journal.store.mark_settled(reservation.stream(reservation_id).id, loaded.version)
+                self.journal.store.mark_settled(last.subject, loaded.version)
                 return "settled"
             case Captured():
-                return self._give_back(reservation_id, loaded, intent)
+                return self._give_back(loaded, last, intent)
             case Processing() | Unknown():
                 return "open"
             case _:
                 assert_never(closed)
 
-    def _give_back(self, reservation_id: str, loaded: Snapshot[Reservation], intent: str) -> Progress:
+    def _give_back(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
         """A charge that no purchase can come of."""
-        events = self.journal.store.events(reservation.stream(reservation_id).id)
+        events = self.journal.store.events(last.subject)
         if any(isinstance(e.data, PaymentRefunded) and e.data.payment_intent_id == intent for e in events):
             return "refunded"
-        returned = self.gateway.refund(intent, reservation_id)
+        returned = self.gateway.refund(intent, reservation.id_of(last.subject))
         command = RecordStrayRefund(intent, returned.refund_id) if isinstance(returned, Returned) else None
-        return self._record(reservation_id, loaded, command)
+        return self._record(loaded, last, command)
 
-    def _record(self, reservation_id: str, loaded: Snapshot[Reservation], command: Command | None) -> Progress:
+    def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: Command | None) -> Progress:
         if command is None:
             return "open"
-        stream = reservation.stream(reservation_id)
+        stream = reservation.stream(reservation.id_of(last.subject))
         now = self.journal.now()
         decided = reservation.decide(command, loaded.state, now)
-        self.journal.append(stream, loaded, decided, Request.following(self.journal.last(stream, loaded)), now=now)
+        self.journal.append(stream, loaded, decided, Request.following(last), now=now)
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from shop_command.application.expiring import expire
 from shop_command.application.journal import Journal
@@ -22,6 +22,7 @@ from shop_command.ports import (
     StoreUnavailableError,
     VersionConflictError,
 )
+from shop_shared import Envelope
 
 PAGE_ITEMS: Final = 100
 PAGES_SHARE: Final = 0.5
@@ -51,6 +52,12 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
 
 
+class Unsettled(NamedTuple):
+    due: DueState
+    last: Envelope
+    """What the stream's last event was when it was found due."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     journal: Journal
@@ -61,7 +68,7 @@ class Sweep:
         """Begins nothing after so many seconds. What one item raises is reported, and stops no other."""
         started = self.journal.now()
         ends, pages_end = started + timedelta(seconds=seconds), started + timedelta(seconds=seconds * PAGES_SHARE)
-        report, unsettled = Report(), list[DueState]()
+        report, unsettled = Report(), list[Unsettled]()
         pages = self._pages(started, report)
         self._pay(pages, pages_end, report, unsettled)
         # In no order: otherwise a few payments that the provider never answers for would keep all others waiting.
@@ -87,7 +94,7 @@ class Sweep:
                 waiting.append((shard, page.items[-1]))
             yield page.items
 
-    def _pay(self, pages: Iterator[Sequence[Due]], ends: datetime, report: Report, unsettled: list[DueState]) -> None:
+    def _pay(self, pages: Iterator[Sequence[Due]], ends: datetime, report: Report, unsettled: list[Unsettled]) -> None:
         """All but the payments, which are collected."""
         while self.journal.now() < ends and (page := next(pages, None)) is not None:
             events = sorted(
@@ -116,12 +123,14 @@ class Sweep:
             report.failures.append(Failure(due[0].stream_id, error))
             report.left += 1
             return
-        published = self.journal.publisher.publish(events)
-        self.journal.store.mark_published(published)
+        with self.journal.tracing.for_all() as told:
+            published = self.journal.publisher.publish(events)
+            self.journal.store.mark_published(published)
+            told.extend(published)
         report.published += len(published)
         report.left += len(events) - len(published)
 
-    def _expire(self, due: DueState, ends: datetime, report: Report, unsettled: list[DueState]) -> None:
+    def _expire(self, due: DueState, ends: datetime, report: Report, unsettled: list[Unsettled]) -> None:
         if self.journal.now() >= ends:
             report.left += 1
             return
@@ -136,21 +145,26 @@ class Sweep:
             if due_at is None or due_at > now:
                 return  # the index showed what was due a moment ago
             if reservation.is_overdue(loaded.state, now):
-                expire(self.journal, Request.following(last), reservation.id_of(due.stream_id), loaded)
+                with self.journal.tracing.following(last):
+                    expire(self.journal, Request.following(last), reservation.id_of(due.stream_id), loaded)
                 report.expired += 1
             else:
                 report.oldest_unsettled = max(report.oldest_unsettled, now - last.time)
-                unsettled.append(due)
+                unsettled.append(Unsettled(due, last))
         except VersionConflictError:
             return  # somebody else was at it, and whatever it owes now is due anew
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
             report.failures.append(Failure(due.stream_id, error))
             report.left += 1
 
-    def _settle(self, due: DueState, report: Report) -> None:
-        reservation_id = reservation.id_of(due.stream_id)
+    def _settle(self, unsettled: Unsettled, report: Report) -> None:
+        due, last = unsettled
         try:
-            progress = self.settlement.settle(reservation_id, self.journal.load(reservation.stream(reservation_id)))
+            with self.journal.tracing.following(last):
+                loaded = self.journal.load(reservation.stream(reservation.id_of(due.stream_id)))
+                if loaded.version != last.streamversion:
+                    return  # somebody else was at it, and whatever it owes now is due anew
+                progress = self.settlement.settle(loaded, last)
         except VersionConflictError:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other

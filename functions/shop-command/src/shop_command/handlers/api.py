@@ -1,13 +1,18 @@
 """The commands over HTTP. Routes only: who may, what was sent, and which use case answers."""
 
+from typing import Any, Final
+
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from shop_command import bootstrap
 from shop_command.adapters import deadline
+from shop_command.adapters.tracing import SERVICE
 from shop_command.application.stock_search import Line
+from shop_command.domain import product, reservation
 from shop_command.domain.errors import ProductNotFoundError, PurchaseNotFoundError, ReservationNotFoundError
 from shop_command.domain.product import ListProduct
+from shop_command.domain.stream import Stream
 from shop_command.handlers import answers, documents
 from shop_command.handlers.bodies import (
     SKU,
@@ -25,10 +30,30 @@ from shop_command.handlers.bodies import (
     request_of,
 )
 from shop_command.handlers.problems import problem_of
+from shop_observability import work
 from shop_observability.http import HttpFunction, administrator, caller, header
+from shop_observability.metrics import Metric, count
 from shop_shared.values import Price
 
-handler = HttpFunction("shop-command", problem_of)
+WEBHOOK: Final = "POST /payments/webhook"
+DOCUMENT: Final = "GET /openapi/command.json"
+
+
+def _count(route: str, status: int) -> None:
+    """Every route is a command but these two."""
+    if route in (WEBHOOK, DOCUMENT):
+        return
+    if status == 202:
+        count(Metric.COMMANDS_PENDING)
+    elif status < 400:
+        count(Metric.COMMANDS_ACCEPTED)
+    elif status < 500:
+        count(Metric.COMMANDS_REFUSED)
+    else:
+        count(Metric.COMMANDS_FAILED)
+
+
+handler = HttpFunction(SERVICE, problem_of, _count)
 
 
 def _in_time(routes: APIGatewayHttpResolver, answer: NextMiddleware) -> Response[str]:
@@ -45,6 +70,7 @@ def place_reservation() -> Response[str]:
     request = request_of(event, caller(event))
     body = body_of(event, ReservationBody)
     lines = tuple(Line(line.sku, line.quantity) for line in body.lines)
+    _about(reservation.stream(request.reservation_id()))
     return answers.reserved(bootstrap.application().reservations.place(request, lines))
 
 
@@ -54,6 +80,7 @@ def cancel_reservation(reservation_id: str) -> Response[str]:
     request = keyless_request_of(event, caller(event))
     if not UUID.fullmatch(reservation_id):
         raise ReservationNotFoundError(reservation_id)
+    _about(reservation.stream(reservation_id))
     return answers.cancelled(*bootstrap.application().reservations.cancel(request, reservation_id))
 
 
@@ -62,6 +89,7 @@ def purchase() -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, caller(event))
     body = body_of(event, PurchaseBody)
+    _about(reservation.stream(body.reservation_id))
     outcome = bootstrap.application().purchases.purchase(request, body.reservation_id, body.payment_method)
     return answers.purchase(outcome)
 
@@ -72,6 +100,7 @@ def refund(purchase_id: str) -> Response[str]:
     request = request_of(event, administrator(event))
     if not UUID.fullmatch(purchase_id):
         raise PurchaseNotFoundError(purchase_id)
+    _about(reservation.stream(purchase_id))
     return answers.refund(bootstrap.application().refunds.refund(request, purchase_id))
 
 
@@ -82,6 +111,7 @@ def hear_of_payment() -> Response[str]:
     application = bootstrap.application()
     hint = application.webhook.read(bytes_of(event), header(event, "stripe-signature") or "")
     if hint is not None:
+        _about(reservation.stream(hint.reservation_id))
         application.settlement.hear(hint.reservation_id, hint.payment_intent_id)
     return answers.received()
 
@@ -92,6 +122,7 @@ def list_product() -> Response[str]:
     request = request_of(event, administrator(event))
     body = body_of(event, ProductBody)
     price = _price(body.price)
+    _about(product.stream(body.sku))
     command = ListProduct(body.sku, body.name, body.description, price, body.stock_buckets, body.category)
     return answers.product(bootstrap.application().products.list_product(request, command))
 
@@ -133,10 +164,15 @@ def openapi() -> Response[str]:
     return documents.openapi()
 
 
+def _about(stream: Stream[Any, Any]) -> None:
+    work.annotate(stream_id=stream.id)
+
+
 def _known(sku: str) -> str:
     """A path segment that no product can have needs no look into the store."""
     if not SKU.fullmatch(sku):
         raise ProductNotFoundError(sku)
+    _about(product.stream(sku))
     return sku
 
 

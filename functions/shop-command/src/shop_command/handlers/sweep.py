@@ -4,8 +4,12 @@ from typing import Any, Final
 
 from shop_command import bootstrap
 from shop_command.adapters import deadline
+from shop_command.adapters.tracing import SERVICE
+from shop_command.application.sweeping import Report
+from shop_observability.invocation import invocation
 from shop_observability.logs import logger
-from shop_observability.metrics import Unit, emit
+from shop_observability.metrics import Metric, count, measure
+from shop_observability.trace_header import request_header
 
 ENDING_SECONDS: Final = 12.0
 """Kept back from the time that Lambda gives: for the item that was begun last, and its call to the provider."""
@@ -13,16 +17,24 @@ COUNTS: Final = ("due", "published", "expired", "settled", "refunded", "left")
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule says nothing
-    seconds = context.get_remaining_time_in_millis() / 1000
+    with invocation(SERVICE, request_header(None), function="sweep"):
+        return _sweep(context.get_remaining_time_in_millis() / 1000)
+
+
+def _sweep(seconds: float) -> dict[str, Any]:
     with deadline.ending_in(seconds):
         report = bootstrap.application().sweep.run(seconds - ENDING_SECONDS)
     for failure in report.failures:
         logger().error("could not be swept", extra={"stream_id": failure.stream_id}, exc_info=failure.error)
-    emit(
-        OldestUnpublishedSeconds=(Unit.Seconds, report.oldest_unpublished.total_seconds()),
-        OldestUnsettledSeconds=(Unit.Seconds, report.oldest_unsettled.total_seconds()),
-        DueCount=(Unit.Count, report.due),
-    )
+    _measure(report)
     answer = {name: getattr(report, name) for name in COUNTS} | {"failed": len(report.failures)}
     logger().info("sweep", extra=answer)
     return answer
+
+
+def _measure(report: Report) -> None:
+    measure(Metric.OLDEST_UNPUBLISHED_SECONDS, report.oldest_unpublished.total_seconds())
+    measure(Metric.OLDEST_UNSETTLED_SECONDS, report.oldest_unsettled.total_seconds())
+    measure(Metric.DUE_COUNT, report.due)
+    count(Metric.EVENTS_SWEPT, report.published + report.expired + report.settled + report.refunded)
+    count(Metric.SWEEP_FAILURES, len(report.failures))

@@ -12,8 +12,3 @@ class Clock(Protocol):
 class EventIds(Protocol):
     def next(self) -> str:
         """A new UUIDv7."""
-
-
-class TraceHeader(Protocol):
-    def __call__(self) -> str | None:
-        """The trace that the current request belongs to, as the next hop continues it."""

@@ -159,6 +159,6 @@ def _change(transaction: Transaction, applied: Sequence[Event]) -> None:
 def _told(applied: Sequence[Event]) -> Projected:
     return Projected(
         applied=len(applied),
-        traces=tuple(event.trace for event in applied if event.envelope.awstraceheader),
+        traces=tuple(event.trace for event in applied),
         oldest=min((event.envelope.time for event in applied), default=None),
     )

@@ -1,17 +1,16 @@
 """What all that applies or archives events shares: reading a batch, its segments and its log line."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
-from typing import Any, Final, Protocol, TypeVar
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from shop_dispatch.bootstrap import SERVICE
 from shop_dispatch.domain.records import Trace
+from shop_observability.invocation import invocation
 from shop_observability.logs import logger
-from shop_observability.tracing import Timeline, TraceHeader, record, request_header, segment, timeline
-
-TRACED_EVENTS_MAX: Final = 50
-"""Segments of one batch. They leave at once, as datagrams: Linux's default buffer on the other side holds some 90."""
+from shop_observability.trace_header import TraceHeader, request_header
+from shop_observability.tracing import tell, timeline
 
 
 class Traced(Protocol):
@@ -25,18 +24,23 @@ class Traced(Protocol):
 Outcome = TypeVar("Outcome", bound=Traced)
 
 
-def consume(message: str, event: Mapping[str, Any], work: Callable[[Sequence[bytes]], Outcome]) -> Outcome:
+def consume(
+    function: str, message: str, event: Mapping[str, Any], work: Callable[[Sequence[bytes]], Outcome]
+) -> Outcome:
+    """Raises InvocationFailedError, after which the batch comes again."""
     payloads = [base64.b64decode(entry["kinesis"]["data"]) for entry in event["Records"]]
-    return traced(message, lambda: work(payloads), records=len(payloads))
+    return traced(function, message, lambda: work(payloads), records=len(payloads))
 
 
-def traced(message: str, work: Callable[[], Outcome], **annotations: str | int | bool) -> Outcome:
+def traced(function: str, message: str, work: Callable[[], Outcome], **annotations: str | int | bool) -> Outcome:
     """Does the work under the invocation's own trace, and tells of it in the traces of its sampled events."""
-    with timeline() as done, segment(SERVICE, request_header(None), **annotations):
-        outcome = work()
-    _tell(outcome.traces, done)
-    duration_ms = round((done.ended - done.started) * 1000, 1)
-    logger().info(message, extra={**counts(outcome), "duration_ms": duration_ms})
+    started = time.monotonic()
+    with invocation(SERVICE, request_header(None), function=function, **annotations):
+        with timeline() as done:
+            outcome = work()
+        tell(SERVICE, done, outcome.traces)
+        duration_ms = round((time.monotonic() - started) * 1000, 1)
+        logger().info(message, extra={**counts(outcome), **_found_by(outcome.traces), "duration_ms": duration_ms})
     return outcome
 
 
@@ -44,15 +48,11 @@ def counts(outcome: object) -> dict[str, int]:
     return {name: value for name, value in vars(outcome).items() if isinstance(value, int)}
 
 
-def _tell(traces: Sequence[Trace], done: Timeline) -> None:
-    headers = ((TraceHeader.parse(trace.header), trace) for trace in traces)
-    sampled = ((header, trace) for header, trace in headers if header and header.sampled)
-    for header, trace in islice(sampled, TRACED_EVENTS_MAX):
-        record(
-            SERVICE,
-            header,
-            done,
-            stream_id=trace.stream_id,
-            event_type=trace.event_type,
-            correlation_id=trace.correlation_id,
-        )
+def _found_by(traces: Iterable[Trace]) -> dict[str, list[str]]:
+    """By what the line of a batch is found that a request led to: each once, in order of their events."""
+    headers = (TraceHeader.parse(trace.header) for trace in traces)
+    return {
+        "stream_ids": list(dict.fromkeys(trace.stream_id for trace in traces)),
+        "correlation_ids": list(dict.fromkeys(trace.correlation_id for trace in traces)),
+        "trace_ids": list(dict.fromkeys(header.root for header in headers if header)),
+    }

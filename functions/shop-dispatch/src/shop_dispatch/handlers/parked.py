@@ -51,7 +51,7 @@ def _show(parked_id: str) -> dict[str, Any]:
 
 def _replay(ids: Sequence[str] | None, after: Place) -> dict[str, Any]:
     replay = bootstrap.replay()
-    replayed = traced("replayed", lambda: replay(ids, after))
+    replayed = traced("replay", "replayed", lambda: replay(ids, after))
     answer = {name: getattr(replayed, name) for name in ("resolved", "still_parked", "applied")}
     return {**answer, "next": replayed.last} if replayed.last else answer
 
@@ -60,7 +60,8 @@ def _drop(parked_id: str, reason: str) -> dict[str, Any]:
     records = bootstrap.parked().read([parked_id], after=BEGINNING, limit=1)
     if not records or not bootstrap.parked().drop(parked_id, reason):
         return _unknown(parked_id)
-    logger().warning("dropped", extra={"parked_id": parked_id, "reason": reason})
+    about = {"parked_id": parked_id, "stream_id": records[0].stream_id, "reason": reason}
+    logger().warning("dropped", extra=about)
     return {"dropped": _listed(records[0])}
 
 

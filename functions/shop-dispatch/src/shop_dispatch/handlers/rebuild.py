@@ -4,8 +4,11 @@ from typing import Any, Final
 
 from shop_dispatch import bootstrap
 from shop_dispatch.application.rebuild import Rebuild
+from shop_dispatch.bootstrap import SERVICE
 from shop_dispatch.domain.rebuild import Progress, RebuildError, Source
+from shop_observability.invocation import invocation
 from shop_observability.logs import logger
+from shop_observability.trace_header import request_header
 
 SECONDS_DEFAULT: Final = 20.0
 SECONDS_MAX: Final = 300.0
@@ -14,6 +17,11 @@ SECONDS_MAX: Final = 300.0
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """An error is an answer: its `code`, and a `message` that says what to do."""
+    with invocation(SERVICE, request_header(None), function="rebuild"):
+        return _step(event)
+
+
+def _step(event: dict[str, Any]) -> dict[str, Any]:
     error = None
     with bootstrap.rebuild() as rebuild:
         try:

@@ -21,13 +21,17 @@ from shop_command.ports import (
     DueState,
     KeyUse,
     Level,
+    StockShortError,
     StoredState,
     StoreUnavailableError,
     Transaction,
+    VersionConflictError,
 )
 from shop_observability.logs import logger
+from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
-from shop_shared import Envelope, decode
+from shop_shared import Envelope, EventData, decode
+from shop_shared.events import PaymentDeclined, PaymentRefunded, PurchaseConfirmed, PurchaseRefunded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,6 +52,12 @@ _BUSY: Final = frozenset(
         "RequestLimitExceeded",
     }
 )
+_PAYMENTS: Final[Mapping[type[EventData], Metric]] = {
+    PurchaseConfirmed: Metric.PAYMENTS_CAPTURED,
+    PaymentDeclined: Metric.PAYMENTS_DECLINED,
+    PurchaseRefunded: Metric.PAYMENTS_REFUNDED,
+    PaymentRefunded: Metric.PAYMENTS_REFUNDED,
+}
 _Key = tuple[str, str]
 
 
@@ -102,9 +112,21 @@ class DynamoDbEventStore:
         return {bucket: levels.get(table.bucket_pk(bucket), Level(0, 0)) for bucket in buckets}
 
     def commit(self, transaction: Transaction) -> None:
+        try:
+            self._commit(transaction)
+        except (VersionConflictError, StockShortError):
+            count(Metric.COMMIT_CONFLICTS)
+            raise
+        # Each outcome is committed once, whoever has found it out: a request, a webhook or the sweep.
+        for event in transaction.events:
+            if metric := _PAYMENTS.get(type(event.data)):
+                count(metric)
+
+    def _commit(self, transaction: Transaction) -> None:
         actions = items.actions(self.table_name, transaction)
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             if attempt:
+                count(Metric.COMMIT_RETRIES)
                 self._pause(attempt)
             try:
                 with self._call("TransactWriteItems"):
@@ -137,7 +159,8 @@ class DynamoDbEventStore:
                         ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT},
                     )
             except (ClientError, ContentionError, StoreUnavailableError):
-                logger().warning("event stays due although it was published", exc_info=True)
+                about = {"stream_id": event.subject, "correlation_id": event.correlationid}
+                logger().warning("event stays due although it was published", extra=about, exc_info=True)
 
     def mark_settled(self, stream_id: str, version: int) -> None:
         try:
@@ -157,7 +180,8 @@ class DynamoDbEventStore:
         except self.client.exceptions.ConditionalCheckFailedException:
             pass  # the stream has moved on, and says itself what it owes
         except (ClientError, ContentionError, StoreUnavailableError):
-            logger().warning("state stays due although it was settled", exc_info=True)
+            about = {"stream_id": stream_id}
+            logger().warning("state stays due although it was settled", extra=about, exc_info=True)
 
     def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
         start: dict[str, Any] = {"ExclusiveStartKey": _due_key(after)} if after else {}

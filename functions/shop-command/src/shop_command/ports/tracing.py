@@ -1,0 +1,22 @@
+"""What is told of the work while it is done."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from shop_shared import Envelope
+
+
+class Tracing(Protocol):
+    """Never raises, and has no part in what happens."""
+
+    def header(self) -> str | None:
+        """The trace that the work inside belongs to, as the next hop continues it."""
+
+    def about(self, stream_id: str, event_type: str) -> None:
+        """What the work inside is about to do."""
+
+    def following(self, event: Envelope) -> AbstractContextManager[None]:
+        """The work inside has been asked for by nobody: it belongs to the trace of the event that led to it."""
+
+    def for_all(self) -> AbstractContextManager[list[Envelope]]:
+        """The work inside is done for many at once. It is told in the trace of each event that is put into the list."""

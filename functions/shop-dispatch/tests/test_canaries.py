@@ -1,0 +1,132 @@
+"""No event's content and no exception's message is in a log line, a metric or a trace, whatever becomes of it."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from botocore.exceptions import ClientError
+
+from shop_dispatch import bootstrap
+from shop_dispatch.application.archive import ArchiveBatch
+from shop_dispatch.handlers import archive, parked, project, rebuild
+from shop_observability import metrics
+from shop_observability.invocation import InvocationFailedError
+from shop_observability.testing import HEADER, Daemon, Log, listening_daemon, listening_to_logs, measured
+from shop_shared import encode
+
+CANARY = "canary8c41d2"
+
+
+@pytest.fixture(scope="module")
+def kept_daemon() -> Iterator[Daemon]:
+    with listening_daemon() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    with listening_to_logs() as log:
+        yield log
+
+
+@pytest.fixture
+def told(
+    log: Log, kept_daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], str]:
+    """All that the function has told of itself, and that somebody reads."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", HEADER)
+    kept_daemon.forget()
+    return lambda: log.text + json.dumps(kept_daemon.documents()) + capsys.readouterr().out
+
+
+class Archive:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def put(self, _lines: Any) -> None:
+        if self.error:
+            raise self.error
+
+
+def test_no_event_is_told_whether_it_is_applied_refused_or_parked(
+    read_model: Any, product: Any, kinesis: Any, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "project", lambda: read_model.project_records)
+    monkeypatch.setattr(bootstrap, "archive", lambda: ArchiveBatch(Archive()))
+    mug, pot = product("MUG"), product("POT")
+    listed = mug.listed(awstraceheader=HEADER)
+    listed = listed.model_copy(update={"data": listed.data.model_copy(update={"name": CANARY, "description": CANARY})})
+    refused = pot.listed(awstraceheader=HEADER)
+    refused = refused.model_copy(update={"data": refused.data.model_copy(update={"name": f"{CANARY} refused"})})
+    broken = json.loads(encode(mug.repriced(5)))
+    broken["data"]["price"]["currency"] = CANARY
+    broken["data"][f"field-{CANARY}"] = CANARY
+    batch = kinesis(listed, refused, json.dumps(broken).encode(), f"{{{CANARY}".encode(), CANARY.encode())
+    read_model.execute("ALTER TABLE shop.product ADD CONSTRAINT c CHECK (name NOT LIKE '% refused')")
+    counts = project.handler(batch, None)
+    assert (counts["applied"], counts["parked"]) == (1, 4)
+    archive.handler(batch, None)
+    everything = told()
+    assert CANARY not in everything
+    assert '"EventsParked":[4.0]' in everything
+    assert '"EventsArchived":[3.0]' in everything
+    assert '"stream_id": "product-MUG"' in everything
+    causes = [cause for (cause,) in read_model.query("SELECT cause FROM shop.parked")]
+    assert len(causes) == 4
+    assert CANARY not in "".join(causes)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.errors.UniqueViolation(f"DETAIL: Key (name)=({CANARY}) already exists."),
+        ClientError({"Error": {"Code": "AccessDenied", "Message": CANARY}}, CANARY),
+        ValueError(CANARY),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
+    product: Any, kinesis: Any, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error from KeyError(CANARY)
+
+    monkeypatch.setattr(bootstrap, "project", lambda: fail)
+    monkeypatch.setattr(bootstrap, "archive", lambda: ArchiveBatch(Archive(error)))
+    monkeypatch.setattr(bootstrap, "replay", lambda: fail)
+    monkeypatch.setattr(bootstrap, "rebuild", fail)
+    batch = kinesis(product("MUG").listed(awstraceheader=HEADER))
+    for handler, event in (
+        (project.handler, batch),
+        (archive.handler, batch),
+        (parked.handler, {"action": "replay", "ids": None}),
+        (rebuild.handler, {"action": "status"}),
+    ):
+        with pytest.raises(InvocationFailedError, match=f"{type(error).__name__}") as escaped:
+            handler(event, None)
+        assert CANARY not in repr(escaped.value)
+        assert escaped.value.__suppress_context__
+    everything = told()
+    assert CANARY not in everything
+    assert everything.count(f'"exception_name":"{type(error).__name__}"') == 4
+    assert everything.count('"error_type": ') == 4, "the segment says that it has failed"
+
+
+def test_a_batch_that_changes_nothing_says_so(
+    read_model: Any, product: Any, kinesis: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "project", lambda: read_model.project_records)
+    monkeypatch.setattr(bootstrap, "archive", lambda: ArchiveBatch(Archive()))
+    batch = kinesis(product("MUG").listed())
+    project.handler(batch, None)
+    capsys.readouterr()
+    project.handler(batch, None)
+    said = measured(capsys.readouterr().out)
+    assert said == {"EventsApplied": [0.0], "EventsWaiting": [0.0], "EventsParked": [0.0]}
+    archive.handler(kinesis(b"no event"), None)
+    assert measured(capsys.readouterr().out) == {}
+    monkeypatch.setattr(metrics, "_is_cold", True)
+    archive.handler(batch, None)
+    assert measured(capsys.readouterr().out) == {"ColdStarts": [1.0], "EventsArchived": [1.0]}

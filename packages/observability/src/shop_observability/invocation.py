@@ -1,0 +1,38 @@
+"""What every handler does around its work, whatever that is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shop_observability import logs, metrics
+from shop_observability.trace_header import TraceHeader
+from shop_observability.tracing import segment
+from shop_observability.work import Annotation
+
+
+class InvocationFailedError(Exception):
+    """The work has failed, as the log tells. Its argument is the type of what was raised.
+
+    Lambda's runtime logs the message of whatever leaves a handler, and hands it to whoever has called. An exception of
+    PostgreSQL has a row in it.
+    """
+
+
+@contextmanager
+def invocation(service: str, header: TraceHeader | None, **annotations: Annotation) -> Iterator[None]:
+    """One segment; logs from DEBUG on if chance says so; one line of metrics at the end.
+
+    Raises InvocationFailedError for whatever is raised inside.
+    """
+    logs.sample()
+    metrics.begin()
+    try:
+        with segment(service, header, **annotations):
+            try:
+                yield
+            except Exception:
+                logs.logger().exception("failed")
+                raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its message stays here
+        raise InvocationFailedError(type(error).__name__) from None
+    finally:
+        metrics.flush()

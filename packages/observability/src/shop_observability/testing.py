@@ -1,0 +1,116 @@
+"""For the suites of all functions: the X-Ray daemon, as far as a function sees it, and what is logged and measured."""
+
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any, Final
+from unittest import mock
+
+from shop_observability import metrics, tracing
+from shop_observability.logs import logger
+
+ROOT: Final = "1-5759e988-bd862e3fe1be46a994272793"
+PARENT: Final = "53995c3f42cd8ad8"
+HEADER: Final = f"Root={ROOT};Parent={PARENT};Sampled=1"
+QUIET_SECONDS: Final = 0.2
+
+
+class Daemon:
+    def __init__(self, listening: socket.socket) -> None:
+        self._socket = listening
+
+    def documents(self) -> list[dict[str, Any]]:
+        """What has arrived since it was asked last, until nothing more comes."""
+        received = []
+        while True:
+            try:
+                received.append(json.loads(self._socket.recv(65_535).split(b"\n", 1)[1]))
+            except TimeoutError:
+                return received
+
+    def forget(self) -> None:
+        """What an earlier test has sent."""
+        self._socket.setblocking(False)
+        try:
+            while True:
+                self._socket.recv(65_535)
+        except BlockingIOError:
+            self._socket.settimeout(QUIET_SECONDS)
+
+
+@contextmanager
+def listening_daemon() -> Iterator[Daemon]:
+    """Inside, the environment names it as Lambda's does. It takes half a second: one is enough for a module."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.settimeout(QUIET_SECONDS)
+        address = {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{listening.getsockname()[1]}"}
+        with mock.patch.dict(os.environ, address):
+            tracing._recorder.cache_clear()
+            tracing._recorder()  # reads the address
+            try:
+                yield Daemon(listening)
+            finally:
+                _close()
+
+
+def _close() -> None:
+    tracing._recorder().emitter._socket.close()
+    tracing._recorder.cache_clear()
+    # The SDK makes a recorder of its own at import, which nobody uses and nobody closes.
+    sys.modules["aws_xray_sdk.core"].xray_recorder.emitter._socket.close()
+
+
+class Log:
+    """What has been written, as text and line by line."""
+
+    def __init__(self) -> None:
+        self.written = StringIO()
+
+    @property
+    def text(self) -> str:
+        return self.written.getvalue()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@contextmanager
+def listening_to_logs() -> Iterator[Log]:
+    """The logger itself keeps the stdout of whoever used it first, which may be another test's."""
+    log, own = Log(), list(logger().handlers)
+    listening = logging.StreamHandler(log.written)
+    listening.setFormatter(own[0].formatter)
+    logger().handlers[:] = [listening]
+    try:
+        yield log
+    finally:
+        logger().handlers[:] = own
+
+
+@contextmanager
+def invoked_before(service: str) -> Iterator[None]:
+    """Inside, the function has the names that its stack gives it, and its environment is not a new one."""
+    names = {"POWERTOOLS_METRICS_NAMESPACE": "Shop", "POWERTOOLS_SERVICE_NAME": service}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        with mock.patch.object(metrics, "_is_cold", new=False):
+            metrics.begin()
+            yield
+    finally:
+        # These alone: what a test's other fixtures have put there since is for the tests after it.
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({name: value} if value is not None else {})
+
+
+def measured(printed: str) -> dict[str, list[float]]:
+    """All metrics in what was printed. Fails where that is more than one line of them."""
+    [line] = [json.loads(text) for text in printed.splitlines() if '"_aws":' in text] or [{}]
+    return {name: values for name, values in line.items() if name not in ("_aws", "service")}

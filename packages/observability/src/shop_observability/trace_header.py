@@ -1,0 +1,57 @@
+"""The `X-Amzn-Trace-Id` header: which trace a request belongs to, and whether it is recorded."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+_TRACE_ID: Final = re.compile("1-[0-9a-f]{8}-[0-9a-f]{24}")
+_SEGMENT_ID: Final = re.compile("[0-9a-f]{16}")
+# One match in place of a walk through all fields, for what nearly every request has, twice.
+_USUAL: Final = re.compile(
+    f"Root=({_TRACE_ID.pattern})(?:;Parent=({_SEGMENT_ID.pattern}))?(?:;Sampled=([01]))?(?:;Lineage=[^;]*)?"
+)
+_DECISIONS: Final[dict[str | None, bool]] = {"1": True, "0": False}
+
+
+@dataclass(frozen=True)
+class TraceHeader:
+    """https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader"""
+
+    root: str
+    parent: str | None = None
+    sampled: bool | None = None
+    """None when the sender left the decision to us."""
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self | None:
+        """None for anything that is no trace header: a client's header is input like any other."""
+        if not text:
+            return None
+        as_aws_writes_it = _USUAL.fullmatch(text)
+        if as_aws_writes_it:
+            root, parent, sampled = as_aws_writes_it.groups()
+            return cls(root, parent, _DECISIONS.get(sampled))
+        fields = dict(part.strip().partition("=")[::2] for part in text.split(";"))
+        root, parent = fields.get("Root", ""), fields.get("Parent", "")
+        if not _TRACE_ID.fullmatch(root):
+            return None
+        return cls(root, parent if _SEGMENT_ID.fullmatch(parent) else None, _DECISIONS.get(fields.get("Sampled")))
+
+    def __str__(self) -> str:
+        parent = f";Parent={self.parent}" if self.parent else ""
+        return f"Root={self.root}{parent};Sampled={int(bool(self.sampled))}"
+
+
+def request_header(client: str | None) -> TraceHeader | None:
+    """The trace to continue: the client's if it sent one, else the one that Lambda began for this invocation.
+
+    Where the client leaves the sampling decision open, Lambda's decision holds.
+    """
+    theirs = TraceHeader.parse(client)
+    if theirs is not None and theirs.sampled is not None:
+        return theirs
+    own = TraceHeader.parse(os.environ.get("_X_AMZN_TRACE_ID"))
+    if theirs is None:
+        return own
+    return TraceHeader(theirs.root, theirs.parent, bool(own and own.sampled))

@@ -1,0 +1,72 @@
+"""What is done around every handler's work."""
+
+import json
+import traceback
+from typing import Any
+
+import pytest
+
+from shop_observability import metrics
+from shop_observability.invocation import InvocationFailedError, invocation
+from shop_observability.metrics import Metric, count
+from shop_observability.testing import listening_to_logs
+from shop_observability.trace_header import TraceHeader
+
+CANARY = "canary-5f0a"
+ROOT = "1-5759e988-bd862e3fe1be46a994272793"
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_what_is_raised_is_logged_inside_of_the_segment_and_leaves_without_its_message() -> None:
+    with (
+        listening_to_logs() as log,
+        pytest.raises(InvocationFailedError) as raised,
+        invocation("shop-test", TraceHeader(ROOT), function="project"),
+    ):
+        raise LookupError(CANARY)
+    [line] = log.lines()
+    assert (line["message"], line["level"], line["exception_name"]) == ("failed", "ERROR", "LookupError")
+    assert (line["trace_id"], line["function"]) == (ROOT, "project")
+    assert str(raised.value) == "LookupError"
+    # What Lambda's runtime prints, and answers to whoever has invoked the function.
+    assert CANARY not in "".join(traceback.format_exception(raised.value)) + log.text
+
+
+def test_what_was_counted_is_said_once_also_by_an_invocation_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        with invocation("shop-test", None):
+            count(Metric.COMMIT_CONFLICTS)
+            raise ValueError
+
+    with listening_to_logs(), pytest.raises(InvocationFailedError):
+        fail()
+    with invocation("shop-test", None):
+        count(Metric.EVENTS_SWEPT)
+    assert [sorted(line) for line in lines(capsys)] == [
+        ["CommitConflicts", "_aws", "service"],
+        ["EventsSwept", "_aws", "service"],
+    ]
+
+
+def test_an_answer_that_was_given_stands_although_its_metrics_could_not_be_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POWERTOOLS_METRICS_NAMESPACE")
+    answered = False
+    with listening_to_logs() as log, invocation("shop-test", None):
+        count(Metric.EVENTS_SWEPT)
+        answered = True
+    assert answered
+    assert [line["message"] for line in log.lines()] == ["metrics are lost"]
+    assert lines(capsys) == []
+
+
+def test_the_first_invocation_says_that_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setattr(metrics, "_is_cold", True)
+    for _ in range(2):
+        with invocation("shop-test", None):
+            pass
+    assert [line["ColdStarts"] for line in lines(capsys)] == [[1.0]]
