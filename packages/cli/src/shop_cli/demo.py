@@ -172,7 +172,7 @@ class Demo:
         trace = tracing.read(self._state, self.trace_id)
         _expect(not (absent := HOPS - {span.name for span in trace.spans}), f"without {', '.join(sorted(absent))}")
         _expect(all(span.end is not None for span in trace.spans), "with something still under way")
-        return waterfall.render(trace, bar_width=max(10, min(40, self._progress.console.width - 85)))
+        return waterfall.render(trace)
 
     def _call(self, method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"X-Amzn-Trace-Id": f"Root={self.trace_id};Sampled=1"}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import boto3
 from botocore.exceptions import ClientError
 
 from shop_cli import environment
@@ -117,6 +118,12 @@ def outputs(state: State, stack: str = "shop-platform") -> dict[str, str]:
         found = client(state, "cloudformation").describe_stacks(StackName=f"{stack}-{STAGE}")["Stacks"][0]
     except ClientError as error:
         raise ShopError(f"The stack {stack}-{STAGE} is not deployed: run ./shop up") from error
+    return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+
+
+def outputs_on_aws(session: boto3.Session, stage: str) -> dict[str, str]:
+    """Of the platform's stack, with the caller's own AWS configuration."""
+    found = session.client("cloudformation").describe_stacks(StackName=f"shop-platform-{stage}")["Stacks"][0]
     return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
 

@@ -11,15 +11,16 @@ from shop_cli.home import State
 
 
 def read_stream(state: State, stream_id: str) -> list[dict[str, Any]]:
+    """Of the shop on this machine."""
+    return read(client(state, "dynamodb"), deploy.outputs(state)["TableName"], stream_id)
+
+
+def read(dynamodb: Any, table: str, stream_id: str) -> list[dict[str, Any]]:
     """Its CloudEvents in order; none if there is no such stream. A consistent read: what was committed is there."""
-    pages = (
-        client(state, "dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName=deploy.outputs(state)["TableName"],
-            KeyConditionExpression="pk = :stream and begins_with(sk, :event)",
-            ExpressionAttributeValues={":stream": {"S": stream_id}, ":event": {"S": "event#"}},
-            ConsistentRead=True,
-        )
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="pk = :stream and begins_with(sk, :event)",
+        ExpressionAttributeValues={":stream": {"S": stream_id}, ":event": {"S": "event#"}},
+        ConsistentRead=True,
     )
     return [json.loads(item["event"]["S"]) for page in pages for item in page["Items"]]

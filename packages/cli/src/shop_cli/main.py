@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from shop_cli import demo as demonstration
-from shop_cli import environment, event_store, local_run, parked_commands, report, tracing
+from shop_cli import environment, event_store, local_run, parked_commands, report, trace_command
 from shop_cli import rebuild as rebuilding
 from shop_cli.athena import output as athena_output
 from shop_cli.athena import run as athena_run
@@ -131,25 +131,7 @@ def demo() -> None:
     demonstration.run(home, Progress())
 
 
-@app.command()
-def trace(
-    trace_id: Annotated[str | None, typer.Argument(help="Such as 1-5759e988-bd862e3fe1be46a994272793.")] = None,
-    last: Annotated[bool, typer.Option("--last", help="The one of the last `shop demo`.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show a recorded trace: what called what, and how long each took."""
-    home, _ = running_shop(aws=True)
-    state = home.state()
-    chosen = state.last_trace if last else trace_id
-    if not chosen or (last and trace_id):
-        raise ShopError("Name a trace, or use --last once ./shop demo has run", exit_code=2)
-    documents = tracing.documents(state, chosen)
-    if not documents:
-        raise ShopError(f"No trace {chosen}: a request is recorded when its X-Amzn-Trace-Id header says Sampled=1")
-    if as_json:
-        typer.echo(json.dumps({"id": chosen, "segments": documents}, indent=2))
-    else:
-        Progress().console.print(tracing.drawing(chosen, documents))
+app.command()(trace_command.trace)
 
 
 @app.command()

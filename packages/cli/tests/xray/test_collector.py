@@ -1,98 +1,35 @@
 """Real datagrams in, boto3 out, in the process that the local run starts."""
 
 import json
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
 
 from shop_cli.xray.collector import local_client, newest_documents
-from shop_cli.xray.traces import Trace, TraceNotFoundError, fetch
-
-WAIT_SECONDS_MAX = 20
-
-
-@dataclass
-class Running:
-    process: subprocess.Popen[str]
-    udp_port: int
-    http_port: int
-
-    def send(self, datagram: bytes) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(datagram, ("127.0.0.1", self.udp_port))
-
-    def segment(self, name: str, trace_id: str | None = None) -> Segment:
-        """Sent by the SDK's own emitter."""
-        segment = Segment(name, traceid=trace_id)
-        segment.add_subsegment(Subsegment("call", "remote", segment))
-        segment.subsegments[0].close()
-        segment.close()
-        emitter = UDPEmitter(f"127.0.0.1:{self.udp_port}")
-        emitter.send_entity(segment)
-        emitter._socket.close()
-        return segment
-
-    def trace(self, trace_id: str, is_complete: Callable[[Trace], bool] = lambda _: True) -> Trace:
-        client: Any = local_client(f"http://127.0.0.1:{self.http_port}")
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
-        while True:
-            try:
-                trace = fetch(client, trace_id)
-                if is_complete(trace):
-                    return trace
-            except TraceNotFoundError:
-                pass
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def stop(self) -> dict[str, Any]:
-        """The last line of its log."""
-        self.process.send_signal(signal.SIGTERM)
-        log, _ = self.process.communicate(timeout=WAIT_SECONDS_MAX)
-        assert self.process.returncode == 0
-        return dict(json.loads(log.splitlines()[-1]))
+from shop_cli.xray.testing import TRACE_ID, WAIT_SECONDS_MAX, Running, collector
+from shop_cli.xray.traces import documents
 
 
-@contextmanager
-def collector(data: Path, *flags: str) -> Iterator[Running]:
-    command = [
-        sys.executable,
-        "-m",
-        "shop_cli.xray",
-        "--udp-port",
-        "0",
-        "--http-port",
-        "0",
-        "--data",
-        str(data),
-        *flags,
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    ready = json.loads(process.stdout.readline())
-    try:
-        yield Running(process, ready["udp_port"], ready["http_port"])
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+def sent_by_the_sdk(running: Running, name: str, trace_id: str | None = None) -> Segment:
+    segment = Segment(name, traceid=trace_id)
+    segment.add_subsegment(Subsegment("call", "remote", segment))
+    segment.subsegments[0].close()
+    segment.close()
+    emitter = UDPEmitter(f"127.0.0.1:{running.udp_port}")
+    emitter.send_entity(segment)
+    emitter._socket.close()
+    return segment
 
 
 def document(**changes: Any) -> bytes:
     segment: dict[str, Any] = {
-        "trace_id": "1-5e1b4151-000000000000000000000001",
+        "trace_id": TRACE_ID,
         "id": "0000000000000001",
         "name": "shop",
     }
@@ -103,13 +40,13 @@ def document(**changes: Any) -> bytes:
 def test_a_segment_sent_by_the_sdk_is_read_through_boto3_and_again_after_a_restart(tmp_path: Path) -> None:
     data = tmp_path / "traces.jsonl"
     with collector(data) as running:
-        segment = running.segment("shop-command")
+        segment = sent_by_the_sdk(running, "shop-command")
         spans = running.trace(segment.trace_id).spans
         assert [(span.name, span.parent_id) for span in spans] == [("shop-command", None), ("call", segment.id)]
         assert running.stop()["segments"] == 1
     with collector(data) as running:
         assert running.trace(segment.trace_id).spans == spans
-        running.segment("shop-dispatch", segment.trace_id)
+        sent_by_the_sdk(running, "shop-dispatch", segment.trace_id)
         names = {span.name for span in running.trace(segment.trace_id, lambda trace: len(trace.spans) == 4).spans}
         assert names == {"shop-command", "shop-dispatch", "call"}
 
@@ -117,13 +54,13 @@ def test_a_segment_sent_by_the_sdk_is_read_through_boto3_and_again_after_a_resta
 def test_traces_survive_a_kill_and_a_line_that_it_cut_short(tmp_path: Path) -> None:
     data = tmp_path / "traces.jsonl"
     with collector(data) as running:
-        first = running.segment("shop-command")
+        first = sent_by_the_sdk(running, "shop-command")
         running.trace(first.trace_id)
         running.process.kill()
     with data.open("a") as file:
         file.write('{"trace_id": "1-')
     with collector(data) as running:
-        second = running.segment("shop-command")
+        second = sent_by_the_sdk(running, "shop-command")
         assert running.trace(first.trace_id).spans
         assert running.trace(second.trace_id).spans
         assert running.stop()["segments"] == 2
@@ -150,7 +87,7 @@ def test_malformed_datagrams_are_counted_and_cost_no_other(tmp_path: Path) -> No
         segments = []
         for datagram in MALFORMED:
             running.send(datagram)
-            segments.append(running.segment("shop-command"))
+            segments.append(sent_by_the_sdk(running, "shop-command"))
         for segment in segments:
             assert running.trace(segment.trace_id).spans
         stopped = running.stop()
@@ -160,10 +97,10 @@ def test_malformed_datagrams_are_counted_and_cost_no_other(tmp_path: Path) -> No
 def test_the_file_and_what_can_be_read_keep_only_the_newest(tmp_path: Path) -> None:
     data = tmp_path / "traces.jsonl"
     with collector(data, "--megabytes-max", "0.02") as running:
-        oldest = running.segment("shop-command")
+        oldest = sent_by_the_sdk(running, "shop-command")
         running.trace(oldest.trace_id)
         for _ in range(100):
-            newest = running.segment("shop-command")
+            newest = sent_by_the_sdk(running, "shop-command")
         running.trace(newest.trace_id)
         stopped = running.stop()
         assert 0 < stopped["segments"] < 101
@@ -196,6 +133,22 @@ def test_a_taken_port_ends_it_at_once(tmp_path: Path) -> None:
     assert "Address already in use" in ended.stderr
 
 
-def test_an_unknown_trace_is_not_found(tmp_path: Path) -> None:
-    with collector(tmp_path / "traces.jsonl") as running, pytest.raises(TraceNotFoundError):
-        fetch(local_client(f"http://127.0.0.1:{running.http_port}"), "1-5e1b4151-00000000000000000000ffff")
+def test_an_unknown_trace_is_absent(tmp_path: Path) -> None:
+    with collector(tmp_path / "traces.jsonl") as running:
+        assert documents(local_client(running.url), ["1-5e1b4151-00000000000000000000ffff"]) == {}
+
+
+def test_a_document_is_kept_as_it_came_and_on_one_line_whatever_is_in_it(tmp_path: Path) -> None:
+    data = tmp_path / "traces.jsonl"
+    header, plain = document(name="line\u2028separator").split(b"\n", 1)
+    raw = plain.replace(b"\\u2028", "\u2028".encode())
+    assert raw != plain
+    indented = json.dumps(json.loads(document(id="0000000000000002").split(b"\n", 1)[1]), indent=1).encode()
+    with collector(data) as running:
+        running.send(header + b"\n" + raw)
+        running.send(header + b"\n" + indented.replace(b"\n", b"\r\n"))
+        assert len(running.trace(TRACE_ID, lambda trace: len(trace.spans) == 2).spans) == 2
+    assert data.read_bytes().split(b"\n") == [raw, json.dumps(json.loads(indented)).encode(), b""]
+    with collector(data) as running:
+        names = {span.name for span in running.trace(TRACE_ID, lambda trace: len(trace.spans) == 2).spans}
+    assert names == {"line\u2028separator", "shop"}

@@ -112,8 +112,7 @@ def local(state: State) -> Athena:
 def on_aws(stage: str) -> Athena:
     """With the caller's own AWS configuration."""
     session = boto3.Session()
-    found = session.client("cloudformation").describe_stacks(StackName=f"shop-platform-{stage}")["Stacks"][0]
-    platform = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+    platform = deploy.outputs_on_aws(session, stage)
     return Athena(session.client("athena"), platform["AthenaWorkgroupName"])
 
 

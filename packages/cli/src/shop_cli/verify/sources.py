@@ -114,8 +114,7 @@ def local(state: State) -> ShopSources:
 def on_aws(stage: str, database_url: str, payment_url: str) -> ShopSources:
     """With the caller's own AWS configuration. The database has no public address: its URL is the caller's business."""
     session = boto3.Session()
-    found = session.client("cloudformation").describe_stacks(StackName=f"shop-platform-{stage}")["Stacks"][0]
-    platform = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+    platform = deploy.outputs_on_aws(session, stage)
     secret = session.client("ssm").get_parameter(Name=f"/shop/{stage}/payment-api-key", WithDecryption=True)
     return ShopSources(
         client=session.client,  # type: ignore[arg-type]
