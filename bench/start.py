@@ -135,11 +135,13 @@ def runtime(folder: Path) -> Path:
     """What Lambda has besides the artifact, and nothing else of this environment."""
     place = folder / "runtime"
     place.mkdir()
-    for name in ("boto3", "botocore", "s3transfer"):
+    for name in ("boto3", "botocore", "s3transfer", "urllib3", "dateutil", "jmespath", "six"):
         spec = find_spec(name)
         if spec is None or spec.origin is None:
             raise SystemExit(f"{name} is not installed: make setup")
-        (place / name).symlink_to(Path(spec.origin).parent)
+        origin = Path(spec.origin)
+        module = origin.parent if origin.name == "__init__.py" else origin
+        (place / module.name).symlink_to(module)
     return place
 
 

@@ -46,6 +46,18 @@ def test_a_sampled_request_sends_its_segment_with_what_it_called(daemon: Daemon)
     assert (call["name"], call["namespace"], call["aws"]) == ("DynamoDB", "aws", {"operation": "TransactWriteItems"})
 
 
+def test_of_many_calls_some_are_sent_before_their_segment(daemon: Daemon) -> None:
+    with segment("shop-command", SAMPLED):
+        for _ in range(150):
+            with subsegment("DynamoDB", "aws"):
+                pass
+    *early, last = daemon.documents()
+    assert early
+    assert {call["type"] for call in early} == {"subsegment"}
+    assert {call["parent_id"] for call in early} == {last["id"]}
+    assert len({call["id"] for call in [*early, *last["subsegments"]]}) == 150
+
+
 def test_the_next_hop_continues_from_the_innermost_subsegment(daemon: Daemon) -> None:
     with segment("shop-command", SAMPLED), subsegment("Kinesis", "aws"):
         handed_on = current_header()

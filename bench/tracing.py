@@ -1,0 +1,264 @@
+"""What tracing costs, sampled and not, against the same work without it and against Powertools' Tracer.
+
+A read is shop-query's whole handler without its database, with one call; a command's calls are six in one invocation;
+a batch is what shop-dispatch does around a batch of 500 events, each of another request, of which it tells 50. Each way
+is a process of its own from the unzipped artifacts. Prints microseconds of CPU, then the first request of fresh
+processes in milliseconds. That segments arrive is asserted, and that none does where none is meant to.
+"""
+
+import argparse
+import json
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, repeats, table, unpacked, verdict
+from bench.start import runtime
+
+from shop_cli.build import CHECKOUT
+
+WARM_UP: Final = 200
+ROOT: Final = "1-68a1b2c3-0123456789abcdef01234567"
+EVENT: Final = CHECKOUT / "functions" / "shop-query" / "events" / "get-product.json"
+ENVIRONMENT: Final = {
+    "LAMBDA_TASK_ROOT": "/var/task",  # or Powertools' Tracer does nothing
+    "POWERTOOLS_LOG_LEVEL": "WARNING",
+    "POWERTOOLS_METRICS_NAMESPACE": "Shop",
+    "POWERTOOLS_SERVICE_NAME": "shop-query",
+}
+
+# The log goes nowhere, what is measured goes to where stdout was: the first request's CPU, then that of many.
+FRAME: Final = """
+import json, os, sys, time
+replies = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+*paths, warm_up, count = sys.argv[1:]
+sys.path[:0] = paths
+EVENT = json.loads(sys.stdin.read())
+class Context:
+    function_name, memory_limit_in_mb, aws_request_id = "shop", 512, "request-1"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:shop"
+    def get_remaining_time_in_millis(self):
+        return 15000
+context = Context()
+began = time.process_time()
+SCRIPT
+handler(EVENT, context)
+first = time.process_time() - began
+for _ in range(int(warm_up)):
+    handler(EVENT, context)
+began = time.process_time()
+for _ in range(int(count)):
+    handler(EVENT, context)
+each = (time.process_time() - began) / max(int(count), 1)
+print(json.dumps({"first_ms": first * 1e3, "us": each * 1e6, "sdk": "aws_xray_sdk" in sys.modules}), file=replies)
+"""
+UNTRACED: Final = """
+from contextlib import nullcontext
+from shop_observability import invocation, tracing
+nothing = lambda *_, **__: nullcontext()
+invocation.segment = tracing.segment = tracing.subsegment = nothing
+"""
+READ: Final = """
+from shop_observability import tracing
+from shop_query import bootstrap
+from shop_query.adapters.system import SystemClock
+from shop_query.application.queries import Queries
+from shop_query.handlers.api import handler
+from shop_query.ports import Document
+class Prepared:
+    def document(self, query, parameters):
+        with tracing.subsegment("postgresql", "remote", sql={"sanitized_query": "product"}):
+            return Document('{"sku": "MUG"}', 3)
+    def cursor_key(self):
+        return b"of the cursors"
+queries = Queries(Prepared(), SystemClock())
+bootstrap.queries = lambda: queries
+"""
+TRACER: Final = """
+from aws_lambda_powertools import Tracer
+tracer = Tracer(auto_patch=False)
+Prepared.document = tracer.capture_method(Prepared.document)
+untraced = handler
+@tracer.capture_lambda_handler
+def handler(event, context):
+    return untraced(event, context)
+"""
+CALLS: Final = """
+from shop_observability import tracing
+from shop_observability.invocation import invocation as invoked
+from shop_observability.trace_header import request_header
+def handler(event, context):
+    with invoked("shop-command", request_header(None), route="POST /purchase", correlation_id="request-1"):
+        for number in range(6):
+            with tracing.subsegment("DynamoDB", "aws", aws={"operation": "GetItem", "table_name": "shop"}):
+                pass
+"""
+BATCH: Final = """
+from types import SimpleNamespace
+from shop_dispatch.domain.records import Trace
+from shop_dispatch.handlers.kinesis import traced
+from shop_observability import tracing
+sampled = os.environ["_X_AMZN_TRACE_ID"][-1]
+HEADER = "Root=1-68a1b2c3-{0:024x};Parent={0:016x};Sampled=" + sampled
+TRACES = [Trace(HEADER.format(n), f"product-{n}", "shop.product.listed.v1", f"c-{n}") for n in range(500)]
+def work():
+    with tracing.subsegment("postgresql", "remote", sql={"database_type": "PostgreSQL"}):
+        return SimpleNamespace(applied=500, traces=TRACES)
+def handler(event, context):
+    traced("project", "projected", work)
+"""
+BATCH_UNTRACED: Final = """
+from shop_dispatch.handlers import kinesis
+kinesis.tell = lambda *_: None
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    function: str
+    untraced: str
+    script: str
+    rounds: int
+
+
+CASES: Final = (
+    Case("read", "shop-query", UNTRACED, READ, 1_000),
+    Case("six calls", "shop-command", UNTRACED, CALLS, 2_000),
+    Case("batch of 500", "shop-dispatch", UNTRACED + BATCH_UNTRACED, BATCH, 40),
+)
+OFF, UNSAMPLED, SAMPLED, OTHER, OTHER_SAMPLED = (
+    *("no tracing", "unsampled", "sampled"),
+    *("Powertools' Tracer, unsampled", "Powertools' Tracer, sampled"),
+)
+
+
+class Daemon:
+    """Counts what arrives, all the time: a socket that nobody empties drops."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_000_000)
+        self.socket.bind(("127.0.0.1", 0))
+        self.received = 0
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.socket.getsockname()[1]}"
+
+    @contextmanager
+    def listening(self) -> Iterator["Daemon"]:
+        thread = threading.Thread(target=self._count)
+        thread.start()
+        try:
+            yield self
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+                own.sendto(b"", self.socket.getsockname())
+            thread.join()
+            self.socket.close()
+
+    def _count(self) -> None:
+        while self.socket.recv(65_535):
+            self.received += 1
+
+
+def ways(case: Case, paths: tuple[Path, ...], address: str) -> list[Way]:
+    def environment(decision: int) -> dict[str, str]:
+        header = f"Root={ROOT};Parent=0123456789abcdef;Sampled={decision}"
+        return ENVIRONMENT | {"AWS_XRAY_DAEMON_ADDRESS": address, "_X_AMZN_TRACE_ID": header}
+
+    unsampled = Way(f"{case.name}: {UNSAMPLED}", case.script, paths, environment(0))
+    own = [
+        Way(f"{case.name}: {OFF}", case.untraced + case.script, paths, environment(0)),
+        unsampled,
+        unsampled.again(),
+        Way(f"{case.name}: {SAMPLED}", case.script, paths, environment(1)),
+    ]
+    if case.script != READ:
+        return own
+    tracer = case.untraced + case.script + TRACER
+    return [
+        *own,
+        Way(f"{case.name}: {OTHER}", tracer, paths, environment(0)),
+        Way(f"{case.name}: {OTHER_SAMPLED}", tracer, paths, environment(1)),
+    ]
+
+
+def measured(way: Way, python: str, rounds: int, daemon: Daemon) -> dict[str, Any]:
+    before = daemon.received
+    event = json.loads(EVENT.read_text())
+    event["headers"].pop("x-amzn-trace-id", None)
+    command = [*way.command(python, FRAME), str(WARM_UP if rounds else 0), str(rounds)]
+    done = subprocess.run(
+        command, env=way.environment, input=json.dumps(event), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{way.name}:\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    if (daemon.received > before) != way.name.endswith(", sampled") | way.name.endswith(f": {SAMPLED}"):
+        raise SystemExit(f"{way.name}: {daemon.received - before} segments arrived")
+    if found["sdk"] and way.name.endswith((f": {OFF}", f": {UNSAMPLED}")):
+        raise SystemExit(f"{way.name} has imported the SDK")
+    return found
+
+
+def comparisons(case: Case) -> list[Comparison]:
+    own = f"{case.name}: {UNSAMPLED}"
+    found = [
+        Comparison(own, f"{case.name}: {OFF}"),
+        Comparison(own, own + AGAIN),
+        Comparison(f"{case.name}: {SAMPLED}", own),
+    ]
+    if case.script == READ:
+        found += [
+            Comparison(own, f"{case.name}: {OTHER}"),
+            Comparison(f"{case.name}: {SAMPLED}", f"{case.name}: {OTHER_SAMPLED}"),
+        ]
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", default="3.13", help="of the artifact (default: %(default)s)")
+    parser.add_argument("--repeats", type=repeats, default=11, help="at least 9 (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
+    arguments = parser.parse_args()
+    chance, cpu, first = random.Random(arguments.seed), Samples(), Samples()
+    with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder, Daemon().listening() as daemon:
+        lambdas_own = runtime(Path(folder))  # the SDK imports botocore where there is one
+        tasks = {case.function: unpacked(case.function, arguments.python, Path(folder)) for case in CASES}
+        every = [
+            (way, case.rounds)
+            for case in CASES
+            for way in ways(case, (tasks[case.function], lambdas_own), daemon.address)
+        ]
+        for _ in range(arguments.repeats):
+            for way, rounds in chance.sample(every, len(every)):
+                found = measured(way, arguments.python, rounds, daemon)
+                cpu.setdefault(way.name, []).append(found["us"])
+                first.setdefault(way.name, []).append(found["first_ms"])
+    compared = [each for case in CASES for each in comparisons(case)]
+    print(table(compared, cpu, "us"))
+    starts = [replace(each, goal=None) for each in comparisons(CASES[0])]
+    print(f"\nThe start and the first request:\n\n{table(starts, first, 'ms')}")
+    spread = {name: statistics.median(values) for name, values in cpu.items()}
+    told = (spread[f"{CASES[2].name}: {SAMPLED}"] - spread[f"{CASES[2].name}: {UNSAMPLED}"]) / 50
+    call = (spread[f"{CASES[1].name}: {SAMPLED}"] - spread[f"{CASES[1].name}: {UNSAMPLED}"]) / 7
+    print(f"\nA segment or call that is sampled: {call:.0f} us; an event of a batch that is told: {told:.0f} us.")
+    print(circumstances(arguments.python, arguments.repeats))
+    return verdict([*compared, *starts], cpu)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
