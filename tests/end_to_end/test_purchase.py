@@ -136,31 +136,3 @@ def test_a_customer_never_sees_anothers_reservation(shop: Shop) -> None:
     assert shop.request("POST", "/purchase", token=other, key=str(uuid.uuid4()), body=body).status == 404
     purchases = shop.request("GET", "/purchases", token=other).body["items"]
     assert reservation["reservation_id"] not in [item["reservation_id"] for item in purchases]
-
-
-def test_one_trace_holds_the_purchase_from_the_request_to_the_sql(shop: Shop) -> None:
-    sku = shop.new_product(stock=1)
-    trace_id = f"1-{uuid.uuid4().hex[:8]}-{uuid.uuid4().hex[:24]}"
-    headers = {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"}
-    body = {"lines": [{"sku": sku, "quantity": 1}]}
-    assert shop.customer("POST", "/reservations", key=str(uuid.uuid4()), body=body, headers=headers).status == 201
-
-    def spans() -> dict[str, dict[str, Any]]:
-        answer = shop.command("trace", trace_id, "--json", check=False)
-        segments = json.loads(answer.stdout)["segments"] if answer.returncode == 0 else []
-        return {span["id"]: span for segment in segments for span in flattened(segment)}
-
-    def ancestors(all_spans: dict[str, dict[str, Any]], span: dict[str, Any]) -> list[str]:
-        parent = all_spans.get(span.get("parent_id", ""))
-        return [span["name"], *(ancestors(all_spans, parent) if parent else [])]
-
-    found = eventually(spans, lambda spans: {"postgresql", "Firehose"} <= {span["name"] for span in spans.values()})
-    chains = [ancestors(found, span) for span in found.values()]
-    assert ["postgresql", "shop-dispatch", "shop-command"] in chains
-    assert ["Firehose", "shop-dispatch", "shop-command"] in chains
-    assert {("DynamoDB", "shop-command"), ("Kinesis", "shop-command")} <= {tuple(chain) for chain in chains}
-
-
-def flattened(segment: dict[str, Any], parent_id: str | None = None) -> list[dict[str, Any]]:
-    span = {**segment, "parent_id": parent_id or segment.get("parent_id", "")}
-    return [span, *(found for child in segment.get("subsegments", []) for found in flattened(child, segment["id"]))]

@@ -97,6 +97,9 @@ def test_a_purchase_is_one_trace_from_the_clients_click_to_the_sql_of_the_read_m
     assert {span["annotations"]["correlation_id"] for span in segments} == {trace_id}
     (request,) = [span for span in segments if span["name"] == "shop-command"]
     assert request["http"] == {"request": {"method": "POST", "url": "/purchase"}, "response": {"status": 201}}
+    shown = json.loads(shop.command("trace", reservation["stream_id"], "--json").stdout)["traces"]
+    assert [trace["id"] for trace in shown][-1] == trace_id
+    assert {segment["id"] for segment in shown[-1]["segments"]} == {segment["id"] for segment in segments}
     for batch in [span for span in segments if span["name"] == "shop-dispatch"]:
         # The batch's own trace is another one, and has the segment that is linked.
         own = batch["annotations"]["invocation_trace_id"]
