@@ -8,6 +8,7 @@ import pytest
 from shop_command.handlers import sweep
 from shop_command.testing import Shop
 from shop_command.testing.shop import LambdaContext, raising
+from shop_observability.testing import ROOT
 
 
 class SweepContext(LambdaContext):
@@ -50,13 +51,17 @@ def test_ages_and_count_are_metrics(stocked: Shop, reserved: str, capsys: pytest
 
 
 def test_what_fails_is_logged_with_its_stream_and_fails_nothing(
-    stocked: Shop, reserved: str, caplog: pytest.LogCaptureFixture
+    stocked: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
+    body = {"lines": [{"sku": "MUG", "quantity": 1}]}
+    headers = {"x-amzn-trace-id": f"Root={ROOT};Sampled=0", "x-correlation-id": "mine-1"}
+    reserved = stocked.post("/reservations", body, headers=headers).body["reservation_id"]
     stocked.clock.advance(900)
     stocked.store.before_commit.append(raising(RuntimeError("a bug")))
     assert sweep.handler({}, SweepContext())["failed"] == 1
     [error] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert vars(error)["stream_id"] == f"reservation-{reserved}"
+    assert (vars(error)["correlation_id"], vars(error)["trace_id"]) == ("mine-1", ROOT)
     assert vars(error)["exception_name"] == "RuntimeError"
     assert "a bug" not in vars(error)["exception"]
     assert [vars(record)["failed"] for record in caplog.records if record.message == "sweep"] == [1]

@@ -33,6 +33,8 @@ PAGES_SHARE: Final = 0.5
 class Failure:
     stream_id: str
     error: Exception
+    last: Envelope | None = None
+    """The stream's last event, where that much could be read."""
 
 
 @dataclass
@@ -134,6 +136,7 @@ class Sweep:
         if self.journal.now() >= ends:
             report.left += 1
             return
+        last: Envelope | None = None
         try:
             stream = reservation.stream(reservation.id_of(due.stream_id))
             loaded = self.journal.load(stream)
@@ -154,7 +157,7 @@ class Sweep:
         except VersionConflictError:
             return  # somebody else was at it, and whatever it owes now is due anew
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
-            report.failures.append(Failure(due.stream_id, error))
+            report.failures.append(Failure(due.stream_id, error, last))
             report.left += 1
 
     def _settle(self, unsettled: Unsettled, report: Report) -> None:
@@ -168,7 +171,7 @@ class Sweep:
         except VersionConflictError:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
-            report.failures.append(Failure(due.stream_id, error))
+            report.failures.append(Failure(due.stream_id, error, last))
             report.left += 1
             return
         report.settled += progress == "settled"

@@ -5,11 +5,11 @@ from typing import Any, Final
 from shop_command import bootstrap
 from shop_command.adapters import deadline
 from shop_command.adapters.tracing import SERVICE
-from shop_command.application.sweeping import Report
+from shop_command.application.sweeping import Failure, Report
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count, measure
-from shop_observability.trace_header import request_header
+from shop_observability.trace_header import TraceHeader, request_header
 
 ENDING_SECONDS: Final = 12.0
 """Kept back from the time that Lambda gives: for the item that was begun last, and its call to the provider."""
@@ -25,11 +25,21 @@ def _sweep(seconds: float) -> dict[str, Any]:
     with deadline.ending_in(seconds):
         report = bootstrap.application().sweep.run(seconds - ENDING_SECONDS)
     for failure in report.failures:
-        logger().error("could not be swept", extra={"stream_id": failure.stream_id}, exc_info=failure.error)
+        logger().error("could not be swept", extra=_about(failure), exc_info=failure.error)
     _measure(report)
     answer = {name: getattr(report, name) for name in COUNTS} | {"failed": len(report.failures)}
     logger().info("sweep", extra=answer)
     return answer
+
+
+def _about(failure: Failure) -> dict[str, str]:
+    """What the request is found by that the failure belongs to."""
+    about = {"stream_id": failure.stream_id}
+    if failure.last:
+        about["correlation_id"] = failure.last.correlationid
+        if header := TraceHeader.parse(failure.last.awstraceheader):
+            about["trace_id"] = header.root
+    return about
 
 
 def _measure(report: Report) -> None:
