@@ -14,7 +14,7 @@ from shop_cli.main import app
 from shop_cli.processes import this_process
 
 COMMANDS = [
-    *("up", "down", "status", "env", "build", "demo", "trace", "events"),
+    *("up", "down", "status", "env", "build", "demo", "trace", "top", "events"),
     *("verify", "athena", "rebuild", "parked"),
 ]
 
@@ -43,6 +43,7 @@ def test_every_command_and_every_parameter_is_explained() -> None:
         ["demo"],
         ["events", "x"],
         ["trace", "x"],
+        ["top"],
         ["athena"],
         ["rebuild"],
         ["parked", "list"],

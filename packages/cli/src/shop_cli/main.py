@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from shop_cli import demo as demonstration
-from shop_cli import environment, event_store, local_run, parked_commands, report, trace_command
+from shop_cli import environment, event_store, local_run, parked_commands, report, top_command, trace_command
 from shop_cli import rebuild as rebuilding
 from shop_cli.athena import output as athena_output
 from shop_cli.athena import run as athena_run
@@ -132,6 +132,7 @@ def demo() -> None:
 
 
 app.command()(trace_command.trace)
+app.command()(top_command.top)
 
 
 @app.command()
