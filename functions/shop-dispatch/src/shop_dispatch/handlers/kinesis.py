@@ -28,8 +28,12 @@ def consume(
     function: str, message: str, event: Mapping[str, Any], work: Callable[[Sequence[bytes]], Outcome]
 ) -> Outcome:
     """Raises InvocationFailedError, after which the batch comes again."""
-    payloads = [base64.b64decode(entry["kinesis"]["data"]) for entry in event["Records"]]
-    return traced(function, message, lambda: work(payloads), records=len(payloads))
+    records = event["Records"]
+
+    def read_and_work() -> Outcome:
+        return work([base64.b64decode(record["kinesis"]["data"]) for record in records])
+
+    return traced(function, message, read_and_work, records=len(records))
 
 
 def traced(function: str, message: str, work: Callable[[], Outcome], **annotations: str | int | bool) -> Outcome:
