@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shop_observability import tracing
 from shop_observability.testing import PARENT, ROOT, Daemon, listening_daemon
 from shop_observability.trace_header import TraceHeader
 from shop_observability.tracing import TOLD_MAX, EventTrace, current_header, segment, subsegment, tell, timeline
@@ -190,6 +191,35 @@ def test_a_fault_is_recorded_by_its_type_and_not_by_its_message(daemon: Daemon) 
     assert document["fault"] is True
     assert document["subsegments"][0]["annotations"] == {"error_type": "LookupError"}
     assert "jane" not in json.dumps(document)
+
+
+class BrokenError(Exception):
+    pass
+
+
+def broken(*_: object, **__: object) -> None:
+    raise BrokenError
+
+
+@pytest.mark.parametrize("method", ["begin_segment", "end_segment", "begin_subsegment", "end_subsegment"])
+def test_what_goes_wrong_in_telling_goes_wrong_with_nothing_else(
+    daemon: Daemon, method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracing._recorder(), method, broken)
+    with segment("shop-dispatch", BATCH):
+        with timeline() as done, subsegment("postgresql", "remote"):
+            pass
+        assert str(current_header()).startswith(f"Root={BATCH.root};")
+        tell("shop-dispatch", done, [about(str(SAMPLED))])
+        with pytest.raises(LookupError), subsegment("DynamoDB"):
+            raise LookupError
+    assert "a segment is lost" in caplog.messages
+    monkeypatch.undo()
+    daemon.forget()
+    with segment("shop-command", SAMPLED), subsegment("DynamoDB", "aws"):
+        pass
+    (document,) = daemon.documents()
+    assert len(document["subsegments"]) == 1
 
 
 def test_an_unsampled_request_sends_nothing_and_never_imports_the_sdk() -> None:

@@ -126,7 +126,7 @@ def current_header() -> str | None:
     work = ongoing.current()
     if work is None or work.header is None:
         return None
-    if not _is_recorded(work.header):
+    if work.segment_id is None:
         return str(work.header)
     return str(TraceHeader(work.header.root, _recorder().get_trace_entity().id, sampled=True))
 
@@ -154,58 +154,73 @@ def _recorded_segment(
     name: str, header: TraceHeader, work: Work, outer: Work | None, over: Timeline | None = None
 ) -> Iterator[None]:
     """`over`: its times, if they lie in the past."""
-    from aws_xray_sdk.core.context import Context  # noqa: PLC0415 - only for a sampled request
-
-    recorder = _recorder()
-    outer_context = recorder.context
-    recorder.context = Context("IGNORE_ERROR")
-    entity = recorder.begin_segment(name, traceid=header.root, parent_id=header.parent, sampling=1)
-    work.segment_id = entity.id
-    if over:
-        entity.start_time = over.started
-    if outer and outer.header and outer.segment_id and outer.header.root != header.root:
-        # As the collector of AWS's distribution of OpenTelemetry writes a span's links; the SDK knows none.
-        entity.links = [{"trace_id": outer.header.root, "id": outer.segment_id}]
+    entity: Any = None
+    outer_context: Any = None
+    with _harmless():
+        recorder = _recorder()
+        outer_context, recorder.context = recorder.context, _context()
+        entity = recorder.begin_segment(name, traceid=header.root, parent_id=header.parent, sampling=1)
+        work.segment_id = entity.id
+        if over:
+            entity.start_time = over.started
+        if outer and outer.header and outer.segment_id and outer.header.root != header.root:
+            # As the collector of AWS's distribution of OpenTelemetry writes a span's links; the SDK knows none.
+            entity.links = [{"trace_id": outer.header.root, "id": outer.segment_id}]
     try:
         yield
     except BaseException as error:
         _mark_fault(entity, error)
         raise
     finally:
-        for key, value in work.annotations.items():
-            entity.put_annotation(key, value)
-        _describe(entity, {"http": work.http} if work.http else {})
-        recorder.end_segment(over.ended if over else None)
-        recorder.context = outer_context
+        with _harmless():
+            if entity:
+                for key, value in work.annotations.items():
+                    entity.put_annotation(key, value)
+                _describe(entity, {"http": work.http} if work.http else {})
+                recorder.end_segment(over.ended if over else None)
+        if outer_context is not None:
+            recorder.context = outer_context
 
 
 @contextmanager
 def _recorded_subsegment(
     name: str, namespace: Namespace, details: dict[str, dict[str, Any]], over: Call | None = None
 ) -> Iterator[None]:
-    recorder = _recorder()
-    entity = recorder.begin_subsegment(name, namespace)
-    if over:
-        entity.start_time = over.started
+    entity: Any = None
+    with _harmless():
+        recorder = _recorder()
+        entity = recorder.begin_subsegment(name, namespace)
+        if over:
+            entity.start_time = over.started
     try:
         yield
     except BaseException as error:
         _mark_fault(entity, error)
         raise
     finally:
-        _describe(entity, details)
-        recorder.end_subsegment(over.ended if over else None)
+        with _harmless():
+            if entity:
+                _describe(entity, details)
+                recorder.end_subsegment(over.ended if over else None)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """What goes wrong in telling goes wrong with nothing else: a batch that was applied would come again for ever."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - it is said, and the work goes on
+        logger().exception("a segment is lost")
 
 
 @cache
 def _recorder() -> "AWSXRayRecorder":
-    from aws_xray_sdk.core import AWSXRayRecorder  # noqa: PLC0415
-    from aws_xray_sdk.core.context import Context  # noqa: PLC0415
+    from aws_xray_sdk.core import AWSXRayRecorder  # noqa: PLC0415 - only for a sampled request
 
     recorder = AWSXRayRecorder()
     # Not the SDK's own context for Lambda: it only knows Lambda's segment, and a purchase's trace is the client's. Nor
     # its way there, a datagram for each subsegment: a segment with what it called is one, for three fifths of the time.
-    recorder.configure(context=Context("IGNORE_ERROR"), sampling=False, plugins=(), streaming_threshold=SUBSEGMENTS_MAX)
+    recorder.configure(context=_context(), sampling=False, plugins=(), streaming_threshold=SUBSEGMENTS_MAX)
     return recorder
 
 
@@ -218,5 +233,13 @@ def _describe(entity: Any, blocks: dict[str, dict[str, Any]]) -> None:
 
 
 def _mark_fault(entity: Any, error: BaseException) -> None:
-    entity.add_fault_flag()
-    entity.put_annotation("error_type", type(error).__name__)
+    with _harmless():
+        if entity:
+            entity.add_fault_flag()
+            entity.put_annotation("error_type", type(error).__name__)
+
+
+def _context() -> Any:
+    from aws_xray_sdk.core.context import Context  # noqa: PLC0415 - only for a sampled request
+
+    return Context("IGNORE_ERROR")
