@@ -11,7 +11,10 @@ MEMBERS := packages/shared packages/observability packages/database packages/cli
 FUNCTIONS := shop-command shop-query shop-dispatch
 FUNCTION ?=
 COMMA := ,
-TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),packages functions tests)
+EVERY := packages functions tests
+# Suites that need no running shop, while those that do mostly wait for it.
+ASIDE := functions tests/simulation tests/releases
+TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
 
 .PHONY: help setup run down lock test check format types imports drift templates schemas openapi released simulate simulate-nightly chaos hot-stock bench build clean
@@ -52,7 +55,15 @@ lock: ## bring the lock files up to date with every pyproject.toml
 	@$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 packages/cli/emulator.in -o packages/cli/emulator.lock
 
 test: setup $(if $(FUNCTION),,check) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone
+ifeq ($(TESTS),$(EVERY))
+	@echo "Beside the other suites, and told of after them: $(ASIDE)"
+	@mkdir -p .pytest_cache; set -m; $(VENV)/bin/pytest $(ASIDE) > .pytest_cache/aside.log 2>&1 & aside=$$!; set +m; \
+	trap 'exit 130' INT TERM; trap 'kill -INT -- -$$aside 2>/dev/null; wait $$aside' EXIT; \
+	$(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE),$(EVERY)); status=$$?; \
+	wait $$aside || status=$$?; cat .pytest_cache/aside.log; exit $$status
+else
 	@$(VENV)/bin/pytest --ignore=tests/templates $(TESTS)
+endif
 
 check: setup format types imports drift templates ## lint, types, import contracts, generated files, templates
 

@@ -50,10 +50,10 @@ def spans(xray: Any, trace_id: str) -> dict[str, Span]:
 
 
 def told(span: Span) -> str:
-    """Such as `shop-dispatch project shop.reservation.placed.v1`."""
+    """Such as `shop-command POST /purchase`, or `shop-dispatch project shop.purchase.confirmed.v1`."""
     about = span.get("annotations", {})
-    by = about.get("function") or about.get("route")
-    return " ".join(filter(None, (span["name"], by, about.get("event_type"))))
+    by = [about["route"]] if "route" in about else [about.get("function"), about.get("event_type")]
+    return " ".join(filter(None, (span["name"], *by)))
 
 
 def chain(all_spans: dict[str, Span], span: Span) -> list[str]:
@@ -81,25 +81,31 @@ def test_a_purchase_is_one_trace_from_the_clients_click_to_the_sql_of_the_read_m
     assert bought.status == 201
     assert bought.headers["X-Amzn-Trace-Id"] == f"Root={trace_id};Sampled=1"
 
-    command = ["shop-command POST /purchase shop.purchase.confirmed.v1", CLIENT]
-    expected = [
+    command = ["shop-command POST /purchase", CLIENT]
+    webhook = "shop-command POST /payments/webhook"
+    calls = [
         ["DynamoDB", *command],
         [shop.status["payment_url"].removeprefix("http://"), *command],
         ["Kinesis", *command],
+        ["postgresql", "shop-dispatch project shop.payment.requested.v1", *command],
         ["postgresql", "shop-dispatch project shop.purchase.confirmed.v1", *command],
         ["Firehose", "shop-dispatch archive shop.purchase.confirmed.v1", *command],
-        ["postgresql", "shop-dispatch project shop.payment.requested.v1", *command],
     ]
-    eventually(lambda: chains(xray, trace_id), has(*expected))
+
+    def without_webhook() -> list[list[str]]:
+        """The provider's webhook may be quicker than its answer: it then records the purchase, in the same trace."""
+        return [[name for name in each if name != webhook] for each in chains(xray, trace_id)]
+
+    eventually(without_webhook, has(*calls))
     found = spans(xray, trace_id).values()
     segments = [span for span in found if span.get("type") != "subsegment"]
     assert {span["annotations"]["stream_id"] for span in segments} == {reservation["stream_id"]}
     assert {span["annotations"]["correlation_id"] for span in segments} == {trace_id}
-    (request,) = [span for span in segments if span["name"] == "shop-command"]
+    (request,) = [span for span in segments if span["annotations"].get("route") == "POST /purchase"]
     assert request["http"] == {"request": {"method": "POST", "url": "/purchase"}, "response": {"status": 201}}
     shown = json.loads(shop.command("trace", reservation["stream_id"], "--json").stdout)["traces"]
     assert [trace["id"] for trace in shown][-1] == trace_id
-    assert {segment["id"] for segment in shown[-1]["segments"]} == {segment["id"] for segment in segments}
+    assert {segment["id"] for segment in shown[-1]["segments"]} >= {segment["id"] for segment in segments}
     for batch in [span for span in segments if span["name"] == "shop-dispatch"]:
         # The batch's own trace is another one, and has the segment that is linked.
         own = batch["annotations"]["invocation_trace_id"]
@@ -122,7 +128,7 @@ def test_an_expiry_by_the_sweep_goes_on_in_the_trace_of_the_reservation(shop: Sh
 
     expiry = [
         "shop-command sweep shop.reservation.expired.v1",
-        "shop-command POST /reservations shop.reservation.placed.v1",
+        "shop-command POST /reservations",
         CLIENT,
     ]
     eventually(
@@ -153,7 +159,7 @@ def test_a_parked_event_that_is_replayed_goes_on_in_the_trace_of_its_request(
     shop.command("parked", "replay", parked[0]["id"])
     replayed = [
         "shop-dispatch replay shop.product.repriced.v1",
-        "shop-command POST /products/{sku}/price shop.product.repriced.v1",
+        "shop-command POST /products/{sku}/price",
         CLIENT,
     ]
     eventually(lambda: chains(xray, trace_id), has(["postgresql", *replayed]))
