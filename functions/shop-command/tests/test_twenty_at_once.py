@@ -17,7 +17,7 @@ import pytest
 
 from shop_command import bootstrap
 from shop_command.adapters.system import SystemClock, Uuid7
-from shop_command.adapters.tracing import Segments
+from shop_command.adapters.telemetry import Observability
 from shop_command.application.purchases import Pending
 from shop_command.application.request import Request
 from shop_command.application.stock_search import Line
@@ -56,7 +56,7 @@ class Trading:
             ids=Uuid7(),
             chance=random.Random(3),  # noqa: S311
             webhook_secret=lambda: "",
-            tracing=Segments(),
+            telemetry=Observability(),
         )
         self.application.products.list_product(request("list"), ListProduct("MUG", "Mug", "", PRICE, BUCKETS))
         self.application.products.receive_stock(request("stock"), "MUG", 100)

@@ -14,7 +14,7 @@ from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.system import SecretParameter, SystemClock, Uuid7
-from shop_command.adapters.tracing import Segments
+from shop_command.adapters.telemetry import Observability
 from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
 from shop_command.application.products import Products
@@ -23,7 +23,7 @@ from shop_command.application.refunds import Refunds
 from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, Tracing
+from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, Telemetry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,7 +103,7 @@ def application() -> Application:
         ids=Uuid7(),
         chance=chance,
         webhook_secret=cache(webhook_secret),
-        tracing=Segments(),
+        telemetry=Observability(),
         reservation_seconds=settings.reservation_seconds,
     )
 
@@ -117,11 +117,11 @@ def assemble(
     ids: EventIds,
     chance: random.Random,
     webhook_secret: Callable[[], str],
-    tracing: Tracing,
+    telemetry: Telemetry,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
 ) -> Application:
     """The use cases over any adapters: the deployed ones, or a test's."""
-    journal = Journal(store, publisher, clock, ids, tracing)
+    journal = Journal(store, publisher, clock, ids, telemetry)
     settlement = Settlement(journal, gateway)
     return Application(
         products=Products(journal, chance),

@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
-from shop_command.adapters.tracing import Segments
+from shop_command.adapters.telemetry import Observability
 from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher
 from shop_command.testing import FakeClock, SequentialIds, invoke
 from shop_dispatch.application.archive import ArchiveBatch
@@ -229,7 +229,7 @@ class World:
             ids=cast("EventIds", process.port(EventIds, SequentialIds(self.processes * IDS_PER_STEP))),
             chance=Random(self.processes),
             webhook_secret=lambda: WEBHOOK_SECRET,
-            tracing=Segments(),  # it has no part in what happens
+            telemetry=Observability(),  # it has no part in what happens
         )
 
     def deliver(self, process: Process, work: Callable[[Sequence[bytes]], object], records_max: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from shop_command.application.request import Key, Request
 from shop_command.domain import stock
 from shop_command.domain.stream import Snapshot, Stream, fold, from_json, to_json
-from shop_command.ports import Clock, EventIds, EventStore, Publisher, StoredState, Tracing, Transaction
+from shop_command.ports import Clock, EventIds, EventStore, Publisher, StoredState, Telemetry, Transaction
 from shop_shared import Envelope, EventData
 from shop_shared.registry import dataschema
 
@@ -22,7 +22,7 @@ class Journal:
     publisher: Publisher
     clock: Clock
     ids: EventIds
-    tracing: Tracing
+    telemetry: Telemetry
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -49,7 +49,7 @@ class Journal:
 
         `key` remembers the idempotency key together with the last event's version.
         """
-        self.tracing.about(stream.id, decided[-1].TYPE)
+        self.telemetry.about(stream.id, decided[-1].TYPE)
         state = fold(stream, loaded.state, decided)
         events = tuple(
             self._envelope(stream.id, version, data, request=request, cause=cause, now=now)
@@ -66,6 +66,7 @@ class Journal:
                 key_use=key.used(stream.id, events[-1].streamversion) if key else None,
             )
         )
+        self.telemetry.committed(events)
         # The command is done. What fails from here on leaves the events due, and changes nothing about the answer.
         published = self.publisher.publish(events)
         if published:
@@ -85,7 +86,7 @@ class Journal:
             partitionkey=stream_id,
             correlationid=request.correlation_id,
             causationid=cause or request.request_id,
-            awstraceheader=self.tracing.header(),
+            awstraceheader=self.telemetry.header(),
             data=data,
         )
 

@@ -59,8 +59,8 @@ class Settlement:
         Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises
         ContentionError and StoreUnavailableError, after which hearing it again helps.
         """
+        stream = reservation.stream(reservation_id)
         for _ in range(ROUNDS_MAX):
-            stream = reservation.stream(reservation_id)
             loaded = self.journal.load(stream)
             state = loaded.state
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
@@ -68,7 +68,7 @@ class Settlement:
                 return
             last = self.journal.last(stream, loaded)
             try:
-                with self.journal.tracing.following(last):
+                with self.journal.telemetry.following(last):
                     found = self.gateway.retrieve(payment_intent_id)
                     if isinstance(state, Paying) and is_current:
                         self._record(loaded, last, outcome(state.attempt, found))

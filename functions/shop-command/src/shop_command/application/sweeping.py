@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
 from shop_command.application.expiring import expire
 from shop_command.application.journal import Journal
@@ -54,12 +54,6 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
 
 
-class Unsettled(NamedTuple):
-    due: DueState
-    last: Envelope
-    """What the stream's last event was when it was found due."""
-
-
 @dataclass(frozen=True)
 class Sweep:
     journal: Journal
@@ -70,7 +64,7 @@ class Sweep:
         """Begins nothing after so many seconds. What one item raises is reported, and stops no other."""
         started = self.journal.now()
         ends, pages_end = started + timedelta(seconds=seconds), started + timedelta(seconds=seconds * PAGES_SHARE)
-        report, unsettled = Report(), list[Unsettled]()
+        report, unsettled = Report(), list[Envelope]()
         pages = self._pages(started, report)
         self._pay(pages, pages_end, report, unsettled)
         # In no order: otherwise a few payments that the provider never answers for would keep all others waiting.
@@ -96,8 +90,8 @@ class Sweep:
                 waiting.append((shard, page.items[-1]))
             yield page.items
 
-    def _pay(self, pages: Iterator[Sequence[Due]], ends: datetime, report: Report, unsettled: list[Unsettled]) -> None:
-        """All but the payments, which are collected."""
+    def _pay(self, pages: Iterator[Sequence[Due]], ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
+        """All but the payments, whose streams' last events are collected."""
         while self.journal.now() < ends and (page := next(pages, None)) is not None:
             events = sorted(
                 (due for due in page if isinstance(due, DueEvent)), key=lambda due: (due.due_at, due.version)
@@ -125,14 +119,14 @@ class Sweep:
             report.failures.append(Failure(due[0].stream_id, error))
             report.left += 1
             return
-        with self.journal.tracing.for_all() as told:
+        with self.journal.telemetry.for_all() as told:
             published = self.journal.publisher.publish(events)
             self.journal.store.mark_published(published)
             told.extend(published)
         report.published += len(published)
         report.left += len(events) - len(published)
 
-    def _expire(self, due: DueState, ends: datetime, report: Report, unsettled: list[Unsettled]) -> None:
+    def _expire(self, due: DueState, ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
         if self.journal.now() >= ends:
             report.left += 1
             return
@@ -148,30 +142,30 @@ class Sweep:
             if due_at is None or due_at > now:
                 return  # the index showed what was due a moment ago
             if reservation.is_overdue(loaded.state, now):
-                with self.journal.tracing.following(last):
+                with self.journal.telemetry.following(last):
                     expire(self.journal, Request.following(last), reservation.id_of(due.stream_id), loaded)
                 report.expired += 1
             else:
                 report.oldest_unsettled = max(report.oldest_unsettled, now - last.time)
-                unsettled.append(Unsettled(due, last))
+                unsettled.append(last)
         except VersionConflictError:
             return  # somebody else was at it, and whatever it owes now is due anew
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
             report.failures.append(Failure(due.stream_id, error, last))
             report.left += 1
 
-    def _settle(self, unsettled: Unsettled, report: Report) -> None:
-        due, last = unsettled
+    def _settle(self, last: Envelope, report: Report) -> None:
+        """`last` is what its stream's last event was when it was found due."""
         try:
-            with self.journal.tracing.following(last):
-                loaded = self.journal.load(reservation.stream(reservation.id_of(due.stream_id)))
+            with self.journal.telemetry.following(last):
+                loaded = self.journal.load(reservation.stream(reservation.id_of(last.subject)))
                 if loaded.version != last.streamversion:
                     return  # somebody else was at it, and whatever it owes now is due anew
                 progress = self.settlement.settle(loaded, last)
         except VersionConflictError:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
-            report.failures.append(Failure(due.stream_id, error, last))
+            report.failures.append(Failure(last.subject, error, last))
             report.left += 1
             return
         report.settled += progress == "settled"

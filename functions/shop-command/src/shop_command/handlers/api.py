@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from shop_command import bootstrap
 from shop_command.adapters import deadline
-from shop_command.adapters.tracing import SERVICE
+from shop_command.adapters.telemetry import SERVICE
 from shop_command.application.stock_search import Line
 from shop_command.domain import product, reservation
 from shop_command.domain.errors import ProductNotFoundError, PurchaseNotFoundError, ReservationNotFoundError

@@ -30,4 +30,4 @@ from shop_command.ports.store import Transaction as Transaction
 from shop_command.ports.store import VersionConflictError as VersionConflictError
 from shop_command.ports.system import Clock as Clock
 from shop_command.ports.system import EventIds as EventIds
-from shop_command.ports.tracing import Tracing as Tracing
+from shop_command.ports.telemetry import Telemetry as Telemetry

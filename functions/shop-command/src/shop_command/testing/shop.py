@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from shop_command import bootstrap
-from shop_command.adapters.tracing import Segments
+from shop_command.adapters.telemetry import Observability
 from shop_command.application.sweeping import Report
 from shop_command.domain.stock import Bucket
 from shop_command.handlers import api
@@ -79,7 +79,7 @@ class Shop:
             ids=SequentialIds(),
             chance=Random(7),  # noqa: S311 - repeatable
             webhook_secret=lambda: WEBHOOK_SECRET,
-            tracing=Segments(),
+            telemetry=Observability(),
         )
 
     def post(self, path: str, body: Any = None, **details: Any) -> Answer:

@@ -30,8 +30,7 @@ from shop_command.ports import (
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
-from shop_shared import Envelope, EventData, decode
-from shop_shared.events import PaymentDeclined, PaymentRefunded, PurchaseConfirmed, PurchaseRefunded
+from shop_shared import Envelope, decode
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,12 +51,6 @@ _BUSY: Final = frozenset(
         "RequestLimitExceeded",
     }
 )
-_PAYMENTS: Final[Mapping[type[EventData], Metric]] = {
-    PurchaseConfirmed: Metric.PAYMENTS_CAPTURED,
-    PaymentDeclined: Metric.PAYMENTS_DECLINED,
-    PurchaseRefunded: Metric.PAYMENTS_REFUNDED,
-    PaymentRefunded: Metric.PAYMENTS_REFUNDED,
-}
 _Key = tuple[str, str]
 
 
@@ -117,10 +110,6 @@ class DynamoDbEventStore:
         except (VersionConflictError, StockShortError):
             count(Metric.COMMIT_CONFLICTS)
             raise
-        # Each outcome is committed once, whoever has found it out: a request, a webhook or the sweep.
-        for event in transaction.events:
-            if metric := _PAYMENTS.get(type(event.data)):
-                count(metric)
 
     def _commit(self, transaction: Transaction) -> None:
         actions = items.actions(self.table_name, transaction)

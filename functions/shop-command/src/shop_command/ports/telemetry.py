@@ -1,19 +1,23 @@
 """What is told of the work while it is done."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from shop_shared import Envelope
 
 
-class Tracing(Protocol):
+class Telemetry(Protocol):
     """Never raises, and has no part in what happens."""
 
     def header(self) -> str | None:
         """The trace that the work inside belongs to, as the next hop continues it."""
 
     def about(self, stream_id: str, event_type: str) -> None:
-        """What the work inside is about to do."""
+        """What is about to be committed."""
+
+    def committed(self, events: Sequence[Envelope]) -> None:
+        """Each event once, whoever has brought it about: a request, a webhook or the sweep."""
 
     def following(self, event: Envelope) -> AbstractContextManager[None]:
         """The work inside has been asked for by nobody: it belongs to the trace of the event that led to it."""

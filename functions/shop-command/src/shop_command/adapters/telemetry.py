@@ -1,22 +1,35 @@
-"""Tracing by shop_observability."""
+"""Telemetry by shop_observability."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from shop_observability import tracing, work
+from shop_observability.metrics import Metric, count
 from shop_observability.trace_header import TraceHeader
-from shop_shared import Envelope
+from shop_shared import Envelope, EventData
+from shop_shared.events import PaymentDeclined, PaymentRefunded, PurchaseConfirmed, PurchaseRefunded
 
 SERVICE: Final = "shop-command"
+_PAYMENTS: Final[Mapping[type[EventData], Metric]] = {
+    PurchaseConfirmed: Metric.PAYMENTS_CAPTURED,
+    PaymentDeclined: Metric.PAYMENTS_DECLINED,
+    PurchaseRefunded: Metric.PAYMENTS_REFUNDED,
+    PaymentRefunded: Metric.PAYMENTS_REFUNDED,
+}
 
 
-class Segments:
+class Observability:
     def header(self) -> str | None:
         return tracing.current_header()
 
     def about(self, stream_id: str, event_type: str) -> None:
         work.annotate(stream_id=stream_id, event_type=event_type)
+
+    def committed(self, events: Sequence[Envelope]) -> None:
+        for event in events:
+            if metric := _PAYMENTS.get(type(event.data)):
+                count(metric)
 
     def following(self, event: Envelope) -> AbstractContextManager[None]:
         header = TraceHeader.parse(event.awstraceheader)
