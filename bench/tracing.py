@@ -137,8 +137,11 @@ CASES: Final = (
     Case("six calls", "shop-command", UNTRACED, CALLS, 2_000),
     Case("batch of 500", "shop-dispatch", UNTRACED + BATCH_UNTRACED, BATCH, 40),
 )
-OFF, UNSAMPLED, SAMPLED, OTHER, OTHER_SAMPLED = (
-    *("no tracing", "unsampled", "sampled"),
+SINGLY: Final = """
+tracing._recorder().configure(streaming_threshold=0)
+"""
+OFF, UNSAMPLED, SAMPLED, ONE_BY_ONE, OTHER, OTHER_SAMPLED = (
+    *("no tracing", "unsampled", "sampled", "each a datagram, sampled"),
     *("Powertools' Tracer, unsampled", "Powertools' Tracer, sampled"),
 )
 
@@ -185,6 +188,8 @@ def ways(case: Case, paths: tuple[Path, ...], address: str) -> list[Way]:
         unsampled.again(),
         Way(f"{case.name}: {SAMPLED}", case.script, paths, environment(1)),
     ]
+    if case.script == CALLS:
+        own.append(Way(f"{case.name}: {ONE_BY_ONE}", case.script + SINGLY, paths, environment(1)))
     if case.script != READ:
         return own
     tracer = case.untraced + case.script + TRACER
@@ -220,6 +225,8 @@ def comparisons(case: Case) -> list[Comparison]:
         Comparison(own, own + AGAIN),
         Comparison(f"{case.name}: {SAMPLED}", own),
     ]
+    if case.script == CALLS:
+        found.append(Comparison(f"{case.name}: {SAMPLED}", f"{case.name}: {ONE_BY_ONE}"))
     if case.script == READ:
         found += [
             Comparison(own, f"{case.name}: {OTHER}"),
