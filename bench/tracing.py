@@ -134,7 +134,7 @@ class Case:
 
 CASES: Final = (
     Case("read", "shop-query", UNTRACED, READ, 1_000),
-    Case("six calls", "shop-command", UNTRACED, CALLS, 2_000),
+    Case("six calls", "shop-command", UNTRACED, CALLS, 4_000),
     Case("batch of 500", "shop-dispatch", UNTRACED + BATCH_UNTRACED, BATCH, 40),
 )
 SINGLY: Final = """
