@@ -81,13 +81,13 @@ class Killer:
     """Ends processes of this shop until it is stopped; each that `shop up` would start is started again."""
 
     home: Home
-    chance: Random
+    randomness: Random
     kills: Counter[str] = field(default_factory=Counter)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        while not self._stopped.wait(self.chance.uniform(*KILL_PAUSE_SECONDS)):
-            if self.chance.randrange(10) < PROVIDER_KILLS_IN_TEN:
+        while not self._stopped.wait(self.randomness.uniform(*KILL_PAUSE_SECONDS)):
+            if self.randomness.randrange(10) < PROVIDER_KILLS_IN_TEN:
                 self._kill_provider()
             else:
                 self._kill_worker()
@@ -98,8 +98,8 @@ class Killer:
     def _kill_worker(self) -> None:
         workers = list(self._workers())
         if workers:
-            chosen = self.chance.choice(sorted({name for name, _ in workers}))
-            process = self.chance.choice([process for name, process in workers if name == chosen])
+            chosen = self.randomness.choice(sorted({name for name, _ in workers}))
+            process = self.randomness.choice([process for name, process in workers if name == chosen])
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
                 self.kills[chosen] += 1
@@ -117,7 +117,7 @@ class Killer:
     def _kill_provider(self) -> None:
         os.kill(_record(self.home, "payment").pid, signal.SIGKILL)
         self.kills["payment provider"] += 1
-        time.sleep(self.chance.uniform(*PROVIDER_DOWN_SECONDS))
+        time.sleep(self.randomness.uniform(*PROVIDER_DOWN_SECONDS))
         start_provider(self.home)
 
 
@@ -281,21 +281,21 @@ def sweep(shop: Shop) -> str:
     return text
 
 
-def make_orders(shop: Shop, purchases: int, chance: Random, *, quick: bool) -> tuple[list[Order], dict[str, int]]:
+def make_orders(shop: Shop, purchases: int, randomness: Random, *, quick: bool) -> tuple[list[Order], dict[str, int]]:
     """The orders, and how much of which product there is."""
     quantity_max = 3
     cards = [card for card in CARDS if not (quick and card == "pm_card_error_before_charge")]
     received = {}
     for _ in range(PRODUCTS):
         stock = purchases * quantity_max
-        received[shop.new_product(stock=stock, price_minor=chance.randint(100, 9_999), buckets=BUCKETS)] = stock
+        received[shop.new_product(stock=stock, price_minor=randomness.randint(100, 9_999), buckets=BUCKETS)] = stock
     orders = [
         Order(
-            sku=chance.choice(list(received)),
-            quantity=chance.randint(1, quantity_max),
-            card=chance.choices(cards, [CARDS[card] for card in cards])[0],
-            think_seconds=chance.uniform(0, THINK_SECONDS_MAX),
-            persistent=quick or chance.random() < PERSISTENT_SHARE,
+            sku=randomness.choice(list(received)),
+            quantity=randomness.randint(1, quantity_max),
+            card=randomness.choices(cards, [CARDS[card] for card in cards])[0],
+            think_seconds=randomness.uniform(0, THINK_SECONDS_MAX),
+            persistent=quick or randomness.random() < PERSISTENT_SHARE,
         )
         for _ in range(purchases)
     ]

@@ -123,19 +123,19 @@ def _measure(size: int, full: Handler, samples: Samples, status: Status) -> None
         ways: dict[str, Callable[[Sequence[bytes]], float]]
         ways = {FLOOR: Plain(empty[0]), PROJECT: ours, PROJECT + AGAIN: again, FULL: full}
         peer = open_.enter_context(closing(Peer(empty[1])))
-        chance, seen = random.Random(size), list[bytes]()
+        randomness, seen = random.Random(size), list[bytes]()
         history, history_of_full = History(), History(seed=size)
         products = history.products()
         for handler_ in (ours, again):
             handler_(products)
         for number in range(BATCHES + 1):
             status.update(f"Batches of {size:,}: {number} of {BATCHES}")
-            repeated = chance.sample(seen, min(len(seen), round(size * DUPLICATES)))
+            repeated = randomness.sample(seen, min(len(seen), round(size * DUPLICATES)))
             batch = history.records(size - len(repeated))
             seen = [*seen, *batch][-SEEN_MAX:]
             delivered = [*batch, *repeated]
             batches = {FULL: history_of_full.records(size)}
-            names = chance.sample(list(ways), len(ways))
+            names = randomness.sample(list(ways), len(ways))
             took = {name: ways[name](batches.get(name, delivered)) / size for name in names}
             took[PEER] = peer(batch[:PEER_EVENTS]) / min(PEER_EVENTS, len(batch))
             if number:  # the first has connections to open, and tables without statistics

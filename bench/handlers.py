@@ -217,7 +217,9 @@ def prepared() -> dict[str, str]:
     return {name: json.dumps(value, separators=(", ", " : ")) for name, value in (("items", items), ("item", items[0]))}
 
 
-def repeat(every: list[Way], python: str, texts: dict[str, str], chance: random.Random) -> dict[tuple[str, str], float]:
+def repeat(
+    every: list[Way], python: str, texts: dict[str, str], randomness: random.Random
+) -> dict[tuple[str, str], float]:
     """Microseconds by way and route, of processes that are started for it, so that no luck in one stays for long."""
     asked, times = events(), dict[tuple[str, str], list[float]]()
     with ExitStack() as stack:
@@ -229,7 +231,7 @@ def repeat(every: list[Way], python: str, texts: dict[str, str], chance: random.
                     raise SystemExit(f"{route}: the answers differ: {body}")
         turns = [(name, route) for name in workers for route in asked]
         for _ in range(BLOCKS):
-            for name, route in chance.sample(turns, len(turns)):
+            for name, route in randomness.sample(turns, len(turns)):
                 times.setdefault((name, route), []).append(workers[name].ask(asked[route], BLOCK)["us"])
     return {turn: statistics.median(us) for turn, us in times.items()}
 
@@ -254,12 +256,12 @@ def main() -> int:
     parser.add_argument("--repeats", type=repeats, default=15, help="at least 9 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
     arguments = parser.parse_args()
-    chance, samples = random.Random(arguments.seed), Samples()
+    randomness, samples = random.Random(arguments.seed), Samples()
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder:
         every = ways(arguments.python, Path(folder))
         texts = answers(every[0], arguments.python)
         for _ in range(arguments.repeats):
-            for (name, route), us in repeat(every, arguments.python, texts, chance).items():
+            for (name, route), us in repeat(every, arguments.python, texts, randomness).items():
                 samples.setdefault(f"{route}: {name}", []).append(us)
     compared = [comparison for route in events() for comparison in comparisons(route)]
     print(table(compared, samples, "us"))

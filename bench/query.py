@@ -121,17 +121,17 @@ class Catalogue:
     names: list[str]
     times_ms: dict[str, list[float]] = field(default_factory=dict)
 
-    def sku(self, chance: random.Random) -> str:
-        return f"SKU-{chance.randint(1, self.size.products):06}"
+    def sku(self, randomness: random.Random) -> str:
+        return f"SKU-{randomness.randint(1, self.size.products):06}"
 
-    def purchase(self, chance: random.Random) -> tuple[str, str]:
+    def purchase(self, randomness: random.Random) -> tuple[str, str]:
         """An id and its customer."""
-        number = chance.randint(1, self.size.purchases)
+        number = randomness.randint(1, self.size.purchases)
         return f"00000000-0000-7000-8000-{number:012}", f"customer-{number % self.size.customers}"
 
-    def misspelt(self, chance: random.Random) -> str:
-        name = chance.choice(self.names)
-        place = chance.randint(1, len(name.split()[0]) - 1)
+    def misspelt(self, randomness: random.Random) -> str:
+        name = randomness.choice(self.names)
+        place = randomness.randint(1, len(name.split()[0]) - 1)
         return name[:place] + name[place + 1 :]
 
 
@@ -186,8 +186,8 @@ ROUTES: Final[dict[str, Ask]] = {
 }
 
 
-def _mine(path: str, catalogue: Catalogue, chance: random.Random) -> tuple[str, None, str]:
-    purchase_id, customer = catalogue.purchase(chance)
+def _mine(path: str, catalogue: Catalogue, randomness: random.Random) -> tuple[str, None, str]:
+    purchase_id, customer = catalogue.purchase(randomness)
     return f"{path}/{purchase_id}", None, customer
 
 
@@ -226,11 +226,11 @@ def ask(catalogue: Catalogue, event: dict[str, Any]) -> float:
     return took_ms
 
 
-def measure(catalogues: list[Catalogue], requests: int, chance: random.Random) -> None:
+def measure(catalogues: list[Catalogue], requests: int, randomness: random.Random) -> None:
     for route, build in ROUTES.items():
         for turn in range(-WARM_UP, requests):
-            for catalogue in chance.sample(catalogues, len(catalogues)):
-                took_ms = ask(catalogue, build(catalogue, chance))
+            for catalogue in randomness.sample(catalogues, len(catalogues)):
+                took_ms = ask(catalogue, build(catalogue, randomness))
                 if turn >= 0:
                     catalogue.times_ms.setdefault(route, []).append(took_ms)
 
@@ -252,9 +252,9 @@ def _cuts(times_ms: list[float]) -> tuple[float, float]:
     return statistics.median(times_ms), cuts[18]
 
 
-def plans(catalogue: Catalogue, chance: random.Random) -> Iterator[str]:
+def plans(catalogue: Catalogue, randomness: random.Random) -> Iterator[str]:
     for route, build in ROUTES.items():
-        event = build(catalogue, chance)
+        event = build(catalogue, randomness)
         ask(catalogue, event)
         yield f"{route}  {json.dumps(event['queryStringParameters'])}\n{catalogue.read_model.explain()}\n"
 
@@ -267,10 +267,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
-    chance = random.Random(arguments.seed)
+    randomness = random.Random(arguments.seed)
     with filled(Size(100, 1_000)) as small, filled(Size(arguments.products, arguments.purchases)) as large:
-        measure([small, large], arguments.requests, chance)
-        print("\n".join(plans(large, chance)))
+        measure([small, large], arguments.requests, randomness)
+        print("\n".join(plans(large, randomness)))
         print(table(small, large))
     return 0
 

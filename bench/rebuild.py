@@ -32,7 +32,7 @@ from shop_dispatch import bootstrap
 from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
 from shop_dispatch.application.project import Project
 from shop_dispatch.handlers.rebuild import handler
-from shop_shared import decode
+from shop_shared.envelope import decode
 
 MIGRATIONS: Final = Path(__file__).parents[1] / "functions" / "shop-dispatch" / "migrations"
 TABLES: Final = ("event_log", "stream_head", "product", "stock", "reservation", "sales_daily")

@@ -83,7 +83,7 @@ from shop_command import bootstrap
 from shop_command.domain import product, reservation
 from shop_command.handlers.bodies import ReservationBody
 from shop_observability.logs import logger
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationPlaced
 bootstrap.application(), logger()
 # Pydantic makes a model ready at its first use. These are used by what a first request most likely does: place a
@@ -167,14 +167,14 @@ def main() -> int:
     parser.add_argument("--repeats", type=repeats, default=15, help="at least 9 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
     arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)
+    randomness = random.Random(arguments.seed)
     units: dict[str, Samples] = {"ms": {}, "cpu_ms": {}, "mib": {}}
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder:
         every = ways(arguments.python, Path(folder))
         for way in every:
             start(way, arguments.python, warm_up=True)
         for _ in range(arguments.repeats):
-            for way in chance.sample(every, len(every)):
+            for way in randomness.sample(every, len(every)):
                 answer = start(way, arguments.python)
                 for unit, samples in units.items():
                     samples.setdefault(way.name, []).append(answer[unit])

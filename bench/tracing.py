@@ -241,7 +241,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=repeats, default=11, help="at least 9 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
     arguments = parser.parse_args()
-    chance, cpu, first = random.Random(arguments.seed), Samples(), Samples()
+    randomness, cpu, first = random.Random(arguments.seed), Samples(), Samples()
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder, Daemon().listening() as daemon:
         lambdas_own = runtime(Path(folder))  # the SDK imports botocore where there is one
         tasks = {case.function: unpacked(case.function, arguments.python, Path(folder)) for case in CASES}
@@ -251,7 +251,7 @@ def main() -> int:
             for way in ways(case, (tasks[case.function], lambdas_own), daemon.address)
         ]
         for _ in range(arguments.repeats):
-            for way, rounds in chance.sample(every, len(every)):
+            for way, rounds in randomness.sample(every, len(every)):
                 found = measured(way, arguments.python, rounds, daemon)
                 cpu.setdefault(way.name, []).append(found["us"])
                 first.setdefault(way.name, []).append(found["first_ms"])

@@ -49,7 +49,7 @@ def spans(xray: Any, trace_id: str) -> dict[str, Span]:
     return found
 
 
-def told(span: Span) -> str:
+def name_of(span: Span) -> str:
     """Such as `shop-command POST /purchase`, or `shop-dispatch project shop.purchase.confirmed.v1`."""
     about = span.get("annotations", {})
     by = [about["route"]] if "route" in about else [about.get("function"), about.get("event_type")]
@@ -59,7 +59,7 @@ def told(span: Span) -> str:
 def chain(all_spans: dict[str, Span], span: Span) -> list[str]:
     """From the span up to whoever made the request."""
     parent = all_spans.get(span["parent_id"])
-    return [told(span), *(chain(all_spans, parent) if parent else [span["parent_id"]])]
+    return [name_of(span), *(chain(all_spans, parent) if parent else [span["parent_id"]])]
 
 
 def chains(xray: Any, trace_id: str) -> list[list[str]]:

@@ -17,7 +17,9 @@ from shop_dispatch.application import project
 from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import read
 from shop_dispatch.ports import Transaction
-from shop_shared import Envelope, EventData, encode, events
+from shop_shared import events
+from shop_shared.envelope import Envelope, encode
+from shop_shared.events import EventData
 from shop_shared.registry import dataschema
 from shop_shared.values import Allocation, Money, Price, ReservationLine
 from shop_simulation.read_model import InMemoryReadModel

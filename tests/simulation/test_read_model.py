@@ -60,18 +60,18 @@ def contents_in_memory(read_model: InMemoryReadModel) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_both_read_models_hold_the_same_after_the_same_batches(database: Database, seed: int) -> None:
-    chance, run = Random(seed), seeded.Run(seed)  # noqa: S311 - repeatable
+    randomness, run = Random(seed), seeded.Run(seed)  # noqa: S311 - repeatable
     run.go(60)
     records = list(run.world.stream.records)
-    chance.shuffle(records)
-    records = [newer_type(record) if chance.random() < 0.05 else record for record in records]
+    randomness.shuffle(records)
+    records = [newer_type(record) if randomness.random() < 0.05 else record for record in records]
     in_memory = InMemoryReadModel()
     connection = Reconnecting(partial(open_as, database, "shop_dispatch"))
     both = Project(in_memory), Project(PostgresReadModel(connection))
     while records:
-        size = chance.randint(1, 12)
+        size = randomness.randint(1, 12)
         batch, records = records[:size], records[size:]
-        again = batch if chance.random() < 0.3 else []
+        again = batch if randomness.random() < 0.3 else []
         assert both[0]([*batch, *again]) == both[1]([*batch, *again])
         assert contents_in_memory(in_memory) == contents(database)
     connection.close()

@@ -16,7 +16,7 @@ from shop_command.bootstrap import Settings, SettingsError
 from shop_command.handlers import sweep
 from shop_command.testing import http_event, invoke
 from shop_command.testing.shop import Answer, LambdaContext
-from shop_shared import decode
+from shop_shared.envelope import decode
 
 EVENTS = Path(__file__).parents[1] / "events"
 ENVIRONMENT = {

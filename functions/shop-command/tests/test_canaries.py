@@ -32,7 +32,7 @@ def kept_daemon() -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def told(kept_daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+def records(kept_daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """All that the function has told of itself, and that somebody reads."""
     kept_daemon.forget()
     capsys.readouterr()
@@ -65,7 +65,7 @@ def reserve() -> Any:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_nothing_that_a_customer_sends_is_told(told: Callable[[], str]) -> None:
+def test_nothing_that_a_customer_sends_is_told(records: Callable[[], str]) -> None:
     assert send("POST /products", product()) == 201
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
     reservation = reserve()["reservation_id"]
@@ -82,7 +82,7 @@ def test_nothing_that_a_customer_sends_is_told(told: Callable[[], str]) -> None:
         headers={**HEADERS, "stripe-signature": f"t=1,v1={CANARY}"},
     )
     assert invoke(webhook).status == 400
-    everything = told()
+    everything = records()
     assert CANARY not in everything
     # What is told is there: a line, metrics and a segment of each, with what it is about.
     assert everything.count('"message":"request"') == 9
@@ -92,12 +92,12 @@ def test_nothing_that_a_customer_sends_is_told(told: Callable[[], str]) -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_no_secret_is_told(told: Callable[[], str], provider: Any) -> None:
+def test_no_secret_is_told(records: Callable[[], str], provider: Any) -> None:
     assert send("POST /products", product()) == 201
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
     body = {"reservation_id": reserve()["reservation_id"], "payment_method": "pm_card_visa"}
     assert send("POST /purchase", body) == 201
-    everything = told()
+    everything = records()
     for secret in (provider.api_key, provider.webhook_secret, "pm_card_visa", CUSTOMER):
         assert secret not in everything
     assert '"PaymentsCaptured":[1.0]' in everything
@@ -125,14 +125,18 @@ def _no_answer(**_: Any) -> None:
     ],
 )
 def test_no_exception_of_aws_tells_what_it_says(
-    deployed: boto3.Session, told: Callable[[], str], operation: str, statuses: set[int], failing: Callable[..., None]
+    deployed: boto3.Session,
+    records: Callable[[], str],
+    operation: str,
+    statuses: set[int],
+    failing: Callable[..., None],
 ) -> None:
     application = bootstrap.application()
     service, _, _ = operation.partition(".")
     client = {"dynamodb": application.sweep.journal.store, "kinesis": application.sweep.journal.publisher}[service]
     client.client.meta.events.register(f"before-call.{operation}", failing)  # type: ignore[attr-defined]
     assert send("POST /products", product()) in statuses
-    everything = told()
+    everything = records()
     assert CANARY not in everything
     if failing is _refused:
         assert '"code":"ValidationException"' in everything, "what AWS calls it is told"
@@ -140,7 +144,7 @@ def test_no_exception_of_aws_tells_what_it_says(
 
 @pytest.mark.usefixtures("deployed")
 def test_no_exception_of_the_payment_provider_tells_what_it_says(
-    told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    records: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert send("POST /products", product()) == 201
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
@@ -152,13 +156,13 @@ def test_no_exception_of_the_payment_provider_tells_what_it_says(
     gateway = bootstrap.application().purchases.gateway
     monkeypatch.setattr(gateway._http, "request", fail)  # type: ignore[attr-defined]
     assert send("POST /purchase", body) == 503
-    everything = told()
+    everything = records()
     assert CANARY not in everything
     assert "ProtocolError" in everything
 
 
 @pytest.mark.usefixtures("deployed")
-def test_no_bug_tells_what_it_says_and_no_sweep(told: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bug_tells_what_it_says_and_no_sweep(records: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         error = ValueError(CANARY)
         error.add_note(CANARY)
@@ -171,16 +175,16 @@ def test_no_bug_tells_what_it_says_and_no_sweep(told: Callable[[], str], monkeyp
         sweep.handler({}, LambdaContext())
     assert CANARY not in repr(escaped.value)
     assert escaped.value.__suppress_context__, "Lambda's runtime prints no context either"
-    everything = told()
+    everything = records()
     assert CANARY not in everything
     assert everything.count('"exception_name":"ValueError"') == 2
 
 
-def test_a_canary_in_the_log_would_be_found(told: Callable[[], str]) -> None:
+def test_a_canary_in_the_log_would_be_found(records: Callable[[], str]) -> None:
 
     logger().info(f"logged {CANARY}")
     with segment("shop-command", TraceHeader.parse(HEADER), stream_id=f"traced-{CANARY}"):
         pass
     print(f"printed {CANARY}")
-    everything = told()
+    everything = records()
     assert all(f"{way}{CANARY}" in everything for way in ("logged ", "traced-", "printed "))

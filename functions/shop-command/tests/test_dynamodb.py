@@ -44,8 +44,8 @@ def answering(aws: boto3.Session, pauses: Pauses) -> Callable[..., tuple[DynamoD
         client = aws.client("dynamodb")
         service = Answers(*answers)
         client.meta.events.register(f"before-call.dynamodb.{operation}", service)
-        chance = random.Random(1)  # noqa: S311
-        return DynamoDbEventStore(client, "shop-test", chance, sleep=pauses), service
+        randomness = random.Random(1)  # noqa: S311
+        return DynamoDbEventStore(client, "shop-test", randomness, sleep=pauses), service
 
     return made
 

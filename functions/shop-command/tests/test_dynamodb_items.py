@@ -19,7 +19,7 @@ from shop_command.ports import (
     VersionConflictError,
 )
 from shop_command.testing.dynamodb import CONFLICT, FAILED, NONE, failed_at
-from shop_shared import Envelope, encode
+from shop_shared.envelope import Envelope, encode
 from shop_shared.events import ProductRetired
 from shop_shared.registry import dataschema
 

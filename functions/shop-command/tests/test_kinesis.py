@@ -9,7 +9,7 @@ from botocore.exceptions import ConnectTimeoutError
 
 from shop_command.adapters.kinesis import ATTEMPTS_MAX, KinesisPublisher
 from shop_command.testing import Shop
-from shop_shared import Envelope, decode, encode
+from shop_shared.envelope import Envelope, decode, encode
 
 
 class Pauses(list[float]):

@@ -30,7 +30,7 @@ from shop_command.testing.stores import transaction
 from shop_observability import metrics
 from shop_observability.metrics import Metric
 from shop_observability.testing import measured
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 IDLE = {"DueCount": [0.0], "OldestUnpublishedSeconds": [0.0], "OldestUnsettledSeconds": [0.0]}
 COMMANDS = {Metric.COMMANDS_ACCEPTED, Metric.COMMANDS_PENDING, Metric.COMMANDS_REFUSED, Metric.COMMANDS_FAILED}

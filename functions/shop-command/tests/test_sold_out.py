@@ -25,7 +25,7 @@ def scarce(shop: Shop) -> Shop:
     def first(*_: object) -> int:
         return 0
 
-    shop.application.reservations.chance.randrange = first  # type: ignore[method-assign,assignment]
+    shop.application.reservations.randomness.randrange = first  # type: ignore[method-assign,assignment]
     return shop
 
 

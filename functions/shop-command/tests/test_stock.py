@@ -59,8 +59,8 @@ def test_no_fewer_buckets_would_have_done(quantity: int, available: dict[int, in
 
 
 def test_chance_chooses_among_the_buckets_that_have_enough() -> None:
-    chance = Random(1)  # noqa: S311
-    chosen = Counter(stock.allocate(2, {0: 5, 1: 1, 2: 5}, chance)[0].bucket for _ in range(200))
+    randomness = Random(1)  # noqa: S311
+    chosen = Counter(stock.allocate(2, {0: 5, 1: 1, 2: 5}, randomness)[0].bucket for _ in range(200))
     assert set(chosen) == {0, 2}
     assert min(chosen.values()) > 50
 

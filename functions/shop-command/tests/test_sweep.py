@@ -9,7 +9,7 @@ from shop_command.ports import DUE_SHARDS, Due, DueEvent, StoreUnavailableError
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
 from shop_command.testing.shop import raising
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined
 
 
@@ -249,7 +249,7 @@ def test_payments_without_an_answer_do_not_keep_the_others_waiting_for_ever(stoc
         stocked.purchase(reserved, "pm_card_error_after_charge", key=f"n-{n}")
     stocked.clock.advance(60)
     for _ in range(60):
-        # One of them alone fills the time of a sweep: which one is first is left to chance.
+        # One of them alone fills the time of a sweep: which one is first is left to randomness.
         stocked.gateway.meanwhile["cancel"] = [lambda: stocked.clock.advance(50)]
         stocked.sweep()
     assert stocked.totals() == Counters(5, 0, 5)

@@ -8,7 +8,7 @@ from shop_command.handlers import sweep
 from shop_command.testing import Shop, http_event, invoke
 from shop_command.testing.shop import LambdaContext
 from shop_observability.testing import ROOT, Daemon, listening_daemon
-from shop_shared import decode
+from shop_shared.envelope import decode
 
 OWN = "1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa"
 """The invocation's own trace."""

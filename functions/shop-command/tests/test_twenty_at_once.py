@@ -28,7 +28,7 @@ from shop_command.ports import ContentionError
 from shop_command.testing import FakeGateway, FakePublisher
 from shop_command.testing.dynamodb import CONFLICT, TRANSACT, Response, cancelled
 from shop_command.testing.stores import InDynamoDb
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.values import Price
 
 AT_ONCE: Final = 20
@@ -54,7 +54,7 @@ class Trading:
             gateway=self.gateway,
             clock=SystemClock(),
             ids=Uuid7(),
-            chance=random.Random(3),  # noqa: S311
+            randomness=random.Random(3),  # noqa: S311
             webhook_secret=lambda: "",
             telemetry=Observability(),
         )

@@ -29,7 +29,9 @@ from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.rebuild import Phase, Source
 from shop_dispatch.ports import EventSource
 from shop_observability.testing import invoked_before
-from shop_shared import Envelope, EventData, encode, events
+from shop_shared import events
+from shop_shared.envelope import Envelope, encode
+from shop_shared.events import EventData
 from shop_shared.registry import dataschema
 from shop_shared.values import Allocation, Lines, Money, Price, ReservationLine
 

@@ -18,7 +18,7 @@ from shop_dispatch.adapters.firehose import (
 )
 from shop_dispatch.application.archive import LINE_BYTES_MAX, ArchiveBatch
 from shop_dispatch.ports import ArchiveError
-from shop_shared import encode
+from shop_shared.envelope import encode
 
 REFUSED = {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."}
 

@@ -12,7 +12,7 @@ from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import SalesChange, sales_changes
 from shop_dispatch.domain.stock import StockChange, stock_changes
 from shop_dispatch.domain.streams import contiguous_runs
-from shop_shared import encode
+from shop_shared.envelope import encode
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 

@@ -19,8 +19,8 @@ from shop_dispatch import bootstrap
 from shop_dispatch.handlers import archive, migrate, project
 from shop_observability.invocation import InvocationFailedError
 from shop_observability.testing import HEADER, PARENT, ROOT, Daemon, listening_daemon
-from shop_observability.tracing import TOLD_MAX
-from shop_shared import decode
+from shop_observability.tracing import TRACED_EVENTS_MAX
+from shop_shared.envelope import decode
 
 EVENTS = Path(__file__).parents[1] / "events"
 MIGRATIONS = [
@@ -187,7 +187,7 @@ def test_an_event_held_back_is_told_of_when_it_is_applied(
 def test_a_backlog_tells_of_its_first_fifty_events(projecting: Any, product: Any, kinesis: Any, daemon: Daemon) -> None:
     batch = [product(f"MUG-{number}").listed(awstraceheader=HEADER) for number in range(120)]
     assert project.handler(kinesis(*batch), None)["applied"] == 120
-    assert len(daemon.documents()) == TOLD_MAX == 50
+    assert len(daemon.documents()) == TRACED_EVENTS_MAX == 50
 
 
 def test_the_archive_gets_its_lines_and_its_segments(

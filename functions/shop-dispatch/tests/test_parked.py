@@ -12,7 +12,7 @@ from shop_dispatch.application import parking, project
 from shop_dispatch.application.parking import REPLAYED_MAX, Replay
 from shop_dispatch.domain.records import read
 from shop_dispatch.handlers.parked import LISTED_MAX, handler
-from shop_shared import encode
+from shop_shared.envelope import encode
 
 NEWER = b"received.v2"
 """A type that only a later release knows. The fix is that release, here: reading it as version 1."""

@@ -19,7 +19,7 @@ from shop_dispatch.adapters import statements
 from shop_dispatch.adapters.postgres import PostgresReadModel
 from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import read
-from shop_shared import encode
+from shop_shared.envelope import encode
 from shop_shared.registry import EVENT_TYPES
 
 Item = TypeVar("Item")

@@ -12,7 +12,7 @@ import pytest
 from shop_database import Reconnecting
 from shop_dispatch.adapters.postgres import PostgresReadModel
 from shop_dispatch.application.project import Project
-from shop_shared import encode
+from shop_shared.envelope import encode
 
 Rule = Callable[[], AbstractContextManager[None]]
 

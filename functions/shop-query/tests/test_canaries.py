@@ -31,13 +31,13 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture
-def told(log: Log, kept_daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+def records(log: Log, kept_daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """All that the function has told of itself, and that somebody reads."""
     kept_daemon.forget()
     return lambda: log.text + json.dumps(kept_daemon.documents()) + capsys.readouterr().out
 
 
-def test_nothing_that_a_reader_sends_or_gets_is_told(shop: Shop, told: Callable[[], str]) -> None:
+def test_nothing_that_a_reader_sends_or_gets_is_told(shop: Shop, records: Callable[[], str]) -> None:
     shop.list_product("MUG", stock=1, name=CANARY, description=CANARY)
     shop.reserve(ID, CUSTOMER)
     asked: list[tuple[str, dict[str, str], int]] = [
@@ -52,14 +52,14 @@ def test_nothing_that_a_reader_sends_or_gets_is_told(shop: Shop, told: Callable[
     ]
     for path, query, status in asked:
         assert shop.get(path, query, customer=CUSTOMER, groups="[admin]", headers=HEADERS).status == status
-    everything = told()
+    everything = records()
     assert CANARY not in everything
     assert everything.count('"message":"request"') == len(asked)
     assert everything.count(f'"trace_id": "{ROOT}"') >= len(asked)
 
 
 def test_no_exception_of_the_database_tells_what_it_says(
-    shop: Shop, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, records: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for error, status in ((psycopg.errors.UniqueViolation(CANARY), 500), (psycopg.OperationalError(CANARY), 503)):
 
@@ -69,7 +69,7 @@ def test_no_exception_of_the_database_tells_what_it_says(
         with monkeypatch.context() as patch:
             patch.setattr(Reconnecting, "run", fail)
             assert shop.get("/products/MUG", headers=HEADERS).status == status
-    everything = told()
+    everything = records()
     assert CANARY not in everything
     assert "psycopg.errors.UniqueViolation (23505)" in everything
     assert "OperationalError" in everything

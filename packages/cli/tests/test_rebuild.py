@@ -131,7 +131,7 @@ def test_the_meter_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     step = Step("Load")
     monkeypatch.setattr(step, "doing", said.append)
-    rebuild._Meter(100, step).tell({**BEGUN, "events": 300, "total": 10_000})
+    rebuild._Meter(100, step).show({**BEGUN, "events": 300, "total": 10_000})
     assert said == ["━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   3%  300 events, 100/s, 1:37 left"]
 
 

@@ -12,15 +12,23 @@ import pytest
 from shop_observability import tracing
 from shop_observability.testing import PARENT, ROOT, Daemon, listening_daemon
 from shop_observability.trace_header import TraceHeader
-from shop_observability.tracing import TOLD_MAX, EventTrace, current_header, segment, subsegment, tell, timeline
-from shop_observability.work import annotate, answered, said
+from shop_observability.tracing import (
+    TRACED_EVENTS_MAX,
+    EventTrace,
+    current_header,
+    segment,
+    subsegment,
+    timeline,
+    trace_events,
+)
+from shop_observability.work import annotate, answered, fields
 
 SAMPLED = TraceHeader(ROOT, PARENT, sampled=True)
 BATCH = TraceHeader("1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa", None, sampled=True)
 UNSAMPLED = TraceHeader("1-5759e988-bbbbbbbbbbbbbbbbbbbbbbbb", None, sampled=False)
 
 
-def about(header: str) -> EventTrace:
+def event_trace(header: str) -> EventTrace:
     return header, "product-MUG", "shop.product.listed.v1", "c-1"
 
 
@@ -105,7 +113,7 @@ def test_work_that_is_over_is_told_in_the_trace_of_each_event_that_it_was_done_f
         with timeline() as done, subsegment("postgresql", "remote", sql={"database_type": "PostgreSQL"}):
             time.sleep(0.01)
         time.sleep(0.01)
-        tell("shop-dispatch", done, [about(header) for header in headers])
+        trace_events("shop-dispatch", done, [event_trace(header) for header in headers])
 
     first, second, batch = daemon.documents()
     assert [(document["trace_id"], document.get("parent_id")) for document in (first, second)] == [
@@ -131,8 +139,8 @@ def test_work_that_is_over_is_told_in_the_trace_of_each_event_that_it_was_done_f
 def test_of_a_large_batch_only_some_events_are_told_of(daemon: Daemon) -> None:
     with timeline() as done:
         pass
-    tell("shop-dispatch", done, [about(str(UNSAMPLED))] * 9 + [about(str(SAMPLED))] * 60)
-    assert len(daemon.documents()) == TOLD_MAX == 50
+    trace_events("shop-dispatch", done, [event_trace(str(UNSAMPLED))] * 9 + [event_trace(str(SAMPLED))] * 60)
+    assert len(daemon.documents()) == TRACED_EVENTS_MAX == 50
 
 
 def test_a_timeline_notes_what_happens_inside_of_it_and_nothing_after() -> None:
@@ -154,15 +162,15 @@ def test_an_unsampled_event_inside_a_sampled_batch_sends_nothing_of_its_own(daem
 
 
 def test_what_work_is_about_can_be_said_until_it_is_over(daemon: Daemon) -> None:
-    assert said() == {}
+    assert fields() == {}
     with segment("shop-command", SAMPLED, route="POST /purchase"):
         annotate(stream_id="reservation-1")
         with segment("shop-command", UNSAMPLED):
             annotate(stream_id="reservation-2")
-            assert said()["trace_id"] == UNSAMPLED.root
-        assert said() == {"trace_id": ROOT, "route": "POST /purchase", "stream_id": "reservation-1"}
+            assert fields()["trace_id"] == UNSAMPLED.root
+        assert fields() == {"trace_id": ROOT, "route": "POST /purchase", "stream_id": "reservation-1"}
     annotate(stream_id="reservation-3")
-    assert said() == {}
+    assert fields() == {}
     (document,) = daemon.documents()
     assert document["annotations"] == {"route": "POST /purchase", "stream_id": "reservation-1"}
 
@@ -210,7 +218,7 @@ def test_what_goes_wrong_in_telling_goes_wrong_with_nothing_else(
         with timeline() as done, subsegment("postgresql", "remote"):
             pass
         assert str(current_header()).startswith(f"Root={BATCH.root};")
-        tell("shop-dispatch", done, [about(str(SAMPLED))])
+        trace_events("shop-dispatch", done, [event_trace(str(SAMPLED))])
         with pytest.raises(LookupError), subsegment("DynamoDB"):
             raise LookupError
     assert "a segment is lost" in caplog.messages

@@ -10,7 +10,7 @@ from cloudevents.core.v1.event import CloudEvent
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from shop_shared import MalformedEventError, UnknownEventTypeError, decode, encode
+from shop_shared.envelope import MalformedEventError, UnknownEventTypeError, decode, encode
 from shop_shared.events import ProductRetired, StockReceived
 from shop_shared.registry import EVENT_TYPES
 from shop_shared.schemas import schemas

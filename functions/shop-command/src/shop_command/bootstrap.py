@@ -88,7 +88,7 @@ def application() -> Application:
     settings = Settings.of(os.environ)
     # Not boto3: its own imports, of what nobody here uses, would make each start longer.
     session = botocore.session.get_session()
-    chance = random.Random()  # noqa: S311 - spreads load, hides nothing
+    randomness = random.Random()  # noqa: S311 - spreads load, hides nothing
     dynamodb = cast("DynamoDBClient", session.create_client("dynamodb", config=AWS_CONFIG))
     kinesis = cast("KinesisClient", session.create_client("kinesis", config=AWS_CONFIG))
     # Made by the first request that pays: most others need no secret.
@@ -96,12 +96,12 @@ def application() -> Application:
     api_key = SecretParameter(parameters, settings.payment_api_key_parameter)
     webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter)
     return assemble(
-        store=DynamoDbEventStore(dynamodb, settings.table_name, chance),
-        publisher=KinesisPublisher(kinesis, settings.stream_name, chance),
+        store=DynamoDbEventStore(dynamodb, settings.table_name, randomness),
+        publisher=KinesisPublisher(kinesis, settings.stream_name, randomness),
         gateway=StripeGateway(settings.payment_url, cache(api_key)),
         clock=SystemClock(),
         ids=Uuid7(),
-        chance=chance,
+        randomness=randomness,
         webhook_secret=cache(webhook_secret),
         telemetry=Observability(),
         reservation_seconds=settings.reservation_seconds,
@@ -115,7 +115,7 @@ def assemble(
     gateway: PaymentGateway,
     clock: Clock,
     ids: EventIds,
-    chance: random.Random,
+    randomness: random.Random,
     webhook_secret: Callable[[], str],
     telemetry: Telemetry,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
@@ -124,11 +124,11 @@ def assemble(
     journal = Journal(store, publisher, clock, ids, telemetry)
     settlement = Settlement(journal, gateway)
     return Application(
-        products=Products(journal, chance),
-        reservations=Reservations(journal, chance, reservation_seconds),
+        products=Products(journal, randomness),
+        reservations=Reservations(journal, randomness, reservation_seconds),
         purchases=Purchases(journal, gateway),
         refunds=Refunds(journal, gateway),
         settlement=settlement,
-        sweep=Sweep(journal, settlement, chance),
+        sweep=Sweep(journal, settlement, randomness),
         webhook=StripeWebhook(webhook_secret, clock),
     )

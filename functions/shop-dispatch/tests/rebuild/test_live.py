@@ -20,7 +20,7 @@ from shop_dispatch.application import project, rebuild
 from shop_dispatch.application.rebuild import Rebuild
 from shop_dispatch.domain.projections import PROJECTIONS, Projection
 from shop_dispatch.domain.rebuild import BusyError, Phase, Source
-from shop_shared import encode
+from shop_shared.envelope import encode
 
 BATCH = 50
 TABLES = ["stream_head", "event_log", *(projection.table for projection in PROJECTIONS)]

@@ -6,7 +6,7 @@ import socket
 
 from shop_cli.errors import ShopError
 
-# Below the range from which systems take the ports of outgoing connections, so that none is lost by chance.
+# Below the range from which systems take the ports of outgoing connections, so that none is lost by randomness.
 PREFERRED = {"aws": 24566, "postgres": 24567, "payment": 24568, "xray": 24569, "xray_udp": 24570}
 STEP = 10
 ATTEMPTS = 200

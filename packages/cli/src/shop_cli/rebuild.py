@@ -102,7 +102,7 @@ def _make(function: Function, status: Status, progress: Progress) -> Status:
     with progress.step("Load", f"from the {status['source']}") as step:
         meter = _Meter(status["events"], step)
         while status["phase"] == "loading":
-            meter.tell(status)
+            meter.show(status)
             status = go_on()
         step.done(meter.result(status))
     with progress.step("Index", "building indexes") as step:
@@ -124,7 +124,7 @@ class _Meter:
         self._step = step
         self._started = time.monotonic()
 
-    def tell(self, status: Status) -> None:
+    def show(self, status: Status) -> None:
         events, total, rate = status["events"], status["total"], self._rate(status)
         share = min(events / total, 1) if total else 1
         drawn = "━" * round(share * BAR_WIDTH)

@@ -13,8 +13,8 @@ import pytest
 
 from shop_cli import emulator
 from shop_cli.home import CHECKOUT
-from shop_shared import encode, events
-from shop_shared.envelope import Envelope
+from shop_shared import events
+from shop_shared.envelope import Envelope, encode
 from shop_shared.events import EventData
 from shop_shared.registry import dataschema
 

@@ -55,10 +55,10 @@ def test_no_line_is_counted_twice_and_none_of_the_last_minute_left_out(
     """Each look reads again what it likes, in any order, once it has happened."""
     all_lines = [request(NOW + age, name=str(number)) for number, age in enumerate(ages)]
     folded, now, read_ones = Window(), NOW, dict[str, Line]()
-    for seconds, overlap, chance in looks:
+    for seconds, overlap, randomness in looks:
         now += seconds
         some = [each for each in all_lines if each.at > now - overlap]
-        chance.shuffle(some)
+        randomness.shuffle(some)
         folded.add(some, now)
         read_ones |= {each.id: each for each in some}
         assert counted(folded, now) == sum(each.at > now - 60 for each in read_ones.values())

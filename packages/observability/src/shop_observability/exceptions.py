@@ -9,9 +9,9 @@ CAUSES_MAX: Final = 10
 FRAMES_MAX: Final = 50
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """The innermost call comes last, as Python has it; what an exception was caused by comes after it."""
-    return "\ncaused by ".join(map(_told, _chain(error)))
+    return "\ncaused by ".join(map(_describe_one, _chain(error)))
 
 
 def code_of(error: BaseException) -> str | None:
@@ -23,7 +23,7 @@ def name_of(kind: type[BaseException]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
-def _told(error: BaseException) -> str:
+def _describe_one(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__, limit=-FRAMES_MAX)
     lines = (f"  {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in frames)
     code = _code(error)

@@ -37,16 +37,16 @@ def sample() -> None:
 def _complete(record: logging.LogRecord) -> bool:
     """Here and not in a formatter: whoever else listens, as Lambda's own handler does, gets no messages either."""
     if record.exc_info:
-        _tell_without_message(record, record.exc_info[1])
-    for name, value in work.said().items():
+        _replace_message(record, record.exc_info[1])
+    for name, value in work.fields().items():
         record.__dict__.setdefault(name, value)
     return True
 
 
-def _tell_without_message(record: logging.LogRecord, error: BaseException | None) -> None:
+def _replace_message(record: logging.LogRecord, error: BaseException | None) -> None:
     record.exc_info = None
     if error is None:
         return
-    record.exception, record.exception_name = exceptions.told(error), type(error).__name__
+    record.exception, record.exception_name = exceptions.describe(error), type(error).__name__
     if code := exceptions.code_of(error):
         record.__dict__.setdefault("code", code)

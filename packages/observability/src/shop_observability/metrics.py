@@ -103,7 +103,7 @@ def flush() -> None:
         return
     try:
         if not is_metrics_disabled():
-            _say()
+            _emit()
     except Exception:  # noqa: BLE001 - it is said, and the work is done
         logger().exception("metrics are lost")
     finally:
@@ -111,7 +111,7 @@ def flush() -> None:
         _measured.clear()
 
 
-def _say() -> None:
+def _emit() -> None:
     line = EphemeralMetrics()  # its own: what one line could not say is in no other
     for metric, values in _measured.items():
         for value in values:

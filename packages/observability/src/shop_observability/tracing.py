@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Namespace = Literal["local", "remote", "aws"]
 
-TOLD_MAX: Final = 50
+TRACED_EVENTS_MAX: Final = 50
 """Segments of one batch. They leave at once, as datagrams: Linux's default buffer on the other side holds some 90."""
 SUBSEGMENTS_MAX: Final = 100
 """Of a segment; more are sent before it, each by itself. X-Ray takes 64 KB in a document, and each has some 0.4."""
@@ -96,7 +96,7 @@ def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, A
 
 @contextmanager
 def timeline() -> Iterator[Timeline]:
-    """Notes the work inside, sampled or not, so that it can be told again in other traces by `tell`."""
+    """Notes the work inside, sampled or not, so that it can be told again in other traces by `trace_events`."""
     global _timeline  # noqa: PLW0603 - see _timeline
     outer = _timeline
     _timeline = done = Timeline(time.time())
@@ -107,12 +107,12 @@ def timeline() -> Iterator[Timeline]:
         _timeline = outer
 
 
-def tell(name: str, done: Timeline, events: Iterable[EventTrace]) -> None:
+def trace_events(name: str, done: Timeline, events: Iterable[EventTrace]) -> None:
     """Sends a segment of work that is over in the trace of each event that it was done for and that is sampled, of
     TOLD_MAX at most. Inside of the segment of the batch, each names and links that."""
     parsed = ((TraceHeader.parse(event[0]), event) for event in events)
     sampled = ((header, event) for header, event in parsed if _is_recorded(header))
-    for header, (_, stream_id, event_type, correlation_id) in islice(sampled, TOLD_MAX):
+    for header, (_, stream_id, event_type, correlation_id) in islice(sampled, TRACED_EVENTS_MAX):
         work = Work(header, _inside(header))
         work.annotations |= {"stream_id": stream_id, "event_type": event_type, "correlation_id": correlation_id}
         with _recorded_segment(name, header, work, ongoing.current(), done):

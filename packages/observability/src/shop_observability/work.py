@@ -51,7 +51,7 @@ def answered(method: str, path: str, status: int) -> None:
         _current.http = {"request": {"method": method, "url": path}, "response": {"status": status}}
 
 
-def said() -> dict[str, Annotation]:
+def fields() -> dict[str, Annotation]:
     """For a log line."""
     if _current is None:
         return {}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shop_openapi.parameters import UUID_EXAMPLE
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined
 from shop_shared.registry import dataschema
 

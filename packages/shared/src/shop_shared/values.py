@@ -5,22 +5,23 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from shop_shared import forms
+
 LINES_MAX = 20
 """Lines of one reservation: with three actions a line and the events, one transaction stays under DynamoDB's 100."""
 BUCKETS_MAX = 64
 
-SKU_PATTERN: Final = r"[A-Z0-9][A-Z0-9-]{0,39}"
-UUID_PATTERN: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-
-Sku = Annotated[str, Field(pattern=f"^{SKU_PATTERN}$", examples=["MUG-BLUE"])]
+Sku = Annotated[str, Field(pattern=forms.SKU.anchored, examples=[forms.SKU.example])]
 StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9-]{1,60}$")]
-Uuid = Annotated[str, Field(pattern=f"^{UUID_PATTERN}$")]
+Uuid = Annotated[str, Field(pattern=forms.UUID.anchored)]
 AmountMinor = Annotated[int, Field(strict=True, ge=0, le=99_999_999_999)]
 """Money in the currency's minor unit (cents), as ISO 4217 counts it."""
 UnitPriceMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999)]
 """At most eight digits: what Stripe charges at once."""
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["EUR"])]
-Category = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["mugs"])]
+Currency = Annotated[
+    str, Field(pattern=forms.CURRENCY.anchored, description="ISO 4217", examples=[forms.CURRENCY.example])
+]
+Category = Annotated[str, Field(pattern=forms.CATEGORY.anchored, examples=[forms.CATEGORY.example])]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 StockQuantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 BucketNumber = Annotated[int, Field(strict=True, ge=0, lt=BUCKETS_MAX)]

@@ -23,7 +23,7 @@ from shop_command.ports import (
     Unknown,
 )
 from shop_dispatch.domain.projections import Projection
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled
 from shop_shared.values import Money
 from shop_simulation.planting import (

@@ -48,13 +48,13 @@ CARDS: Final = (
 
 @dataclass(frozen=True)
 class ChosenByChance:
-    chance: Random
+    randomness: Random
     history: list[str]
 
     def choose(self, call: Call, faults: Mapping[str, Effect]) -> str | None:
-        if self.chance.random() >= (FAULT_RATE if call.port != "Clock" else CLOCK_FAULT_RATE):
+        if self.randomness.random() >= (FAULT_RATE if call.port != "Clock" else CLOCK_FAULT_RATE):
             return None
-        chosen = self.chance.choice(list(faults))
+        chosen = self.randomness.choice(list(faults))
         self.history.append(f"    {chosen} at {call}")
         return chosen
 
@@ -62,7 +62,7 @@ class ChosenByChance:
 class Run:
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.chance = Random(seed)
+        self.randomness = Random(seed)
         self.world = World()
         self.history: list[str] = []
         self.asked: list[Step] = []
@@ -78,9 +78,9 @@ class Run:
 
     def _run(self, step: Step) -> None:
         self.history.append(f"  {step.name}")
-        process = self.world.process(step.process, ChosenByChance(self.chance, self.history), thorough=True)
+        process = self.world.process(step.process, ChosenByChance(self.randomness, self.history), thorough=True)
         if step.process in OVERTAKEN:
-            rivals = self.chance.choices([*self.asked[-12:], sweep()], k=2)
+            rivals = self.randomness.choices([*self.asked[-12:], sweep()], k=2)
             process.meanwhile = {rival.name: self._whole(rival) for rival in rivals}
         step.run(self.world, process)
         if step.process == "command":
@@ -95,7 +95,7 @@ class Run:
     def _next(self, number: int) -> Step:
         if number < len(SKUS):
             return list_product(
-                SKUS[number], buckets=self.chance.randint(1, 4), price_minor=self.chance.randint(1, 999)
+                SKUS[number], buckets=self.randomness.randint(1, 4), price_minor=self.randomness.randint(1, 999)
             )
         choices: dict[Callable[[int], Step], float] = {
             self._receive: 2,
@@ -111,20 +111,20 @@ class Run:
             self._sweep: 3,
             self._wait: 2,
         }
-        return self.chance.choices(list(choices), list(choices.values()))[0](number)
+        return self.randomness.choices(list(choices), list(choices.values()))[0](number)
 
     def _receive(self, number: int) -> Step:
-        return receive(self.chance.randint(1, 40), self.chance.choice(SKUS), name=f"receive-{number}")
+        return receive(self.randomness.randint(1, 40), self.randomness.choice(SKUS), name=f"receive-{number}")
 
     def _place(self, number: int) -> Step:
         self.placed.append(f"place-{number}")
-        skus = self.chance.sample(SKUS, self.chance.randint(1, len(SKUS)))
-        lines = {sku: self.chance.randint(1, 6) for sku in skus}
-        return place(lines, name=self.placed[-1], caller=self.chance.choice(CUSTOMERS))
+        skus = self.randomness.sample(SKUS, self.randomness.randint(1, len(SKUS)))
+        lines = {sku: self.randomness.randint(1, 6) for sku in skus}
+        return place(lines, name=self.placed[-1], caller=self.randomness.choice(CUSTOMERS))
 
     def _purchase(self, number: int) -> Step:
         of, caller = self._about_one()
-        return purchase(f"pm_card_{self.chance.choice(CARDS)}", name=f"purchase-{number}", of=of, caller=caller)
+        return purchase(f"pm_card_{self.randomness.choice(CARDS)}", name=f"purchase-{number}", of=of, caller=caller)
 
     def _cancel(self, number: int) -> Step:
         of, caller = self._about_one()
@@ -139,35 +139,35 @@ class Run:
     def _about_one(self) -> tuple[str, str]:
         """A reservation of late, and its customer; now and then somebody whose reservation it is not."""
         known = [name for name in self.placed if known_reservation(self.world, name)]
-        of = self.chance.choice(known[-4:] or ["none yet"])
-        is_theirs = known and self.chance.random() < 0.9
-        return of, self.world.intents[of].caller if is_theirs else self.chance.choice(CUSTOMERS)
+        of = self.randomness.choice(known[-4:] or ["none yet"])
+        is_theirs = known and self.randomness.random() < 0.9
+        return of, self.world.intents[of].caller if is_theirs else self.randomness.choice(CUSTOMERS)
 
     def _change(self, number: int) -> Step:
-        sku = self.chance.choice(SKUS)
-        kind = self.chance.choices(("price", "buckets", "end"), (6, 12, 1))[0]
+        sku = self.randomness.choice(SKUS)
+        kind = self.randomness.choices(("price", "buckets", "end"), (6, 12, 1))[0]
         match kind:
             case "price":
-                return reprice(self.chance.randint(1, 999), sku, name=f"reprice-{number}")
+                return reprice(self.randomness.randint(1, 999), sku, name=f"reprice-{number}")
             case "buckets":
-                return redistribute(self.chance.randint(1, 6), sku, name=f"redistribute-{number}")
+                return redistribute(self.randomness.randint(1, 6), sku, name=f"redistribute-{number}")
             case _:
                 return retire(sku, name=f"retire-{number}")
 
     def _repeat(self, number: int) -> Step:
-        return self.chance.choice(self.asked[-12:]) if self.asked else self._wait(number)
+        return self.randomness.choice(self.asked[-12:]) if self.asked else self._wait(number)
 
     def _deliver(self, _: int) -> Step:
-        return deliver(self.chance.choice(("project", "archive")))
+        return deliver(self.randomness.choice(("project", "archive")))
 
     def _hear(self, _: int) -> Step:
-        return self.chance.choice((hear(), hear(), hear(again=True), hear_lies()))
+        return self.randomness.choice((hear(), hear(), hear(again=True), hear_lies()))
 
     def _sweep(self, _: int) -> Step:
         return sweep()
 
     def _wait(self, _: int) -> Step:
-        seconds = self.chance.choice((1, 20, 60, 60, 120, 600, 1_000, 90_000))
+        seconds = self.randomness.choice((1, 20, 60, 60, 120, 600, 1_000, 90_000))
         return Step(f"{seconds} seconds pass", "time", lambda world, _: world.jump(timedelta(seconds=seconds)))
 
     def _judge(self, violations: list[Violation], steps: int) -> None:

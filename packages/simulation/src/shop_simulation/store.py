@@ -16,7 +16,7 @@ from shop_command.ports import (
     Transaction,
 )
 from shop_command.testing import FakeClock, InMemoryEventStore
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 TOKEN_LIFE: Final = timedelta(minutes=10)
 PAGE_ITEMS_MAX: Final = 2

@@ -23,7 +23,7 @@ from shop_dispatch.application.project import Project
 from shop_dispatch.ports import Archive, ReadModel
 from shop_dispatch.ports import Transaction as ReadModelTransaction
 from shop_observability.logs import logger
-from shop_shared import Envelope, encode
+from shop_shared.envelope import Envelope, encode
 from shop_simulation.faults import Faults
 from shop_simulation.provider import API_KEY, Provider
 from shop_simulation.read_model import InMemoryReadModel
@@ -227,7 +227,7 @@ class World:
             gateway=cast("PaymentGateway", process.port(PaymentGateway, gateway)),
             clock=cast("Clock", process.port(Clock, self.clock)),
             ids=cast("EventIds", process.port(EventIds, SequentialIds(self.processes * IDS_PER_STEP))),
-            chance=Random(self.processes),
+            randomness=Random(self.processes),
             webhook_secret=lambda: WEBHOOK_SECRET,
             telemetry=Observability(),  # it has no part in what happens
         )

@@ -12,7 +12,7 @@ from shop_command.adapters import deadline
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
-from shop_shared import Envelope, encode
+from shop_shared.envelope import Envelope, encode
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -25,7 +25,7 @@ PAUSE_SECONDS_MAX: Final = 0.1
 class KinesisPublisher:
     client: "KinesisClient"
     stream_name: str
-    chance: Random
+    randomness: Random
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def publish(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
@@ -34,7 +34,7 @@ class KinesisPublisher:
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 count(Metric.PUBLISH_RETRIES, len(failed))
-                self.sleep(self.chance.uniform(0, PAUSE_SECONDS_MAX))
+                self.sleep(self.randomness.uniform(0, PAUSE_SECONDS_MAX))
             try:
                 codes = self._put(failed)
             except (BotoCoreError, ClientError, deadline.OutOfTimeError):

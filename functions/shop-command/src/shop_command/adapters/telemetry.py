@@ -7,8 +7,8 @@ from typing import Final
 from shop_observability import tracing, work
 from shop_observability.metrics import Metric, count
 from shop_observability.trace_header import TraceHeader
-from shop_shared import Envelope, EventData
-from shop_shared.events import PaymentDeclined, PaymentRefunded, PurchaseConfirmed, PurchaseRefunded
+from shop_shared.envelope import Envelope
+from shop_shared.events import EventData, PaymentDeclined, PaymentRefunded, PurchaseConfirmed, PurchaseRefunded
 
 SERVICE: Final = "shop-command"
 _PAYMENTS: Final[Mapping[type[EventData], Metric]] = {
@@ -23,7 +23,7 @@ class Observability:
     def header(self) -> str | None:
         return tracing.current_header()
 
-    def about(self, stream_id: str, event_type: str) -> None:
+    def annotate(self, stream_id: str, event_type: str) -> None:
         work.annotate(stream_id=stream_id, event_type=event_type)
 
     def committed(self, events: Sequence[Envelope]) -> None:
@@ -43,4 +43,4 @@ class Observability:
         with tracing.timeline() as done:
             yield events
         traces = ((event.awstraceheader or "", event.subject, event.type, event.correlationid) for event in events)
-        tracing.tell(SERVICE, done, traces)
+        tracing.trace_events(SERVICE, done, traces)

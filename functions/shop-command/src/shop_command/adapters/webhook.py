@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from shop_command.ports import Clock
-from shop_shared.values import UUID_PATTERN
+from shop_shared import forms
 
 TOLERANCE_SECONDS: Final = 300
 """Stripe's own default: an older signature could be a recorded one that somebody plays again."""
 TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"})
-_UUID: Final = re.compile(UUID_PATTERN)
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 
 
@@ -47,7 +46,7 @@ class StripeWebhook:
             case {
                 "type": str(type_),
                 "data": {"object": {"id": str(intent), "metadata": {"reservation_id": str(reservation_id)}}},
-            } if type_ in TYPES and _UUID.fullmatch(reservation_id) and _INTENT.fullmatch(intent):
+            } if type_ in TYPES and forms.UUID.matches(reservation_id) and _INTENT.fullmatch(intent):
                 return Hint(reservation_id, intent)
             case _:
                 return None

@@ -8,7 +8,7 @@ from shop_command.domain import reservation
 from shop_command.domain.errors import ReservationExpiredError, ReservationNotFoundError
 from shop_command.domain.reservation import ExpireReservation, Reservation
 from shop_command.domain.stream import Snapshot
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 
 def owned(journal: Journal, request: Request, reservation_id: str) -> Snapshot[Reservation]:

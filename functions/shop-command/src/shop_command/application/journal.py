@@ -9,7 +9,8 @@ from shop_command.application.request import Key, Request
 from shop_command.domain import stock
 from shop_command.domain.stream import Snapshot, Stream, fold, from_json, to_json
 from shop_command.ports import Clock, EventIds, EventStore, Publisher, StoredState, Telemetry, Transaction
-from shop_shared import Envelope, EventData
+from shop_shared.envelope import Envelope
+from shop_shared.events import EventData
 from shop_shared.registry import dataschema
 
 State = TypeVar("State")
@@ -49,7 +50,7 @@ class Journal:
 
         `key` remembers the idempotency key together with the last event's version.
         """
-        self.telemetry.about(stream.id, decided[-1].TYPE)
+        self.telemetry.annotate(stream.id, decided[-1].TYPE)
         state = fold(stream, loaded.state, decided)
         events = tuple(
             self._envelope(stream.id, version, data, request=request, cause=cause, now=now)

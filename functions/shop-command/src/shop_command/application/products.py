@@ -12,7 +12,7 @@ from shop_command.domain.errors import ProductError
 from shop_command.domain.product import Command, ListProduct, Product, ReceiveStock, RedistributeStock, Reprice, Retire
 from shop_command.domain.stock import Bucket
 from shop_command.ports import ContentionError, KeyUsedError, StockShortError, VersionConflictError
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.values import BUCKETS_MAX, Price
 
 ROUNDS_MAX: Final = 5
@@ -27,7 +27,7 @@ _OVERTAKEN: Final[_Errors] = (VersionConflictError, KeyUsedError)
 @dataclass(frozen=True)
 class Products:
     journal: Journal
-    chance: Random
+    randomness: Random
 
     def list_product(self, request: Request, command: ListProduct) -> Envelope:
         body = {name: value for name, value in vars(command).items() if (name, value) != ("category", None)}
@@ -37,7 +37,7 @@ class Products:
         return self._run(request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price))
 
     def receive_stock(self, request: Request, sku: str, quantity: int) -> Envelope:
-        command = ReceiveStock(sku, quantity, first_bucket=self.chance.randrange(BUCKETS_MAX))
+        command = ReceiveStock(sku, quantity, first_bucket=self.randomness.randrange(BUCKETS_MAX))
         return self._run(request, command, Key.of(request, "receive-stock", sku=sku, quantity=quantity))
 
     def redistribute_stock(self, request: Request, sku: str, stock_buckets: int) -> Envelope:

@@ -26,7 +26,7 @@ from shop_command.ports import (
     Unknown,
     VersionConflictError,
 )
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined, PaymentRequested, PurchaseConfirmed
 from shop_shared.values import Money
 

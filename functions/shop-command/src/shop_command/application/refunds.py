@@ -17,7 +17,7 @@ from shop_command.ports import (
     Unknown,
     VersionConflictError,
 )
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import PurchaseRefunded, PurchaseRefundRequested
 
 ROUNDS_MAX: Final = 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_command.ports import KeyUse
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 _RESERVATIONS: Final = uuid.UUID("8f1d2c9e-4b57-4b0c-9a55-0d2f6c7f3e11")
 """Never change it: it is part of the id of every reservation."""

@@ -20,7 +20,7 @@ from shop_command.domain.reservation import (
 )
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import ContentionError, StockShortError, VersionConflictError
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled, ReservationPlaced
 
 ROUNDS_MAX: Final = 5
@@ -31,7 +31,7 @@ somebody who took from the same bucket, so there is no pause between two: waitin
 @dataclass(frozen=True)
 class Reservations:
     journal: Journal
-    chance: Random
+    randomness: Random
     hold_seconds: int
 
     def place(self, request: Request, lines: tuple[Line, ...]) -> Envelope:
@@ -40,7 +40,7 @@ class Reservations:
         if stream.id in stored:
             return self._first_answer(stream.id, lines)
         try:
-            return self._place(request, StockSearch(self.journal.store, self.chance, lines, stored))
+            return self._place(request, StockSearch(self.journal.store, self.randomness, lines, stored))
         except (VersionConflictError, DomainError):
             # The same request, sent twice at once, may have been quicker: then what it took is no reason to refuse.
             if not self.journal.store.states([stream.id]):

@@ -37,7 +37,7 @@ from shop_command.ports import (
     Unknown,
     VersionConflictError,
 )
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded
 
 ROUNDS_MAX: Final = 5
@@ -53,7 +53,7 @@ class Settlement:
     journal: Journal
     gateway: PaymentGateway
 
-    def hear(self, reservation_id: str, payment_intent_id: str) -> None:
+    def check(self, reservation_id: str, payment_intent_id: str) -> None:
         """Something has happened to this intent, as the provider says. That is a reason to ask it, and proves nothing.
 
         Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises

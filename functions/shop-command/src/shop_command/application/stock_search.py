@@ -28,7 +28,7 @@ class Line:
 @dataclass
 class StockSearch:
     store: EventStore
-    chance: Random
+    randomness: Random
     lines: tuple[Line, ...]
     stored: InitVar[Mapping[str, StoredState]]
     """The states of the lines' products, by stream; may hold others too."""
@@ -73,7 +73,7 @@ class StockSearch:
         found = self.products[line.sku]
         if not isinstance(found, Listed):
             return ()  # the decider refuses it
-        return (Allocation(bucket=self.chance.randrange(found.stock_buckets), quantity=line.quantity),)
+        return (Allocation(bucket=self.randomness.randrange(found.stock_buckets), quantity=line.quantity),)
 
     def _read(self, skus: Collection[str]) -> Levels:
         listed = {sku: found for sku in skus if isinstance(found := self.products[sku], Listed)}
@@ -85,7 +85,7 @@ class StockSearch:
             if line.sku not in skus:
                 continue
             available = {bucket.number: level.available for bucket, level in levels.items() if bucket.sku == line.sku}
-            self.allocations[line.sku] = stock.allocate(line.quantity, available, self.chance)
+            self.allocations[line.sku] = stock.allocate(line.quantity, available, self.randomness)
             if not self.allocations[line.sku]:
                 shortages.append(Shortage(line.sku, line.quantity, sum(available.values())))
         return tuple(shortages)

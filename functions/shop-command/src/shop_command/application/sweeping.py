@@ -22,7 +22,7 @@ from shop_command.ports import (
     StoreUnavailableError,
     VersionConflictError,
 )
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 PAGE_ITEMS: Final = 100
 PAGES_SHARE: Final = 0.5
@@ -58,7 +58,7 @@ class Report:
 class Sweep:
     journal: Journal
     settlement: Settlement
-    chance: Random
+    randomness: Random
 
     def run(self, seconds: float) -> Report:
         """Begins nothing after so many seconds. What one item raises is reported, and stops no other."""
@@ -68,7 +68,7 @@ class Sweep:
         pages = self._pages(started, report)
         self._pay(pages, pages_end, report, unsettled)
         # In no order: otherwise a few payments that the provider never answers for would keep all others waiting.
-        self.chance.shuffle(unsettled)
+        self.randomness.shuffle(unsettled)
         while unsettled and self.journal.now() < ends:
             self._settle(unsettled.pop(), report)
         self._pay(pages, ends, report, unsettled)

@@ -71,13 +71,13 @@ def even_out(
     return _limited(taken, moved), _limited(given, moved)
 
 
-def allocate(quantity: int, available: Mapping[int, int], chance: Random) -> tuple[Allocation, ...]:
+def allocate(quantity: int, available: Mapping[int, int], randomness: Random) -> tuple[Allocation, ...]:
     """One bucket that has enough, chosen by chance; else as few as possible. Empty if all together have too little."""
     if sum(available.values()) < quantity:
         return ()
     enough = [bucket for bucket, level in available.items() if level >= quantity]
     if enough:
-        return (Allocation(bucket=chance.choice(enough), quantity=quantity),)
+        return (Allocation(bucket=randomness.choice(enough), quantity=quantity),)
     return _limited(available, quantity)
 
 

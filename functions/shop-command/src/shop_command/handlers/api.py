@@ -15,8 +15,6 @@ from shop_command.domain.product import ListProduct
 from shop_command.domain.stream import Stream
 from shop_command.handlers import answers, documents
 from shop_command.handlers.bodies import (
-    SKU,
-    UUID,
     BucketsBody,
     PriceBody,
     ProductBody,
@@ -33,6 +31,7 @@ from shop_command.handlers.problems import problem_of
 from shop_observability import work
 from shop_observability.http import HttpFunction, administrator, caller, header
 from shop_observability.metrics import Metric, count
+from shop_shared import forms
 from shop_shared.values import Price
 
 WEBHOOK: Final = "POST /payments/webhook"
@@ -78,7 +77,7 @@ def place_reservation() -> Response[str]:
 def cancel_reservation(reservation_id: str) -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = keyless_request_of(event, caller(event))
-    if not UUID.fullmatch(reservation_id):
+    if not forms.UUID.matches(reservation_id):
         raise ReservationNotFoundError(reservation_id)
     _about(reservation.stream(reservation_id))
     return answers.cancelled(*bootstrap.application().reservations.cancel(request, reservation_id))
@@ -98,7 +97,7 @@ def purchase() -> Response[str]:
 def refund(purchase_id: str) -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, administrator(event))
-    if not UUID.fullmatch(purchase_id):
+    if not forms.UUID.matches(purchase_id):
         raise PurchaseNotFoundError(purchase_id)
     _about(reservation.stream(purchase_id))
     return answers.refund(bootstrap.application().refunds.refund(request, purchase_id))
@@ -112,7 +111,7 @@ def hear_of_payment() -> Response[str]:
     hint = application.webhook.read(bytes_of(event), header(event, "stripe-signature") or "")
     if hint is not None:
         _about(reservation.stream(hint.reservation_id))
-        application.settlement.hear(hint.reservation_id, hint.payment_intent_id)
+        application.settlement.check(hint.reservation_id, hint.payment_intent_id)
     return answers.received()
 
 
@@ -170,7 +169,7 @@ def _about(stream: Stream[Any, Any]) -> None:
 
 def _known(sku: str) -> str:
     """A path segment that no product can have needs no look into the store."""
-    if not SKU.fullmatch(sku):
+    if not forms.SKU.matches(sku):
         raise ProductNotFoundError(sku)
     _about(product.stream(sku))
     return sku

@@ -14,8 +14,6 @@ from shop_observability.problem import ProblemError
 from shop_shared.values import (
     BUCKETS_MAX,
     LINES_MAX,
-    SKU_PATTERN,
-    UUID_PATTERN,
     Category,
     Currency,
     Quantity,
@@ -26,8 +24,6 @@ from shop_shared.values import (
 )
 
 BODY_BYTES_MAX: Final = 64 * 1024
-SKU: Final = re.compile(SKU_PATTERN)
-UUID: Final = re.compile(UUID_PATTERN)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 

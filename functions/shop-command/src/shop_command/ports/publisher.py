@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 
 class Publisher(Protocol):

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from shop_command.domain.stock import Bucket, StockChange
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 DUE_SHARDS: Final = 8
 """What is due is spread over so many partitions: each takes 1,000 writes a second, and a command makes about four."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 
 class Telemetry(Protocol):
@@ -13,7 +13,7 @@ class Telemetry(Protocol):
     def header(self) -> str | None:
         """The trace that the work inside belongs to, as the next hop continues it."""
 
-    def about(self, stream_id: str, event_type: str) -> None:
+    def annotate(self, stream_id: str, event_type: str) -> None:
         """What is about to be committed."""
 
     def committed(self, events: Sequence[Envelope]) -> None:

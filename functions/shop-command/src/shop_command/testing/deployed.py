@@ -15,7 +15,7 @@ from shop_command import bootstrap
 from shop_command.adapters.dynamodb import table
 from shop_command.testing.events import http_event
 from shop_command.testing.shop import Answer, invoke
-from shop_shared import Envelope, decode
+from shop_shared.envelope import Envelope, decode
 
 BUCKETS: Final = 4
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shop_command.adapters.dynamodb import table
-from shop_shared import Envelope, encode
+from shop_shared.envelope import Envelope, encode
 
 TRANSACT: Final = "dynamodb.TransactWriteItems"
 FAILED, CONFLICT, NONE = "ConditionalCheckFailed", "TransactionConflict", "None"

@@ -21,7 +21,7 @@ from shop_command.ports import (
     Transaction,
     VersionConflictError,
 )
-from shop_shared import Envelope, decode, encode
+from shop_shared.envelope import Envelope, decode, encode
 
 
 @dataclass

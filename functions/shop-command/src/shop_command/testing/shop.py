@@ -77,7 +77,7 @@ class Shop:
             gateway=self.gateway,
             clock=self.clock,
             ids=SequentialIds(),
-            chance=Random(7),  # noqa: S311 - repeatable
+            randomness=Random(7),  # noqa: S311 - repeatable
             webhook_secret=lambda: WEBHOOK_SECRET,
             telemetry=Observability(),
         )

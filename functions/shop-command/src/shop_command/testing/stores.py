@@ -11,7 +11,7 @@ from shop_command.domain.stock import Bucket
 from shop_command.ports import EventStore, Transaction
 from shop_command.testing.dynamodb import CONFLICT, TRANSACT, Response, Tokens, cancelled, error
 from shop_command.testing.fakes import Counters, InMemoryEventStore
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import StockReceived
 from shop_shared.registry import dataschema
 from shop_shared.values import Allocation

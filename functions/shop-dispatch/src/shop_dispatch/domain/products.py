@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
 
 

@@ -14,7 +14,7 @@ from shop_dispatch.domain.products import product_changes
 from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import sales_changes
 from shop_dispatch.domain.stock import stock_changes
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from shop_shared import Envelope, EventData, MalformedEventError, decode
+from shop_shared.envelope import Envelope, MalformedEventError, decode
 from shop_shared.events import (
+    EventData,
     ProductListed,
     ProductRepriced,
     ProductRetired,

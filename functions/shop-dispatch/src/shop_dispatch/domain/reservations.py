@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import (
     PaymentDeclined,
     PaymentRefunded,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, date
 from typing import NamedTuple
 
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import PurchaseConfirmed, PurchaseRefunded
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from shop_shared import Envelope
+from shop_shared.envelope import Envelope
 from shop_shared.events import (
     PurchaseConfirmed,
     PurchaseRefunded,

@@ -10,7 +10,7 @@ from shop_dispatch.domain.records import Trace
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.trace_header import TraceHeader, request_header
-from shop_observability.tracing import tell, timeline
+from shop_observability.tracing import timeline, trace_events
 
 
 class Traced(Protocol):
@@ -42,7 +42,7 @@ def traced(function: str, message: str, work: Callable[[], Outcome], **annotatio
     with invocation(SERVICE, request_header(None), function=function, **annotations):
         with timeline() as done:
             outcome = work()
-        tell(SERVICE, done, outcome.traces)
+        trace_events(SERVICE, done, outcome.traces)
         duration_ms = round((time.monotonic() - started) * 1000, 1)
         logger().info(message, extra={**counts(outcome), **_found_by(outcome.traces), "duration_ms": duration_ms})
     return outcome

@@ -6,8 +6,8 @@ from typing import Final
 from shop_query.application.catalogue import ALIKE_MAX, RANKED_MAX, TOTAL_MAX, Selection
 from shop_query.application.cursors import Cursors, Order, Scope
 from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
-from shop_query.application.values import SKU_FORM, is_sku, is_uuid
 from shop_query.ports import Clock, Document, Parameters, Query, ReadModel
+from shop_shared import forms
 
 DAYS_DEFAULT: Final = 30
 DAYS_MAX: Final = 366
@@ -19,7 +19,7 @@ PAUSE_SECONDS_MAX: Final = 0.16
 RESERVATIONS: Final = Order("reservations", ("placed_at", "reservation_id"))
 PURCHASES: Final = Order("purchases", ("purchased_at", "purchase_id"))
 DAILY_SALES: Final = Order("daily-sales", ("day", "sku", "currency"))
-_FORMS: Final = {Query.PRODUCT: is_sku, Query.RESERVATION: is_uuid, Query.PURCHASE: is_uuid}
+_FORMS: Final = {Query.PRODUCT: forms.SKU, Query.RESERVATION: forms.UUID, Query.PURCHASE: forms.UUID}
 
 
 class Queries:
@@ -62,8 +62,8 @@ class Queries:
         self, first: date | None, last: date | None, sku: str | None, limit: int, cursor: str | None = None
     ) -> str:
         """By day, SKU and currency, both days included; the last 30 days when none is given."""
-        if sku is not None and not is_sku(sku):
-            raise InvalidParameterError("sku", f"A SKU is {SKU_FORM}.")
+        if sku is not None and not forms.SKU.matches(sku):
+            raise InvalidParameterError("sku", f"A SKU is {forms.SKU.description}.")
         # What was said, not what it comes to: at midnight a list of the last 30 days goes on.
         scope: Scope = {"from": str(first), "to": str(last), "sku": sku}
         first, last = self._days(first, last)
@@ -89,7 +89,7 @@ class Queries:
         return first, last
 
     def _document(self, query: Query, identifier: str, keys: Parameters, min_version: int | None) -> str:
-        if not _FORMS[query](identifier):
+        if not _FORMS[query].matches(identifier):
             raise NotFoundError(query, identifier)
         if min_version is not None:
             return self._awaited(query, identifier, keys, min_version).text

@@ -1,6 +1,5 @@
 """The routes of shop-query behind the HTTP API. `$default` comes here too: what is no route is a 404 problem."""
 
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
 
@@ -9,11 +8,12 @@ from aws_lambda_powertools.event_handler import Response
 from shop_observability import work
 from shop_observability.http import HttpFunction, administrator, caller, header
 from shop_query import bootstrap
-from shop_query.application import values
 from shop_query.application.catalogue import Selection, Sort
 from shop_query.handlers import documents, etags
 from shop_query.handlers.parameters import QueryString
 from shop_query.handlers.problems import problem
+from shop_shared import forms
+from shop_shared.forms import Form
 
 handler: Final = HttpFunction("shop-query", problem)
 _routes = handler.routes
@@ -48,7 +48,7 @@ def products() -> Response[str]:
 
 @_routes.get("/products/<sku>")
 def product(sku: str) -> Response[str]:
-    _about("product", sku, values.is_sku)
+    _about("product", sku, forms.SKU)
     query = QueryString(_event(), "min_version")
     return _public(bootstrap.queries().product(sku, query.min_version()))
 
@@ -63,7 +63,7 @@ def reservations() -> Response[str]:
 @_routes.get("/reservations/<reservation_id>")
 def reservation(reservation_id: str) -> Response[str]:
     who = caller(_event())
-    _about("reservation", reservation_id, values.is_uuid)
+    _about("reservation", reservation_id, forms.UUID)
     query = QueryString(_event(), "min_version")
     return _private(bootstrap.queries().reservation(reservation_id, who.subject, query.min_version()))
 
@@ -78,7 +78,7 @@ def purchases() -> Response[str]:
 @_routes.get("/purchases/<purchase_id>")
 def purchase(purchase_id: str) -> Response[str]:
     who = caller(_event())
-    _about("reservation", purchase_id, values.is_uuid)
+    _about("reservation", purchase_id, forms.UUID)
     query = QueryString(_event(), "min_version")
     return _private(bootstrap.queries().purchase(purchase_id, who.subject, query.min_version()))
 
@@ -113,9 +113,9 @@ def docs() -> Response[str]:
     return documents.page()
 
 
-def _about(kind: str, identifier: str, is_one: Callable[[str], bool]) -> None:
+def _about(kind: str, identifier: str, form: Form) -> None:
     """Where a path has something else in place of an identifier, nobody knows what it says."""
-    if is_one(identifier):
+    if form.matches(identifier):
         work.annotate(stream_id=f"{kind}-{identifier}")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from shop_query.application import values
 from shop_query.application.errors import InvalidParameterError
+from shop_shared import forms
 
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
@@ -19,7 +20,7 @@ _AMOUNT: Final = f"An amount in the currency's minor unit (cents): a whole numbe
 _SEARCH: Final = (
     f"1 to {values.SEARCH_CHARACTERS_MAX} characters, a letter or digit among them, none of them a control."
 )
-_CATEGORY: Final = f"A category is {values.CATEGORY_FORM}."
+_CATEGORY: Final = f"A category is {forms.CATEGORY.description}."
 # No sign, no space, no underscore, no digit of another script: int() takes them all.
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
@@ -56,11 +57,11 @@ class QueryString:
         return self._checked("q", None if text is None else text.strip(" "), values.is_search, _SEARCH)
 
     def category(self) -> str | None:
-        return self._checked("category", self._given.get("category"), values.is_category, _CATEGORY)
+        return self._checked("category", self._given.get("category"), forms.CATEGORY.matches, _CATEGORY)
 
     def currency(self) -> str | None:
-        allowed = "A currency is three capital letters, by ISO 4217."
-        return self._checked("currency", self._given.get("currency"), values.is_currency, allowed)
+        allowed = f"A currency is {forms.CURRENCY.description}."
+        return self._checked("currency", self._given.get("currency"), forms.CURRENCY.matches, allowed)
 
     def flag(self, name: str) -> bool:
         text = self._given.get(name, "false")

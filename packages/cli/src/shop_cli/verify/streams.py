@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_cli.verify.findings import ABSENT, Difference
-from shop_shared import MalformedEventError, decode
+from shop_shared.envelope import MalformedEventError, decode
 
 EVENT_PREFIX: Final = "event#"
 CHECK: Final = "streams"

@@ -14,7 +14,7 @@ from shop_command.ports import (
     Transaction,
     VersionConflictError,
 )
-from shop_shared import Envelope, encode
+from shop_shared.envelope import Envelope, encode
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef

@@ -30,7 +30,7 @@ from shop_command.ports import (
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
-from shop_shared import Envelope, decode
+from shop_shared.envelope import Envelope, decode
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,7 +58,7 @@ _Key = tuple[str, str]
 class DynamoDbEventStore:
     client: "DynamoDBClient"
     table_name: str
-    chance: Random
+    randomness: Random
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def states(self, stream_ids: Collection[str]) -> Mapping[str, StoredState]:
@@ -213,7 +213,7 @@ class DynamoDbEventStore:
         return found
 
     def _pause(self, attempt: int) -> None:
-        self.sleep(self.chance.uniform(0, min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_FIRST * 2**attempt)))
+        self.sleep(self.randomness.uniform(0, min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_FIRST * 2**attempt)))
 
     @contextmanager
     def _call(self, operation: str) -> Iterator[None]:
