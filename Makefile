@@ -30,6 +30,7 @@ setup: .venv/.ready .venv-emulator/.ready node_modules/.ready ## make the enviro
 	@$(UV) pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(VENV)/bin/python --no-deps $(MEMBERS:%=-e %)
 	@test -e $(VENV)/bin/python3.13 || ln -s python $(VENV)/bin/python3.13
+	@$(VENV)/bin/python -m shop_openapi --served
 	@touch $@
 
 .venv-emulator/.ready: packages/cli/emulator.lock | .venv/.ready
@@ -91,10 +92,8 @@ schemas: setup ## write the JSON Schemas, docs/events.md and the columns of the 
 openapi: setup ## write the API's document, its page and docs/problems.md from the code
 	@$(VENV)/bin/python -m shop_openapi
 
-released: setup ## make what is there now the release that later ones must get on with: the API's document, shop-query's SQL
+released: setup ## tag this commit as the release that later ones must get on with: the API, shop-query's SQL
 	@$(VENV)/bin/python -m shop_openapi --release
-	@rm -f tests/releases/shop-query/*.sql && cp functions/shop-query/src/shop_query/adapters/sql/*.sql tests/releases/shop-query/
-	@ls functions/shop-dispatch/migrations | tail -n 1 | sed 's/\.sql$$//' > tests/releases/shop-query/MIGRATION
 
 simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STEPS=120 replays one random run
 	@$(VENV)/bin/python -m shop_simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))

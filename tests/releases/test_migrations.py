@@ -1,7 +1,6 @@
 """Expand and contract: shop-query of the release before goes on while the schema is migrated, and afterwards.
 
-`shop-query/` has the SQL of the last release, and MIGRATION names the migration that it was released with.
-`make released` writes both.
+The release has shop-query's SQL, and the migration that it was released with.
 """
 
 import re
@@ -17,10 +16,11 @@ import pytest
 from shop_database import DatabaseSettings, connect
 from shop_database.migrations import migrate
 from shop_database.testing import Database, empty_database
+from shop_openapi import releases
 
 MIGRATIONS = Path(__file__).parents[2] / "functions" / "shop-dispatch" / "migrations"
-RELEASED = Path(__file__).parent / "shop-query"
-MIGRATION = (RELEASED / "MIGRATION").read_text().strip()
+RELEASED = releases.last(Path(__file__).parents[2])
+MIGRATION = RELEASED.migration
 SESSION = "SET pg_trgm.word_similarity_threshold = 0.5"
 FRAGMENT = "product_page.sql"
 """Stands behind each of the two statements that choose products."""
@@ -85,7 +85,7 @@ def released(tmp_path: Path) -> Iterator[Database]:
 
 
 def statements() -> dict[str, bytes]:
-    texts = {file.name: file.read_bytes() for file in RELEASED.glob("*.sql")}
+    texts = {name: text.encode() for name, text in RELEASED.statements.items()}
     page = texts.pop(FRAGMENT)
     return {
         name: text + page if name in ("product_browse.sql", "product_search.sql") else text

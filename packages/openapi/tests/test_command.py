@@ -1,19 +1,27 @@
 """`python -m shop_openapi --check` is what `make check` runs."""
 
+import copy
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from shop_openapi import __main__ as command
+from shop_openapi import document, releases
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def released(monkeypatch: pytest.MonkeyPatch) -> releases.Release:
+    """The last release is what the code is now, unless a test changes it."""
+    release = releases.Release(copy.deepcopy(document.whole()), {}, "0001_first", "a test")
+    monkeypatch.setattr(releases, "last", lambda _: release)
+    return release
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, released: releases.Release) -> Callable[..., int]:
     monkeypatch.setattr(command, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(command, "RELEASED", tmp_path / "docs" / "openapi-released.yaml")
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["shop_openapi", *arguments])
@@ -22,31 +30,34 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     return run
 
 
-def test_every_file_that_was_edited_is_named(
+def test_every_page_that_was_edited_is_named(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("--release") == 0
+    assert run() == 0
     assert run("--check") == 0
-    made = [path for path in tmp_path.rglob("*") if path.is_file() and "released" not in path.name]
-    assert len(made) == 5
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 5
+    made = [path for path in (tmp_path / "docs").iterdir() if path.is_file()]
+    assert len(made) == 2
     for path in made:
         path.write_text(path.read_text() + " ")
     assert run("--check") == 1
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     for path in made:
-        assert f"{path.relative_to(tmp_path)} differs" in said
+        assert f"{path.relative_to(tmp_path)} differs" in printed
+
+
+def test_an_artifact_gets_its_own_documents_and_no_others(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("--served") == 0
+    made = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert made == ["docs.html", "openapi.json", "openapi.json"]
 
 
 def test_a_promise_of_the_last_release_is_kept_until_the_major_version_is_raised(
-    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., int], released: releases.Release, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("--release")
-    released = tmp_path / "docs" / "openapi-released.yaml"
-    promised = yaml.safe_load(released.read_text())
-    promised["paths"]["/wishes"] = promised["paths"]["/purchases"]
-    released.write_text(command.as_yaml(promised))
+    run()
+    released.document["paths"]["/wishes"] = released.document["paths"]["/purchases"]
     assert run("--check") == 1
     assert "GET /wishes: removed" in capsys.readouterr().err
-    promised["info"]["version"] = "0.9.0"
-    released.write_text(command.as_yaml(promised))
+    released.document["info"]["version"] = "0.9.0"
     assert run("--check") == 0

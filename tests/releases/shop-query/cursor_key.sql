@@ -1,2 +1,0 @@
-SELECT key
-FROM read_v1.cursor_key
