@@ -17,7 +17,7 @@ from shop_shared.registry import EVENT_TYPES
 from shop_shared.values import OPEN, StreamId, Uuid, Value
 
 SOURCE: Final = "/shop-command"
-Data = TypeVar("Data", bound=EventData, default=EventData)
+Data = TypeVar("Data", bound=EventData, default=EventData, covariant=True)
 _TYPE: Final = re.compile(r'"type":\s*"([^"\\]+)"')
 
 
