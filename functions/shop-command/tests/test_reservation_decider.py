@@ -120,9 +120,9 @@ def place(*lines: RequestedLine) -> Callable[[Reservation | None], tuple[Reserva
     return command(PlaceReservation(ID, "customer-1", lines, EXPIRES))
 
 
-REQUEST = RequestPayment("pi_1")
-DECLINE = DeclinePayment(1, "card_declined", "lost_card")
-CANCEL, EXPIRE = CancelReservation(), ExpireReservation()
+REQUEST = RequestPayment(ID, "pi_1")
+DECLINE = DeclinePayment(ID, 1, "card_declined", "lost_card")
+CANCEL, EXPIRE = CancelReservation(ID), ExpireReservation(ID)
 JUST_BEFORE = EXPIRES - timedelta(milliseconds=1)
 HISTORIES: dict[str, tuple[ReservationEvent, ...]] = {
     "none": (),
@@ -193,7 +193,7 @@ def test_no_payment_is_requested_from_the_moment_of_expiry_on() -> None:
 def test_after_a_dead_intent_the_next_attempt_has_an_intent_of_its_own() -> None:
     active = after("dead intent")
     assert active.state == Active(TERMS, attempts=1, payment_intent_id=None)
-    active.when(command(RequestPayment("pi_2"))).then(requested(attempt=2, intent="pi_2"))
+    active.when(command(RequestPayment(ID, "pi_2"))).then(requested(attempt=2, intent="pi_2"))
     assert active.given(requested(2, "pi_2")).state == Paying(TERMS, 2, "pi_2")
 
 
@@ -210,12 +210,12 @@ def test_a_bounded_number_of_cards_is_tried() -> None:
 
 
 def test_a_captured_payment_confirms_the_purchase() -> None:
-    NOTHING.given(PLACED, requested()).when(command(ConfirmPurchase(1))).then(CONFIRMED)
+    NOTHING.given(PLACED, requested()).when(command(ConfirmPurchase(ID, 1))).then(CONFIRMED)
 
 
 def test_a_reservation_being_paid_is_confirmed_however_late_the_outcome_comes() -> None:
     days_later = NOW + timedelta(days=3)
-    NOTHING.given(PLACED, requested()).when(command(ConfirmPurchase(1), days_later)).then(CONFIRMED)
+    NOTHING.given(PLACED, requested()).when(command(ConfirmPurchase(ID, 1), days_later)).then(CONFIRMED)
 
 
 def test_a_declined_payment_is_recorded() -> None:
@@ -223,10 +223,10 @@ def test_a_declined_payment_is_recorded() -> None:
 
 
 def test_a_cancelled_intent_is_recorded_as_a_decline() -> None:
-    after("paying").when(command(DeclinePayment(1, INTENT_CANCELED, None))).then(canceled())
+    after("paying").when(command(DeclinePayment(ID, 1, INTENT_CANCELED, None))).then(canceled())
 
 
-@pytest.mark.parametrize("outcome", [ConfirmPurchase(1), DECLINE])
+@pytest.mark.parametrize("outcome", [ConfirmPurchase(ID, 1), DECLINE])
 def test_the_outcome_of_an_earlier_attempt_is_refused(outcome: Command) -> None:
     rejected = NOTHING.given(PLACED, requested(), declined(), requested(2)).when(command(outcome))
     rejected.then_rejected(errors.NotPayingError, reservation_id=ID)
@@ -248,11 +248,11 @@ def test_a_reservation_being_paid_never_expires() -> None:
 
 
 def test_a_refund_is_requested_for_all_that_was_paid() -> None:
-    after("purchased").when(command(RequestRefund())).then(REFUND_REQUESTED)
+    after("purchased").when(command(RequestRefund(ID))).then(REFUND_REQUESTED)
 
 
 def test_a_refund_that_the_provider_made_is_recorded_with_what_it_gives_back() -> None:
-    after("refunding").when(command(RecordRefund("re_1"))).then(REFUNDED)
+    after("refunding").when(command(RecordRefund(ID, "re_1"))).then(REFUNDED)
 
 
 STRAYS: dict[str, tuple[str, ...]] = {
@@ -277,11 +277,11 @@ STRAYS: dict[str, tuple[str, ...]] = {
 def test_a_charge_is_stray_if_no_purchase_was_or_may_still_be_paid_with_it(name: str, intent: str) -> None:
     is_stray = intent in STRAYS[name]
     assert reservation.is_stray(after(name).state, intent) == is_stray
-    decided = after(name).when(command(RecordStrayRefund(intent, "re_1")))
+    decided = after(name).when(command(RecordStrayRefund(ID, intent, "re_1")))
     if is_stray:
         decided.then(stray(intent))
     else:
-        decided.then_rejected(errors.NotStrayError, reservation_id=ID if HISTORIES[name] else "")
+        decided.then_rejected(errors.NotStrayError, reservation_id=ID)
 
 
 OK = None
@@ -293,12 +293,12 @@ RETURNED, NO_REFUND = errors.AlreadyRefundedError, errors.NotRefundingError
 COMMANDS: tuple[Command, ...] = (
     PlaceReservation(ID, "customer-1", (line(product=listed("MUG")),), EXPIRES),
     REQUEST,
-    ConfirmPurchase(1),
+    ConfirmPurchase(ID, 1),
     DECLINE,
     CANCEL,
     EXPIRE,
-    RequestRefund(),
-    RecordRefund("re_1"),
+    RequestRefund(ID),
+    RecordRefund(ID, "re_1"),
 )
 REFUSALS: dict[str, tuple[type[errors.DomainError] | None, ...]] = {
     "none": (OK, MISSING, NOT_PAYING, NOT_PAYING, MISSING, MISSING, NO_PURCHASE, NO_REFUND),
@@ -325,7 +325,7 @@ def test_each_state_takes_its_commands_and_refuses_the_others(name: str, number:
         (event,) = decided.run()
         assert after(name).given(event).state != after(name).state
     else:
-        decided.then_rejected(error, reservation_id=ID if HISTORIES[name] else "")
+        decided.then_rejected(error, reservation_id=ID)
 
 
 SETTLE_AT = NOW + timedelta(seconds=reservation.SETTLE_AFTER_SECONDS)

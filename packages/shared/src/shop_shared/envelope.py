@@ -17,11 +17,11 @@ from shop_shared.registry import EVENT_TYPES
 from shop_shared.values import OPEN, StreamId, Uuid, Value
 
 SOURCE: Final = "/shop-command"
-Data = TypeVar("Data", bound=EventData, default=EventData)
+Data_co = TypeVar("Data_co", bound=EventData, default=EventData, covariant=True)
 _TYPE: Final = re.compile(r'"type":\s*"([^"\\]+)"')
 
 
-class Envelope(Value, Generic[Data]):
+class Envelope(Value, Generic[Data_co]):
     """One event of one stream. `subject` is the stream's id and `streamversion` its place there, contiguous from 1."""
 
     specversion: Literal["1.0"] = "1.0"
@@ -38,7 +38,7 @@ class Envelope(Value, Generic[Data]):
     correlationid: Annotated[str, Field(min_length=1, max_length=128)]
     causationid: Annotated[str, Field(min_length=1, max_length=128)]
     awstraceheader: Annotated[str, Field(max_length=256)] | None = None
-    data: SerializeAsAny[Data]
+    data: SerializeAsAny[Data_co]
 
 
 class MalformedEventError(Exception):

@@ -148,7 +148,7 @@ BUGS: Final = (
         "does not ask whose reservation it is",
         expiring,
         "owned",
-        instead(lambda journal, _, name: journal.load(reservation.stream(name))),
+        instead(lambda journal, _request, _name, loaded: (loaded.state, journal.now())),
         "somebody else's reservation",
     ),
     Bug(

@@ -116,7 +116,7 @@ def twice_returned(right: Original) -> Original:
 
 
 def held_too(status: type[Paying | Cancelled]) -> Callable[[Original], Original]:
-    return lambda right: lambda state: Active(state.terms) if isinstance(state, status) else right(state)
+    return lambda right: lambda name, state: Active(state.terms) if isinstance(state, status) else right(name, state)
 
 
 def overdue_too(status: type[Paying | Cancelled]) -> Callable[[Original], Original]:

@@ -11,22 +11,22 @@ from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 
 
-def owned(journal: Journal, request: Request, reservation_id: str) -> Snapshot[Reservation]:
-    """The caller's reservation. Raises ReservationExpiredError where its time is over, recorded or not until now, and
-    VersionConflictError where somebody else changes it just then: look again."""
-    loaded = journal.load(reservation.stream(reservation_id))
+def owned(
+    journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]
+) -> tuple[Reservation, datetime]:
+    """The caller's reservation, and the present, in which its time is not over. Raises as `in_time` does."""
     # Another customer's is answered like one that does not exist: its existence is nobody else's business.
     if loaded.state is None or loaded.state.terms.customer_id != request.caller:
         raise ReservationNotFoundError(reservation_id)
-    in_time(journal, request, reservation_id, loaded)
-    return loaded
+    return loaded.state, in_time(journal, request, reservation_id, loaded)
 
 
 def in_time(journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> datetime:
-    """The present, in which its time is not over; raises as `owned`.
+    """The present, in which the reservation's time is not over.
 
-    To be asked at each decision. Where the time ran out since it was loaded, somebody else may have ended it before:
-    only the attempt to record the expiry tells.
+    Raises ReservationExpiredError where it is, whether or not anybody has recorded that before, and
+    VersionConflictError where somebody else changes the reservation just then: load it again. It has to be asked at
+    each decision, because the time may run out after the reservation was loaded.
     """
     now = journal.now()
     if reservation.is_overdue(loaded.state, now):
@@ -37,5 +37,5 @@ def in_time(journal: Journal, request: Request, reservation_id: str, loaded: Sna
 
 def expire(journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> Envelope:
     now = journal.now()
-    decided = reservation.decide(ExpireReservation(), loaded.state, now)
+    decided = reservation.decide(ExpireReservation(reservation_id), loaded.state, now)
     return journal.append(reservation.stream(reservation_id), loaded, decided, request, now=now)

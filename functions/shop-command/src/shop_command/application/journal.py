@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from shop_command.application.request import Key, Request
 from shop_command.domain import stock
@@ -45,7 +45,7 @@ class Journal:
         now: datetime,
         key: Key | None = None,
         cause: str | None = None,
-    ) -> Envelope:
+    ) -> "Envelope[Event]":
         """Commits the events, publishes what it can, and gives back the last one. Raises what EventStore.commit does.
 
         `key` remembers the idempotency key together with the last event's version.
@@ -72,7 +72,7 @@ class Journal:
         published = self.publisher.publish(events)
         if published:
             self.store.mark_published(published)
-        return events[-1]
+        return cast("Envelope[Event]", events[-1])
 
     def _envelope(
         self, stream_id: str, version: int, data: EventData, *, request: Request, cause: str | None, now: datetime
@@ -90,6 +90,10 @@ class Journal:
             awstraceheader=self.telemetry.header(),
             data=data,
         )
+
+
+def first_of(data: type[Event], events: Iterable[Envelope]) -> "Envelope[Event] | None":
+    return next((cast("Envelope[Event]", event) for event in events if isinstance(event.data, data)), None)
 
 
 def snapshot(stream: Stream[State, Event], stored: StoredState | None) -> Snapshot[State]:

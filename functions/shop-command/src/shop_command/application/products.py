@@ -1,27 +1,34 @@
 """An administrator's commands: a product, its price and its stock."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from shop_command.application.journal import Journal
 from shop_command.application.request import Key, Request
+from shop_command.application.runner import OVERTAKEN, Decided, run
 from shop_command.domain import product
-from shop_command.domain.errors import ProductError
-from shop_command.domain.product import Command, ListProduct, Product, ReceiveStock, RedistributeStock, Reprice, Retire
+from shop_command.domain.product import (
+    Command,
+    ListProduct,
+    Product,
+    ProductEvent,
+    ReceiveStock,
+    RedistributeStock,
+    Reprice,
+    Retire,
+)
 from shop_command.domain.stock import Bucket
-from shop_command.ports import ContentionError, KeyUsedError, StockShortError, VersionConflictError
+from shop_command.domain.stream import Snapshot
+from shop_command.ports import ContentionError, StockShortError
 from shop_shared.envelope import Envelope
+from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
 from shop_shared.values import BUCKETS_MAX, Price
 
-ROUNDS_MAX: Final = 5
-"""How often a command decides anew because another one was first."""
 REDISTRIBUTION_ROUNDS_MAX: Final = 10
 """How often stock is redistributed anew because customers were first. After each round it is content with half."""
 
-_Errors = tuple[type[Exception], ...]
-_OVERTAKEN: Final[_Errors] = (VersionConflictError, KeyUsedError)
+Data = TypeVar("Data", bound=ProductEvent)
 
 
 @dataclass(frozen=True)
@@ -29,61 +36,46 @@ class Products:
     journal: Journal
     randomness: Random
 
-    def list_product(self, request: Request, command: ListProduct) -> Envelope:
+    def list_product(self, request: Request, command: ListProduct) -> "Envelope[ProductListed]":
         body = {name: value for name, value in vars(command).items() if (name, value) != ("category", None)}
-        return self._run(request, command, Key.of(request, "list-product", **body))
+        return self._run(request, command, Key.of(request, "list-product", **body), ProductListed)
 
-    def reprice(self, request: Request, sku: str, price: Price) -> Envelope:
-        return self._run(request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price))
+    def reprice(self, request: Request, sku: str, price: Price) -> "Envelope[ProductRepriced]":
+        return self._run(
+            request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price), ProductRepriced
+        )
 
-    def receive_stock(self, request: Request, sku: str, quantity: int) -> Envelope:
+    def receive_stock(self, request: Request, sku: str, quantity: int) -> "Envelope[StockReceived]":
         command = ReceiveStock(sku, quantity, first_bucket=self.randomness.randrange(BUCKETS_MAX))
-        return self._run(request, command, Key.of(request, "receive-stock", sku=sku, quantity=quantity))
+        return self._run(request, command, Key.of(request, "receive-stock", sku=sku, quantity=quantity), StockReceived)
 
-    def redistribute_stock(self, request: Request, sku: str, stock_buckets: int) -> Envelope:
+    def redistribute_stock(self, request: Request, sku: str, stock_buckets: int) -> "Envelope[StockRedistributed]":
         """One transaction moves what is available. Customers who buy meanwhile lose nothing by it, nor wait for it."""
 
-        def command(state: Product | None, rounds: int) -> RedistributeStock:
-            buckets = [Bucket(sku, number) for number in product.listed(sku, state).bucket_numbers()]
+        def decide(loaded: Snapshot[Product], rounds: int) -> Decided[ProductEvent]:
+            buckets = [Bucket(sku, number) for number in product.listed(sku, loaded.state).bucket_numbers()]
             levels = self.journal.store.levels(buckets)
             available = {bucket.number: level.available for bucket, level in levels.items()}
-            return RedistributeStock(sku, stock_buckets, available, halvings=rounds)
+            command = RedistributeStock(sku, stock_buckets, available, halvings=rounds)
+            return Decided(product.decide(command, loaded.state), self.journal.now())
 
-        key = Key.of(request, "redistribute-stock", sku=sku, stock_buckets=stock_buckets)
-        overtaken = (*_OVERTAKEN, StockShortError, ContentionError)
-        return self._decide(request, sku, command, key, overtaken=overtaken, rounds_max=REDISTRIBUTION_ROUNDS_MAX)
+        handled = run(
+            self.journal,
+            request,
+            product.stream(sku),
+            decide,
+            key=Key.of(request, "redistribute-stock", sku=sku, stock_buckets=stock_buckets),
+            overtaken=(*OVERTAKEN, StockShortError, ContentionError),
+            rounds_max=REDISTRIBUTION_ROUNDS_MAX,
+        )
+        return cast("Envelope[StockRedistributed]", handled.event)
 
-    def retire(self, request: Request, sku: str) -> Envelope:
-        return self._run(request, Retire(sku), Key.of(request, "retire", sku=sku))
+    def retire(self, request: Request, sku: str) -> "Envelope[ProductRetired]":
+        return self._run(request, Retire(sku), Key.of(request, "retire", sku=sku), ProductRetired)
 
-    def _run(self, request: Request, command: Command, key: Key) -> Envelope:
-        return self._decide(request, command.sku, lambda _state, _rounds: command, key)
+    def _run(self, request: Request, command: Command, key: Key, _leads_to: type[Data]) -> "Envelope[Data]":
+        def decide(loaded: Snapshot[Product], _rounds: int) -> Decided[ProductEvent]:
+            return Decided(product.decide(command, loaded.state), self.journal.now())
 
-    def _decide(
-        self,
-        request: Request,
-        sku: str,
-        command: Callable[[Product | None, int], Command],
-        key: Key,
-        *,
-        overtaken: _Errors = _OVERTAKEN,
-        rounds_max: int = ROUNDS_MAX,
-    ) -> Envelope:
-        """`command` is made from the state and the number of rounds that were lost."""
-        stream = product.stream(sku)
-        for rounds in range(rounds_max):
-            use = self.journal.store.key_use(key.id)
-            if use is not None:
-                key.check(use)
-                return self.journal.store.events(use.stream_id, use.version)[0]
-            loaded = self.journal.load(stream)
-            try:
-                decided = product.decide(command(loaded.state, rounds), loaded.state)
-                return self.journal.append(stream, loaded, decided, request, now=self.journal.now(), key=key)
-            except overtaken:
-                continue
-            except ProductError:
-                # The same request, sent twice at once, may have been quicker: then what it did is no reason to refuse.
-                if self.journal.store.key_use(key.id) is None:
-                    raise
-        raise ContentionError
+        handled = run(self.journal, request, product.stream(command.sku), decide, key=key)
+        return cast("Envelope[Data]", handled.event)

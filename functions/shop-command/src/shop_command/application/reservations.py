@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Final
+from typing import cast
 
 from shop_command.application import expiring
-from shop_command.application.journal import Journal
+from shop_command.application.journal import Journal, first_of
 from shop_command.application.request import IdempotencyKeyReusedError, Request
+from shop_command.application.runner import ROUNDS_MAX, Decided, run
 from shop_command.application.stock_search import Line, StockSearch
 from shop_command.domain import product, reservation
 from shop_command.domain.errors import DomainError
@@ -16,16 +17,14 @@ from shop_command.domain.reservation import (
     CancelReservation,
     PlaceReservation,
     RequestedLine,
+    Reservation,
+    ReservationEvent,
     Terms,
 )
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import ContentionError, StockShortError, VersionConflictError
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled, ReservationPlaced
-
-ROUNDS_MAX: Final = 5
-"""The first round takes from buckets chosen blindly, each further one from what was just read. A round is lost only to
-somebody who took from the same bucket, so there is no pause between two: waiting would only lose the next one too."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Reservations:
     randomness: Random
     hold_seconds: int
 
-    def place(self, request: Request, lines: tuple[Line, ...]) -> Envelope:
+    def place(self, request: Request, lines: tuple[Line, ...]) -> "Envelope[ReservationPlaced]":
         stream = reservation.stream(request.reservation_id())
         stored = self.journal.store.states([stream.id, *(product.stream(line.sku).id for line in lines)])
         if stream.id in stored:
@@ -47,27 +46,27 @@ class Reservations:
                 raise
             return self._first_answer(stream.id, lines)
 
-    def cancel(self, request: Request, reservation_id: str) -> tuple[Terms, Envelope]:
-        """What was agreed, and the event that ended it: of whoever cancelled it first, for ever."""
+    def cancel(self, request: Request, reservation_id: str) -> "tuple[Terms, Envelope[ReservationCancelled]]":
+        """The reservation's terms, and the event of whoever cancelled it first, for ever."""
         stream = reservation.stream(reservation_id)
-        for _ in range(ROUNDS_MAX):
-            try:
-                loaded = expiring.owned(self.journal, request, reservation_id)
-                if isinstance(loaded.state, Cancelled):
-                    return loaded.state.terms, self._cancelled(stream.id)
-                now = expiring.in_time(self.journal, request, reservation_id, loaded)
-                decided = reservation.decide(CancelReservation(), loaded.state, now)
-                cancelled = self.journal.append(stream, loaded, decided, request, now=now)
-            except VersionConflictError:
-                continue
-            assert loaded.state is not None  # noqa: S101 - it is owned
-            return loaded.state.terms, cancelled
-        raise ContentionError
 
-    def _cancelled(self, stream_id: str) -> Envelope:
-        return next(e for e in self.journal.store.events(stream_id) if isinstance(e.data, ReservationCancelled))
+        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided[ReservationEvent] | Cancelled:
+            state, now = expiring.owned(self.journal, request, reservation_id, loaded)
+            if isinstance(state, Cancelled):
+                return state
+            return Decided(reservation.decide(CancelReservation(reservation_id), state, now), now)
 
-    def _place(self, request: Request, search: StockSearch) -> Envelope:
+        handled = run(self.journal, request, stream, decide)
+        if isinstance(handled, Cancelled):
+            first = first_of(ReservationCancelled, self.journal.store.events(stream.id))
+            return handled.terms, cast("Envelope[ReservationCancelled]", first)
+        # A command without a key has no repeats, and `owned` has refused a stream without a state.
+        return cast("Reservation", handled.before).terms, cast("Envelope[ReservationCancelled]", handled.event)
+
+    def _place(self, request: Request, search: StockSearch) -> "Envelope[ReservationPlaced]":
+        # The first round takes from buckets chosen blindly, each further one from what was just read. A round is lost
+        # only to somebody who took from the same bucket, so there is no pause between two: waiting would only lose the
+        # next one too.
         stream = reservation.stream(request.reservation_id())
         for _ in range(ROUNDS_MAX):
             now = self.journal.now()
@@ -82,14 +81,15 @@ class Reservations:
             )
             decided = reservation.decide(command, None, now)
             try:
-                return self.journal.append(stream, Snapshot(0, None), decided, request, now=now)
+                placed = self.journal.append(stream, Snapshot(0, None), decided, request, now=now)
+                return cast("Envelope[ReservationPlaced]", placed)
             except StockShortError as short:
                 search.look({bucket.sku for bucket in short.buckets})
         raise ContentionError
 
-    def _first_answer(self, stream_id: str, lines: tuple[Line, ...]) -> Envelope:
-        placed = self.journal.store.events(stream_id)[0]
-        assert isinstance(placed.data, ReservationPlaced), placed.type  # noqa: S101 - what every reservation begins with
+    def _first_answer(self, stream_id: str, lines: tuple[Line, ...]) -> "Envelope[ReservationPlaced]":
+        # Every reservation begins with this event.
+        placed = cast("Envelope[ReservationPlaced]", self.journal.store.events(stream_id)[0])
         if tuple(Line(line.sku, line.quantity) for line in placed.data.lines) != lines:
             raise IdempotencyKeyReusedError
         return placed

@@ -5,10 +5,11 @@ to settle. All may do so at once: the stream's version lets one of them record i
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, assert_never
+from typing import Literal, assert_never
 
 from shop_command.application.journal import Journal
 from shop_command.application.request import Request
+from shop_command.application.runner import ROUNDS_MAX
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError, NotStrayError
 from shop_command.domain.reservation import (
@@ -40,9 +41,6 @@ from shop_command.ports import (
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded
 
-ROUNDS_MAX: Final = 5
-"""How often it is decided anew because another one was first."""
-
 Outcome = Captured | Canceled | Declined | Unconfirmed | Processing | Unknown
 Progress = Literal["settled", "refunded", "open", "nothing"]
 """`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
@@ -71,7 +69,7 @@ class Settlement:
                 with self.journal.telemetry.following(last):
                     found = self.gateway.retrieve(payment_intent_id)
                     if isinstance(state, Paying) and is_current:
-                        self._record(loaded, last, outcome(state.attempt, found))
+                        self._record(loaded, last, outcome(state.terms.reservation_id, state.attempt, found))
                     elif found == Captured():
                         self._give_back(loaded, last, payment_intent_id)
             except (VersionConflictError, NotPayingError, NotStrayError):
@@ -85,13 +83,14 @@ class Settlement:
         Raises VersionConflictError where somebody else has just ended it.
         """
         match loaded.state:
-            case Paying(attempt=attempt, payment_intent_id=intent):
+            case Paying(terms=terms, attempt=attempt, payment_intent_id=intent):
                 # Its request is over. Without this, a confirmation that is still on its way could charge at any time:
                 # the cancellation wins for good, or shows that the charge did.
-                return self._record(loaded, last, outcome(attempt, self.gateway.cancel(intent)))
+                return self._record(loaded, last, outcome(terms.reservation_id, attempt, self.gateway.cancel(intent)))
             case Refunding(payment_intent_id=intent):
-                returned = self.gateway.refund(intent, reservation.id_of(last.subject))
-                command = RecordRefund(returned.refund_id) if isinstance(returned, Returned) else None
+                reservation_id = reservation.id_of(last.subject)
+                returned = self.gateway.refund(intent, reservation_id)
+                command = RecordRefund(reservation_id, returned.refund_id) if isinstance(returned, Returned) else None
                 return self._record(loaded, last, command)
             case Cancelled(payment_intent_id=str(intent)) | Expired(payment_intent_id=str(intent)):
                 return self._close(loaded, last, intent)
@@ -117,38 +116,41 @@ class Settlement:
         events = self.journal.store.events(last.subject)
         if any(isinstance(e.data, PaymentRefunded) and e.data.payment_intent_id == intent for e in events):
             return "refunded"
-        returned = self.gateway.refund(intent, reservation.id_of(last.subject))
-        command = RecordStrayRefund(intent, returned.refund_id) if isinstance(returned, Returned) else None
+        reservation_id = reservation.id_of(last.subject)
+        returned = self.gateway.refund(intent, reservation_id)
+        if not isinstance(returned, Returned):
+            return "open"
+        command = RecordStrayRefund(reservation_id, intent, returned.refund_id)
         return self._record(loaded, last, command)
 
     def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: Command | None) -> Progress:
         if command is None:
             return "open"
-        stream = reservation.stream(reservation.id_of(last.subject))
+        stream = reservation.stream(command.reservation_id)
         now = self.journal.now()
         decided = reservation.decide(command, loaded.state, now)
         self.journal.append(stream, loaded, decided, Request.following(last), now=now)
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
 
 
-def record(journal: Journal, request: Request, reservation_id: str, command: Command, *, cause: Envelope) -> Envelope:
+def record(journal: Journal, request: Request, command: Command, *, cause: Envelope) -> Envelope:
     """For a request that has just heard the provider's answer, whatever else has happened to the stream meanwhile."""
-    stream = reservation.stream(reservation_id)
+    stream = reservation.stream(command.reservation_id)
     loaded = journal.load(stream)
     now = journal.now()
     decided = reservation.decide(command, loaded.state, now)
     return journal.append(stream, loaded, decided, request, now=now, cause=cause.id)
 
 
-def outcome(attempt: int, found: Outcome) -> ConfirmPurchase | DeclinePayment | None:
+def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchase | DeclinePayment | None:
     """What the provider's answer lets us record of an attempt. None: nothing yet."""
     match found:
         case Captured():
-            return ConfirmPurchase(attempt)
+            return ConfirmPurchase(reservation_id, attempt)
         case Declined(code=code, decline_code=decline_code):
-            return DeclinePayment(attempt, code, decline_code)
+            return DeclinePayment(reservation_id, attempt, code, decline_code)
         case Canceled():
-            return DeclinePayment(attempt, INTENT_CANCELED, None)
+            return DeclinePayment(reservation_id, attempt, INTENT_CANCELED, None)
         case Unconfirmed() | Processing() | Unknown():
             return None
         case _:

@@ -33,10 +33,10 @@ def is_stray(state: Reservation | None, payment_intent_id: str) -> bool:
             assert_never(state)
 
 
-def purchased(state: Reservation | None) -> Purchased:
+def purchased(purchase_id: str, state: Reservation | None) -> Purchased:
     match state:
         case None:
-            raise errors.PurchaseNotFoundError("")
+            raise errors.PurchaseNotFoundError(purchase_id)
         case Purchased():
             return state
         case Refunding(terms=terms) | Refunded(terms=terms):
@@ -57,10 +57,10 @@ def request_refund(state: Purchased) -> PurchaseRefundRequested:
     )
 
 
-def refunding(state: Reservation | None) -> Refunding:
+def refunding(purchase_id: str, state: Reservation | None) -> Refunding:
     if isinstance(state, Refunding):
         return state
-    raise errors.NotRefundingError(state.terms.reservation_id if state else "")
+    raise errors.NotRefundingError(purchase_id)
 
 
 def refunded(refund_id: str, state: Refunding) -> PurchaseRefunded:
@@ -75,9 +75,11 @@ def refunded(refund_id: str, state: Refunding) -> PurchaseRefunded:
     )
 
 
-def stray_refunded(payment_intent_id: str, refund_id: str, state: Reservation | None) -> PaymentRefunded:
+def stray_refunded(
+    reservation_id: str, payment_intent_id: str, refund_id: str, state: Reservation | None
+) -> PaymentRefunded:
     if state is None or not is_stray(state, payment_intent_id):
-        raise errors.NotStrayError(state.terms.reservation_id if state else "")
+        raise errors.NotStrayError(reservation_id)
     return PaymentRefunded(
         reservation_id=state.terms.reservation_id,
         payment_intent_id=payment_intent_id,

@@ -72,35 +72,42 @@ ReservationEvent = (
 
 @dataclass(frozen=True)
 class RequestPayment:
+    reservation_id: str
     payment_intent_id: str
 
 
 @dataclass(frozen=True)
 class ConfirmPurchase:
+    reservation_id: str
     attempt: int
 
 
 @dataclass(frozen=True)
 class DeclinePayment:
+    reservation_id: str
     attempt: int
     code: str
     decline_code: str | None
 
 
 @dataclass(frozen=True)
-class CancelReservation: ...
+class CancelReservation:
+    reservation_id: str
 
 
 @dataclass(frozen=True)
-class ExpireReservation: ...
+class ExpireReservation:
+    reservation_id: str
 
 
 @dataclass(frozen=True)
-class RequestRefund: ...
+class RequestRefund:
+    reservation_id: str
 
 
 @dataclass(frozen=True)
 class RecordRefund:
+    reservation_id: str
     refund_id: str
 
 
@@ -108,6 +115,7 @@ class RecordRefund:
 class RecordStrayRefund:
     """A charge that can't become this reservation's purchase was given back."""
 
+    reservation_id: str
     payment_intent_id: str
     refund_id: str
 
@@ -132,7 +140,7 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
                 raise errors.ReservationExistsError(command.reservation_id)
             return (place(command),)
         case RequestPayment(payment_intent_id=intent):
-            active = payable(state, now)
+            active = payable(command.reservation_id, state, now)
             return (
                 PaymentRequested(
                     reservation_id=active.terms.reservation_id,
@@ -142,16 +150,16 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
                 ),
             )
         case ConfirmPurchase():
-            return (_confirm(_paying(state, command.attempt)),)
+            return (_confirm(_paying(command.reservation_id, state, command.attempt)),)
         case DeclinePayment():
-            return (_decline(command, _paying(state, command.attempt)),)
+            return (_decline(command, _paying(command.reservation_id, state, command.attempt)),)
         case CancelReservation():
-            held = _held(state)
+            held = _held(command.reservation_id, state)
             if now >= held.terms.expires_at:
                 raise errors.ReservationExpiredError(held.terms.reservation_id)
             return (ReservationCancelled(**_ending(held), reason="customer"),)
         case ExpireReservation():
-            held = _held(state)
+            held = _held(command.reservation_id, state)
             if now < held.terms.expires_at:
                 raise errors.ReservationHeldError(held.terms.reservation_id)
             return (ReservationExpired(**_ending(held)),)
@@ -190,13 +198,13 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
             assert_never(event)
 
 
-def payable(state: Reservation | None, now: datetime) -> Active:
+def payable(reservation_id: str, state: Reservation | None, now: datetime) -> Active:
     """The reservation, if a payment may be requested now; raises why not. Asked before a payment intent is made."""
-    held = _held(state)
+    held = _held(reservation_id, state)
     if now >= held.terms.expires_at:
-        raise errors.ReservationExpiredError(held.terms.reservation_id)
+        raise errors.ReservationExpiredError(reservation_id)
     if held.attempts >= ATTEMPTS_MAX:
-        raise errors.TooManyAttemptsError(held.terms.reservation_id, ATTEMPTS_MAX)
+        raise errors.TooManyAttemptsError(reservation_id, ATTEMPTS_MAX)
     return held
 
 
@@ -213,10 +221,10 @@ def id_of(stream_id: str) -> str:
     return stream_id.removeprefix(_PREFIX)
 
 
-def _paying(state: Reservation | None, attempt: int) -> Paying:
+def _paying(reservation_id: str, state: Reservation | None, attempt: int) -> Paying:
     if isinstance(state, Paying) and state.attempt == attempt:
         return state
-    raise errors.NotPayingError(state.terms.reservation_id if state else "")
+    raise errors.NotPayingError(reservation_id)
 
 
 def _confirm(state: Paying) -> PurchaseConfirmed:
@@ -241,11 +249,11 @@ def _decline(command: DeclinePayment, state: Paying) -> PaymentDeclined:
     )
 
 
-def _held(state: Reservation | None) -> Active:
+def _held(reservation_id: str, state: Reservation | None) -> Active:
     """Raises for any other status what has become of the reservation."""
     match state:
         case None:
-            raise errors.ReservationNotFoundError("")
+            raise errors.ReservationNotFoundError(reservation_id)
         case Active():
             return state
         case Paying(terms=terms):
@@ -269,11 +277,11 @@ def _give_back(
 ) -> PurchaseRefundRequested | PurchaseRefunded | PaymentRefunded:
     match command:
         case RequestRefund():
-            return refunding.request_refund(refunding.purchased(state))
+            return refunding.request_refund(refunding.purchased(command.reservation_id, state))
         case RecordRefund(refund_id=refund_id):
-            return refunding.refunded(refund_id, refunding.refunding(state))
+            return refunding.refunded(refund_id, refunding.refunding(command.reservation_id, state))
         case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
-            return refunding.stray_refunded(intent, refund_id, state)
+            return refunding.stray_refunded(command.reservation_id, intent, refund_id, state)
         case _:
             assert_never(command)
 

@@ -1,7 +1,7 @@
 """The answers to commands, each built from the event that the command led to, now or when it was first sent."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -36,8 +36,7 @@ def repriced(event: Envelope) -> Response[str]:
     return _json(201, {**data, **_position(event)}, f"/products/{data['sku']}")
 
 
-def redistributed(event: Envelope) -> Response[str]:
-    assert isinstance(event.data, StockRedistributed), event.type  # noqa: S101 - what the command leads to
+def redistributed(event: "Envelope[StockRedistributed]") -> Response[str]:
     data = event.data.model_dump(mode="json", include={"sku", "stock_buckets"})
     moved = sum(allocation.quantity for allocation in event.data.allocations_from)
     return _json(201, {**data, "moved": moved, **_position(event)}, f"/products/{data['sku']}")
@@ -75,19 +74,18 @@ def cancelled(terms: Terms, event: Envelope) -> Response[str]:
     return _json(200, body, f"/reservations/{terms.reservation_id}")
 
 
-def purchase(outcome: Envelope | Pending) -> Response[str]:
+def purchase(outcome: "Envelope[PurchaseConfirmed] | Envelope[PaymentDeclined] | Pending") -> Response[str]:
     """Raises the 402 problem for a decline."""
     if isinstance(outcome, Pending):
         return _pending(outcome)
     if isinstance(outcome.data, PaymentDeclined):
         raise _declined(outcome, outcome.data)
-    assert isinstance(outcome.data, PurchaseConfirmed), outcome.type  # noqa: S101 - no other event ends an attempt
     fields = {"purchase_id", "reservation_id", "total", "payment_intent_id"}
     data = outcome.data.model_dump(mode="json", include=fields)
     return _json(201, {**data, "status": "purchased", **_position(outcome)}, f"/purchases/{data['purchase_id']}")
 
 
-def refund(outcome: Envelope) -> Response[str]:
+def refund(outcome: "Envelope[PurchaseRefunded] | Envelope[PurchaseRefundRequested]") -> Response[str]:
     """201 with the refund, or 202 while it is not known whether the money is back."""
     match outcome.data:
         case PurchaseRefunded() as data:
@@ -107,7 +105,7 @@ def refund(outcome: Envelope) -> Response[str]:
             retry = {"Retry-After": str(SETTLE_RETRY_SECONDS)}
             return _json(202, {**body, **_position(outcome)}, f"/purchases/{data.purchase_id}", retry)
         case _:
-            raise AssertionError(outcome.type)
+            assert_never(outcome.data)
 
 
 def received() -> Response[str]:
