@@ -10,8 +10,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 import shop_command.handlers.api
 import shop_query.handlers.api
-from shop_observability.http import HttpFunction
-from shop_observability.problem import CONTENT_TYPE
+from shop_http.entry import HttpFunction
+from shop_http.problem import CONTENT_TYPE
 from shop_openapi import commands, problems, queries
 from shop_openapi.declarations import (
     RETRY_AFTER,

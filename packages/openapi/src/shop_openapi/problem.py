@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shop_observability.problem import ProblemError
+from shop_http.problem import ProblemError
 from shop_openapi.declarations import Schema
 
 NEVER: Final = "No: it is refused again."

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from shop_observability.problem import TYPE_BASE, ProblemError
+from shop_http.problem import TYPE_BASE, ProblemError
 from shop_openapi.declarations import Schema
 from shop_openapi.problem import Problem
 from shop_openapi.problems_of_commands import OF_COMMANDS

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
+from shop_http.entry import HttpFunction
+from shop_http.request import administrator, caller, header
 from shop_observability import work
-from shop_observability.http import HttpFunction, administrator, caller, header
 from shop_query import bootstrap
 from shop_query.application.catalogue import Selection, Sort
 from shop_query.handlers import documents, etags
