@@ -7,7 +7,7 @@ export UV_NO_PROGRESS := 1
 
 VENV := .venv
 UV := $(VENV)/bin/uv
-MEMBERS := packages/shared packages/observability packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch packages/simulation packages/openapi
+MEMBERS := packages/shared packages/observability packages/http packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch packages/simulation packages/openapi
 FUNCTIONS := shop-command shop-query shop-dispatch
 FUNCTION ?=
 COMMA := ,
@@ -15,7 +15,7 @@ EVERY := packages functions tests
 # Suites that need no running shop, while those that do mostly wait for it.
 ASIDE := functions tests/simulation tests/releases
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
-LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-database
+LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-http --no-emit-package shop-database
 
 .PHONY: help setup run down lock test check format types imports drift templates schemas openapi released simulate simulate-nightly chaos hot-stock bench build clean
 help: ## print the targets

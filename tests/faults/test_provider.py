@@ -7,7 +7,7 @@ import pytest
 from shop_cli.emulator_testing import Wire
 from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command.testing.deployed import DeployedShop
-from shop_command.testing.shop import Answer
+from shop_http.testing import Answer
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

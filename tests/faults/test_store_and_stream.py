@@ -10,7 +10,7 @@ from shop_cli.emulator_testing import Wire
 from shop_command import bootstrap
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.testing.deployed import DeployedShop
-from shop_command.testing.shop import Answer
+from shop_http.testing import Answer
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

@@ -8,7 +8,7 @@ import pytest
 
 from shop_command.handlers.bodies import BODY_BYTES_MAX
 from shop_command.testing import Shop, http_event, invoke
-from shop_command.testing.shop import Answer
+from shop_http.testing import Answer
 
 ID = "0d3a8f6e-9b1c-5e2d-8f47-3c5a1b2d4e6f"
 LINE = {"sku": "MUG", "quantity": 1}

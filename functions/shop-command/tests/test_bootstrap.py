@@ -15,7 +15,8 @@ from shop_command.adapters.dynamodb import table
 from shop_command.bootstrap import Settings, SettingsError
 from shop_command.handlers import sweep
 from shop_command.testing import http_event, invoke
-from shop_command.testing.shop import Answer, LambdaContext
+from shop_command.testing.shop import LambdaContext
+from shop_http.testing import Answer
 from shop_shared.envelope import decode
 
 EVENTS = Path(__file__).parents[1] / "events"

@@ -5,7 +5,8 @@ import pytest
 from shop_command.ports import StoreUnavailableError
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
-from shop_command.testing.shop import Answer, raising, slug
+from shop_command.testing.shop import raising, slug
+from shop_http.testing import Answer
 
 
 def types(shop: Shop, reservation_id: str) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 from shop_command.ports import StoreUnavailableError, Transaction
 from shop_command.testing import Shop, http_event
 from shop_command.testing.fakes import Counters
-from shop_command.testing.shop import Answer, invoke, slug
+from shop_command.testing.shop import invoke, slug
+from shop_http.testing import Answer
 
 YEAR_SECONDS: Final = 365 * 24 * 60 * 60
 

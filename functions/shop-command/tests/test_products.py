@@ -11,7 +11,8 @@ from shop_command.domain.stock import Bucket
 from shop_command.ports import Level, StockShortError
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
-from shop_command.testing.shop import Answer, raising, slug
+from shop_command.testing.shop import raising, slug
+from shop_http.testing import Answer
 
 
 def test_a_product_is_listed(shop: Shop) -> None:

@@ -7,7 +7,8 @@ import pytest
 from shop_command.ports import ContentionError, Created, Refused, StoreUnavailableError, Unknown
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
-from shop_command.testing.shop import Answer, raising, slug
+from shop_command.testing.shop import raising, slug
+from shop_http.testing import Answer
 from shop_shared.values import Money
 
 

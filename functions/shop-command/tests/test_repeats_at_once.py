@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from shop_command.testing import Shop
-from shop_command.testing.shop import Answer
+from shop_http.testing import Answer
 
 
 def once_key_was_missed(shop: Shop, monkeypatch: pytest.MonkeyPatch, first: Callable[[], Answer]) -> list[Answer]:

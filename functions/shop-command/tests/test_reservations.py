@@ -9,7 +9,8 @@ from shop_command.domain.stock import ALLOCATIONS_MAX, Bucket
 from shop_command.ports import Level
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
-from shop_command.testing.shop import Answer, slug
+from shop_command.testing.shop import slug
+from shop_http.testing import Answer
 
 
 def test_a_reservation_is_placed_at_the_stores_prices_and_its_stock_is_held(stocked: Shop) -> None:

@@ -9,7 +9,7 @@ from shop_command.domain.stock import Bucket
 from shop_command.ports import Level, StoredState
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
-from shop_command.testing.shop import Answer
+from shop_http.testing import Answer
 
 
 def slug(answer: Answer) -> str:

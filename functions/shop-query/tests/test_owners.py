@@ -1,4 +1,4 @@
-"""What belongs to a customer: reservations and purchases."""
+"""Reservations and purchases belong to a customer, and nobody else sees them."""
 
 from datetime import UTC, datetime, timedelta
 

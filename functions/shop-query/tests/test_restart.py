@@ -45,7 +45,7 @@ class Server:
 
 @pytest.fixture
 def server(migrations: Path) -> Iterator[Server]:
-    # Not in pytest's folder: a socket's path may have 107 characters at most.
+    # The folder is not pytest's, because a socket's path may have 107 characters at most.
     with tempfile.TemporaryDirectory(prefix="shop-restart-", ignore_cleanup_errors=True) as folder:
         server = Server(Path(folder))
         with psycopg.connect(server.url, autocommit=True) as superuser:

@@ -1,4 +1,4 @@
-"""Searching, filtering and sorting the catalogue."""
+"""The catalogue is searched, filtered and sorted."""
 
 from datetime import timedelta
 

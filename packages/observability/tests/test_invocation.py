@@ -1,4 +1,4 @@
-"""What is done around every handler's work."""
+"""Every handler's work is logged, measured and traced."""
 
 import json
 import traceback

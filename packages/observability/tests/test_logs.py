@@ -196,10 +196,10 @@ def test_each_invocation_decides_anew_whether_it_logs_from_debug_on(
 
 
 def test_a_line_tells_of_its_sample_rate_only_where_there_is_one(fresh: Callable[..., None]) -> None:
-    def said(rate: str) -> Any:
+    def sampling_rate(rate: str) -> Any:
         fresh(POWERTOOLS_LOGGER_SAMPLE_RATE=rate, POWERTOOLS_SERVICE_NAME=f"shop-rate-{rate}")
         with listening_to_logs() as log:
             logger().info("x")
         return json.loads(log.text).get("sampling_rate")
 
-    assert (said("0"), said("0.1")) == (None, 0.1)
+    assert (sampling_rate("0"), sampling_rate("0.1")) == (None, 0.1)

@@ -25,9 +25,9 @@ def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(line
     count(Metric.EVENTS_PUBLISHED, 3)
     metrics.flush()
     (line,) = lines()
-    about = line.pop("_aws")
-    assert isinstance(about.pop("Timestamp"), int)
-    assert about == {
+    metadata = line.pop("_aws")
+    assert isinstance(metadata.pop("Timestamp"), int)
+    assert metadata == {
         "CloudWatchMetrics": [
             {
                 "Namespace": "Shop",
@@ -64,9 +64,9 @@ def test_more_values_than_a_line_may_have_are_all_said(lines: Lines, calls: int)
     for call in range(calls):
         measure(Metric.PAYMENT_CALL_MILLISECONDS, call)
     metrics.flush()
-    said = [line["PaymentCallMilliseconds"] for line in lines()]
-    assert [value for each in said for value in each] == list(range(calls))
-    assert max(map(len, said)) <= 100
+    written = [line["PaymentCallMilliseconds"] for line in lines()]
+    assert [value for each in written for value in each] == list(range(calls))
+    assert max(map(len, written)) <= 100
 
 
 def test_what_one_invocation_could_not_say_is_logged_and_in_no_others_line(

@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import shop_command.handlers.api
 import shop_query.handlers.api
-from shop_observability.http import HttpFunction
+from shop_http.entry import HttpFunction
 from shop_openapi import document, queries, static
 from shop_openapi.declarations import Operation, Who
 

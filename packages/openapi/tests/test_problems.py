@@ -12,9 +12,7 @@ from shop_openapi.problem import Problem
 from shop_openapi.problems import CATALOGUE, component
 
 CHECKOUT = Path(__file__).parents[3]
-SOURCES = [
-    CHECKOUT / part / "src" for part in ("functions/shop-command", "functions/shop-query", "packages/observability")
-]
+SOURCES = [CHECKOUT / part / "src" for part in ("functions/shop-command", "functions/shop-query", "packages/http")]
 
 
 def raised() -> Iterator[tuple[ast.Call, Path]]:

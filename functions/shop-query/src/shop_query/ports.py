@@ -60,13 +60,13 @@ class Clock(Protocol):
         """The day in UTC, as the read model counts days."""
 
     def seconds(self) -> float:
-        """Since any moment; never goes back."""
+        """Returns the seconds since a fixed moment; it never goes back."""
 
     def sleep(self, seconds: float) -> None: ...
 
 
 class ReadModelUnavailableError(Exception):
-    """No answer now. The same read may succeed a little later."""
+    """The read model gave no answer. The same read may succeed a little later."""
 
     def __init__(self, query: Query, cause: str) -> None:
         super().__init__(f"{query}: {cause}")

@@ -1,27 +1,19 @@
 """For tests: rows in the read model, and requests as API Gateway sends them."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from shop_http.testing import Answer, http_event
 from shop_query.handlers.api import handler
 
 PLACED = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 EXPIRES = datetime(2026, 9, 1, 12, 15, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: Any
 
 
 @dataclass
@@ -57,26 +49,19 @@ class Shop:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """`groups` is the claim as API Gateway writes it: "[admin]". Without a customer there is no authorizer."""
-        claims = {"sub": customer} | ({"cognito:groups": groups} if groups else {})
-        event = {
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": urlencode(query or {}, errors="replace"),
-            "headers": headers or {},
-            "requestContext": {
-                "http": {"method": "GET", "path": path},
-                "requestId": "request-1",
-                "stage": "$default",
-                **({"authorizer": {"jwt": {"claims": claims, "scopes": None}}} if customer else {}),
-            },
-            "isBase64Encoded": False,
-        }
-        return self.send(event | ({"queryStringParameters": query} if query else {}))
+        event = http_event(
+            f"GET {path}",
+            key=None,
+            subject=customer,
+            groups=groups,
+            headers=headers,
+            query=query,
+            route_key="$default",
+        )
+        return self.send(event)
 
     def send(self, event: dict[str, Any]) -> Answer:
-        answer = handler(event, SimpleNamespace())
-        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None)
+        return Answer.read(handler(event, SimpleNamespace()))
 
     def execute(self, statement: str, *values: object) -> list[Any]:
         cursor = self._superuser.execute(statement.encode(), values)

@@ -30,7 +30,7 @@ STOP_SECONDS = 1.0
 SOURCES = (
     *("serverless.yml", "package-lock.json", "infra", "config", "deploy"),
     *(f"functions/{name}" for name in environment.FUNCTIONS),
-    *(f"packages/{name}" for name in ("shared", "observability", "database")),
+    *(f"packages/{name}" for name in ("shared", "observability", "http", "database")),
     "packages/cli/src/shop_cli/build.py",
 )
 NOT_DEPLOYED = {"tests", "events", "dist", "golden", "schemas", "__pycache__", "README.md", "CHANGELOG.md"}

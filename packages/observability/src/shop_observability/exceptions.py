@@ -15,7 +15,7 @@ def describe(error: BaseException) -> str:
 
 
 def code_of(error: BaseException) -> str | None:
-    """PostgreSQL's SQLSTATE, or the code in an AWS service's answer: of the first in the chain that has one."""
+    """Returns PostgreSQL's SQLSTATE or an AWS service's error code, from the first in the chain that has one."""
     return next(filter(None, map(_code, _chain(error))), None)
 
 
@@ -31,7 +31,7 @@ def _describe_one(error: BaseException) -> str:
 
 
 def _code(error: BaseException) -> str | None:
-    """Without an import of what raises them: each takes longer than the rest of a start."""
+    """The drivers that raise these are not imported, because each import takes longer than the rest of a start."""
     match getattr(error, "response", None):
         case {"Error": {"Code": str(code)}}:
             return code

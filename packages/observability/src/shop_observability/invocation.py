@@ -1,4 +1,4 @@
-"""What every handler does around its work, whatever that is."""
+"""Every handler runs its work inside of `invocation`, which logs, measures and traces it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from shop_observability.work import Annotation
 
 
 class InvocationFailedError(Exception):
-    """The work has failed, as the log tells. Its argument is the type of what was raised.
+    """The work has failed, and the log has the cause. The argument is the type of what was raised.
 
     Lambda's runtime logs the message of whatever leaves a handler, and hands it to whoever has called. An exception of
     PostgreSQL has a row in it.
@@ -19,7 +19,7 @@ class InvocationFailedError(Exception):
 
 @contextmanager
 def invocation(service: str, header: TraceHeader | None, **annotations: Annotation) -> Iterator[None]:
-    """One segment; logs from DEBUG on if chance says so; one line of metrics at the end.
+    """Opens one segment, decides at random whether it logs from DEBUG on, and writes one line of metrics at the end.
 
     Raises InvocationFailedError for whatever is raised inside.
     """

@@ -11,14 +11,14 @@ from shop_observability import exceptions, work
 
 @cache
 def logger() -> Logger:
-    """The function's logger. Service and level come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL. Each line
-    tells what the current work is about (`work.annotate`), and of exceptions everything but their messages."""
+    """Returns the function's logger. Service and level come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL.
+    Each line has the annotations of the current work, and everything of an exception but its message."""
     made = Logger(
         utc=True,
         log_record_order=["level", "message", "service"],
         # Our messages are text. Without this each is first tried as JSON: a sixth of what a line takes.
         json_deserializer=str,
-        # What is no JSON could be anything. By default it is written out by str().
+        # A value that JSON cannot hold may be personal, and by default str() would write it out.
         json_default=lambda value: exceptions.name_of(type(value)),
         sampling_rate=float(os.environ.get("POWERTOOLS_LOGGER_SAMPLE_RATE") or 0),
     )
@@ -29,13 +29,13 @@ def logger() -> Logger:
 
 
 def sample() -> None:
-    """Decides for an invocation whether it logs from DEBUG on, by chance: POWERTOOLS_LOGGER_SAMPLE_RATE of them do."""
+    """Decides at random whether an invocation logs from DEBUG on; POWERTOOLS_LOGGER_SAMPLE_RATE is the share."""
     if logger().sampling_rate:
         logger().refresh_sample_rate_calculation()
 
 
 def _complete(record: logging.LogRecord) -> bool:
-    """Here and not in a formatter: whoever else listens, as Lambda's own handler does, gets no messages either."""
+    """A filter does this and not a formatter, so that Lambda's own handler of logs gets no messages either."""
     if record.exc_info:
         _replace_message(record, record.exc_info[1])
     for name, value in work.fields().items():

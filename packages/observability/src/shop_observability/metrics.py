@@ -1,6 +1,6 @@
 """Metrics in CloudWatch's embedded metric format: one line in the log for each invocation, and no call.
 
-Anything may count and measure while a request is answered or a batch is applied; `invocation` says it all at the end.
+Anything may count and measure while a request is answered or a batch is applied; `invocation` writes the line.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -15,7 +15,7 @@ from shop_observability.logs import logger
 
 
 class Metric(StrEnum):
-    """By the names that CloudWatch knows. docs/operations.md says what is usual, and when to look."""
+    """Each metric has the name that CloudWatch knows. docs/operations.md explains what is usual, and when to look."""
 
     unit: Unit
 
@@ -26,35 +26,35 @@ class Metric(StrEnum):
         return metric
 
     COLD_STARTS = "ColdStarts", Unit.Count
-    """First invocations of an execution environment."""
+    """An execution environment counts its first invocation."""
 
     COMMANDS_ACCEPTED = "CommandsAccepted", Unit.Count
     COMMANDS_PENDING = "CommandsPending", Unit.Count
-    """Answered with 202: accepted, and the outcome is not known yet."""
+    """The command was answered with 202: it is accepted, and its outcome is not known yet."""
     COMMANDS_REFUSED = "CommandsRefused", Unit.Count
-    """Answered with 4xx."""
+    """The command was answered with 4xx."""
     COMMANDS_FAILED = "CommandsFailed", Unit.Count
-    """Answered with 5xx."""
+    """The command was answered with 5xx."""
 
     PAYMENTS_CAPTURED = "PaymentsCaptured", Unit.Count
-    """Recorded as paid, whether a request, a webhook or the sweep found it out."""
+    """A purchase was recorded as paid by a request, by a webhook or by the sweep."""
     PAYMENTS_DECLINED = "PaymentsDeclined", Unit.Count
     PAYMENTS_UNKNOWN = "PaymentsUnknown", Unit.Count
-    """Confirmations whose outcome is open. What it was is counted when it is found out."""
+    """The outcome of a confirmation is open. It is counted under its own name when it is known."""
     PAYMENTS_REFUNDED = "PaymentsRefunded", Unit.Count
     PAYMENT_CALL_MILLISECONDS = "PaymentCallMilliseconds", Unit.Milliseconds
-    """Of each call to the provider, answered or not."""
+    """Each call to the provider is measured, whether it was answered or not."""
 
     COMMIT_CONFLICTS = "CommitConflicts", Unit.Count
     """Another command was first, at the stream or at the stock."""
     COMMIT_RETRIES = "CommitRetries", Unit.Count
-    """Tries of a commit after its first, for throttling or contention."""
+    """A commit was tried again because of throttling or contention."""
     PUBLISH_RETRIES = "PublishRetries", Unit.Count
-    """Events that were sent to the stream again."""
+    """An event was sent to the stream again."""
     EVENTS_PUBLISHED = "EventsPublished", Unit.Count
 
     EVENTS_SWEPT = "EventsSwept", Unit.Count
-    """What a sweep has paid: published, expired, settled, refunded."""
+    """A sweep has published, expired, settled or refunded something that was due."""
     SWEEP_FAILURES = "SweepFailures", Unit.Count
     OLDEST_UNPUBLISHED_SECONDS = "OldestUnpublishedSeconds", Unit.Seconds
     OLDEST_UNSETTLED_SECONDS = "OldestUnsettledSeconds", Unit.Seconds
@@ -62,32 +62,32 @@ class Metric(StrEnum):
 
     EVENTS_APPLIED = "EventsApplied", Unit.Count
     EVENTS_WAITING = "EventsWaiting", Unit.Count
-    """Of a batch's streams, for a missing version."""
+    """Events of a batch's streams wait for a version that is missing."""
     EVENTS_PARKED = "EventsParked", Unit.Count
     SECONDS_TO_VISIBLE = "SecondsToVisible", Unit.Seconds
-    """From the oldest applied event's time to the commit."""
+    """It is measured from the oldest applied event's time to the commit."""
     EVENTS_ARCHIVED = "EventsArchived", Unit.Count
 
 
 _counts: dict[Metric, int] = {}
 _measured: dict[Metric, list[float]] = {}
-"""Of the current invocation. An execution environment serves one at a time."""
+"""These belong to the current invocation: an execution environment serves one at a time."""
 _is_cold = True
 
 
 def count(metric: Metric, number: int = 1) -> None:
-    """Adds up to one value; nothing is said of what has not happened."""
+    """Adds up to one value; a metric that was never counted is left out."""
     if number:
         _counts[metric] = _counts.get(metric, 0) + number
 
 
 def measure(metric: Metric, value: float) -> None:
-    """A value of its own, also if it is 0."""
+    """Each measurement is a value of its own, also if it is 0."""
     _measured.setdefault(metric, []).append(value)
 
 
 def begin() -> None:
-    """What was counted outside of an invocation, or by one that was ended in the middle, is in no other's line."""
+    """Drops what was counted outside of an invocation, or by one that was ended in the middle."""
     global _is_cold  # noqa: PLW0603 - see _is_cold
     _counts.clear()
     _measured.clear()
@@ -97,14 +97,14 @@ def begin() -> None:
 
 
 def flush() -> None:
-    """One line with everything; none if nothing has happened. Namespace and the dimension `service` come from
+    """Writes one line with everything, or none if nothing was counted. Namespace and the dimension `service` come from
     POWERTOOLS_METRICS_NAMESPACE and POWERTOOLS_SERVICE_NAME. Never fails the work that was measured."""
     if not (_counts or _measured):
         return
     try:
         if not is_metrics_disabled():
             _emit()
-    except Exception:  # noqa: BLE001 - it is said, and the work is done
+    except Exception:  # noqa: BLE001 - it is logged, and the work is done
         logger().exception("metrics are lost")
     finally:
         _counts.clear()
@@ -112,7 +112,7 @@ def flush() -> None:
 
 
 def _emit() -> None:
-    line = EphemeralMetrics()  # its own: what one line could not say is in no other
+    line = EphemeralMetrics()  # a new one, so that values of a line that failed are in no other
     for metric, values in _measured.items():
         for value in values:
             line.add_metric(metric, metric.unit, value)  # the format's 100th value of a metric is the end of a line

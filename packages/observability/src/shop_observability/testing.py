@@ -1,4 +1,4 @@
-"""For the suites of all functions: the X-Ray daemon, as far as a function sees it, and what is logged and measured."""
+"""The suites of all functions use these: they stand for the X-Ray daemon, and read what is logged and measured."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ class Daemon:
         self._socket = listening
 
     def documents(self) -> list[dict[str, Any]]:
-        """What has arrived since it was asked last, until nothing more comes."""
+        """Returns what has arrived since the last call, until nothing more comes."""
         received = []
         while True:
             try:
@@ -34,7 +34,7 @@ class Daemon:
                 return received
 
     def forget(self) -> None:
-        """What an earlier test has sent."""
+        """Drops what an earlier test has sent."""
         self._socket.setblocking(False)
         try:
             while True:
@@ -67,7 +67,7 @@ def _close() -> None:
 
 
 class Log:
-    """What has been written, as text and line by line."""
+    """A test reads what was logged as text or line by line."""
 
     def __init__(self) -> None:
         self.written = StringIO()
@@ -111,13 +111,13 @@ def _variables(**values: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # These alone: what a test's other fixtures have put there since is for the tests after it.
+        # Only these are restored: other fixtures may have set variables since, and restore them on their own.
         for name, value in before.items():
             os.environ.pop(name)
             os.environ.update({name: value} if value is not None else {})
 
 
 def measured(printed: str) -> dict[str, list[float]]:
-    """All metrics in what was printed. Fails where that is more than one line of them."""
+    """Returns all metrics in what was printed. Fails where they take more than one line."""
     [line] = [json.loads(text) for text in printed.splitlines() if '"_aws":' in text] or [{}]
     return {name: values for name, values in line.items() if name not in ("_aws", "service")}

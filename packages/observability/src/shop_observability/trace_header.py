@@ -1,4 +1,4 @@
-"""The `X-Amzn-Trace-Id` header: which trace a request belongs to, and whether it is recorded."""
+"""The `X-Amzn-Trace-Id` header names the trace that a request belongs to, and decides whether it is recorded."""
 
 import os
 import re
@@ -21,11 +21,11 @@ class TraceHeader:
     root: str
     parent: str | None = None
     sampled: bool | None = None
-    """None when the sender left the decision to us."""
+    """It is None when the sender left the decision to us."""
 
     @classmethod
     def parse(cls, text: str | None) -> Self | None:
-        """None for anything that is no trace header: a client's header is input like any other."""
+        """Returns None for anything that is no trace header: a client's header is input like any other."""
         if not text:
             return None
         as_aws_writes_it = _USUAL.fullmatch(text)
@@ -44,7 +44,7 @@ class TraceHeader:
 
 
 def request_header(client: str | None) -> TraceHeader | None:
-    """The trace to continue: the client's if it sent one, else the one that Lambda began for this invocation.
+    """Continues the trace that the client sent, or else the one that Lambda began for this invocation.
 
     Where the client leaves the sampling decision open, Lambda's decision holds.
     """

@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 Namespace = Literal["local", "remote", "aws"]
 
 TRACED_EVENTS_MAX: Final = 50
-"""Segments of one batch. They leave at once, as datagrams: Linux's default buffer on the other side holds some 90."""
+"""A batch sends at most this many segments at once, as datagrams: Linux's default buffer holds some 90."""
 SUBSEGMENTS_MAX: Final = 100
-"""Of a segment; more are sent before it, each by itself. X-Ray takes 64 KB in a document, and each has some 0.4."""
+"""A segment holds at most this many; further ones are sent before it, each by itself. X-Ray takes 64 KB in a
+document, and a subsegment has some 0.4 KB."""
 _INHERITED: Final = ("function", "route")
-"""Annotations that say which invocation did the work."""
+"""These annotations name the invocation that did the work."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A subsegment that is over."""
+    """This call has ended and can become a subsegment of other traces."""
 
     name: str
     namespace: Namespace
@@ -47,7 +48,7 @@ class Call:
 
 @dataclass
 class Timeline:
-    """When some work began and ended, as seconds of the epoch, and what it called."""
+    """A timeline notes when some work began and ended, as seconds of the epoch, and what it called."""
 
     started: float
     ended: float = 0.0
@@ -55,10 +56,10 @@ class Timeline:
 
 
 EventTrace = tuple[str, str, str, str]
-"""Trace header, stream id, event type and correlation id of an event."""
+"""An event is traced by its trace header, stream id, event type and correlation id."""
 
 _timeline: Timeline | None = None
-"""Of the innermost open `timeline`."""
+"""The innermost open `timeline` collects calls here."""
 
 
 @contextmanager
@@ -96,7 +97,7 @@ def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, A
 
 @contextmanager
 def timeline() -> Iterator[Timeline]:
-    """Notes the work inside, sampled or not, so that it can be told again in other traces by `trace_events`."""
+    """Notes the work inside, sampled or not, so that `trace_events` can repeat it in other traces."""
     global _timeline  # noqa: PLW0603 - see _timeline
     outer = _timeline
     _timeline = done = Timeline(time.time())
@@ -108,8 +109,10 @@ def timeline() -> Iterator[Timeline]:
 
 
 def trace_events(name: str, done: Timeline, events: Iterable[EventTrace]) -> None:
-    """Sends a segment of work that is over in the trace of each event that it was done for and that is sampled, of
-    TOLD_MAX at most. Inside of the segment of the batch, each names and links that."""
+    """Sends a segment for finished work into the trace of each sampled event that the work was done for.
+
+    It sends TRACED_EVENTS_MAX at most. Each of them names and links the batch's segment, inside of which it is sent.
+    """
     parsed = ((TraceHeader.parse(event[0]), event) for event in events)
     sampled = ((header, event) for header, event in parsed if _is_recorded(header))
     for header, (_, stream_id, event_type, correlation_id) in islice(sampled, TRACED_EVENTS_MAX):
@@ -122,7 +125,7 @@ def trace_events(name: str, done: Timeline, events: Iterable[EventTrace]) -> Non
 
 
 def current_header() -> str | None:
-    """What to hand to the next hop, so that it continues from the innermost open subsegment."""
+    """Returns the header for the next hop, which then continues from the innermost open subsegment."""
     work = ongoing.current()
     if work is None or work.header is None:
         return None
@@ -132,7 +135,7 @@ def current_header() -> str | None:
 
 
 def _inside(header: TraceHeader | None) -> dict[str, Annotation]:
-    """What a segment tells of the one that it is opened in."""
+    """Returns the annotations that a segment takes from the one that it is opened in."""
     outer = ongoing.current()
     if outer is None:
         return {}
@@ -153,7 +156,7 @@ def _is_recorded(header: TraceHeader | None) -> TypeGuard[TraceHeader]:
 def _recorded_segment(
     name: str, header: TraceHeader, work: Work, outer: Work | None, over: Timeline | None = None
 ) -> Iterator[None]:
-    """`over`: its times, if they lie in the past."""
+    """`over` gives the segment its times, if they lie in the past."""
     entity: Any = None
     outer_context: Any = None
     with _harmless():
@@ -164,7 +167,7 @@ def _recorded_segment(
         if over:
             entity.start_time = over.started
         if outer and outer.header and outer.segment_id and outer.header.root != header.root:
-            # As the collector of AWS's distribution of OpenTelemetry writes a span's links; the SDK knows none.
+            # The SDK has no links. AWS's distribution of OpenTelemetry writes them in this form.
             entity.links = [{"trace_id": outer.header.root, "id": outer.segment_id}]
     try:
         yield
@@ -206,10 +209,10 @@ def _recorded_subsegment(
 
 @contextmanager
 def _harmless() -> Iterator[None]:
-    """What goes wrong in telling goes wrong with nothing else: a batch that was applied would come again for ever."""
+    """A failure in tracing must not fail the work: a batch that was applied would come again for ever."""
     try:
         yield
-    except Exception:  # noqa: BLE001 - it is said, and the work goes on
+    except Exception:  # noqa: BLE001 - it is logged, and the work goes on
         logger().exception("a segment is lost")
 
 
@@ -218,8 +221,8 @@ def _recorder() -> "AWSXRayRecorder":
     from aws_xray_sdk.core import AWSXRayRecorder  # noqa: PLC0415 - only for a sampled request
 
     recorder = AWSXRayRecorder()
-    # Not the SDK's own context for Lambda: it only knows Lambda's segment, and a purchase's trace is the client's. Nor
-    # its way there, a datagram for each subsegment: a segment with what it called is one, for three fifths of the time.
+    # The SDK's own context for Lambda only knows Lambda's segment, while a purchase's trace is the client's. It also
+    # sends a datagram for each subsegment, while one for a segment and what it called takes three fifths of the time.
     recorder.configure(context=_context(), sampling=False, plugins=(), streaming_threshold=SUBSEGMENTS_MAX)
     return recorder
 

@@ -1,4 +1,4 @@
-"""What is being done at the moment: its trace, and what it is about. Segments and log lines tell it."""
+"""The current work has a trace and annotations, which its segment and its log lines carry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ class Work:
     header: TraceHeader | None
     annotations: dict[str, Annotation]
     http: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """X-Ray's block of the request that is answered, if it is one."""
+    """X-Ray's block describes the request that is answered, if the work is one."""
     segment_id: str | None = None
-    """If it is recorded."""
+    """It is None unless the work is recorded."""
 
 
 _current: Work | None = None
-"""The innermost. An execution environment serves one request at a time."""
+"""This is the innermost work: an execution environment serves one request at a time."""
 
 
 def current() -> Work | None:
@@ -40,19 +40,19 @@ def doing(work: Work) -> Iterator[None]:
 
 
 def annotate(**annotations: Annotation) -> None:
-    """Says what the current work is about: in its segment, and in every log line from now on."""
+    """Adds to the current work's segment, and to every log line from now on."""
     if _current is not None:
         _current.annotations.update(annotations)
 
 
 def answered(method: str, path: str, status: int) -> None:
-    """Says which HTTP request the current work was, and its answer's status."""
+    """Describes the HTTP request that the current work was, and its answer's status."""
     if _current is not None:
         _current.http = {"request": {"method": method, "url": path}, "response": {"status": status}}
 
 
 def fields() -> dict[str, Annotation]:
-    """For a log line."""
+    """Returns what a log line carries of the current work."""
     if _current is None:
         return {}
     if _current.header is None:

@@ -1,4 +1,4 @@
-"""An administrator's commands on products."""
+"""These operations are an administrator's commands on products."""
 
 from typing import Final
 

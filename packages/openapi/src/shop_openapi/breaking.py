@@ -1,4 +1,4 @@
-"""What of a released document a new one takes away from clients that keep to it.
+"""Finds what a new document takes away from clients that keep to a released one.
 
 Taken away are routes, parameters, fields and values that requests may have; what was promised of an answer; and the
 freedom to leave something out. New routes, optional parameters, fields in answers, problems, and new values of an

@@ -1,4 +1,4 @@
-"""What a route's declaration says of it. The routes themselves are the resolvers', the bodies the handlers' models."""
+"""An operation documents a route. The routes themselves are in the resolvers, and the bodies are the handlers'."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Parameter:
 @dataclass(frozen=True)
 class Body:
     model: Model | None
-    """None: whatever JSON somebody else defines."""
+    """It is None where somebody else defines the JSON."""
     example: Any
     reads_json: bool = True
     """Whether the route itself checks type and form, and has the problems that go with it."""
@@ -44,7 +44,7 @@ class Answer:
     """A model, or the media type of what is no JSON; None where there is no body."""
     example: Any = None
     headers: Mapping[str, Schema] = field(default_factory=dict)
-    """Those that are always there."""
+    """These headers are always there."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 import shop_command.handlers.api
 import shop_query.handlers.api
-from shop_observability.http import HttpFunction
-from shop_observability.problem import CONTENT_TYPE
+from shop_http.entry import HttpFunction
+from shop_http.problem import CONTENT_TYPE
 from shop_openapi import commands, problems, queries
 from shop_openapi.declarations import (
     RETRY_AFTER,
@@ -25,10 +25,10 @@ from shop_openapi.declarations import (
     Who,
 )
 from shop_openapi.parameters import CORRELATION_ID, IDEMPOTENCY_KEY, TRACE_ID
-from shop_openapi.text import ABOUT, GATEWAY, TAGS
+from shop_openapi.text import DESCRIPTION, GATEWAY, TAGS
 
 VERSION: Final = "1.0.0"
-"""Of the API. A breaking change raises its major number, whatever adds to it the minor one."""
+"""A breaking change of the API raises its major number, and an addition raises the minor one."""
 JSON: Final = "application/json"
 SCHEMES: Final = {"accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 AWS: Final = {
@@ -37,7 +37,7 @@ AWS: Final = {
 }
 SERVED: Final = {"url": "..", "description": "Where this document came from."}
 _IN_BOTH: Final = (CORRELATION_ID, TRACE_ID)
-"""Headers of every request and every answer, but the gateway's own 401."""
+"""Every request and every answer has these headers, but the gateway's own 401."""
 
 
 class DeclarationError(Exception):
@@ -50,7 +50,7 @@ class _Schemas(GenerateJsonSchema):
 
 
 def whole() -> Schema:
-    """Of both functions."""
+    """Returns the document of both functions."""
     return _document({**command_operations(), **query_operations()}, AWS)
 
 
@@ -93,9 +93,9 @@ def _document(operations: Operations, server: Schema) -> Schema:
     slugs = sorted({slug for operation in operations.values() for slug in operation.slugs()})
     return {
         "openapi": "3.1.1",
-        "info": {"title": "Shop", "version": VERSION, "description": ABOUT, "license": {"name": "Apache-2.0"}},
+        "info": {"title": "Shop", "version": VERSION, "description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
         "servers": [server],
-        "tags": [{"name": name, "description": about} for name, about in TAGS.items() if name in tags],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in tags],
         "paths": paths,
         "components": {
             "securitySchemes": SCHEMES,
@@ -189,7 +189,7 @@ def _problem_answer(status: int, slugs: list[str]) -> Schema:
 
 
 def _headers(headers: Mapping[str, Schema], status: int = 200) -> Schema:
-    """Those of a success are always there; a problem's only with some of its slugs."""
+    """A success always has its headers, while a problem has them only with some of its slugs."""
     always = status < 400
     own = {} if status == 401 else {it.name: {"$ref": f"#/components/headers/{it.name}"} for it in _IN_BOTH}
     return {"headers": {**{name: {**it, "required": always} for name, it in headers.items()}, **own}}

@@ -75,7 +75,7 @@ def html(document: Schema) -> str:
 
 
 def _prose(text: str) -> Markup:
-    """The little Markdown that descriptions have: paragraphs, bold and code."""
+    """Renders the little Markdown that descriptions have: paragraphs, bold and code."""
     marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
     marked = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", marked)
     return Markup("</p><p>".join(marked.strip().split("\n\n")))  # noqa: S704 - escaped above
@@ -86,7 +86,7 @@ def _pretty(value: Any) -> str:
 
 
 def _kind(schema: Schema) -> Markup:
-    """A schema's type in a few words, with a link to what has a name."""
+    """Describes a schema's type in a few words, and links what has a name."""
     match schema:
         case {"$ref": str(reference)}:
             name = reference.rsplit("/", 1)[-1]

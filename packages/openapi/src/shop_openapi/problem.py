@@ -1,10 +1,10 @@
-"""What is told of a problem type."""
+"""A problem type is documented by a sample from the code and by prose."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shop_observability.problem import ProblemError
+from shop_http.problem import ProblemError
 from shop_openapi.declarations import Schema
 
 NEVER: Final = "No: it is refused again."
@@ -17,7 +17,7 @@ SAME_KEY: Final = (
 class Problem:
     slug: str
     sample: Callable[[], ProblemError]
-    """What the code raises: status, title, detail and headers are its own."""
+    """Returns what the code raises, whose status, title, detail and headers are documented."""
     means: str
     when: str
     do: str
@@ -28,7 +28,7 @@ class Problem:
 
 
 def raised(action: Callable[..., object], *arguments: Any) -> Callable[[], ProblemError]:
-    """The problem that a call ends in."""
+    """Samples the problem that a call raises."""
 
     def sample() -> ProblemError:
         try:
@@ -41,7 +41,7 @@ def raised(action: Callable[..., object], *arguments: Any) -> Callable[[], Probl
 
 
 def answered(errors: Callable[[Exception], ProblemError | None], error: Exception) -> Callable[[], ProblemError]:
-    """The problem that a function's table makes of an exception."""
+    """Samples the problem that a function's table makes from an exception."""
 
     def sample() -> ProblemError:
         problem = errors(error)

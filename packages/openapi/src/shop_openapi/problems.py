@@ -1,9 +1,9 @@
-"""Every problem type of the API: what it means, when it comes, what to do. Each is sampled from the code."""
+"""The catalogue explains every problem type of the API. Each is sampled from the code."""
 
 import json
 from typing import Final
 
-from shop_observability.problem import TYPE_BASE, ProblemError
+from shop_http.problem import TYPE_BASE, ProblemError
 from shop_openapi.declarations import Schema
 from shop_openapi.problem import Problem
 from shop_openapi.problems_of_commands import OF_COMMANDS
@@ -29,7 +29,7 @@ BASE: Final[Schema] = {
 
 
 def component(slug: str) -> str:
-    """The name of its schema."""
+    """Names the schema of a problem type."""
     return "".join(part.capitalize() for part in slug.split("-")) + "Problem"
 
 

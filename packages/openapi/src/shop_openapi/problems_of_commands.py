@@ -1,4 +1,4 @@
-"""Why a command on products or reservations is refused."""
+"""A command on products or reservations is refused with one of these problems."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Why a read gets no answer."""
+"""A read that fails is answered with one of these problems."""
 
 from typing import Final
 

@@ -6,10 +6,10 @@ from shop_command.application.request import IdempotencyKeyReusedError
 from shop_command.handlers import bodies
 from shop_command.handlers.problems import problem_of
 from shop_command.ports import ContentionError
-from shop_observability import http
+from shop_http import entry, request
 from shop_openapi.problem import SAME_KEY, Problem, answered, raised
 
-CALLER: Final = http.Caller("6f1c8a52", frozenset())
+CALLER: Final = request.Caller("6f1c8a52", frozenset())
 JSON: Final = {"content-type": "application/json"}
 _ERRORS: Final = {
     "type": "array",
@@ -95,7 +95,7 @@ OF_REQUESTS: Final = (
     ),
     Problem(
         "unauthenticated",
-        raised(http.caller, {"requestContext": {}}),
+        raised(request.caller, {"requestContext": {}}),
         "The shop does not know who is asking.",
         "Only when a route was deployed without its authorizer. A missing or invalid token never comes this far: the "
         'gateway refuses it with 401 and a body of its own, `{"message": "Unauthorized"}`.',
@@ -103,7 +103,7 @@ OF_REQUESTS: Final = (
     ),
     Problem(
         "forbidden",
-        raised(http.administrator, _with_groups(sub="6f1c8a52")),
+        raised(request.administrator, _with_groups(sub="6f1c8a52")),
         "The route is not for you.",
         "The token is valid, and its user is not in the group `admin`.",
         "Ask an administrator to do it.",
@@ -111,7 +111,7 @@ OF_REQUESTS: Final = (
     ),
     Problem(
         "not-found",
-        lambda: http.NOT_FOUND,
+        lambda: entry.NOT_FOUND,
         "There is no such thing, or it is not yours: the answer never tells the two apart.",
         "The path names no route, or a product, reservation or purchase that does not exist, is another customer's, or "
         "is so new that the read model does not have it yet.",
@@ -128,7 +128,7 @@ OF_REQUESTS: Final = (
     ),
     Problem(
         "internal-error",
-        lambda: http.INTERNAL,
+        lambda: entry.INTERNAL,
         "A mistake of ours. It was logged under `correlation_id`.",
         "Never, we hope.",
         "Repeat the request once; if it comes again, tell us the `correlation_id`.",

@@ -1,4 +1,4 @@
-"""The routes that tell of the API itself."""
+"""These operations document the API itself."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ DOCUMENTATION: Final = "Documentation"
 
 
 class OpenApiDocument(BaseModel):
-    """OpenAPI 3.1. https://spec.openapis.org/oas/v3.1.1.html"""
+    """The document follows OpenAPI 3.1. https://spec.openapis.org/oas/v3.1.1.html"""
 
     model_config = ConfigDict(extra="allow")
     openapi: str

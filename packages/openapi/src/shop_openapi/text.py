@@ -1,8 +1,8 @@
-"""What the document says of the API as a whole."""
+"""This prose describes the API as a whole."""
 
 from typing import Any, Final
 
-ABOUT: Final = """\
+DESCRIPTION: Final = """\
 Products, reservations and purchases. Commands are answered by one function, reads by another, from a copy of the data
 that follows within a second or so.
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from shop_command.application.purchases import Pending
 from shop_command.domain import reservation
 from shop_command.domain.reservation import Terms
-from shop_observability.problem import ProblemError
+from shop_http.problem import ProblemError
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
     PaymentDeclined,

@@ -28,8 +28,9 @@ from shop_command.handlers.bodies import (
     request_of,
 )
 from shop_command.handlers.problems import problem_of
+from shop_http.entry import HttpFunction
+from shop_http.request import administrator, caller, header
 from shop_observability import work
-from shop_observability.http import HttpFunction, administrator, caller, header
 from shop_observability.metrics import Metric, count
 from shop_shared import forms
 from shop_shared.values import Price

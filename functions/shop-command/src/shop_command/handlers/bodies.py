@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from shop_command.application.request import Request
-from shop_observability import http
-from shop_observability.problem import ProblemError
+from shop_http.problem import ProblemError
+from shop_http.request import Caller, correlation_id, header
 from shop_shared.values import (
     BUCKETS_MAX,
     LINES_MAX,
@@ -81,8 +81,8 @@ class PurchaseBody(Body):
 Checked = TypeVar("Checked", bound=Body)
 
 
-def request_of(event: Mapping[str, Any], caller: http.Caller) -> Request:
-    key = http.header(event, "idempotency-key")
+def request_of(event: Mapping[str, Any], caller: Caller) -> Request:
+    key = header(event, "idempotency-key")
     if not key:
         raise ProblemError(
             400,
@@ -97,12 +97,12 @@ def request_of(event: Mapping[str, Any], caller: http.Caller) -> Request:
             "Idempotency-Key malformed",
             "Send an Idempotency-Key of 1 to 255 visible ASCII characters, without spaces; a UUID is a good choice.",
         )
-    return Request(caller.subject, key, event["requestContext"]["requestId"], http.correlation_id(event))
+    return Request(caller.subject, key, event["requestContext"]["requestId"], correlation_id(event))
 
 
-def keyless_request_of(event: Mapping[str, Any], caller: http.Caller) -> Request:
+def keyless_request_of(event: Mapping[str, Any], caller: Caller) -> Request:
     """Of a command that does no more when it is sent again."""
-    return Request(caller.subject, "", event["requestContext"]["requestId"], http.correlation_id(event))
+    return Request(caller.subject, "", event["requestContext"]["requestId"], correlation_id(event))
 
 
 def bytes_of(event: Mapping[str, Any]) -> bytes:
@@ -118,7 +118,7 @@ def bytes_of(event: Mapping[str, Any]) -> bytes:
 
 def body_of(event: Mapping[str, Any], model: type[Checked]) -> Checked:
     """Raises a problem for anything but a JSON document of the right type, size and shape."""
-    content_type = (http.header(event, "content-type") or "").partition(";")[0].strip().lower()
+    content_type = (header(event, "content-type") or "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise ProblemError(
             415, "unsupported-media-type", "Unsupported media type", "Send the body as Content-Type: application/json."

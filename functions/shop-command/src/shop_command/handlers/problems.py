@@ -8,7 +8,7 @@ from shop_command.application.purchases import PaymentRefusedError, PaymentUnava
 from shop_command.application.request import IdempotencyKeyReusedError
 from shop_command.domain import errors
 from shop_command.ports import ContentionError, StoreUnavailableError
-from shop_observability.problem import ProblemError
+from shop_http.problem import ProblemError
 
 RETRY_SECONDS: Final = 2
 _RETRY: Final = {"Retry-After": str(RETRY_SECONDS)}

@@ -3,7 +3,6 @@
 The contract suites in `tests/` run for these fakes and for the adapters, so that they can't drift apart.
 """
 
-from shop_command.testing.events import http_event as http_event
 from shop_command.testing.fakes import FakeClock as FakeClock
 from shop_command.testing.fakes import FakePublisher as FakePublisher
 from shop_command.testing.fakes import InMemoryEventStore as InMemoryEventStore
@@ -11,3 +10,4 @@ from shop_command.testing.fakes import SequentialIds as SequentialIds
 from shop_command.testing.gateway import FakeGateway as FakeGateway
 from shop_command.testing.shop import Shop as Shop
 from shop_command.testing.shop import invoke as invoke
+from shop_http.testing import http_event as http_event

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from shop_command import bootstrap
 from shop_command.adapters.dynamodb import table
-from shop_command.testing.events import http_event
-from shop_command.testing.shop import Answer, invoke
+from shop_command.testing.shop import invoke
+from shop_http.testing import Answer, http_event
 from shop_shared.envelope import Envelope, decode
 
 BUCKETS: Final = 4

@@ -13,7 +13,6 @@ from shop_command.adapters.telemetry import Observability
 from shop_command.application.sweeping import Report
 from shop_command.domain.stock import Bucket
 from shop_command.handlers import api
-from shop_command.testing.events import http_event
 from shop_command.testing.fakes import (
     Counters,
     FakeClock,
@@ -22,15 +21,9 @@ from shop_command.testing.fakes import (
     SequentialIds,
 )
 from shop_command.testing.gateway import FakeGateway
+from shop_http.testing import Answer, http_event
 
 WEBHOOK_SECRET = "whsec_of_tests"  # noqa: S105 - of no use elsewhere
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: Any
 
 
 def slug(answer: Answer) -> str:
@@ -56,8 +49,7 @@ class LambdaContext:
 
 
 def invoke(event: dict[str, Any]) -> Answer:
-    answer = api.handler(event, LambdaContext())
-    return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+    return Answer.read(api.handler(event, LambdaContext()))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The real clock."""
+"""The clock of the machine implements the port."""
 
 import time
 from datetime import UTC, date, datetime

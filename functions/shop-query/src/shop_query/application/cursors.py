@@ -38,7 +38,7 @@ class Order:
 
     @cached_property
     def _parameters(self) -> list[str]:
-        """Of the query: None at the start of the list."""
+        """The query takes these parameters, which are None at the start of the list."""
         return [f"after_{column}" for column in self.columns]
 
 
@@ -54,7 +54,7 @@ class Cursors:
         return urlsafe_b64encode(self._signature(order, scope, place) + place).decode().rstrip("=")
 
     def decode(self, order: Order, scope: Scope, cursor: str | None) -> dict[str, str | None]:
-        """The query's parameters `after_<column>`."""
+        """Returns the query's parameters `after_<column>`."""
         if cursor is None:
             return order.start()
         signed = _bytes(cursor)

@@ -12,7 +12,7 @@ from shop_shared import forms
 DAYS_DEFAULT: Final = 30
 DAYS_MAX: Final = 366
 WAIT_SECONDS_MAX: Final = 2.0
-"""How long a read waits for the version that it was asked for."""
+"""A read waits at most this long for the version that it was asked for."""
 PAUSE_SECONDS_FIRST: Final = 0.02
 PAUSE_SECONDS_MAX: Final = 0.16
 
@@ -29,7 +29,7 @@ class Queries:
         self._cursors = Cursors(read_model.cursor_key)
 
     def products(self, selection: Selection, limit: int, cursor: str | None = None, *, total: bool = False) -> str:
-        """What is for sale. With `total` also how many products all pages hold, counted up to TOTAL_MAX."""
+        """Lists what is for sale. With `total`, it also counts the products of all pages, up to TOTAL_MAX."""
         order, scope = selection.cursor_order(), selection.scope()
         if selection.is_everything and not total:
             return self._page(Query.PRODUCTS, order, scope, cursor, {"limit": limit})
@@ -37,11 +37,11 @@ class Queries:
         return self._page(query, order, scope, cursor, {**selection.parameters(), "limit": limit, "total": total})
 
     def product(self, sku: str, min_version: int | None = None) -> str:
-        """Retired products too: the purchases that name them outlive them."""
+        """Retired products are found too, because the purchases that name them outlive them."""
         return self._document(Query.PRODUCT, sku, {"sku": sku}, min_version)
 
     def reservations(self, customer_id: str, limit: int, cursor: str | None = None) -> str:
-        """The customer's own, newest first, whatever became of them."""
+        """Lists the customer's own reservations in every status; the newest comes first."""
         scope = {"customer_id": customer_id}
         return self._page(Query.RESERVATIONS, RESERVATIONS, scope, cursor, {**scope, "limit": limit})
 
@@ -50,7 +50,7 @@ class Queries:
         return self._document(Query.RESERVATION, reservation_id, keys, min_version)
 
     def purchases(self, customer_id: str, limit: int, cursor: str | None = None) -> str:
-        """The customer's own, newest first."""
+        """Lists the customer's own purchases; the newest comes first."""
         scope = {"customer_id": customer_id}
         return self._page(Query.PURCHASES, PURCHASES, scope, cursor, {**scope, "limit": limit})
 

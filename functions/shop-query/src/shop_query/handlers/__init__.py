@@ -1,1 +1,1 @@
-"""Lambda's way in. One module for each function in serverless.yml."""
+"""Lambda calls these modules, one for each function in serverless.yml."""

@@ -1,12 +1,13 @@
-"""The routes of shop-query behind the HTTP API. `$default` comes here too: what is no route is a 404 problem."""
+"""The routes of shop-query answer behind the HTTP API. `$default` comes here too: a path without a route is a 404."""
 
 from enum import StrEnum
 from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
+from shop_http.entry import HttpFunction
+from shop_http.request import administrator, caller, header
 from shop_observability import work
-from shop_observability.http import HttpFunction, administrator, caller, header
 from shop_query import bootstrap
 from shop_query.application.catalogue import Selection, Sort
 from shop_query.handlers import documents, etags
@@ -48,7 +49,7 @@ def products() -> Response[str]:
 
 @_routes.get("/products/<sku>")
 def product(sku: str) -> Response[str]:
-    _about("product", sku, forms.SKU)
+    _annotate("product", sku, forms.SKU)
     query = QueryString(_event(), "min_version")
     return _public(bootstrap.queries().product(sku, query.min_version()))
 
@@ -63,7 +64,7 @@ def reservations() -> Response[str]:
 @_routes.get("/reservations/<reservation_id>")
 def reservation(reservation_id: str) -> Response[str]:
     who = caller(_event())
-    _about("reservation", reservation_id, forms.UUID)
+    _annotate("reservation", reservation_id, forms.UUID)
     query = QueryString(_event(), "min_version")
     return _private(bootstrap.queries().reservation(reservation_id, who.subject, query.min_version()))
 
@@ -78,7 +79,7 @@ def purchases() -> Response[str]:
 @_routes.get("/purchases/<purchase_id>")
 def purchase(purchase_id: str) -> Response[str]:
     who = caller(_event())
-    _about("reservation", purchase_id, forms.UUID)
+    _annotate("reservation", purchase_id, forms.UUID)
     query = QueryString(_event(), "min_version")
     return _private(bootstrap.queries().purchase(purchase_id, who.subject, query.min_version()))
 
@@ -113,8 +114,8 @@ def docs() -> Response[str]:
     return documents.page()
 
 
-def _about(kind: str, identifier: str, form: Form) -> None:
-    """Where a path has something else in place of an identifier, nobody knows what it says."""
+def _annotate(kind: str, identifier: str, form: Form) -> None:
+    """Annotates the work only with a well-formed identifier: anything else in its place could be personal data."""
     if form.matches(identifier):
         work.annotate(stream_id=f"{kind}-{identifier}")
 

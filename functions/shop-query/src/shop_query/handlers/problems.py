@@ -1,6 +1,6 @@
-"""The one table of HTTP statuses: what each error means to the client, and what to do about it."""
+"""This is the function's one table of HTTP statuses: each error has a problem with the client's next step."""
 
-from shop_observability.problem import ProblemError
+from shop_http.problem import ProblemError
 from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
 from shop_query.ports import ReadModelTimeoutError, ReadModelUnavailableError
 

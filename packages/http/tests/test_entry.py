@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.event_handler import Response
 
-from shop_observability.http import HttpFunction, administrator, caller
-from shop_observability.problem import ProblemError
+from shop_http.entry import HttpFunction
+from shop_http.problem import ProblemError
+from shop_http.request import administrator, caller
+from shop_http.testing import http_event
 from shop_observability.testing import listening_to_logs
 
 SOMEBODY = "a customer's name"
@@ -36,27 +38,16 @@ function.routes.get("/busy")(lambda: fail(ProblemError(503, "busy", "Busy", "Aga
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    """Answers the lines of now."""
+    """Returns the lines that were logged so far."""
     with listening_to_logs() as log:
         yield log.lines
 
 
 def request(path: str, headers: dict[str, str] | None = None, claims: dict[str, Any] | None = None) -> dict[str, Any]:
-    authorizer = {"authorizer": {"jwt": {"claims": claims, "scopes": None}}} if claims else {}
-    return {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": headers or {},
-        "requestContext": {
-            "http": {"method": "GET", "path": path},
-            "requestId": "request-1",
-            "stage": "$default",
-            **authorizer,
-        },
-        "isBase64Encoded": False,
-    }
+    event = http_event(f"GET {path}", key=None, subject=None, headers=headers, route_key="$default")
+    if claims:
+        event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+    return event
 
 
 def test_a_route_answers_and_the_answer_carries_the_correlation_id() -> None:

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details. https://www.rfc-editor.org/rfc/rfc9457"""
+"""Errors are answered as RFC 9457 problem details. https://www.rfc-editor.org/rfc/rfc9457"""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ TYPE_BASE: Final = "https://shop.example/problems"
 
 
 class ProblemError(Exception):
-    """An answer other than success. `slug` names the type for programs, `detail` tells a person what to do about it."""
+    """The request gets another answer than success. `slug` names the type for programs; `detail` advises a person."""
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""The functions behind the HTTP API share their entry, the reading of a request, and problems."""

@@ -1,0 +1,76 @@
+"""Tests send whole Lambda events, as an HTTP API sends them (payload format 2.0), and read answers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlencode
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @classmethod
+    def read(cls, returned: Mapping[str, Any]) -> Self:
+        """Reads what a handler returned; an answer without a body, as a 304, has None."""
+        return cls(returned["statusCode"], returned["headers"], json.loads(returned["body"] or "null"))
+
+
+def http_event(
+    route: str,
+    body: Any = None,
+    *,
+    key: str | None = "key-1",
+    subject: str | None = "customer-1",
+    groups: str | None = None,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    raw_body: str | None = None,
+    base64_encoded: bool = False,
+    route_key: str | None = None,
+    **path_parameters: str,
+) -> dict[str, Any]:
+    """`route` is as in `POST /products/{sku}/stock`. Without `subject` there is no authorizer's claim.
+
+    `groups` is the claim as API Gateway writes it: "[admin]". A GET has no body and no content type.
+    """
+    method, _, template = route.partition(" ")
+    path = template.format(**path_parameters) if path_parameters else template
+    claims = {"sub": subject, **({"cognito:groups": groups} if groups else {})}
+    has_body = method != "GET"
+    request_headers = {
+        **({"content-type": "application/json"} if has_body else {}),
+        **({"idempotency-key": key} if key is not None else {}),
+    }
+    return {
+        "version": "2.0",
+        "routeKey": route_key or route,
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}, errors="replace"),
+        **({"queryStringParameters": query} if query else {}),
+        "headers": {**request_headers, **(headers or {})},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "api",
+            "domainName": "api.execute-api.us-east-1.amazonaws.com",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "test",
+            },
+            "requestId": "request-1",
+            "routeKey": route_key or route,
+            "stage": "$default",
+            "time": "23/Nov/2026:09:00:00 +0000",
+            "timeEpoch": 1_795_424_400_000,
+            **({"authorizer": {"jwt": {"claims": claims, "scopes": None}}} if subject else {}),
+        },
+        "pathParameters": path_parameters or None,
+        **({"body": raw_body if raw_body is not None else json.dumps(body)} if has_body else {}),
+        "isBase64Encoded": base64_encoded,
+    }
