@@ -78,6 +78,20 @@ def test_two_builds_in_different_folders_are_the_same_bytes(function: str, unpac
     assert other.read_bytes() == build(function, PYTHON).read_bytes()
 
 
+def test_our_packages_bring_what_runs_and_nothing_that_only_tests_use(function: str, unpacked: Path) -> None:
+    ours = [
+        folder.name
+        for package in builder.workspace_packages(CHECKOUT / "functions" / function)
+        for folder in (package / "src").iterdir()
+    ]
+    assert {"shop_shared", function.replace("-", "_")} <= set(ours)
+    names = [path.relative_to(unpacked) for name in ours for path in (unpacked / name).rglob("*")]
+    assert names
+    unwanted = {"testing", "tests", "conftest", "golden"}
+    assert not [name for name in names if unwanted & {part.split(".")[0] for part in name.parts}]
+    assert not [name for name in names if "schemas" in name.parts]
+
+
 def test_boto3_is_left_to_the_runtime(unpacked: Path) -> None:
     assert not {"boto3", "botocore", "s3transfer"} & {path.name for path in unpacked.iterdir()}
 
