@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from shop_cli import build as builder
-from shop_cli.build import CHECKOUT, BuildError, build
+from shop_cli.build import CHECKOUT, FUNCTIONS, BuildError, build
 
-FUNCTIONS = ("shop-command", "shop-query", "shop-dispatch")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 UNCHECKED_HASH = b"\x01\x00\x00\x00"  # PEP 552: the bytecode is used whatever its source's time
 

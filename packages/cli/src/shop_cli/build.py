@@ -19,6 +19,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[4]
 PLATFORM = "x86_64-manylinux_2_28"  # Amazon Linux 2023, on which Lambda runs Python 3.12 and later
 ZIP_BYTES_MAX = 10_000_000
+FUNCTIONS = tuple(sorted(path.parent.name for path in (CHECKOUT / "functions").glob("*/pyproject.toml")))
 IN_THE_RUNTIME = {"boto3", "botocore", "s3transfer"}  # Lambda has them; they would be two thirds of the zip
 
 Report = Callable[[str], None]
