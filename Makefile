@@ -7,15 +7,16 @@ export UV_NO_PROGRESS := 1
 
 VENV := .venv
 UV := $(VENV)/bin/uv
-MEMBERS := packages/shared packages/observability packages/http packages/database packages/cli functions/shop-command functions/shop-query functions/shop-dispatch packages/simulation packages/openapi
-FUNCTIONS := shop-command shop-query shop-dispatch
+MEMBERS := $(sort $(patsubst %/pyproject.toml,%,$(wildcard packages/*/pyproject.toml functions/*/pyproject.toml)))
+FUNCTIONS := $(notdir $(filter functions/%,$(MEMBERS)))
+PACKAGES := $(patsubst packages/%,shop-%,$(filter packages/%,$(MEMBERS)))
 FUNCTION ?=
 COMMA := ,
 EVERY := packages functions tests
 # Suites that need no running shop, while those that do mostly wait for it.
 ASIDE := functions tests/simulation tests/releases
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
-LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --no-emit-package shop-shared --no-emit-package shop-observability --no-emit-package shop-http --no-emit-package shop-database
+LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
 .PHONY: help setup run down lock test check format types imports drift templates schemas openapi released simulate simulate-nightly chaos hot-stock bench build clean
 help: ## print the targets
@@ -51,7 +52,7 @@ down: ## stop the shop, wherever it was started from; its data stays
 	@./shop down
 
 lock: ## bring the lock files up to date with every pyproject.toml
-	@$(UV) pip compile $(LOCK_FLAGS) --no-emit-package shop-cli --no-emit-package shop-command --no-emit-package shop-query --no-emit-package shop-dispatch --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements.lock
+	@$(UV) pip compile $(LOCK_FLAGS) $(FUNCTIONS:%=--no-emit-package %) --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements.lock
 	@for function in $(FUNCTIONS); do $(UV) pip compile $(LOCK_FLAGS) --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer functions/$$function/pyproject.toml -o functions/$$function/requirements.lock || exit 1; done
 	@$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 packages/cli/emulator.in -o packages/cli/emulator.lock
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from shop_cli.deploy import STACKS
 from shop_cli.testing import ROOT, Shop, run_shop
 
-STACKS = ("shop-platform", "shop-command", "shop-query", "shop-dispatch")
 ANSWERS = {
     "shop-query": {
         "list-products": 200,

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from shop_cli.build import FUNCTIONS
+
 CHECKOUT = Path(__file__).parents[2]
 SERVICES = {
     "shop-platform": CHECKOUT,
-    **{name: CHECKOUT / "functions" / name for name in ("shop-command", "shop-query", "shop-dispatch")},
+    **{name: CHECKOUT / "functions" / name for name in FUNCTIONS},
 }
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Only what is named here, so that neither an account nor a running shop has a part in it.

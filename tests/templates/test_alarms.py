@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from shop_cli.build import FUNCTIONS
 from shop_observability.metrics import Metric
 
 CHECKOUT = Path(__file__).parents[2]
-FUNCTIONS = ("shop-command", "shop-query", "shop-dispatch")
 # The metrics that AWS documents, as far as they are used here, by namespace and dimensions.
 DOCUMENTED: Final = {
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from shop_cli.build import FUNCTIONS
+
 Serverless = Callable[..., subprocess.CompletedProcess[str]]
-SERVICES = ("shop-platform", "shop-command", "shop-query", "shop-dispatch")
+SERVICES = ("shop-platform", *FUNCTIONS)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from shop_cli.build import FUNCTIONS
 from shop_shared.envelope import Envelope
 from shop_shared.registry import EVENT_TYPES
 
-FUNCTIONS = ("shop-command", "shop-query", "shop-dispatch")
 OUTPUTS = {
     *("TableName", "TableArn", "StreamName", "StreamArn", "DeliveryStreamName", "DeliveryStreamArn"),
     *("BucketName", "BucketArn", "HttpApiId", "HttpApiUrl", "AuthorizerId", "UserPoolId", "UserPoolClientId"),

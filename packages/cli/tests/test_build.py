@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from shop_cli import build as builder
-from shop_cli.build import CHECKOUT, BuildError, build
+from shop_cli.build import CHECKOUT, FUNCTIONS, BuildError, build
 
-FUNCTIONS = ("shop-command", "shop-query", "shop-dispatch")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 UNCHECKED_HASH = b"\x01\x00\x00\x00"  # PEP 552: the bytecode is used whatever its source's time
 
@@ -76,6 +75,20 @@ def test_two_builds_in_different_folders_are_the_same_bytes(function: str, unpac
         shutil.copytree(CHECKOUT / part, elsewhere / part, ignore=ignored)
     other = build(function, PYTHON, checkout=elsewhere)
     assert other.read_bytes() == build(function, PYTHON).read_bytes()
+
+
+def test_our_packages_bring_what_runs_and_nothing_that_only_tests_use(function: str, unpacked: Path) -> None:
+    ours = [
+        folder.name
+        for package in builder.workspace_packages(CHECKOUT / "functions" / function)
+        for folder in (package / "src").iterdir()
+    ]
+    assert {"shop_shared", function.replace("-", "_")} <= set(ours)
+    names = [path.relative_to(unpacked) for name in ours for path in (unpacked / name).rglob("*")]
+    assert names
+    unwanted = {"testing", "tests", "conftest", "golden"}
+    assert not [name for name in names if unwanted & {part.split(".")[0] for part in name.parts}]
+    assert not [name for name in names if "schemas" in name.parts]
 
 
 def test_boto3_is_left_to_the_runtime(unpacked: Path) -> None:

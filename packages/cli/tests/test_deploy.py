@@ -105,4 +105,4 @@ def test_a_failure_is_told_with_its_cause_and_without_the_tools_own_frames() -> 
 
 def test_progress_names_what_is_still_to_come() -> None:
     log = "platform \u203a deployed\nquery \u203a deploying\ncommand \u203a no changes\n"
-    assert deploy._summary(log) == "2 of 4 stacks, now shop-query, shop-dispatch"
+    assert deploy._summary(log) == "2 of 4 stacks, now shop-dispatch, shop-query"

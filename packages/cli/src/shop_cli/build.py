@@ -19,6 +19,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[4]
 PLATFORM = "x86_64-manylinux_2_28"  # Amazon Linux 2023, on which Lambda runs Python 3.12 and later
 ZIP_BYTES_MAX = 10_000_000
+FUNCTIONS = tuple(sorted(path.parent.name for path in (CHECKOUT / "functions").glob("*/pyproject.toml")))
 IN_THE_RUNTIME = {"boto3", "botocore", "s3transfer"}  # Lambda has them; they would be two thirds of the zip
 
 Report = Callable[[str], None]
@@ -75,6 +76,7 @@ def make(home: Path, python: str, scratch: Path, report: Report) -> Path:
         uv("build", "--quiet", "--python", sys.executable, "--wheel", "--out-dir", str(wheels), str(package))
     # Wheels, because an editable or directory install would leave only a path to the sources.
     uv(*install, "--no-index", *map(str, sorted(wheels.glob("*.whl"))))
+    strip_testing(task, home)
     if (home / "migrations").is_dir():
         shutil.copytree(home / "migrations", task / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
     strip(task, [])
@@ -104,6 +106,17 @@ def strip(task: Path, unused: list[str]) -> None:
     for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"):
         for path in task.glob(f"*.dist-info/{name}"):
             path.unlink()
+
+
+def strip_testing(task: Path, home: Path) -> None:
+    """Removes the fakes that our packages publish for tests. Dependencies keep theirs, which they may import."""
+    for package in workspace_packages(home):
+        for module in (package / "src").iterdir():
+            for path in (task / module.name).rglob("testing*"):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name == "testing.py":
+                    path.unlink()
 
 
 def compile_all(compiler: str, task: Path, *more: str) -> None:

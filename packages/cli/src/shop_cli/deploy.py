@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from shop_cli import environment
 from shop_cli.aws import client
+from shop_cli.build import FUNCTIONS, workspace_packages
 from shop_cli.errors import ShopError
 from shop_cli.home import CHECKOUT, Home, State, exclusive
 from shop_cli.interrupts import Interrupts
@@ -23,14 +24,18 @@ from shop_cli.processes import MARKER, spawn, stop_one
 from shop_cli.progress import Step
 
 STAGE = "local"
-STACKS = ("shop-platform", "shop-command", "shop-query", "shop-dispatch")
+STACKS = ("shop-platform", *FUNCTIONS)
 DEPLOY_SECONDS = 600.0
 FOLDER_LOCK_SECONDS = 600.0
 STOP_SECONDS = 1.0
 SOURCES = (
     *("serverless.yml", "package-lock.json", "infra", "config", "deploy"),
-    *(f"functions/{name}" for name in environment.FUNCTIONS),
-    *(f"packages/{name}" for name in ("shared", "observability", "http", "database")),
+    *{
+        str(package.relative_to(CHECKOUT))
+        for name in FUNCTIONS
+        for package in workspace_packages(CHECKOUT / "functions" / name)
+    },
+    "packages/openapi/src",
     "packages/cli/src/shop_cli/build.py",
 )
 NOT_DEPLOYED = {"tests", "events", "dist", "golden", "schemas", "__pycache__", "README.md", "CHANGELOG.md"}
@@ -160,7 +165,7 @@ def migrate_without_aws(home: Home, state: State) -> None:
 def sources_digest(variables: Mapping[str, str]) -> str:
     """Changes with any file that a deployment reads, and with any address that it hands to the functions."""
     digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
-    for source in SOURCES:
+    for source in sorted(SOURCES):
         for path in sorted(_files(CHECKOUT / source)):
             digest.update(f"\0{path.relative_to(CHECKOUT)}\0".encode())
             digest.update(path.read_bytes())

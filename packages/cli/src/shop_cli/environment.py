@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from shop_cli import emulator, postgres
+from shop_cli.build import FUNCTIONS
 from shop_cli.home import CHECKOUT, Home, State, write_private
 from shop_cli.ports import HOST
-
-FUNCTIONS = ("shop-command", "shop-query", "shop-dispatch")
 
 
 def database_variables(state: State) -> dict[str, str]:
