@@ -30,11 +30,13 @@ FOLDER_LOCK_SECONDS = 600.0
 STOP_SECONDS = 1.0
 SOURCES = (
     *("serverless.yml", "package-lock.json", "infra", "config", "deploy"),
-    *{
-        str(package.relative_to(CHECKOUT))
-        for name in FUNCTIONS
-        for package in workspace_packages(CHECKOUT / "functions" / name)
-    },
+    *sorted(
+        {
+            str(package.relative_to(CHECKOUT))
+            for name in FUNCTIONS
+            for package in workspace_packages(CHECKOUT / "functions" / name)
+        }
+    ),
     "packages/openapi/src",
     "packages/cli/src/shop_cli/build.py",
 )
