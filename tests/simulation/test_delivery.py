@@ -1,7 +1,7 @@
-"""Every order of six events of two streams, in every way to cut them into batches: 23,040 deliveries.
+"""Delivers six events of two streams in every order, cut into batches in every way: 23,040 deliveries.
 
-In memory, where that takes seconds. test_read_model.py holds these tables to PostgreSQL's, and shop-dispatch's own
-suite does the same there, with every order, and the ways to cut them in turns.
+This runs in memory, where it takes seconds. test_read_model.py compares these tables with PostgreSQL's, and the
+suite of shop-dispatch delivers every order there too, with the ways to cut it in turns.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ OF_RESERVATION: Sequence[EventData] = (
 
 
 class BrokenConnectionError(Exception):
-    """In the middle of a transaction."""
+    """The connection breaks in the middle of a transaction."""
 
 
 class Failing:

@@ -1,4 +1,4 @@
-"""The read model in memory is held to the real one: the same batches through the same code end in the same rows."""
+"""The read model in memory must equal the real one: the same batches through the same code end in the same rows."""
 
 import json
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ def contents_in_memory(read_model: InMemoryReadModel) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_both_read_models_hold_the_same_after_the_same_batches(database: Database, seed: int) -> None:
-    randomness, run = Random(seed), seeded.Run(seed)  # noqa: S311 - repeatable
+    randomness, run = Random(seed), seeded.RandomRun(seed)  # noqa: S311 - repeatable
     run.go(60)
     records = list(run.world.stream.records)
     randomness.shuffle(records)

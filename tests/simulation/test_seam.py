@@ -7,7 +7,7 @@ import pytest
 from shop_command.ports import EventStore
 from shop_command.testing import InMemoryEventStore
 from shop_simulation import faults
-from shop_simulation.seam import Call, Crash, Effect, Process
+from shop_simulation.seam import Crash, Effect, PortCall, Process
 from shop_simulation.world import World
 
 
@@ -15,7 +15,7 @@ class Always:
     def __init__(self, fault: str) -> None:
         self.fault = fault
 
-    def choose(self, _call: Call, _offered: Mapping[str, Effect], /) -> str | None:
+    def choose(self, _call: PortCall, _offered: Mapping[str, Effect], /) -> str | None:
         return self.fault
 
 

@@ -26,8 +26,8 @@ from shop_dispatch.application.project import Project
 from shop_dispatch.application.rebuild import Rebuild
 from shop_dispatch.bootstrap import open_read_model
 from shop_dispatch.domain.projections import PROJECTIONS
-from shop_dispatch.domain.rebuild import Phase, Source
-from shop_dispatch.ports import EventSource
+from shop_dispatch.domain.rebuild import EventSource, Phase
+from shop_dispatch.ports import EventReader
 from shop_observability.testing import invoked_before
 from shop_shared import events
 from shop_shared.envelope import Envelope, encode
@@ -242,7 +242,7 @@ class Crashing:
 
 
 def kinesis_event(*records: bytes | Envelope) -> dict[str, Any]:
-    """A batch as an event source mapping hands it to the function."""
+    """Makes a batch as an event source mapping delivers it."""
     return {
         "Records": [
             {
@@ -309,7 +309,7 @@ def kept_read_model() -> Iterator[ReadModel]:
 
 @pytest.fixture(scope="module")
 def modules_read_model() -> Iterator[ReadModel]:
-    """In a database of the module's own: for tests that change more than rows."""
+    """Gives the module a database of its own, for tests that change more than rows."""
     with new_read_model() as read_model:
         yield read_model
 
@@ -361,18 +361,18 @@ class Shop:
         key = f"events/date=2026-03-04/{next(self.numbers):04d}.json"
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(lines) if packed else lines)
 
-    def source(self, connection: psycopg.Connection, source: Source) -> EventSource:
+    def source(self, connection: psycopg.Connection, source: EventSource) -> EventReader:
         match source:
-            case Source.LOG:
+            case EventSource.LOG:
                 return LogSource(connection, BATCH)
-            case Source.STORE:
+            case EventSource.STORE:
                 return StoreSource(self.dynamodb, TABLE, BATCH)
-            case Source.ARCHIVE:
+            case EventSource.ARCHIVE:
                 return ArchiveSource(self.s3, BUCKET, BATCH)
 
     @contextmanager
     def opened(self, code: str = "1", doom: Callable[[ShadowTables, Any], Any] | None = None) -> Iterator[Rebuild]:
-        """As each invocation of the function has it: on a connection of its own."""
+        """Opens a connection for each rebuild, as each invocation of the function does."""
         settings = DatabaseSettings(self.read_model.database.url("shop_owner"))
         connection = connect(settings, "test-rebuild", search_path=shadow.SCHEMA)
         try:
@@ -385,8 +385,8 @@ class Shop:
         with self.opened() as rebuild:
             return rebuild.status().phase
 
-    def step(self, source: Source, doom: Any = None) -> Phase:
-        """What the command line would ask for next."""
+    def step(self, source: EventSource, doom: Any = None) -> Phase:
+        """Does the step that the command line would ask for next."""
         with self.opened(doom=doom) as rebuild:
             match rebuild.status().phase:
                 case Phase.NONE:
@@ -397,7 +397,7 @@ class Shop:
                     rebuild.go_on(0)
             return rebuild.status().phase
 
-    def steps(self, source: Source, until: Phase) -> None:
+    def steps(self, source: EventSource, until: Phase) -> None:
         for _ in range(100):
             if self.step(source) is until:
                 return

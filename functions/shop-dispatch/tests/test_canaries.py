@@ -123,8 +123,8 @@ def test_a_batch_that_changes_nothing_says_so(
     project.handler(batch, None)
     capsys.readouterr()
     project.handler(batch, None)
-    said = measured(capsys.readouterr().out)
-    assert said == {"EventsApplied": [0.0], "EventsWaiting": [0.0], "EventsParked": [0.0]}
+    counted = measured(capsys.readouterr().out)
+    assert counted == {"EventsApplied": [0.0], "EventsWaiting": [0.0], "EventsParked": [0.0]}
     archive.handler(kinesis(b"no event"), None)
     assert measured(capsys.readouterr().out) == {}
     monkeypatch.setattr(metrics, "_is_cold", True)

@@ -73,7 +73,7 @@ def archiving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def forget() -> None:
-    """What the bootstrap keeps."""
+    """Clears every part that the bootstrap keeps."""
     for kept in (bootstrap.project, bootstrap.parked, bootstrap.replay, bootstrap._kept_connection):
         kept.cache_clear()
 

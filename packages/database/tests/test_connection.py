@@ -54,7 +54,7 @@ def one(connection: psycopg.Connection) -> int:
 
 
 def cut(connection: psycopg.Connection) -> None:
-    """As when the server goes away while the execution environment is frozen."""
+    """Ends the connection, as a server does that goes away while the execution environment is frozen."""
     with psycopg.connect(server(), autocommit=True) as superuser:
         superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
 

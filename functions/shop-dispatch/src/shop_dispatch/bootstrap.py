@@ -1,4 +1,4 @@
-"""The only wiring, and the only reader of the environment. Each function's parts are built once, at its first event."""
+"""Everything is wired here, and the environment is read nowhere else. Parts are built once, at the first event."""
 
 import hashlib
 import os
@@ -23,8 +23,8 @@ from shop_dispatch.application.parking import Replay
 from shop_dispatch.application.project import Project
 from shop_dispatch.application.rebuild import BATCH_EVENTS, Rebuild
 from shop_dispatch.domain.projections import PROJECTIONS
-from shop_dispatch.domain.rebuild import Source
-from shop_dispatch.ports import EventSource
+from shop_dispatch.domain.rebuild import EventSource
+from shop_dispatch.ports import EventReader
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SERVICE: Final = "shop-dispatch"
 MIGRATION_TIMEOUT_MS: Final = 540_000
 REBUILD_TIMEOUT_MS: Final = 840_000
-"""Of one statement, such as building an index: within the function's own time."""
+"""One statement, such as building an index, may take this long, which is less than the function's own time-out."""
 
 
 @cache
@@ -75,7 +75,7 @@ def migrate() -> Migrated:
 
 @contextmanager
 def rebuild() -> Iterator[Rebuild]:
-    """On a connection of its own: what it claims there is free again when this ends, however it ends."""
+    """Opens a connection for this rebuild alone, so that its claim is free again however the rebuild ends."""
     settings = DatabaseSettings.from_environment(os.environ)
     with connect(
         settings, f"{SERVICE}-rebuild", statement_timeout_ms=REBUILD_TIMEOUT_MS, search_path=shadow.SCHEMA
@@ -84,19 +84,19 @@ def rebuild() -> Iterator[Rebuild]:
         yield Rebuild(shadow.ShadowTables(connection, tables, _code()), partial(_source, connection))
 
 
-def _source(connection: "psycopg.Connection", source: Source) -> EventSource:
+def _source(connection: "psycopg.Connection", source: EventSource) -> EventReader:
     match source:
-        case Source.LOG:
+        case EventSource.LOG:
             return LogSource(connection, BATCH_EVENTS)
-        case Source.STORE:
+        case EventSource.STORE:
             return StoreSource(_aws("dynamodb"), os.environ["TABLE_NAME"], BATCH_EVENTS)
-        case Source.ARCHIVE:
+        case EventSource.ARCHIVE:
             return ArchiveSource(_aws("s3"), os.environ["BUCKET_NAME"], BATCH_EVENTS)
 
 
 @cache
 def _code() -> str:
-    """Another one when events are read or folded by other code."""
+    """Identifies the code that reads and folds events: it changes whenever that code does."""
     digest = hashlib.sha256()
     for package in (Path(__file__).parent, Path(shop_shared.__file__).parent):
         for file in sorted(package.rglob("*.py")):
@@ -116,6 +116,6 @@ def _aws(service: Any) -> Any:
 
 
 def migrations_folder() -> Path:
-    """Beside the package in the deployed zip, beside `src` in the checkout."""
+    """Finds the migrations, which lie beside the package in the deployed zip and beside `src` in the checkout."""
     parents = Path(__file__).resolve().parents[1:3]
     return next(parent / "migrations" for parent in parents if (parent / "migrations").is_dir())

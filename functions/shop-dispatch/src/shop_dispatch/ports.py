@@ -1,4 +1,4 @@
-"""What dispatch needs of the outside."""
+"""Dispatch reaches everything outside of itself through these ports."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from shop_dispatch.domain.rebuild import Missing, Phase, Progress, Source
+from shop_dispatch.domain.rebuild import EventSource, Missing, Phase, Progress
 from shop_dispatch.domain.records import Event, Parked
 
 Result = TypeVar("Result")
@@ -27,37 +27,37 @@ class Transaction(Protocol):
     """One transaction on the read model. Each call is a fixed number of statements, however much it is given."""
 
     def lock_heads(self, stream_ids: Sequence[str]) -> dict[str, int]:
-        """The heads, 0 for a new stream, by stream id in order. Until the end no other transaction gets past this for
-        any of these streams."""
+        """Returns the heads by stream id, in order; a new stream has 0. No other transaction gets past this call for
+        any of these streams until this one ends."""
 
     def held_back(self, heads: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
-        """The logged events above the heads, by stream and version."""
+        """Returns the logged events above the heads, by stream and version."""
 
     def log(self, events: Sequence[Event]) -> None:
-        """Adds events that are not logged yet. What comes after it only writes: nothing of it is waited for."""
+        """Adds events that are not logged yet. Later calls only write, and none is waited for on its own."""
 
     def advance_heads(self, heads: Mapping[str, int]) -> None: ...
 
     def change(self, table: str, changes: Sequence[tuple[Any, ...]]) -> None:
-        """Applies what the projection of this table folded."""
+        """Applies the changes that the projection of this table folded."""
 
     def withdraw(self, stream_id: str, stream_version: int) -> None:
-        """Takes an event that is not applied out of the log again."""
+        """Removes an event that is not applied from the log."""
 
     def park(self, parked: Sequence[Parked]) -> None:
-        """Keeps each payload once."""
+        """Stores each payload once, however often it is parked."""
 
 
 class ReadModel(Protocol):
     def transact(self, work: Callable[[Transaction], Result]) -> Result:
-        """All or nothing. `work` may be called twice: the first connection may turn out to be dead.
+        """Runs `work` as a whole or not at all, twice where the first connection turns out to be dead.
 
         Raises RefusedError, and anything else for infrastructure failures, after which the batch is delivered again.
         """
 
 
 Place = tuple[str, int, str]
-"""In the list of parked records."""
+"""This orders the list of parked records: stream id, stream version, parked id."""
 BEGINNING: Final[Place] = ("", 0, "")
 
 
@@ -70,9 +70,9 @@ class ParkedRecord:
     received_at: datetime
     payload: bytes
     applied_version: int | None
-    """Up to which its stream is applied."""
+    """The read model has applied its stream up to this version."""
     waiting: int
-    """Events of its stream that are logged and wait."""
+    """So many events of its stream are logged and wait for it."""
 
     @property
     def place(self) -> Place:
@@ -80,21 +80,22 @@ class ParkedRecord:
 
 
 class ParkedRecords(Protocol):
-    """Those that were not dropped. Raises for infrastructure failures; a retry may help."""
+    """The list holds every parked record that was not dropped. Its calls raise for infrastructure failures; a retry
+    may help."""
 
     def read(self, parked_ids: Sequence[str] | None, *, after: Place, limit: int) -> list[ParkedRecord]:
-        """In the order of streams and versions, those of no known stream at the end. No ids: all."""
+        """Reads in the order of streams and versions; records of no stream come last. Without ids it reads all."""
 
     def resolve(self, keys: Mapping[str, tuple[str, int]]) -> list[str]:
-        """Takes those off the list whose event, by parked id, is in the log by now."""
+        """Takes each record off the list whose event is in the log by now, and returns the ids of those."""
 
     def drop(self, parked_id: str, reason: str) -> bool:
-        """Takes it off the list and keeps it with the reason. False when it was not on the list."""
+        """Takes a record off the list and keeps it with the reason. Returns False when it was not on the list."""
 
 
 class Archive(Protocol):
     def put(self, lines: Sequence[bytes]) -> None:
-        """Hands over every line, some perhaps twice. Raises ArchiveError when some are left after the retries."""
+        """Stores every line, some perhaps twice. Raises ArchiveError when some are left after the retries."""
 
 
 class ArchiveError(Exception):
@@ -110,45 +111,46 @@ class ArchiveError(Exception):
 class SourceBatch:
     records: Sequence[bytes]
     checkpoint: Any
-    """From here the source goes on after this batch; JSON that only the source understands. None: this is the last."""
+    """The source goes on from here after this batch. It is JSON for the source alone, and None after the last."""
 
 
-class EventSource(Protocol):
-    """Where a rebuild reads every event from, some perhaps twice."""
+class EventReader(Protocol):
+    """A rebuild reads every event from here, some perhaps twice."""
 
     def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
-        """Those after the checkpoint; None: all. One at least, and it may have no records."""
+        """Yields the batches after the checkpoint, or all without one. It yields at least one, perhaps an empty one."""
 
 
 class Shadow(ReadModel, Protocol):
-    """A second read model, made beside the live one. What it parks is not kept: the live one parks it, too."""
+    """A second read model is made beside the live one. It keeps no parked records, because the live one parks them."""
 
     def claimed(self) -> AbstractContextManager[object]:
-        """Within it nobody else works on this. Raises BusyError when somebody does. Ends with the process, too."""
+        """Keeps every other process from this rebuild, until the context or the process ends. Raises BusyError when
+        another one is at work."""
 
     def progress(self) -> Progress: ...
 
-    def begin(self, source: Source) -> None:
-        """Makes its tables, and from then on notes what is added to the live log."""
+    def begin(self, source: EventSource) -> None:
+        """Makes its tables, and from then on notes every event that is added to the live log."""
 
     def whole(self) -> AbstractContextManager[object]:
-        """What is done within it is done as a whole, or not at all."""
+        """Commits everything that is done within it, or nothing."""
 
     def loaded(self, checkpoint: Any, records: int, unreadable: int) -> None: ...
 
     def enter(self, phase: Phase) -> None: ...
 
     def make_next_index(self) -> bool:
-        """False when there is none left to make."""
+        """Returns False when no index is left to make."""
 
     def tidy(self) -> None:
-        """Tells PostgreSQL's planner what is in the tables: nobody waits for it after the swap."""
+        """Gives PostgreSQL's planner its statistics before the swap, so that no query has to wait for them."""
 
     def note_what_is_not_archived_yet(self) -> None:
-        """Of what was received shortly before the rebuild began: the archive is late by design."""
+        """Notes the events received shortly before the rebuild began, because the archive is late by design."""
 
     def take_noted(self, events_max: int) -> tuple[int, list[bytes]]:
-        """How many notes it took, and the live events that they are of: one that was parked since has none."""
+        """Returns how many notes it took, and their live events. An event that was parked since is not among them."""
 
     def missing(self) -> Missing:
         """Reads both logs from end to end."""
@@ -157,12 +159,12 @@ class Shadow(ReadModel, Protocol):
         """Compares the heads alone."""
 
     def hold_projections(self) -> None:
-        """Until the end of the whole. Raises BusyError."""
+        """Keeps projections from writing until `whole` ends. Raises BusyError."""
 
     def swap(self) -> None:
         """Puts the tables in the place of the live ones, and keeps those. Raises BusyError."""
 
     def drop_old(self) -> bool:
-        """False when there were none."""
+        """Returns False when there were no old tables."""
 
     def abandon(self) -> None: ...

@@ -19,7 +19,7 @@ from shop_dispatch.adapters.sources import LogSource
 from shop_dispatch.application import project, rebuild
 from shop_dispatch.application.rebuild import Rebuild
 from shop_dispatch.domain.projections import PROJECTIONS, Projection
-from shop_dispatch.domain.rebuild import BusyError, Phase, Source
+from shop_dispatch.domain.rebuild import BusyError, EventSource, Phase
 from shop_shared.envelope import encode
 
 BATCH = 50
@@ -78,7 +78,7 @@ def read_model(modules_read_model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def swapped(read_model: Any) -> None:
-    """As the command line does it: what is busy is asked for again."""
+    """Swaps as the command line does, which tries again when the tables are busy."""
     for _ in range(50):
         try:
             with opened(read_model) as rebuilding:
@@ -97,7 +97,7 @@ def test_tables_indexes_constraints_rights_and_views_are_as_the_migrations_made_
     before = catalogue(read_model)
     for _ in range(2):
         with opened(read_model) as rebuilding:
-            rebuilding.begin(Source.LOG)
+            rebuilding.begin(EventSource.LOG)
             rebuilding.go_on(20)
             rebuilding.swap()
             rebuilding.drop_old()
@@ -159,7 +159,7 @@ def test_readers_and_projections_go_on_through_all_of_it(read_model: Any, produc
     try:
         for _ in range(2):
             with opened(read_model) as rebuilding:
-                rebuilding.begin(Source.LOG)
+                rebuilding.begin(EventSource.LOG)
                 while rebuilding.status().phase is not Phase.READY:
                     rebuilding.go_on(0.1)
             at_swap = [each.done for each in customers]
@@ -183,7 +183,7 @@ def test_a_projection_that_waits_for_the_swap_writes_into_the_new_tables(read_mo
     for _ in range(8):  # so often that its statements are prepared
         read_model.project(mug.listed() if mug.version == 0 else mug.received(1))
     with opened(read_model) as rebuilding:
-        rebuilding.begin(Source.LOG)
+        rebuilding.begin(EventSource.LOG)
         rebuilding.go_on(20)
         waiting = threading.Thread(target=read_model.project, args=[mug.received(1)])
         with rebuilding._shadow.whole():
@@ -204,7 +204,7 @@ def test_a_swap_gives_way_to_a_reader_that_takes_long(read_model: Any, product: 
     read_model.project(product("MUG").listed())
     before = catalogue(read_model)
     with opened(read_model) as rebuilding:
-        rebuilding.begin(Source.LOG)
+        rebuilding.begin(EventSource.LOG)
         rebuilding.go_on(20)
         with psycopg.connect(read_model.database.url("shop_query")) as reader:
             reader.execute(statement.encode())
@@ -222,9 +222,9 @@ def test_a_beginning_gives_way_to_who_is_adding_to_the_log(read_model: Any, monk
         with projecting.transaction():
             projecting.execute("LOCK TABLE shop.event_log IN ROW EXCLUSIVE MODE")
             with pytest.raises(BusyError):
-                rebuilding.begin(Source.LOG)
+                rebuilding.begin(EventSource.LOG)
         assert rebuilding.status().phase is Phase.NONE
-        rebuilding.begin(Source.LOG)
+        rebuilding.begin(EventSource.LOG)
 
 
 def documented_projection() -> tuple[str, str, str, str]:
@@ -249,7 +249,7 @@ def test_the_documented_projection_has_what_happened_before_it(
     monkeypatch.setitem(statements.CHANGE, projection.table, statement)
     monkeypatch.setattr(project, "PROJECTIONS", (*PROJECTIONS, projection))
     with opened(read_model, [*TABLES, projection.table]) as rebuilding:
-        rebuilding.begin(Source.LOG)
+        rebuilding.begin(EventSource.LOG)
         rebuilding.go_on(20)
         late = reservation(4, {"POT": 1, "TEA": 1})
         read_model.project(late.placed(), late.requested(), late.confirmed())

@@ -12,7 +12,7 @@ import pytest
 
 from shop_dispatch import bootstrap
 from shop_dispatch.adapters.shadow import ShadowTables
-from shop_dispatch.domain.rebuild import BusyError, Phase, RebuildError, Source
+from shop_dispatch.domain.rebuild import BusyError, EventSource, Phase, RebuildError
 from shop_dispatch.handlers import rebuild as handler
 from shop_dispatch.ports import Shadow
 
@@ -52,8 +52,10 @@ class Doomed:
         raise CrashError
 
 
-@pytest.mark.parametrize(("source", "way"), [(Source.ARCHIVE, "before"), (Source.STORE, "after"), (Source.LOG, "cut")])
-def test_whatever_dies_the_same_steps_go_on(shop: Any, source: Source, way: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "way"), [(EventSource.ARCHIVE, "before"), (EventSource.STORE, "after"), (EventSource.LOG, "cut")]
+)
+def test_whatever_dies_the_same_steps_go_on(shop: Any, source: EventSource, way: str) -> None:
     calls: Counter[str] = Counter()
     doom = partial(Doomed, way=way, calls=calls, superuser=shop.superuser)
     shop.purchase(archived=False)
@@ -70,28 +72,30 @@ def test_whatever_dies_the_same_steps_go_on(shop: Any, source: Source, way: str)
             pass  # the one that has died is not quite gone
     assert shop.read_model.tables() == before
     all_calls = {name for name in vars(Shadow) if not name.startswith("_")} | {"transact"}
-    left_out = {"drop_old", "abandon"} | ({"note_what_is_not_archived_yet"} if source is not Source.ARCHIVE else set())
+    left_out = {"drop_old", "abandon"} | (
+        {"note_what_is_not_archived_yet"} if source is not EventSource.ARCHIVE else set()
+    )
     assert set(calls) == all_calls - left_out
     assert len(calls) <= deaths <= 2 * len(calls)
 
 
 def test_two_at_once_do_not_work_on_it(shop: Any) -> None:
     with shop.opened() as first, shop.opened() as second:
-        first.begin(Source.LOG)
+        first.begin(EventSource.LOG)
         with first._shadow.claimed():
             for act in (partial(second.go_on, 1), second.swap, second.abandon, second.drop_old):
                 with pytest.raises(BusyError, match="another invocation"):
                     act()
         assert second.status().phase is Phase.LOADING
-    assert shop.step(Source.LOG) is not Phase.NONE
+    assert shop.step(EventSource.LOG) is not Phase.NONE
 
 
 def test_another_release_or_a_migration_does_not_go_on_with_it(shop: Any) -> None:
     with shop.opened("1") as rebuild:
-        rebuild.begin(Source.LOG)
+        rebuild.begin(EventSource.LOG)
     with shop.opened("2") as rebuild, pytest.raises(RebuildError, match="another release"):
         rebuild.go_on(1)
-    shop.steps(Source.LOG, Phase.READY)
+    shop.steps(EventSource.LOG, Phase.READY)
     shop.read_model.execute("INSERT INTO migration.applied (name, digest) VALUES ('9999_later', '')")
     with shop.opened("1") as rebuild:
         with pytest.raises(RebuildError, match="the last migration"):
@@ -103,7 +107,7 @@ def test_another_release_or_a_migration_does_not_go_on_with_it(shop: Any) -> Non
 def test_a_projection_without_its_table_is_told_of_at_once(shop: Any) -> None:
     shop.read_model.execute("ALTER TABLE shop.sales_daily RENAME TO sales")
     with shop.opened() as rebuild, pytest.raises(RebuildError, match="sales_daily is not there yet: migrate first"):
-        rebuild.begin(Source.LOG)
+        rebuild.begin(EventSource.LOG)
     shop.read_model.execute("ALTER TABLE shop.sales RENAME TO sales_daily")
     assert shop.phase() is Phase.NONE
 
@@ -111,7 +115,7 @@ def test_a_projection_without_its_table_is_told_of_at_once(shop: Any) -> None:
 def test_an_abandoned_one_leaves_nothing(shop: Any) -> None:
     before = shop.read_model.tables()
     for until in (Phase.LOADING, Phase.READY):
-        shop.steps(Source.LOG, until)
+        shop.steps(EventSource.LOG, until)
         with shop.opened() as rebuild:
             rebuild.abandon()
         assert shop.phase() is Phase.NONE
@@ -122,7 +126,7 @@ def test_an_abandoned_one_leaves_nothing(shop: Any) -> None:
 
 
 def test_an_event_that_is_parked_after_it_was_noted_hides_no_other(shop: Any) -> None:
-    shop.steps(Source.LOG, Phase.READY)
+    shop.steps(EventSource.LOG, Phase.READY)
     for _ in range(4):
         shop.purchase()
     # One in each of the batches of notes that the swap begins with.
@@ -138,7 +142,7 @@ def test_an_event_that_is_parked_after_it_was_noted_hides_no_other(shop: Any) ->
 
 
 def test_between_ready_and_swap_a_stream_that_fell_behind_is_noticed(shop: Any) -> None:
-    shop.steps(Source.LOG, Phase.READY)
+    shop.steps(EventSource.LOG, Phase.READY)
     shop.read_model.execute("UPDATE shop.stream_head SET stream_version = 9 WHERE stream_id = 'product-POT'")
     with shop.opened() as rebuild, pytest.raises(RebuildError, match="product-POT at version 9"):
         rebuild.swap()

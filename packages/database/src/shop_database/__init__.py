@@ -1,4 +1,4 @@
-"""How the functions reach PostgreSQL: by URL, or on Aurora with IAM authentication."""
+"""The functions reach PostgreSQL by URL, or on Aurora with IAM authentication."""
 
 from shop_database.connection import Reconnecting as Reconnecting
 from shop_database.connection import connect as connect

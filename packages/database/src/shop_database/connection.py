@@ -24,7 +24,7 @@ def connect(
     connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
     search_path: str = "public",
 ) -> psycopg.Connection:
-    """A connection in autocommit mode: a unit of work opens its transaction itself.
+    """Opens a connection in autocommit mode, in which a unit of work begins its transaction itself.
 
     `search_path` is the schema that unqualified names are looked up in; by default it has extensions and nothing else.
 
@@ -37,7 +37,7 @@ def connect(
         application_name=application_name,
         connect_timeout=connect_timeout_seconds,
         options=f"-c statement_timeout={statement_timeout_ms} -c search_path={search_path}",
-        # The statement timeout is the server's. These notice a server that is gone without a word, after a failover.
+        # The server enforces the statement timeout. These settings notice a server that vanished in a failover.
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,
@@ -46,7 +46,7 @@ def connect(
 
 
 class Reconnecting:
-    """One connection, opened at first use and replaced once it is broken."""
+    """Keeps one connection, which is opened at first use and replaced once it is broken."""
 
     def __init__(self, opens: Callable[[], psycopg.Connection]) -> None:
         self._opens = opens

@@ -11,12 +11,12 @@ from typing import Final
 import psycopg
 
 LOCK_KEY: Final = 0x5348_4F50
-"""Of the advisory lock that lets one migration run at a time. The server drops it with the transaction, so a run that
-dies never leaves it behind."""
+"""This advisory lock lets one migration run at a time. The server drops it with the transaction, so a run that dies
+never leaves it behind."""
 
 _PREPARE: Final = """
 SELECT pg_advisory_xact_lock(%s);
--- Better to fail and be run again than to queue behind a long query, with all other queries queueing behind us.
+-- A migration that waited behind a long query would hold up all queries after it, so it fails and is run again.
 SET LOCAL lock_timeout = '5s';
 CREATE SCHEMA IF NOT EXISTS migration;
 CREATE TABLE IF NOT EXISTS migration.applied (
@@ -30,15 +30,15 @@ _RECORD: Final = "INSERT INTO migration.applied (name, digest) VALUES (%s, %s)"
 
 
 class ChangedMigrationError(Exception):
-    """A file was edited after it had been applied: what it says is not what the database has. Add a new file."""
+    """A file was edited after it had been applied, so the database differs from it. Add a new file instead."""
 
 
 @dataclass(frozen=True)
 class Migrated:
     applied: tuple[str, ...]
-    """What this run applied; empty when there was nothing to do."""
+    """This run applied these files, and none when there was nothing to do."""
     current: str
-    """The last file of the folder, which the schema now stands at."""
+    """The schema is now that of this file, the last in the folder."""
 
 
 def migrate(connection: psycopg.Connection, folder: Path) -> Migrated:

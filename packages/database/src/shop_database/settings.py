@@ -1,4 +1,4 @@
-"""Where the database is and how to prove who we are. Reads no environment of its own: bootstraps hand theirs in."""
+"""These settings name the database and the credentials for it. Bootstraps pass their environment in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ class AddressWithIam:
     region: str
     credentials: Credentials
     root_certificate: str | None = None
-    """Path to the RDS certificate bundle. Without it the connection is encrypted, but the server is not verified."""
+    """The RDS certificate bundle is here. Without it the connection is encrypted, but nobody verifies the server."""
 
 
 @dataclass(frozen=True)
 class DatabaseSettings:
     address: str | AddressWithIam
-    """A libpq URL, or an Aurora endpoint."""
+    """The address is a libpq URL, or an Aurora endpoint."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """DATABASE_URL if it is there, else DATABASE_HOST, _PORT, _NAME and _USER with the function's own credentials.
+        """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER and the function's credentials.
 
-        DATABASE_ROOT_CERTIFICATE is optional. Raises KeyError for what is missing.
+        DATABASE_ROOT_CERTIFICATE is optional. Raises KeyError when a variable is missing.
         """
         if url := environment.get("DATABASE_URL"):
             return cls(url)

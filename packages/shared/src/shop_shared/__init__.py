@@ -1,4 +1,4 @@
-"""The contract between the functions: the event envelope, the event types and their registry.
+"""The functions agree on the event envelope, the event types and their registry, which this package defines.
 
 It depends on pydantic alone, does no input or output, and reads no environment. `CHANGELOG.md` beside it says what each
 version changed; `schemas/` holds the JSON Schemas made from it and `golden/` one event of every version ever shipped.

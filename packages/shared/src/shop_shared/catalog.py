@@ -1,6 +1,6 @@
-"""Writes what the archive's table in Glue is made of: the envelope's attributes as columns, the types as partitions.
+"""Writes the columns and partitions of the archive's table in Glue, from the envelope's attributes and the event types.
 
-The file lies in infra/, whose fragments take it in. Never talks to Glue.
+The file lies in infra/, whose fragments include it. This module never calls Glue.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from shop_shared.envelope import Envelope
 from shop_shared.registry import EVENT_TYPES
 
 PARTITION: Final = "type"
-"""An attribute that is part of an object's path, and so is no column of the objects themselves."""
+"""This attribute is part of an object's path, so the objects themselves have no such column."""
 _COMMENTS: Final = {
     "id": "Count by it: an event may be archived twice",
     "subject": "The stream that the event belongs to",
@@ -37,7 +37,7 @@ def _column(name: str, schema: dict[str, Any]) -> dict[str, str]:
 
 
 def _hive_type(schema: dict[str, Any]) -> str:
-    """Only an integer is one. A time stays text, exact to the microsecond; an object becomes JSON text."""
+    """Maps integers alone to a number. A time stays text, exact to the microsecond; an object becomes JSON text."""
     if schema.get("type") != "integer":
         return "string"
     return "int" if schema.get("maximum", INT_MAX + 1) <= INT_MAX else "bigint"

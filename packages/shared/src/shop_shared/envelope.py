@@ -1,4 +1,4 @@
-"""The CloudEvents 1.0 envelope (structured JSON) that every event travels in, with the shop's extension attributes.
+"""Every event travels in a CloudEvents 1.0 envelope (structured JSON) with the shop's extension attributes.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 """
@@ -32,7 +32,7 @@ class Envelope(Value, Generic[Data_co]):
     time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str
-    # Extension attributes. CloudEvents integers have 32 bits.
+    # The extension attributes follow. CloudEvents integers have 32 bits.
     streamversion: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
     partitionkey: StreamId
     correlationid: Annotated[str, Field(min_length=1, max_length=128)]
@@ -42,11 +42,11 @@ class Envelope(Value, Generic[Data_co]):
 
 
 class MalformedEventError(Exception):
-    """The record is no event of ours, or breaks its schema. The same bytes fail the same way: a retry does not help."""
+    """The record is no event of the shop, or breaks its schema. A retry does not help: the same bytes fail again."""
 
 
 class UnknownEventTypeError(MalformedEventError):
-    """A type that this version of the package does not know: a newer producer. It can be read after an upgrade."""
+    """A newer producer wrote a type that this version of the package does not know. An upgrade makes it readable."""
 
     def __init__(self, event_type: object) -> None:
         super().__init__(f"no such event type: {event_type!r:.100}")
@@ -54,18 +54,18 @@ class UnknownEventTypeError(MalformedEventError):
 
 
 def encode(envelope: Envelope) -> bytes:
-    """One line of JSON without the newline; absent optional attributes are left out, as CloudEvents asks."""
+    """Returns one line of JSON without the newline. Absent optional attributes are left out, as CloudEvents asks."""
     return envelope.model_dump_json(exclude_none=True).encode()
 
 
 def decode(record: bytes | str) -> Envelope:
-    """Reads openly: fields that this version does not know are kept and written out again.
+    """Keeps fields that this version does not know, so that they are written out again.
 
     Raises MalformedEventError, or UnknownEventTypeError when only the type is unknown.
     """
     text = record if isinstance(record, str) else _text(record)
     # The first "type" is nearly always the envelope's. With its model the record is read in one pass, a third of the
-    # time; where that fails, or the guess was wrong, it is read in steps, which can say why.
+    # time; where that fails, or the guess was wrong, it is read in steps, which find the cause.
     guess = _TYPE.search(text)
     if guess and (model := EVENT_TYPES.get(guess[1])):
         try:
@@ -86,7 +86,7 @@ def _text(record: bytes) -> str:
 
 @cache
 def _reader(model: type[EventData]) -> Callable[..., Envelope]:
-    """Made at the first event of a type: each takes 2 ms."""
+    """Makes a reader at the first event of its type, which takes 2 ms."""
     return Envelope[model].model_validate_json  # type: ignore[valid-type] # mypy wants the class written out
 
 
@@ -106,6 +106,6 @@ def _decode_in_steps(text: str) -> Envelope:
 
 
 def _causes(error: ValidationError) -> str:
-    """Where and why, never the value: a malformed event may hold personal data, and causes are logged."""
+    """Names where and why it failed but never the value: an event may hold personal data, and causes are logged."""
     causes = error.errors(include_input=False, include_url=False)
     return "; ".join(f"{'.'.join(map(str, cause['loc'])) or 'record'}: {cause['msg']}" for cause in causes)

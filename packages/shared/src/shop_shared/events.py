@@ -1,4 +1,4 @@
-"""Every event type of the shop, as frozen models. A compatible change adds an optional field and raises
+"""Every event type of the shop is a frozen model here. A compatible change adds an optional field and raises
 `SCHEMA_VERSION`'s minor; an incompatible one is a new class with a new major in its `TYPE`, and an ADR."""
 
 from datetime import datetime
@@ -24,7 +24,7 @@ Instant = Annotated[datetime, AwareDatetime]
 
 
 class EventData(Value):
-    """The `data` of an envelope."""
+    """An envelope carries one of these as its `data`."""
 
     TYPE: ClassVar[str]
     SCHEMA_VERSION: ClassVar[str] = "1.0"

@@ -1,6 +1,6 @@
-"""The forms that ids and codes have, as regular expressions without pydantic.
+"""Ids and codes have these forms, which are regular expressions and need no pydantic.
 
-The event models are made of them, and whoever reads an id out of a path or a query string checks it against the same
+The event models use them, and an id in a path or a query string is checked against the same
 ones. A form may be widened in a minor version of the package, never narrowed: events that were written stay readable.
 """
 

@@ -1,4 +1,4 @@
-"""From an envelope's `type` to its model: the one list of what may stand in a stream."""
+"""The registry maps an envelope's `type` to its model, and lists every event type that a stream may have."""
 
 from typing import Final
 

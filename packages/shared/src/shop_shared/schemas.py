@@ -21,7 +21,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """File name to schema, as readers hold them: open to fields that they do not know."""
+    """Returns each file's name and schema, which is open because readers accept fields that they do not know."""
     documents = {
         f"{model.TYPE}.json": {"$schema": DIALECT, "$id": dataschema(model), **model.model_json_schema()}
         for model in EVENT_TYPES.values()
@@ -31,12 +31,12 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def document() -> str:
-    """The event types for people: a Markdown page made of the models, so that it cannot drift from them."""
+    """Returns a Markdown page of the event types. It is made from the models, so that it cannot drift from them."""
     return _HEAD + "\n".join(_section(model) for model in EVENT_TYPES.values())
 
 
 def _section(model: type[EventData]) -> str:
-    about = f"{inspect.cleandoc(model.__doc__)}\n\n" if model.__doc__ else ""
+    description = f"{inspect.cleandoc(model.__doc__)}\n\n" if model.__doc__ else ""
     rows = "".join(
         f"| `{name}` | {_type_name(schema)} | {'yes' if field.is_required() else 'no'} |\n"
         for (name, field), schema in zip(
@@ -45,7 +45,7 @@ def _section(model: type[EventData]) -> str:
     )
     link = f"[schema](../packages/shared/schemas/{model.TYPE}.json)"
     table = f"| field | type | required |\n|---|---|---|\n{rows}"
-    return f"## `{model.TYPE}`\n\n{about}Version {model.SCHEMA_VERSION}, {link}.\n\n{table}"
+    return f"## `{model.TYPE}`\n\n{description}Version {model.SCHEMA_VERSION}, {link}.\n\n{table}"
 
 
 def _type_name(schema: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The values that events are made of, with their limits. A limit may be raised in a minor version, never lowered."""
+"""Events are made of these values. A limit may be raised in a minor version of the package, and never lowered."""
 
 from typing import Annotated, Final, Self
 
@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from shop_shared import forms
 
 LINES_MAX = 20
-"""Lines of one reservation: with three actions a line and the events, one transaction stays under DynamoDB's 100."""
+"""A reservation has at most so many lines: at three actions a line, one transaction stays under DynamoDB's 100."""
 BUCKETS_MAX = 64
 
 Sku = Annotated[str, Field(pattern=forms.SKU.anchored, examples=[forms.SKU.example])]
@@ -17,7 +17,7 @@ Uuid = Annotated[str, Field(pattern=forms.UUID.anchored)]
 AmountMinor = Annotated[int, Field(strict=True, ge=0, le=99_999_999_999)]
 """Money in the currency's minor unit (cents), as ISO 4217 counts it."""
 UnitPriceMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999)]
-"""At most eight digits: what Stripe charges at once."""
+"""Stripe charges at most eight digits at once."""
 Currency = Annotated[
     str, Field(pattern=forms.CURRENCY.anchored, description="ISO 4217", examples=[forms.CURRENCY.example])
 ]
@@ -30,15 +30,15 @@ Attempt = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 
 
 OPEN: Final = {"open": True}
-"""The validation context of readers: fields of a later minor version are kept, and written out again."""
+"""Readers validate in this context, which keeps fields of a later minor version and writes them out again."""
 
 
 class Value(BaseModel):
     """Frozen, and closed to unknown fields unless it is validated in the context `OPEN`."""
 
-    # Not extra="forbid" for writers and an override for readers: pydantic would then read the unknown fields, but drop
-    # them when it serializes.
-    # defer_build: each model is made ready at its first use, and no function uses all of them.
+    # With extra="forbid" for writers and an override for readers, pydantic would read the unknown fields, but drop them
+    # when it serializes.
+    # With defer_build a model is made ready at its first use, and no function uses all of them.
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     @model_validator(mode="after")
@@ -61,14 +61,14 @@ class Price(Value):
 
 
 class Allocation(Value):
-    """How much of a quantity came from, or went into, one stock bucket."""
+    """This part of a quantity came from one stock bucket, or went into it."""
 
     bucket: BucketNumber
     quantity: StockQuantity
 
 
 class ReservationLine(Value):
-    """What is held of one product, at the price of the moment of the reservation."""
+    """A quantity of one product is held at the price that it had when the reservation was placed."""
 
     sku: Sku
     quantity: Quantity

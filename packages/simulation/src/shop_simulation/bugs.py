@@ -1,4 +1,4 @@
-"""Deliberate bugs, one for each invariant at least. An invariant that nothing can break proves nothing.
+"""Each invariant is broken by at least one deliberate bug. An invariant that nothing can break proves nothing.
 
 Each is a mistake that somebody could make in one line, put in place of the right code while its workflow is explored.
 """

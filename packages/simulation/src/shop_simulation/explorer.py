@@ -1,6 +1,7 @@
-"""Every history of a workflow with up to so many faults. A step is run again from its frozen start for each of them.
+"""Explores every history of a workflow that has at most a given number of faults.
 
-Two histories that meet in the same world have the same future: it is explored once, and counted for both.
+For each history, a step is run again from the frozen world in which it starts. Two histories that meet in the same
+world have the same future: it is explored once, and counted for both.
 """
 
 from collections import Counter
@@ -11,32 +12,32 @@ from typing import Final
 from shop_simulation import oracle
 from shop_simulation.facts import Violation
 from shop_simulation.faults import kind
-from shop_simulation.seam import Call, Effect
-from shop_simulation.steps import Step
+from shop_simulation.seam import Effect, PortCall
+from shop_simulation.steps import WorkflowStep
 from shop_simulation.world import World
 
 PROCESSES_MAX: Final = 16
-"""Of one step, with its rivals."""
+"""A step starts at most this many processes, those of its rivals included."""
 OVERTAKEN: Final = frozenset({"command", "sweep"})
-"""Processes that rivals overtake."""
+"""Rivals run only between the calls of these processes."""
 Schedule = tuple[tuple[int, str], ...]
-"""The numbers of calls of a step, and what happens to each."""
+"""A schedule pairs the number of a call within its step with the fault that strikes it."""
 
 
 @dataclass(frozen=True)
 class Workflow:
     name: str
-    steps: Sequence[Step]
-    before: Sequence[Step] = ()
-    """Nothing fails here."""
-    rivals: Sequence[Step] = ()
+    steps: Sequence[WorkflowStep]
+    before: Sequence[WorkflowStep] = ()
+    """These steps run first, and none of their calls fails."""
+    rivals: Sequence[WorkflowStep] = ()
     """Each may run as a whole, once, before any call of a step."""
     faults_max: int = 9
-    """Where fewer faults are tried than asked for."""
+    """A workflow with too many histories limits its faults to this number."""
 
 
 class Broken(Exception):  # noqa: N818 - it is the shop that is in error
-    """Some invariants do not hold."""
+    """Some invariants are violated."""
 
     def __init__(self, found: Sequence[Violation], history: Sequence[str]) -> None:
         super().__init__("\n".join((*(f"invariant {each.invariant}: {each.text}" for each in found), *history)))
@@ -50,7 +51,7 @@ class Explored:
     runs: int = 0
     worlds: int = 0
     reached: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """Port, method and kind of fault."""
+    """It counts how often each kind of fault struck each method of each port."""
 
     def add(self, other: "Explored") -> None:
         self.histories += other.histories
@@ -61,13 +62,13 @@ class Explored:
 
 @dataclass
 class Script:
-    """A scheduler that plays a schedule, and notes what else it could have done."""
+    """A scheduler that plays a schedule, and records which other faults each call could have had."""
 
     schedule: Schedule
     reached: Counter[tuple[str, str, str]]
-    calls: list[tuple[Call, tuple[str, ...]]] = field(default_factory=list)
+    calls: list[tuple[PortCall, tuple[str, ...]]] = field(default_factory=list)
 
-    def choose(self, call: Call, faults: Mapping[str, Effect]) -> str | None:
+    def choose(self, call: PortCall, faults: Mapping[str, Effect]) -> str | None:
         number = len(self.calls)
         self.calls.append((call, tuple(faults)))
         chosen = dict(self.schedule).get(number)
@@ -75,14 +76,14 @@ class Script:
             self.reached[call.port, call.method, kind(chosen)] += 1
         return chosen
 
-    def lines(self, step: Step) -> Iterator[str]:
+    def lines(self, step: WorkflowStep) -> Iterator[str]:
         yield f"  {step.name}" + ("" if self.schedule else ": no fault")
         for number, fault in self.schedule:
             yield f"    {fault} at call {number + 1}, {self.calls[number][0]}"
 
 
 Settle = Callable[[World], None]
-"""Recovery without faults: what has to bring every world in order."""
+"""Recovery runs without faults, and must leave every world in order."""
 
 
 class Explorer:
@@ -128,7 +129,7 @@ class Explorer:
         while schedules:
             schedule = schedules.pop()
             world, script = World.thaw(frozen), Script(schedule, self.explored.reached)
-            world.processes = PROCESSES_MAX * (index + 1)  # so that it does not tell how many there were
+            world.processes = PROCESSES_MAX * (index + 1)  # so that worlds are equal however many processes led to them
             process = world.process(step.process, script, thorough=self.thorough)
             process.meanwhile = self._rivals(world, step)
             step.run(world, process)
@@ -142,8 +143,8 @@ class Explorer:
                     for fault in faults
                 ]
 
-    def _rivals(self, world: World, running: Step) -> Mapping[str, Callable[[], None]]:
-        def run(rival: Step) -> Callable[[], None]:
+    def _rivals(self, world: World, running: WorkflowStep) -> Mapping[str, Callable[[], None]]:
+        def run(rival: WorkflowStep) -> Callable[[], None]:
             return lambda: _run_sound(world, rival)
 
         return {rival.name: run(rival) for rival in self.workflow.rivals} if running.process in OVERTAKEN else {}
@@ -158,5 +159,5 @@ class Explorer:
             raise Broken(violations, [f"workflow {self.workflow.name!r}:", *history])
 
 
-def _run_sound(world: World, step: Step) -> None:
+def _run_sound(world: World, step: WorkflowStep) -> None:
     step.run(world, world.process(step.process))

@@ -1,4 +1,7 @@
-"""What can be known of a world without believing the shop's events: what clients asked for and heard, and a ledger."""
+"""Collects what is known of a world from its clients' requests and answers and from the provider's ledger.
+
+It never believes the shop's events, so that it can be used to judge them.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -11,7 +14,7 @@ from shop_command.application.request import Request
 from shop_dispatch.application.project import Project
 from shop_simulation.provider import Charge
 from shop_simulation.read_model import InMemoryReadModel
-from shop_simulation.world import Intent, World
+from shop_simulation.world import ClientIntent, World
 
 HOLDING: Final = frozenset({"active", "paying"})
 SOLD: Final = frozenset({"purchased", "refunding"})
@@ -23,17 +26,15 @@ class Violation(NamedTuple):
     text: str
 
 
-class Facts:
-    """What can be known of a world without believing the shop's events."""
-
+class WorldFacts:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def of_kind(self, kind: str) -> list[Intent]:
+    def of_kind(self, kind: str) -> list[ClientIntent]:
         return [intent for intent in self.world.intents.values() if intent.kind == kind]
 
     @cached_property
-    def reservations(self) -> dict[str, Intent]:
+    def reservations(self) -> dict[str, ClientIntent]:
         return {Request(i.caller, i.key, "", "").reservation_id(): i for i in self.of_kind("place")}
 
     @cached_property
@@ -53,11 +54,11 @@ class Facts:
 
     @cached_property
     def unreadable(self) -> frozenset[str]:
-        """Reservations that nobody can get at, so that nobody can be asked to bring them in order."""
+        """These reservations cannot be read, so nobody can be expected to settle them."""
         return frozenset(name for name in self.reservations if RESERVATIONS + name in self.world.store.unreadable)
 
     def units(self, statuses: Collection[str]) -> Counter[str]:
-        """Of each product, in the reservations that are in one of these statuses."""
+        """Adds up the units of each product over all reservations in one of these statuses."""
         units: Counter[str] = Counter()
         for name, intent in self.reservations.items():
             if name in self.statuses and self.statuses[name] in statuses:
@@ -65,7 +66,7 @@ class Facts:
         return units
 
     def received(self, sku: str) -> set[int]:
-        """With and without each delivery of which nobody has heard whether it was booked."""
+        """Returns each possible sum: a receipt of stock without a final answer may or may not have been booked."""
         received = {0}
         for intent in self.of_kind("receive"):
             if intent.body["sku"] == sku:
@@ -73,8 +74,8 @@ class Facts:
                 received = {r + quantity for r in received} | (set() if intent.final() else received)
         return received
 
-    def totals(self, intent: Intent) -> set[int]:
-        """What a reservation may cost: any price that its products had until it was last asked for."""
+    def totals(self, intent: ClientIntent) -> set[int]:
+        """Returns each possible total: each price counts that a product had until the last request."""
         prices: dict[str, set[int]] = defaultdict(set)
         for change in (*self.of_kind("list"), *self.of_kind("reprice")):
             if change.sent[0] <= intent.sent[-1]:
@@ -87,23 +88,23 @@ class Facts:
 
 
 def slug(body: Any) -> str:
-    """Of the problem that was answered; empty where it was none."""
+    """Returns the last segment of a problem's type, or an empty string if the body is not a problem."""
     return str(body.get("type", "")).rpartition("/")[2]
 
 
-def quantities(place: Intent) -> Mapping[str, int]:
+def quantities(place: ClientIntent) -> Mapping[str, int]:
     return {line["sku"]: line["quantity"] for line in place.body["lines"]}
 
 
 @lru_cache(maxsize=4_096)
 def rebuilt(events: tuple[bytes, ...]) -> Mapping[str, Any]:
-    """The read model of these events alone, applied at once."""
+    """Returns the rows that a new read model has after these events."""
     read_model = InMemoryReadModel()
     Project(read_model)(events)
     return read_model.tables.rows
 
 
-def position(intent: Intent) -> tuple[str, int] | None:
+def position(intent: ClientIntent) -> tuple[str, int] | None:
     final = intent.final()
     if final is None or "stream_id" not in final[1]:
         return None

@@ -1,4 +1,4 @@
-"""What can happen to each call of each port. A new method of a port has its port's faults from the start."""
+"""Lists the faults that each call of each port may have. A new method of a port has its port's faults at once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from shop_command.ports import ContentionError, StoreUnavailableError, Unknown
 from shop_dispatch.ports import ArchiveError
-from shop_simulation.seam import Call, Crash, Effect, Perform, Process
+from shop_simulation.seam import Crash, Effect, Perform, PortCall, Process
 
 JUMPS: Final = {
     "jump-token": timedelta(minutes=11),  # past the life of a DynamoDB request token
@@ -15,7 +15,7 @@ JUMPS: Final = {
     "jump-day": timedelta(hours=25),  # past the provider's memory of idempotency keys
 }
 SUBSETS_OF_MAX: Final = 4
-"""Of a longer batch only those subsets are tried that have one item, or lack one."""
+"""From a longer batch, only those subsets are tried that have a single item or lack a single item."""
 
 PURE: Final = frozenset(
     {
@@ -32,14 +32,14 @@ PURE: Final = frozenset(
         ("Transaction", "held_back"),
     }
 )
-"""They change nothing, so a crash before, a crash after, and a lost answer leave the same world."""
+"""These methods change nothing, so a crash before, a crash after, and a lost answer leave the same world."""
 
 _READ_ONE_BY_ONE: Final = frozenset({("EventStore", "states"), ("EventStore", "levels")})
 _READ_ONLY_REPEATS: Final = frozenset({"crash-before", "crash-after", "lost"})
 
 
 class DatabaseGoneError(Exception):
-    """The connection broke, or the server failed."""
+    """The connection to the database broke, or the server failed."""
 
 
 def _instead(outcome: Callable[[], Any]) -> Effect:
@@ -149,19 +149,19 @@ _PARTIAL: Final[Mapping[tuple[str, str], Callable[[], Any] | None]] = {
 
 
 def subsets(items: Sequence[Any]) -> list[tuple[int, ...]]:
-    """The proper ones, as indices."""
+    """Returns the proper subsets to be tried, each as the indices of its items."""
     count = len(items)
     sizes = range(1, count) if count <= SUBSETS_OF_MAX else sorted({1, count - 1})
     return [kept for size in sizes for kept in combinations(range(count), size)]
 
 
 def kind(fault: str) -> str:
-    """Without the detail: which subset, or which other step."""
+    """Returns the fault's name without its detail, which names a subset or another step."""
     return fault.partition(":")[0]
 
 
 def of_port(port: str, method: str) -> frozenset[str]:
-    """The kinds that a method must be tried with, wherever it is called with enough items."""
+    """Returns the kinds of faults that a method must be tried with if it is ever called with enough items."""
     faults = {**_CRASHES, **_OF_METHOD.get((port, method), _OF_PORT[port])}
     kinds = set(faults) | ({"part"} if (port, method) in _PARTIAL else set())
     if port == "PaymentGateway" and (port, method) not in PURE:
@@ -176,8 +176,11 @@ def of_port(port: str, method: str) -> frozenset[str]:
 
 
 class Faults:
-    """The faults of one world. `jump` moves its clock; `delay` makes the provider act on the next call only later;
-    `show_old` makes the next page of what is due show what is done already, too."""
+    """Offers the faults of one world.
+
+    `jump` moves its clock, `delay` makes the provider act on the next call only later, and `show_old` makes the next
+    page of due items also show items that are no longer due.
+    """
 
     def __init__(
         self,
@@ -187,7 +190,7 @@ class Faults:
         *,
         thorough: bool,
     ) -> None:
-        """`thorough`: also those that lead to the same world as another one, which only has to be tried once."""
+        """If `thorough`, it also offers faults that lead to the same world as another fault."""
         self._jump = jump
         self._delay = delay
         self._thorough = thorough
@@ -195,10 +198,12 @@ class Faults:
         self._old = _first(show_old)
         self._late: dict[str, Effect] = {f"late:{calls}": self._later(calls) for calls in (0, 1)}
 
-    def __call__(self, process: Process, call: Call, args: tuple[Any, ...], perform: Perform) -> Mapping[str, Effect]:
+    def __call__(
+        self, process: Process, call: PortCall, args: tuple[Any, ...], perform: Perform
+    ) -> Mapping[str, Effect]:
         name = call.port, call.method
         if name == ("EventStore", "due") and not self._thorough and not perform(*args).items:
-            return {}  # nothing to be missed or overtaken, and eight shards of it in each sweep
+            return {}  # an empty page has nothing to miss or to overtake, and each sweep reads eight shards
         faults = {**_CRASHES, **_OF_METHOD.get(name, _OF_PORT[call.port])}
         if call.port == "PaymentGateway" and name not in PURE:
             faults |= self._late
@@ -218,15 +223,15 @@ class Faults:
             faults |= {f"amid:{step}": _amid(run) for step, run in process.meanwhile.items()}
         return faults
 
-    def _jumps_at(self, call: Call) -> Mapping[str, Effect]:
+    def _jumps_at(self, call: PortCall) -> Mapping[str, Effect]:
         port = call.port
         if port not in ("Clock", "PaymentGateway"):
             return {}
         if self._thorough:
             return self._jumps
         if call.process == "sweep" and port == "Clock":
-            return {}  # it would have no time left, which is a crash between two items
-        # Elsewhere nobody asks what time it is, and the provider minds no less than a day.
+            return {}  # the sweep would have no time left, which is the same as a crash between two items
+        # No other port reads the clock, and the provider's behaviour changes only after a day.
         only = "jump-expiry" if port == "Clock" else "jump-day"
         return {only: self._jumps[only]}
 
@@ -254,7 +259,7 @@ def _first(run: Callable[[], None]) -> Effect:
 
 
 def _amid(run: Callable[[], None]) -> Effect:
-    """Items are read one by one: something happens between the first and the others."""
+    """Items are read one by one, and `run` happens between the first and the others."""
 
     def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
         first, *others = args[0]

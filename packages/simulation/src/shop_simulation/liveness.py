@@ -1,17 +1,17 @@
-"""What must hold once faults have stopped, and everything has been swept and delivered."""
+"""Checks what must hold when faults have stopped and everything has been swept and delivered."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, Facts, rebuilt
+from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, rebuilt
 from shop_simulation.safety import Check
 from shop_simulation.world import World
 
 UNSETTLED: Final = frozenset({"active", "paying", "refunding"})
 
 
-def _everything_arrives(world: World, _: Facts) -> Iterator[str]:
+def _everything_arrives(world: World, _: WorldFacts) -> Iterator[str]:
     published, archived = set(world.stream.records), {line.rstrip(b"\n") for line in world.archive.lines}
     for stream_id in world.store.streams.keys() - world.store.unreadable:
         events = world.store.streams[stream_id]
@@ -24,7 +24,7 @@ def _everything_arrives(world: World, _: Facts) -> Iterator[str]:
             yield f"{stream_id} was not projected as far as {len(events)}"
 
 
-def _read_model_is_right(world: World, facts: Facts) -> Iterator[str]:
+def _read_model_is_right(world: World, facts: WorldFacts) -> Iterator[str]:
     if world.store.unreadable or any(_everything_arrives(world, facts)):
         return  # the latter is another invariant's failure
     rows = world.read_model.tables.rows
@@ -37,7 +37,7 @@ def _read_model_is_right(world: World, facts: Facts) -> Iterator[str]:
     yield from _read_model_is_what_happened(rows, facts)
 
 
-def _read_model_is_what_happened(rows: Mapping[str, Any], facts: Facts) -> Iterator[str]:
+def _read_model_is_what_happened(rows: Mapping[str, Any], facts: WorldFacts) -> Iterator[str]:
     held, sold = facts.units(HOLDING), facts.units(SOLD)
     for sku in {intent.body["sku"] for intent in facts.of_kind("list")}:
         row = rows["stock"].get((sku,), (sku, 0, 0, 0))
@@ -66,7 +66,7 @@ def _read_model_is_what_happened(rows: Mapping[str, Any], facts: Facts) -> Itera
             yield f"reservation {name} is {status}, and its row is {row}"
 
 
-def _money_matches(_: World, facts: Facts) -> Iterator[str]:
+def _money_matches(_: World, facts: WorldFacts) -> Iterator[str]:
     for name in facts.statuses.keys() - facts.unreadable:
         status = facts.statuses[name]
         kept = sum(1 for charge in facts.charges.get(name, []) if not charge.refunds)
@@ -76,7 +76,7 @@ def _money_matches(_: World, facts: Facts) -> Iterator[str]:
             yield f"{name} is still {status}"
 
 
-def _nothing_is_owed(world: World, facts: Facts) -> Iterator[str]:
+def _nothing_is_owed(world: World, facts: WorldFacts) -> Iterator[str]:
     if world.read_model.tables.parked:
         yield f"parked: {set(world.read_model.tables.parked.values())}"
     if any(not cause for cause in world.read_model.tables.parked.values()):

@@ -1,4 +1,4 @@
-"""What somebody could write in the place of the right code. `bugs` says where."""
+"""Each function here is a mistake that somebody could write; `bugs` says what it replaces."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -135,7 +135,7 @@ def due_when_purchased(right: Original) -> Original:
 
 
 def gateway_with(methods: Callable[[Any], dict[str, Any]]) -> Callable[[Original], Original]:
-    """`methods` are made from the gateway."""
+    """`methods` makes the replaced methods from the original gateway."""
     return with_fields(lambda self: {"gateway": Around(self.gateway, **methods(self.gateway))})
 
 

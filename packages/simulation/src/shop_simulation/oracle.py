@@ -1,17 +1,17 @@
-"""What must hold, judged by what clients asked for and heard, what the provider charged and what stock came in.
+"""Judges a world by what clients asked and were answered, what the provider charged, and which stock came in.
 
 It never folds the shop's events to learn what should be; it reads them to see that they are whole, and compares.
 """
 
-from shop_simulation.facts import Facts, Violation, event_at, position
+from shop_simulation.facts import Violation, WorldFacts, event_at, position
 from shop_simulation.liveness import LIVENESS
 from shop_simulation.safety import SAFETY
 from shop_simulation.world import World
 
 
 def safety(world: World) -> list[Violation]:
-    """To be asked after every step: it remembers what it saw."""
-    facts = Facts(world)
+    """Is called after every step, because it compares each world with what it saw before."""
+    facts = WorldFacts(world)
     found = [Violation(number, text) for number, check in SAFETY.items() for text in check(world, facts)]
     memory = world.memory
     memory.statuses = facts.statuses
@@ -27,6 +27,6 @@ def safety(world: World) -> list[Violation]:
 
 
 def liveness(world: World) -> list[Violation]:
-    """To be asked when faults have stopped, and everything has been swept and delivered."""
-    facts = Facts(world)
+    """Is called when faults have stopped and everything has been swept and delivered."""
+    facts = WorldFacts(world)
     return [Violation(number, text) for number, check in LIVENESS.items() for text in check(world, facts)]

@@ -18,11 +18,11 @@ class Bug:
     where: object
     name: str
     wrong: Callable[[Original], Any]
-    """From the right code to the wrong one."""
+    """It makes the wrong code from the right code."""
     workflow: str = "purchase"
     faults_max: int = 1
     and_so: tuple[tuple[object, str, Callable[[Original], Any]], ...] = ()
-    """Where one mistake takes changes in several places: the others."""
+    """If one mistake needs changes in several places, these are the others."""
     breaks_too: frozenset[int] = frozenset()
     """Invariants that can't hold without this one."""
 
@@ -39,7 +39,7 @@ class Bug:
 
 
 def fired(bug: Bug) -> Broken | None:
-    """The first violation that the bug leads to."""
+    """Returns the first violation that the bug leads to."""
     workflow = next(workflow for workflow in workflows.WORKFLOWS if workflow.name == bug.workflow)
     with bug.planted():
         try:
@@ -50,7 +50,7 @@ def fired(bug: Bug) -> Broken | None:
 
 
 def before(change: Callable[..., None]) -> Callable[[Original], Original]:
-    """Does something else first."""
+    """Runs `change` before the right code."""
 
     def wrong(right: Original) -> Original:
         def run(*args: Any, **named: Any) -> Any:
@@ -75,7 +75,7 @@ def changed_arguments(change: Callable[..., tuple[Any, ...]]) -> Callable[[Origi
 
 
 class Around:
-    """A port with some methods of its own."""
+    """Wraps a port and replaces some of its methods."""
 
     def __init__(self, inner: Any, **methods: Callable[..., Any]) -> None:
         self._inner = inner
@@ -86,12 +86,12 @@ class Around:
 
 
 def with_fields(fields: Callable[[Any], dict[str, Any]]) -> Callable[[Original], Original]:
-    """A method of a dataclass, of which some fields are others. `fields` are made from what it is."""
+    """Runs a method of a dataclass on a copy of its object, in which `fields` have been replaced."""
     return lambda right: lambda self, *args, **named: right(replace(self, **fields(self)), *args, **named)
 
 
 def but(error: type[Exception]) -> Callable[[Original], Original]:
-    """Lets pass what should have been refused with this error."""
+    """Suppresses an error that should have refused the call."""
 
     def wrong(right: Original) -> Original:
         def run(*args: Any, **named: Any) -> Any:

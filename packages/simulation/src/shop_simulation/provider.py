@@ -1,4 +1,4 @@
-"""A payment provider with Stripe's semantics on the wire, and a ledger of what really happened.
+"""Simulates a payment provider that behaves like Stripe on the wire, and keeps a ledger of what really happened.
 
 https://docs.stripe.com/api/idempotent_requests: the first answer to a key, an error too, is given again for 24 hours.
 """
@@ -21,7 +21,7 @@ API_KEY: Final = "sk_test_never_in_a_log"
 
 
 @dataclass
-class Intent:
+class PaymentIntent:
     id: str
     reservation_id: str
     amount: int
@@ -52,10 +52,10 @@ class Charge:
     amount: int
     currency: str
     card: str
-    """Empty where the customer went through 3-D Secure: that is no confirmation of ours."""
+    """It is empty if the customer went through 3-D Secure, because the shop then did not confirm the payment itself."""
     refunds: list[str] = field(default_factory=list)
     refunded_at: datetime | None = None
-    """When the customer has it back. Until then the refund is pending."""
+    """The refund is pending until this time."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +70,22 @@ class Response:
 
 @dataclass
 class Provider:
-    """`request` is urllib3's. Cards: visa, declined, error_before, error_after, slow, slow_declined, refund_slow, and
-    action, which waits for 3-D Secure.
+    """`request` has the signature of urllib3's. Its cards are visa, declined, error_before, error_after, slow,
+    slow_declined, refund_slow, and action, which waits for 3-D Secure.
     """
 
     clock: FakeClock
-    intents: dict[str, Intent] = field(default_factory=dict)
+    intents: dict[str, PaymentIntent] = field(default_factory=dict)
     charges: list[Charge] = field(default_factory=list)
     answers: dict[str, tuple[datetime, Response]] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
-    """What each key was first sent with; the provider forgets, the ledger does not."""
+    """It keeps what each key was first sent with, even after the provider has forgotten the key."""
     changed_inputs: list[str] = field(default_factory=list)
     late: list[tuple[int, str, str, str, str]] = field(default_factory=list)
-    """Requests on their way: after how many others they arrive, and what they are."""
+    """These requests are still on their way; each arrives after the given number of others."""
     delay: int | None = None
     webhooks: list[bytes] = field(default_factory=list)
-    """All that were ever sent, or should have been: in which order and how often they arrive is somebody else's matter.
-    """
+    """These are all the webhooks ever made; the steps decide how often and in which order they arrive."""
 
     def request(self, method: str, url: str, body: str | None, headers: Mapping[str, str], **_: Any) -> Response:
         path, key = url.partition(urlsplit(url).netloc)[2], headers.get("Idempotency-Key", "")
@@ -105,7 +104,7 @@ class Provider:
         self._arrive()
 
     def authenticate(self, reservation_id: str) -> None:
-        """The customer goes through 3-D Secure in the browser, after all."""
+        """The customer completes 3-D Secure in the browser."""
         for intent in self.intents.values():
             if intent.reservation_id == reservation_id and intent.status == "requires_action":
                 intent.card = ""
@@ -140,7 +139,7 @@ class Provider:
         fields = dict(parse_qsl(query or body))
         match method, path.removeprefix("/v1/").split("/"):
             case "POST", ["payment_intents"]:
-                intent = Intent(
+                intent = PaymentIntent(
                     f"pi_{len(self.intents) + 1}",
                     fields["metadata[reservation_id]"],
                     int(fields["amount"]),
@@ -164,7 +163,7 @@ class Provider:
             case _:
                 raise AssertionError(f"the provider has no {method} {path}")
 
-    def _confirm(self, intent: Intent, card: str) -> Response:
+    def _confirm(self, intent: PaymentIntent, card: str) -> Response:
         if intent.status not in CONFIRMABLE:
             return _error(400, "invalid_request_error", intent, code="payment_intent_unexpected_state")
         intent.card = card
@@ -176,25 +175,25 @@ class Provider:
         answer = self._decide(intent, card.removeprefix("pm_card_"))
         return _error(500, "api_error") if card == "pm_card_error_after" else answer
 
-    def _decide(self, intent: Intent, outcome: str) -> Response:
+    def _decide(self, intent: PaymentIntent, outcome: str) -> Response:
         if outcome == "action":
             intent.status = "requires_action"
             return Response(200, intent.body())
         if outcome == "declined":
             intent.status = "requires_payment_method"
             intent.error = {"type": "card_error", "code": "card_declined", "decline_code": "generic_decline"}
-            self._tell("payment_failed", intent)
+            self._announce("payment_failed", intent)
             return _error(402, "card_error", intent, code="card_declined", decline_code="generic_decline")
         intent.status, intent.error = "succeeded", None
         self.charges.append(Charge(intent.id, intent.reservation_id, intent.amount, intent.currency, intent.card))
-        self._tell("succeeded", intent)
+        self._announce("succeeded", intent)
         return Response(200, intent.body())
 
-    def _cancel(self, intent: Intent) -> Response:
+    def _cancel(self, intent: PaymentIntent) -> Response:
         if intent.status not in CONFIRMABLE:
             return _error(400, "invalid_request_error", intent, code="payment_intent_unexpected_state")
         intent.status = "canceled"
-        self._tell("canceled", intent)
+        self._announce("canceled", intent)
         return Response(200, intent.body())
 
     def _refund(self, intent_id: str) -> Response:
@@ -219,13 +218,13 @@ class Provider:
             "status": "succeeded" if is_over else "pending",
         }
 
-    def _tell(self, what: str, intent: Intent) -> None:
+    def _announce(self, what: str, intent: PaymentIntent) -> None:
         number = len(self.webhooks) + 1
         event = {"id": f"evt_{number}", "object": "event", "type": f"payment_intent.{what}", "livemode": False}
         self.webhooks.append(json.dumps({**event, "data": {"object": intent.body()}}).encode())
 
 
-def _error(status: int, kind: str, intent: Intent | None = None, **details: str) -> Response:
+def _error(status: int, kind: str, intent: PaymentIntent | None = None, **details: str) -> Response:
     return Response(
         status, {"error": {"type": kind, **details, **({"payment_intent": intent.body()} if intent else {})}}
     )

@@ -1,4 +1,4 @@
-"""shop-dispatch's read model in memory. A contract test holds it to the real one in PostgreSQL."""
+"""Keeps shop-dispatch's read model in memory. A contract test compares it with the real one in PostgreSQL."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from shop_dispatch.ports import Transaction
 Result = TypeVar("Result")
 KEY_COLUMNS: Final = {"product": 1, "reservation": 1, "stock": 1, "sales_daily": 3}
 ADDED_TO: Final = frozenset({"stock", "sales_daily"})
-"""Rows that many streams feed; the others are replaced, where a change says something."""
+"""Many streams add to the rows of these tables; in other tables, a change replaces each column that it has."""
 
 
 @dataclass

@@ -16,14 +16,16 @@ Result = TypeVar("Result")
 
 
 def explore(faults_max: int) -> Iterator[tuple[str, Explored | str]]:
-    """By workflow: how much was explored, or the violation and its history. With one fault also the faults that lead to
-    the same world as another one are tried."""
+    """Yields for each workflow how much was explored, or the violation and its history.
+
+    With a single fault, also those faults are tried that lead to the same world as another one.
+    """
     tasks = [(workflow.name, faults_max) for workflow in WORKFLOWS]
     return ((name, found) for (name, _), found in _on_all_processors(_explore, tasks))
 
 
 def seeds(numbers: Iterable[int], steps: int) -> Iterator[tuple[int, str | None]]:
-    """By seed: None, or the violation and its history."""
+    """Yields for each seed None, or the violation and its history."""
     return ((seed, text) for (seed, _), text in _on_all_processors(_run_seed, [(seed, steps) for seed in numbers]))
 
 
@@ -45,7 +47,7 @@ def _run_seed(task: tuple[int, int]) -> str | None:
 
 
 def _on_all_processors(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-    # Not by fork: a pytest that has threads would pass on their locks.
+    # Processes are spawned, because a fork of a pytest that has threads would inherit their locks.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=gc.freeze) as pool:
         tasks = {pool.submit(work, item): item for item in items}
         for task in as_completed(tasks):

@@ -1,4 +1,4 @@
-"""What must hold after every step."""
+"""Checks what must hold after every step."""
 
 import json
 from collections import Counter, defaultdict
@@ -10,37 +10,36 @@ from shop_simulation.facts import (
     PRODUCTS,
     RESERVATIONS,
     SOLD,
-    Facts,
+    WorldFacts,
     event_at,
     position,
     quantities,
     rebuilt,
     slug,
 )
-from shop_simulation.provider import API_KEY
-from shop_simulation.provider import Intent as PaymentIntent
+from shop_simulation.provider import API_KEY, PaymentIntent
 from shop_simulation.world import ADMINISTRATOR, HOLD, WEBHOOK_SECRET, World
 
-Check = Callable[[World, Facts], Iterator[str]]
+Check = Callable[[World, WorldFacts], Iterator[str]]
 ENDED: Final = frozenset({"cancelled", "expired", "refunded"})
 GOES_ON: Final[Mapping[str, frozenset[str]]] = {
     **{status: frozenset({status}) for status in ENDED},
     "purchased": frozenset({"purchased", "refunding", "refunded"}),
     "refunding": frozenset({"refunding", "refunded"}),
 }
-"""What may become of a reservation that has ended."""
+"""A reservation that has ended may only change to one of these statuses."""
 FATES: Final[Mapping[str, frozenset[str]]] = {
     "reservation-expired": frozenset({"expired"}),
     "reservation-cancelled": frozenset({"cancelled"}),
     "already-purchased": frozenset({*SOLD, "refunded"}),
     "already-refunded": frozenset({"refunding", "refunded"}),
 }
-"""What must have become of a reservation where somebody was told so."""
+"""If a client was answered with this problem, the reservation must have one of these statuses."""
 END_EVENTS: Final = ("shop.purchase.confirmed.v1", "shop.reservation.cancelled.v1", "shop.reservation.expired.v1")
 SECRETS: Final = (API_KEY, WEBHOOK_SECRET, "pm_card")
 
 
-def _no_internal_error(world: World, _: Facts) -> Iterator[str]:
+def _no_internal_error(world: World, _: WorldFacts) -> Iterator[str]:
     for name, intent in world.intents.items():
         if any(status == 500 for status, _ in (*intent.answers, *intent.repeats)):
             yield f"{name} was answered with an internal error"
@@ -48,7 +47,7 @@ def _no_internal_error(world: World, _: Facts) -> Iterator[str]:
         yield f"a sweep ended with {error}"
 
 
-def _stock_adds_up(world: World, facts: Facts) -> Iterator[str]:
+def _stock_adds_up(world: World, facts: WorldFacts) -> Iterator[str]:
     held, sold = facts.units(HOLDING), facts.units(SOLD)
     skus = {intent.body["sku"] for intent in facts.of_kind("list")}
     for sku in sorted(skus):
@@ -62,10 +61,10 @@ def _stock_adds_up(world: World, facts: Facts) -> Iterator[str]:
     for name, intent in world.intents.items():
         wanted = quantities(intent) if intent.least and intent.kind == "place" else {}
         if wanted and all(intent.least.get(sku, 0) >= quantity for sku, quantity in wanted.items()):
-            yield f"{name} was told that it is sold out, and there was never less than {intent.least}"
+            yield f"{name} was answered that it is sold out, and there was never less than {intent.least}"
 
 
-def _one_end(world: World, facts: Facts) -> Iterator[str]:
+def _one_end(world: World, facts: WorldFacts) -> Iterator[str]:
     for name, placed in facts.reservations.items():
         status, before = facts.statuses.get(name), world.memory.statuses.get(name)
         if before and (status is None or status not in GOES_ON.get(before, {status})):
@@ -80,11 +79,11 @@ def _one_end(world: World, facts: Facts) -> Iterator[str]:
         intents = [intent for intent in world.provider.intents.values() if intent.reservation_id == name]
         if before == "paying" and status in ("expired", "cancelled") and any(map(_may_charge, intents)):
             yield f"{name} is {status} although its payment was under way"
-    yield from _told_the_same(world, facts)
+    yield from _answers_name_the_winner(world, facts)
 
 
 def _may_charge(intent: PaymentIntent) -> bool:
-    """Whether a confirmation of ours has charged it, or still may."""
+    """Returns whether a confirmation by the shop has charged the intent or still may."""
     match intent.status:
         case "succeeded":
             return bool(intent.card)
@@ -94,23 +93,23 @@ def _may_charge(intent: PaymentIntent) -> bool:
             return status == "processing"
 
 
-def _told_the_same(world: World, facts: Facts) -> Iterator[str]:
-    """Whoever lost the race to end a reservation was told who won."""
+def _answers_name_the_winner(world: World, facts: WorldFacts) -> Iterator[str]:
+    """A client who lost the race to end a reservation was answered with how it ended."""
     for name, intent in world.intents.items():
-        about = intent.body.get("reservation_id") or intent.body.get("purchase_id")
-        if about not in facts.statuses:
+        wanted = intent.body.get("reservation_id") or intent.body.get("purchase_id")
+        if wanted not in facts.statuses:
             continue
-        status = facts.statuses[about]
-        is_over = status == "active" and world.clock.now() >= facts.reservations[about].sent[0] + HOLD
+        status = facts.statuses[wanted]
+        is_over = status == "active" and world.clock.now() >= facts.reservations[wanted].sent[0] + HOLD
         for answer in (*intent.answers, *intent.repeats):
-            told = slug(answer[1])
-            if status not in FATES.get(told, {status}) and not (told == "reservation-expired" and is_over):
-                yield f"{name} was told {told}, and {about} is {status}"
+            problem = slug(answer[1])
+            if status not in FATES.get(problem, {status}) and not (problem == "reservation-expired" and is_over):
+                yield f"{name} was answered with {problem}, and {wanted} is {status}"
             if intent.kind == "cancel" and answer[0] == 200 and status != "cancelled":
-                yield f"{name} was told that it has cancelled {about}, which is {status}"
+                yield f"{name} was answered that it has cancelled {wanted}, which is {status}"
 
 
-def _one_charge(_: World, facts: Facts) -> Iterator[str]:
+def _one_charge(_: World, facts: WorldFacts) -> Iterator[str]:
     for name, charges in facts.charges.items():
         if len(charges) > 1:
             yield f"{name} was charged {len(charges)} times"
@@ -121,38 +120,38 @@ def _one_charge(_: World, facts: Facts) -> Iterator[str]:
                 yield f"{name} was charged {charge.amount} {charge.currency}"
 
 
-def _keys_keep_their_inputs(world: World, _: Facts) -> Iterator[str]:
+def _keys_keep_their_inputs(world: World, _: WorldFacts) -> Iterator[str]:
     yield from world.provider.changed_inputs
 
 
-def _told_is_true(_: World, facts: Facts) -> Iterator[str]:
-    """What is said about money is what the provider's ledger says."""
+def _answers_are_true(_: World, facts: WorldFacts) -> Iterator[str]:
+    """Each answer that concerns money agrees with the provider's ledger."""
     purchases = facts.of_kind("purchase")
-    told = {i.body["reservation_id"] for i in purchases if (final := i.final()) and final[0] == 201}
+    confirmed = {i.body["reservation_id"] for i in purchases if (final := i.final()) and final[0] == 201}
     ended = {name for name, status in facts.statuses.items() if status in (*SOLD, "refunded")}
-    for name in sorted(told | ended):
+    for name in sorted(confirmed | ended):
         if not facts.charges.get(name):
             yield f"{name} is confirmed, and nothing was charged"
         if name not in ended:
-            yield f"{name} was said to be confirmed, and is {facts.statuses.get(name)}"
+            yield f"{name} was answered as confirmed, and is {facts.statuses.get(name)}"
     for purchase in purchases:
         final = purchase.final()
         for charge in facts.charges.get(purchase.body["reservation_id"], []) if final and final[0] == 402 else []:
             paid_with = charge.intent_id, charge.card
             if final and paid_with == (final[1]["payment_intent_id"], purchase.body["payment_method"]):
-                yield f"{charge.card} was said to be declined, and was charged for {charge.reservation_id}"
+                yield f"{charge.card} was answered as declined, and was charged for {charge.reservation_id}"
     for name, status in facts.statuses.items():
         if status == "refunded" and not any(charge.refunds for charge in facts.charges.get(name, [])):
             yield f"{name} is refunded, and the money was not given back"
     for refund in facts.of_kind("refund"):
         now, final = facts.statuses.get(refund.body["purchase_id"]), refund.final()
         if final and now != "refunded":
-            yield f"{refund.body['purchase_id']} was said to be refunded, and is {now}"
+            yield f"{refund.body['purchase_id']} was answered as refunded, and is {now}"
     if any(answer[0] < 300 for forged in facts.of_kind("forged") for answer in forged.answers):
         yield "a forged webhook was taken for the provider's"
 
 
-def _streams_are_whole(world: World, _: Facts) -> Iterator[str]:
+def _streams_are_whole(world: World, _: WorldFacts) -> Iterator[str]:
     ids = Counter[str]()
     for stream_id in world.store.streams.keys() | world.store.stored.keys() | world.memory.events.keys():
         events = world.store.streams.get(stream_id, [])
@@ -171,22 +170,22 @@ def _streams_are_whole(world: World, _: Facts) -> Iterator[str]:
         yield "two events have the same id"
 
 
-def _repeats_are_answered_alike(world: World, _: Facts) -> Iterator[str]:
+def _repeats_are_answered_alike(world: World, _: WorldFacts) -> Iterator[str]:
     for name, intent in world.intents.items():
         final = intent.final()
-        if final is None or intent.kind == "webhook":  # each is signed anew, and the signature may have grown old
+        if final is None or intent.kind == "webhook":  # each is signed again, and the signature may have expired
             continue
         if intent.kind == "reuse":
             yield f"{name} was answered with {final[0]}"
             continue
-        # A request that was sent at the same time may have been told that the outcome is not known yet.
+        # A request that was sent at the same time may have been answered that the outcome is not known yet.
         after = [answer for answer in intent.answers[intent.answers.index(final) :] if answer[0] != 202]
         different = [answer for answer in after + intent.repeats if answer != final and answer[0] < 500]
         if different:
             yield f"{name} was answered with {final}, and also with {different}"
 
 
-def _nothing_disappears(world: World, _: Facts) -> Iterator[str]:
+def _nothing_disappears(world: World, _: WorldFacts) -> Iterator[str]:
     for name, intent in world.intents.items():
         place = position(intent)
         if place and event_at(world, *place) is None:
@@ -199,7 +198,7 @@ def _nothing_disappears(world: World, _: Facts) -> Iterator[str]:
         yield "an event was published that was not committed"
 
 
-def _projected_once(world: World, _: Facts) -> Iterator[str]:
+def _projected_once(world: World, _: WorldFacts) -> Iterator[str]:
     tables = world.read_model.tables
     versions = {("head", name): head for name, head in tables.heads.items()}
     for table, prefix in (("product", PRODUCTS), ("reservation", RESERVATIONS)):
@@ -217,7 +216,7 @@ def _projected_once(world: World, _: Facts) -> Iterator[str]:
         yield f"the rows are {tables.rows}, not the effect of each applied event once: {expected}"
 
 
-def _private(world: World, facts: Facts) -> Iterator[str]:
+def _private(world: World, facts: WorldFacts) -> Iterator[str]:
     names: dict[str, set[str]] = defaultdict(set)
     for name, intent in facts.reservations.items():
         names[intent.caller] |= {intent.caller, name}
@@ -248,7 +247,7 @@ SAFETY: Final[Mapping[int, Check]] = {
     2: _one_end,
     3: _one_charge,
     4: _keys_keep_their_inputs,
-    5: _told_is_true,
+    5: _answers_are_true,
     6: _streams_are_whole,
     7: _repeats_are_answered_alike,
     8: _nothing_disappears,

@@ -1,4 +1,4 @@
-"""The one seam: every call of every port goes through here, and a scheduler says what becomes of it."""
+"""Every call of every port goes through this seam, where a scheduler decides which fault it has."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any, NamedTuple, Protocol
 
 Perform = Callable[..., Any]
 Effect = Callable[[Perform, tuple[Any, ...]], Any]
-"""A fault: what becomes of a call with these arguments."""
+"""An effect is a fault: it runs in place of the call, with the call's arguments."""
 
 
 class Crash(BaseException):
-    """The execution environment is gone. Not an Exception, so that no handler goes on after it."""
+    """The execution environment is gone. It is not an Exception, so that no handler continues after it."""
 
 
-class Call(NamedTuple):
+class PortCall(NamedTuple):
     process: str
     port: str
     method: str
@@ -24,12 +24,12 @@ class Call(NamedTuple):
 
 
 class Scheduler(Protocol):
-    def choose(self, call: Call, faults: Mapping[str, Effect], /) -> str | None:
-        """The name of one of the faults; None lets the call pass."""
+    def choose(self, call: PortCall, faults: Mapping[str, Effect], /) -> str | None:
+        """Returns the name of one of the faults, or None if the call is to succeed."""
 
 
 class NoFaults:
-    def choose(self, _call: Call, _faults: Mapping[str, Effect]) -> str | None:
+    def choose(self, _call: PortCall, _faults: Mapping[str, Effect]) -> str | None:
         return None
 
 
@@ -39,15 +39,15 @@ class Process:
 
     name: str
     scheduler: Scheduler
-    faults: Callable[["Process", Call, tuple[Any, ...], Perform], Mapping[str, Effect]]
+    faults: Callable[["Process", PortCall, tuple[Any, ...], Perform], Mapping[str, Effect]]
     meanwhile: Mapping[str, Callable[[], None]] = field(default_factory=dict)
-    """What another process may do, from start to end, just before a call of this one."""
+    """Another process may do each of these, from start to end, just before a call of this one."""
     dead: bool = False
 
     def call(self, port: str, method: str, perform: Perform, args: tuple[Any, ...]) -> Any:
         if self.dead:
             raise Crash
-        call = Call(self.name, port, method)
+        call = PortCall(self.name, port, method)
         faults = self.faults(self, call, args, perform)
         chosen = self.scheduler.choose(call, faults)
         try:
@@ -57,7 +57,7 @@ class Process:
             raise
 
     def port(self, protocol: type, target: object) -> Any:
-        """The implementation behind the seam; it has the methods of the port, and no others."""
+        """Wraps an implementation, and has the methods of the port and no others."""
         return _Seam(self, protocol, target)
 
 

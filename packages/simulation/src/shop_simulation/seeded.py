@@ -1,4 +1,4 @@
-"""Long random histories: several customers, an administrator, sweeps, deliveries, and faults wherever they may strike.
+"""Runs long random histories with several customers, an administrator, sweeps, deliveries and faults of any kind.
 
 One `random.Random(seed)` decides everything, so a seed and a number of steps replay a run exactly.
 """
@@ -12,19 +12,19 @@ from typing import Final
 from shop_simulation import oracle
 from shop_simulation.explorer import OVERTAKEN, Broken
 from shop_simulation.facts import Violation
-from shop_simulation.seam import Call, Effect
+from shop_simulation.seam import Effect, PortCall
 from shop_simulation.steps import (
-    Step,
+    WorkflowStep,
     authenticate,
     cancel,
     deliver,
-    hear,
-    hear_lies,
     known_reservation,
     list_product,
     place,
     purchase,
     receive,
+    receive_forged_webhooks,
+    receive_webhooks,
     redistribute,
     refund,
     reprice,
@@ -35,9 +35,9 @@ from shop_simulation.workflows import settle
 from shop_simulation.world import World
 
 FAULT_RATE: Final = 0.04
-"""Of each call: about every second request is hit."""
+"""A call fails with this probability, so that every second request or so is hit."""
 CLOCK_FAULT_RATE: Final = 0.005
-"""Most of these are jumps, after which nothing that was reserved is left to be bought."""
+"""Faults of the clock are rarer, because after most of them every reservation has expired."""
 CUSTOMERS: Final = ("customer-1", "customer-2", "customer-3")
 SKUS: Final = ("MUG", "POT")
 CARDS: Final = (
@@ -47,11 +47,11 @@ CARDS: Final = (
 
 
 @dataclass(frozen=True)
-class ChosenByChance:
+class RandomFaults:
     randomness: Random
     history: list[str]
 
-    def choose(self, call: Call, faults: Mapping[str, Effect]) -> str | None:
+    def choose(self, call: PortCall, faults: Mapping[str, Effect]) -> str | None:
         if self.randomness.random() >= (FAULT_RATE if call.port != "Clock" else CLOCK_FAULT_RATE):
             return None
         chosen = self.randomness.choice(list(faults))
@@ -59,26 +59,26 @@ class ChosenByChance:
         return chosen
 
 
-class Run:
+class RandomRun:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.randomness = Random(seed)
         self.world = World()
         self.history: list[str] = []
-        self.asked: list[Step] = []
+        self.asked: list[WorkflowStep] = []
         self.placed: list[str] = []
 
     def go(self, steps: int) -> None:
-        """Raises Broken, which says how to see it again."""
+        """Raises Broken, whose text says how to replay the run."""
         for number in range(steps):
             self._run(self._next(number))
             self._judge(oracle.safety(self.world), number + 1)
         settle(self.world)
         self._judge([*oracle.safety(self.world), *oracle.liveness(self.world)], steps)
 
-    def _run(self, step: Step) -> None:
+    def _run(self, step: WorkflowStep) -> None:
         self.history.append(f"  {step.name}")
-        process = self.world.process(step.process, ChosenByChance(self.randomness, self.history), thorough=True)
+        process = self.world.process(step.process, RandomFaults(self.randomness, self.history), thorough=True)
         if step.process in OVERTAKEN:
             rivals = self.randomness.choices([*self.asked[-12:], sweep()], k=2)
             process.meanwhile = {rival.name: self._whole(rival) for rival in rivals}
@@ -86,18 +86,18 @@ class Run:
         if step.process == "command":
             self.asked.append(step)
 
-    def _whole(self, step: Step) -> Callable[[], None]:
+    def _whole(self, step: WorkflowStep) -> Callable[[], None]:
         def run() -> None:
             step.run(self.world, self.world.process(step.process))
 
         return run
 
-    def _next(self, number: int) -> Step:
+    def _next(self, number: int) -> WorkflowStep:
         if number < len(SKUS):
             return list_product(
                 SKUS[number], buckets=self.randomness.randint(1, 4), price_minor=self.randomness.randint(1, 999)
             )
-        choices: dict[Callable[[int], Step], float] = {
+        choices: dict[Callable[[int], WorkflowStep], float] = {
             self._receive: 2,
             self._place: 6,
             self._purchase: 8,
@@ -107,43 +107,43 @@ class Run:
             self._change: 1.5,
             self._repeat: 5,
             self._deliver: 4,
-            self._hear: 2,
+            self._webhooks: 2,
             self._sweep: 3,
             self._wait: 2,
         }
         return self.randomness.choices(list(choices), list(choices.values()))[0](number)
 
-    def _receive(self, number: int) -> Step:
+    def _receive(self, number: int) -> WorkflowStep:
         return receive(self.randomness.randint(1, 40), self.randomness.choice(SKUS), name=f"receive-{number}")
 
-    def _place(self, number: int) -> Step:
+    def _place(self, number: int) -> WorkflowStep:
         self.placed.append(f"place-{number}")
         skus = self.randomness.sample(SKUS, self.randomness.randint(1, len(SKUS)))
         lines = {sku: self.randomness.randint(1, 6) for sku in skus}
         return place(lines, name=self.placed[-1], caller=self.randomness.choice(CUSTOMERS))
 
-    def _purchase(self, number: int) -> Step:
-        of, caller = self._about_one()
+    def _purchase(self, number: int) -> WorkflowStep:
+        of, caller = self._pick_reservation()
         return purchase(f"pm_card_{self.randomness.choice(CARDS)}", name=f"purchase-{number}", of=of, caller=caller)
 
-    def _cancel(self, number: int) -> Step:
-        of, caller = self._about_one()
+    def _cancel(self, number: int) -> WorkflowStep:
+        of, caller = self._pick_reservation()
         return cancel(name=f"cancel-{number}", of=of, caller=caller)
 
-    def _refund(self, number: int) -> Step:
-        return refund(name=f"refund-{number}", of=self._about_one()[0])
+    def _refund(self, number: int) -> WorkflowStep:
+        return refund(name=f"refund-{number}", of=self._pick_reservation()[0])
 
-    def _authenticate(self, _: int) -> Step:
-        return authenticate(self._about_one()[0])
+    def _authenticate(self, _: int) -> WorkflowStep:
+        return authenticate(self._pick_reservation()[0])
 
-    def _about_one(self) -> tuple[str, str]:
-        """A reservation of late, and its customer; now and then somebody whose reservation it is not."""
+    def _pick_reservation(self) -> tuple[str, str]:
+        """Picks a recent reservation and, most of the time, its own customer."""
         known = [name for name in self.placed if known_reservation(self.world, name)]
         of = self.randomness.choice(known[-4:] or ["none yet"])
         is_theirs = known and self.randomness.random() < 0.9
         return of, self.world.intents[of].caller if is_theirs else self.randomness.choice(CUSTOMERS)
 
-    def _change(self, number: int) -> Step:
+    def _change(self, number: int) -> WorkflowStep:
         sku = self.randomness.choice(SKUS)
         kind = self.randomness.choices(("price", "buckets", "end"), (6, 12, 1))[0]
         match kind:
@@ -154,21 +154,23 @@ class Run:
             case _:
                 return retire(sku, name=f"retire-{number}")
 
-    def _repeat(self, number: int) -> Step:
+    def _repeat(self, number: int) -> WorkflowStep:
         return self.randomness.choice(self.asked[-12:]) if self.asked else self._wait(number)
 
-    def _deliver(self, _: int) -> Step:
+    def _deliver(self, _: int) -> WorkflowStep:
         return deliver(self.randomness.choice(("project", "archive")))
 
-    def _hear(self, _: int) -> Step:
-        return self.randomness.choice((hear(), hear(), hear(again=True), hear_lies()))
+    def _webhooks(self, _: int) -> WorkflowStep:
+        return self.randomness.choice(
+            (receive_webhooks(), receive_webhooks(), receive_webhooks(again=True), receive_forged_webhooks())
+        )
 
-    def _sweep(self, _: int) -> Step:
+    def _sweep(self, _: int) -> WorkflowStep:
         return sweep()
 
-    def _wait(self, _: int) -> Step:
+    def _wait(self, _: int) -> WorkflowStep:
         seconds = self.randomness.choice((1, 20, 60, 60, 120, 600, 1_000, 90_000))
-        return Step(f"{seconds} seconds pass", "time", lambda world, _: world.jump(timedelta(seconds=seconds)))
+        return WorkflowStep(f"{seconds} seconds pass", "time", lambda world, _: world.jump(timedelta(seconds=seconds)))
 
     def _judge(self, violations: list[Violation], steps: int) -> None:
         if violations:
@@ -177,4 +179,4 @@ class Run:
 
 
 def run(seed: int, steps: int) -> None:
-    Run(seed).go(steps)
+    RandomRun(seed).go(steps)

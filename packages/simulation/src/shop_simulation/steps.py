@@ -1,4 +1,4 @@
-"""What happens in a world, one step at a time: a client's request, a sweep, a delivery."""
+"""Each function makes a step that changes a world: a client's request, a sweep, a delivery."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from shop_command.testing import http_event
 from shop_simulation.seam import Process
-from shop_simulation.world import ADMINISTRATOR, WEBHOOK_SECRET, Answer, Intent, World
+from shop_simulation.world import ADMINISTRATOR, WEBHOOK_SECRET, Answer, ClientIntent, World
 
 PROVIDER: Final = "provider"
 BATCH_RECORDS_MAX: Final = 4
@@ -19,7 +19,7 @@ ONE_LINE: Final[Mapping[str, int]] = {"MUG": 2}
 
 
 @dataclass(frozen=True)
-class Step:
+class WorkflowStep:
     """`name` is the client's purpose: two steps of the same name send the same request again."""
 
     name: str
@@ -27,16 +27,16 @@ class Step:
     run: Callable[[World, Process], object]
     optional: bool = False
     faulty: bool = True
-    """Whether its calls may fail."""
+    """If it is false, none of the step's calls fails."""
 
-    def maybe(self) -> "Step":
-        return Step(self.name, self.process, self.run, optional=True, faulty=self.faulty)
+    def maybe(self) -> "WorkflowStep":
+        return WorkflowStep(self.name, self.process, self.run, optional=True, faulty=self.faulty)
 
-    def sound(self) -> "Step":
-        return Step(self.name, self.process, self.run, optional=self.optional, faulty=False)
+    def sound(self) -> "WorkflowStep":
+        return WorkflowStep(self.name, self.process, self.run, optional=self.optional, faulty=False)
 
 
-def list_product(sku: str = "MUG", *, price_minor: int = 500, buckets: int = 1) -> Step:
+def list_product(sku: str = "MUG", *, price_minor: int = 500, buckets: int = 1) -> WorkflowStep:
     body = {
         "sku": sku,
         "name": f"Product {sku}",
@@ -47,12 +47,12 @@ def list_product(sku: str = "MUG", *, price_minor: int = 500, buckets: int = 1) 
     return _admin(f"list {sku}", "list", "POST /products", body)
 
 
-def receive(quantity: int, sku: str = "MUG", *, name: str = "receive") -> Step:
+def receive(quantity: int, sku: str = "MUG", *, name: str = "receive") -> WorkflowStep:
     fields = {"sku": sku, "quantity": quantity}
     return _admin(f"{name} {quantity} {sku}", "receive", "POST /products/{sku}/stock", fields)
 
 
-def place(lines: Mapping[str, int] = ONE_LINE, *, name: str = "place", caller: str = "customer-1") -> Step:
+def place(lines: Mapping[str, int] = ONE_LINE, *, name: str = "place", caller: str = "customer-1") -> WorkflowStep:
     """`lines` are quantities by SKU."""
     body = {"lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]}
     return _request(name, "place", "POST /reservations", lambda _: body, caller=caller)
@@ -60,98 +60,98 @@ def place(lines: Mapping[str, int] = ONE_LINE, *, name: str = "place", caller: s
 
 def purchase(
     card: str = "pm_card_visa", *, name: str = "purchase", of: str = "place", caller: str = "customer-1"
-) -> Step:
-    fields = _about(of, "reservation_id", payment_method=card)
+) -> WorkflowStep:
+    fields = _naming(of, "reservation_id", payment_method=card)
     return _request(name, "purchase", "POST /purchase", fields, caller=caller)
 
 
-def cancel(*, name: str = "cancel", of: str = "place", caller: str = "customer-1") -> Step:
+def cancel(*, name: str = "cancel", of: str = "place", caller: str = "customer-1") -> WorkflowStep:
     return _request(
-        name, "cancel", "DELETE /reservations/{reservation_id}", _about(of, "reservation_id"), caller=caller
+        name, "cancel", "DELETE /reservations/{reservation_id}", _naming(of, "reservation_id"), caller=caller
     )
 
 
-def refund(*, name: str = "refund", of: str = "place") -> Step:
+def refund(*, name: str = "refund", of: str = "place") -> WorkflowStep:
     return _request(
         name,
         "refund",
         "POST /purchases/{purchase_id}/refund",
-        _about(of, "purchase_id"),
+        _naming(of, "purchase_id"),
         caller=ADMINISTRATOR,
         groups="[admin]",
     )
 
 
-def reprice(price_minor: int, sku: str = "MUG", *, name: str = "reprice") -> Step:
+def reprice(price_minor: int, sku: str = "MUG", *, name: str = "reprice") -> WorkflowStep:
     fields = {"sku": sku, "price": {"amount_minor": price_minor, "currency": "EUR"}}
     return _admin(f"{name} {sku} {price_minor}", "reprice", "POST /products/{sku}/price", fields)
 
 
-def redistribute(buckets: int, sku: str = "MUG", *, name: str = "redistribute") -> Step:
+def redistribute(buckets: int, sku: str = "MUG", *, name: str = "redistribute") -> WorkflowStep:
     fields = {"sku": sku, "stock_buckets": buckets}
     return _admin(f"{name} {sku} {buckets}", "redistribute", "POST /products/{sku}/buckets", fields)
 
 
-def retire(sku: str = "MUG", *, name: str = "retire") -> Step:
+def retire(sku: str = "MUG", *, name: str = "retire") -> WorkflowStep:
     return _admin(f"{name} {sku}", "retire", "DELETE /products/{sku}", {"sku": sku})
 
 
-def later(time: timedelta) -> Step:
-    return Step(f"{time} later", "time", lambda world, _: world.jump(time), faulty=False)
+def later(time: timedelta) -> WorkflowStep:
+    return WorkflowStep(f"{time} later", "time", lambda world, _: world.jump(time), faulty=False)
 
 
-def with_other_body(step: Step, body: Mapping[str, Any]) -> Step:
-    """The idempotency key of an earlier step, with something else in its body."""
+def with_other_body(step: WorkflowStep, body: Mapping[str, Any]) -> WorkflowStep:
+    """Sends the idempotency key of an earlier step with another body."""
 
     def run(world: World, process: Process) -> None:
         first = world.intents[step.name]
         if first.final() is None:
-            return  # it may have come to nothing, and then this is no reuse
+            return  # the first request may have had no effect, and then the key is not reused
         route = "POST /reservations" if first.kind == "place" else "POST /purchase"
         again = world.intents.setdefault(
-            f"{step.name} with another body", Intent("reuse", first.caller, first.key, body)
+            f"{step.name} with another body", ClientIntent("reuse", first.caller, first.key, body)
         )
         content = {**first.body, **body}
         world.request(process, again, http_event(route, content, key=first.key, subject=first.caller))
 
-    return Step(f"{step.name} with another body", "command", run)
+    return WorkflowStep(f"{step.name} with another body", "command", run)
 
 
-def deliver(consumer: str) -> Step:
+def deliver(consumer: str) -> WorkflowStep:
     def run(world: World, process: Process) -> None:
         work = world.project(process) if consumer == "project" else world.archive_batch(process)
         world.deliver(process, work, BATCH_RECORDS_MAX)
 
-    return Step(f"deliver to {consumer}", consumer, run)
+    return WorkflowStep(f"deliver to {consumer}", consumer, run)
 
 
-def hear(*, again: bool = False) -> Step:
-    """The provider's webhooks arrive, those that have not yet. `again`: all there ever were, the newest first."""
+def receive_webhooks(*, again: bool = False) -> WorkflowStep:
+    """The provider's new webhooks arrive or, with `again`, all of its webhooks, the newest first."""
 
     def run(world: World, process: Process) -> None:
         count = len(world.provider.webhooks)
-        for number in reversed(range(count)) if again else range(world.heard, count):
+        for number in reversed(range(count)) if again else range(world.webhooks_received, count):
             payload = world.provider.webhooks[number].decode()
-            intent = world.intents.setdefault(f"webhook {number + 1}", Intent("webhook", PROVIDER, "", {}))
+            intent = world.intents.setdefault(f"webhook {number + 1}", ClientIntent("webhook", PROVIDER, "", {}))
             answer = world.request(process, intent, _webhook(world, payload, WEBHOOK_SECRET))
             if answer is None or answer[0] != 200:
                 return  # it will be sent again, and what comes after it waits here
-            world.heard = max(world.heard, number + 1)
+            world.webhooks_received = max(world.webhooks_received, number + 1)
 
-    return Step("hear once more" if again else "hear", "command", run)
+    return WorkflowStep("webhooks arrive again" if again else "webhooks arrive", "command", run)
 
 
-def hear_lies() -> Step:
-    """Somebody who does not know the secret says that every payment has succeeded; or who has recorded a signature."""
+def receive_forged_webhooks() -> WorkflowStep:
+    """An attacker who guesses the secret, or replays an old signature, claims that every payment has succeeded."""
 
     def run(world: World, process: Process) -> None:
         for known in list(world.provider.intents.values()):
             body = {"type": "payment_intent.succeeded", "data": {"object": {**known.body(), "status": "succeeded"}}}
             for secret, age in (("whsec_guessed", timedelta()), (WEBHOOK_SECRET, timedelta(minutes=6))):
-                intent = world.intents.setdefault(f"forged for {known.id}", Intent("forged", PROVIDER, "", {}))
+                intent = world.intents.setdefault(f"forged for {known.id}", ClientIntent("forged", PROVIDER, "", {}))
                 world.request(process, intent, _webhook(world, json.dumps(body), secret, age))
 
-    return Step("hear lies", "command", run)
+    return WorkflowStep("forged webhooks arrive", "command", run)
 
 
 def _webhook(world: World, payload: str, secret: str, age: timedelta = timedelta()) -> dict[str, Any]:
@@ -161,48 +161,48 @@ def _webhook(world: World, payload: str, secret: str, age: timedelta = timedelta
     return http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers)
 
 
-def authenticate(of: str = "place") -> Step:
-    """The customer goes through 3-D Secure, although the shop has no page for it."""
+def authenticate(of: str = "place") -> WorkflowStep:
+    """The customer completes 3-D Secure, although the shop has no page for it."""
 
     def run(world: World, _: Process) -> None:
         reservation_id = known_reservation(world, of)
         if reservation_id:
             world.provider.authenticate(reservation_id)
 
-    return Step(f"authenticate {of}", "provider", run, faulty=False)
+    return WorkflowStep(f"authenticate {of}", "provider", run, faulty=False)
 
 
-def outage(*, ends: bool = False) -> Step:
-    """Of the stream, which takes nothing until it ends."""
+def outage(*, ends: bool = False) -> WorkflowStep:
+    """The event stream refuses every record until the outage ends."""
 
     def run(world: World, _: Process) -> None:
         world.stream.takes_nothing = not ends
 
-    return Step("the stream is back" if ends else "the stream is gone", "stream", run, faulty=False)
+    return WorkflowStep("the stream is back" if ends else "the stream is gone", "stream", run, faulty=False)
 
 
-def lose_sight(of: str) -> Step:
-    """Nobody can get at this reservation any more."""
+def lose_sight(of: str) -> WorkflowStep:
+    """The store can no longer read this reservation."""
 
     def run(world: World, _: Process) -> None:
         world.store.unreadable.add(f"reservation-{known_reservation(world, of)}")
 
-    return Step(f"{of} can't be read any more", "store", run, faulty=False)
+    return WorkflowStep(f"{of} can't be read any more", "store", run, faulty=False)
 
 
-def sweep() -> Step:
-    return Step("sweep", "sweep", lambda world, process: world.sweep(process))
+def sweep() -> WorkflowStep:
+    return WorkflowStep("sweep", "sweep", lambda world, process: world.sweep(process))
 
 
 def known_reservation(world: World, name: str) -> Any:
-    """Its id, if its customer has heard of it."""
+    """Returns the reservation's id if its customer knows it."""
     intent = world.intents.get(name)
     answer = intent.final() if intent else None
     return answer[1]["reservation_id"] if answer and answer[0] == 201 else None
 
 
-def _about(of: str, field: str, **more: Any) -> Callable[[World], Mapping[str, Any] | None]:
-    """A body with the id of a reservation, from when on the client knows it."""
+def _naming(of: str, field: str, **more: Any) -> Callable[[World], Mapping[str, Any] | None]:
+    """Makes a body that names a reservation, or None while the client does not know its id."""
 
     def body(world: World) -> Mapping[str, Any] | None:
         reservation_id = known_reservation(world, of)
@@ -211,7 +211,7 @@ def _about(of: str, field: str, **more: Any) -> Callable[[World], Mapping[str, A
     return body
 
 
-def _admin(name: str, kind: str, route: str, fields: Mapping[str, Any]) -> Step:
+def _admin(name: str, kind: str, route: str, fields: Mapping[str, Any]) -> WorkflowStep:
     return _request(name, kind, route, lambda _: fields, caller=ADMINISTRATOR, groups="[admin]")
 
 
@@ -223,17 +223,17 @@ def _request(
     *,
     caller: str,
     groups: str | None = None,
-) -> Step:
-    """`asked` are the fields of the path and of the body; None: the client does not know enough to ask."""
+) -> WorkflowStep:
+    """`asked` returns the fields of the path and the body, or None if the client does not know enough to ask."""
 
     def run(world: World, process: Process) -> Answer | None:
         fields = asked(world)
         if fields is None:
             return None
-        intent = world.intents.setdefault(name, Intent(kind, caller, f"key-of-{name}".replace(" ", "-"), fields))
+        intent = world.intents.setdefault(name, ClientIntent(kind, caller, f"key-of-{name}".replace(" ", "-"), fields))
         path = {field: str(fields[field]) for field in re.findall(r"{(\w+)}", route)}
         body = {field: value for field, value in fields.items() if field not in path}
         event = http_event(route, body, key=intent.key, subject=caller, groups=groups, **cast("dict[str, Any]", path))
         return world.request(process, intent, event)
 
-    return Step(name, "command", run)
+    return WorkflowStep(name, "command", run)

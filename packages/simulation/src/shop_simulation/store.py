@@ -1,4 +1,4 @@
-"""The event store in memory, with what DynamoDB forgets, shows late, or can't give at all."""
+"""An event store in memory that forgets, shows late or cannot read what DynamoDB may forget, show late or not read."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from shop_shared.envelope import Envelope
 
 TOKEN_LIFE: Final = timedelta(minutes=10)
 PAGE_ITEMS_MAX: Final = 2
-"""Of what is due: a page may always be smaller than asked for."""
+"""A page of due items may always be smaller than asked for, and here it often is."""
 
 
 class SimulatedStore(InMemoryEventStore):
@@ -31,11 +31,11 @@ class SimulatedStore(InMemoryEventStore):
         self.clock = clock
         self.tokens: dict[str, datetime] = {}
         self.unreadable: set[str] = set()
-        """Streams that nobody can get at, as if written by a release that was taken back."""
+        """These streams cannot be read, as if a release that was rolled back had written them."""
         self.shows_old = False
-        """Whether the next page of what is due also has what is done already."""
+        """If it is true, the next page of due items also shows items that are no longer due."""
         self.watches: list[dict[str, int]] = []
-        """By product, the least that was ever available while somebody watches."""
+        """Each watch keeps, for each product, the least stock that was available since it began."""
 
     def commit(self, transaction: Transaction) -> None:
         now = self.clock.now()
@@ -80,7 +80,7 @@ class SimulatedStore(InMemoryEventStore):
 
     @contextmanager
     def watched(self) -> Iterator[dict[str, int]]:
-        """The least of each product that was available at any moment."""
+        """Yields the least stock of each product that was available at any moment."""
         watch = self.available()
         self.watches.append(watch)
         try:

@@ -1,4 +1,4 @@
-"""The workflows that are explored. To add one: its steps, here."""
+"""Lists the workflows that are explored. A new one only needs its steps here."""
 
 from datetime import timedelta
 from typing import Final
@@ -9,8 +9,6 @@ from shop_simulation.steps import (
     authenticate,
     cancel,
     deliver,
-    hear,
-    hear_lies,
     later,
     list_product,
     lose_sight,
@@ -18,6 +16,8 @@ from shop_simulation.steps import (
     place,
     purchase,
     receive,
+    receive_forged_webhooks,
+    receive_webhooks,
     redistribute,
     refund,
     reprice,
@@ -28,7 +28,7 @@ from shop_simulation.steps import (
 from shop_simulation.world import World
 
 SWEEPS_MAX: Final = 2
-"""After so many, each with a delivery of everything, all has to be in order again."""
+"""This many sweeps, each followed by a delivery of everything, must leave the world in order."""
 
 STOCKED: Final = (list_product(), receive(10))
 DELIVERED: Final = (deliver("project"), deliver("archive"))
@@ -36,9 +36,9 @@ DELIVERED: Final = (deliver("project"), deliver("archive"))
 PLACED: Final = (*STOCKED, place())
 PURCHASED: Final = (*PLACED, purchase())
 A_WHILE: Final = later(timedelta(minutes=2))
-"""Longer than any request takes: what was begun is due."""
+"""This is longer than any request takes, so whatever a request began is due afterwards."""
 TOO_LONG: Final = later(timedelta(minutes=16))
-"""What was reserved has expired."""
+"""Every reservation has expired when this time has passed."""
 
 ENDING: Final = (
     Workflow("expiry", before=PLACED, steps=(TOO_LONG, sweep(), sweep()), rivals=(sweep(), purchase(), cancel())),
@@ -78,7 +78,7 @@ PAYING: Final = (
         "sweep of a payment",
         before=(*PLACED, purchase("pm_card_error_after"), A_WHILE),
         steps=(TOO_LONG.maybe(), sweep(), sweep()),
-        rivals=(sweep(), purchase("pm_card_error_after"), hear()),
+        rivals=(sweep(), purchase("pm_card_error_after"), receive_webhooks()),
     ),
     Workflow(
         "refund",
@@ -94,19 +94,26 @@ PAYING: Final = (
     Workflow(
         "webhooks",
         before=PLACED,
-        steps=(purchase(), hear(), hear(again=True), hear_lies().sound()),
-        rivals=(purchase(), hear(), sweep()),
+        steps=(purchase(), receive_webhooks(), receive_webhooks(again=True), receive_forged_webhooks().sound()),
+        rivals=(purchase(), receive_webhooks(), sweep()),
     ),
     Workflow(
         "webhooks of an earlier attempt",
         before=(*PLACED, purchase("pm_card_declined")),
-        steps=(purchase(name="purchase again"), hear(), hear(again=True)),
+        steps=(purchase(name="purchase again"), receive_webhooks(), receive_webhooks(again=True)),
     ),
     Workflow(
         "3-D Secure after the end",
         before=(*PLACED, purchase("pm_card_action")),
-        steps=(authenticate().maybe(), cancel(), authenticate(), hear().maybe(), sweep(), hear(again=True).sound()),
-        rivals=(sweep(), hear()),
+        steps=(
+            authenticate().maybe(),
+            cancel(),
+            authenticate(),
+            receive_webhooks().maybe(),
+            sweep(),
+            receive_webhooks(again=True).sound(),
+        ),
+        rivals=(sweep(), receive_webhooks()),
     ),
     Workflow(
         "sweep of many things",
@@ -191,7 +198,7 @@ WORKFLOWS: Final = (
 
 
 def settle(world: World) -> None:
-    """Faults have stopped: time passes, the sweep runs, everything is delivered, what is parked is replayed."""
+    """Faults have stopped: time passes, the sweep runs, everything is delivered, and parked records are replayed."""
     for _ in range(SWEEPS_MAX):
         world.provider.arrive_all()
         world.jump(timedelta(minutes=16))
@@ -203,7 +210,7 @@ def settle(world: World) -> None:
 
 
 def _replay(world: World) -> None:
-    """After the upgrade that knows what was parked."""
+    """Replays parked records, as a release would that knows their types."""
     if not world.read_model.tables.parked:
         return
     parked = world.read_model.tables.parked

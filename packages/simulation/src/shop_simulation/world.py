@@ -1,4 +1,4 @@
-"""All that outlives a process, and the ways to start one: a request, a sweep, a delivery."""
+"""A world holds all that outlives a process, and starts processes: a request, a sweep, a delivery."""
 
 import logging
 import os
@@ -43,35 +43,35 @@ Arrived = tuple[int, bytes]
 
 
 class Delivery(Protocol):
-    """An event source mapping: what of a batch a consumer is given at once, and in which order."""
+    """An event source mapping decides which records a consumer is given at once, and in which order."""
 
     def batch(self, positions: Sequence[int]) -> Sequence[Arrived]: ...
 
 
 @dataclass
-class Intent:
-    """What a client wants, and all that it knows of it. The oracle judges by this, not by the shop's events."""
+class ClientIntent:
+    """A client's purpose, with all the answers that it got. The oracle judges by this, not by the shop's events."""
 
     kind: str
     caller: str
     key: str
     body: Mapping[str, Any]
     sent: list[datetime] = field(default_factory=list)
-    """When it was first, and when it was last."""
+    """It holds the times of the first and of the last request."""
     answers: list[Answer] = field(default_factory=list)
     repeats: list[Answer] = field(default_factory=list)
-    """Answers to what was asked again when the final one was known."""
+    """These answers came to repeated requests, after the final answer was known."""
     least: Mapping[str, int] = field(default_factory=dict)
-    """What was available at least, of each product, while it was refused last for want of stock."""
+    """For each product, it is the least stock that was available during the last refusal for want of stock."""
 
     def final(self) -> Answer | None:
-        """The first answer that says what became of it."""
+        """Returns the first answer that settles the outcome."""
         return next((answer for answer in self.answers if answer[0] in (200, 201, 204, 402)), None)
 
 
 @dataclass
 class Memory:
-    """What has been seen so far, to which the present must still fit."""
+    """The oracle remembers here what it saw, so that it can find what was lost or changed."""
 
     events: dict[str, list[bytes]] = field(default_factory=dict)
     acknowledged: dict[tuple[str, int], bytes] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class Memory:
 
 
 @dataclass
-class Stream:
-    """Records in the order in which they were taken, and which of them each consumer has still to be given."""
+class EventStream:
+    """It holds the records in order, and the positions that each consumer has yet to receive."""
 
     records: list[bytes] = field(default_factory=list)
     waiting: dict[str, list[int]] = field(default_factory=lambda: {"project": [], "archive": []})
@@ -102,7 +102,7 @@ class Stream:
 
 @dataclass
 class Lines:
-    """The archive's lines, some perhaps twice."""
+    """An archive that keeps its lines, some of which may appear twice."""
 
     lines: list[bytes] = field(default_factory=list)
 
@@ -112,7 +112,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class _SeamedReadModel:
-    """Its transactions go through the seam as well."""
+    """A read model whose transactions go through the seam as well."""
 
     inner: InMemoryReadModel
     process: Process
@@ -128,15 +128,15 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     store: SimulatedStore = field(init=False)
     provider: Provider = field(init=False)
-    stream: Stream = field(default_factory=Stream)
+    stream: EventStream = field(default_factory=EventStream)
     read_model: InMemoryReadModel = field(default_factory=InMemoryReadModel)
     archive: Lines = field(default_factory=Lines)
-    intents: dict[str, Intent] = field(default_factory=dict)
+    intents: dict[str, ClientIntent] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
-    heard: int = 0
-    """How many of the provider's webhooks have arrived, in order and without those that came too often."""
+    webhooks_received: int = 0
+    """It counts the provider's webhooks that have arrived in order; repeated ones count once."""
     errors: list[str] = field(default_factory=list)
-    """Of sweeps that ended with one."""
+    """These errors ended a sweep."""
     logs: str = ""
     processes: int = 0
 
@@ -145,7 +145,7 @@ class World:
         self.provider = Provider(self.clock)
 
     def freeze(self) -> bytes:
-        """Equal where two worlds are; also where sets were filled in another order."""
+        """Equal worlds freeze to equal bytes, even if their sets were filled in another order."""
         self.store.due_events = set(sorted(self.store.due_events))  # noqa: C414 - the order of insertion matters
         self.store.done = set(sorted(self.store.done))  # noqa: C414
         return pickle.dumps(self, protocol=5)
@@ -169,8 +169,8 @@ class World:
 
         return Process(name, scheduler or NoFaults(), Faults(self.jump, delay, show_old, thorough=thorough))
 
-    def request(self, process: Process, intent: Intent, event: dict[str, Any]) -> Answer | None:
-        """A client's request. None: it never hears an answer."""
+    def request(self, process: Process, intent: ClientIntent, event: dict[str, Any]) -> Answer | None:
+        """Sends a client's request, and returns None if the answer never arrives."""
         intent.sent = [*intent.sent[:1], self.clock.now()]
         known = intent.final() is not None
         with self._environment(process), self.store.watched() as least:
@@ -191,18 +191,18 @@ class World:
                 bootstrap.application().sweep.run(SWEEP_SECONDS)
             except Crash:
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, the oracle judges it
+            except Exception as error:  # noqa: BLE001 - the oracle judges any error
                 self.errors.append(repr(error))
 
     @contextmanager
     def _environment(self, process: Process) -> Iterator[None]:
-        """The command function's own, and the one of whoever runs around it afterwards."""
+        """Sets up the environment of the command function, and restores the surrounding one afterwards."""
         outer = bootstrap.application, getattr(BaseRouter, "current_event", None)
         measuring = os.environ.get(QUIET)
         os.environ[QUIET] = "true"
         application = self.application(process)
         written = StringIO()
-        bootstrap.application = lambda: application  # type: ignore[assignment] # what it caches otherwise
+        bootstrap.application = lambda: application  # type: ignore[assignment] # it is cached otherwise
         handlers = list(logger().handlers)
         listening = logging.StreamHandler(written)
         listening.setFormatter(handlers[0].formatter)
@@ -233,7 +233,7 @@ class World:
         )
 
     def deliver(self, process: Process, work: Callable[[Sequence[bytes]], object], records_max: int) -> bool:
-        """Batches of what waits for this consumer, until nothing does, or one fails and stays for the next time."""
+        """Delivers batches to this consumer until none is left or one fails, and stays for the next delivery."""
         waiting = self.stream.waiting[process.name]
         while waiting:
             batch = waiting[:records_max]

@@ -1,4 +1,4 @@
-"""The archive behind Firehose: lines packed into records, refused records sent again.
+"""Packs lines into the records of Firehose, and sends refused records again.
 
 https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 
 RECORD_BYTES: Final = 256 * 1024
 """Lines are packed up to this. A record is billed as a multiple of 5 KB: alone, an event of 0.7 KB costs seven times
-its size, in a full record at most 2% more. Not larger than that needs, because what is refused is sent again whole."""
+its size, in a full record at most 2% more. Larger records save nothing, and a refused one is sent again whole."""
 RECORD_LINES_MAX: Final = 500
-"""As many as Firehose takes apart again, which it does to put each event in the folder of its type."""
+"""Firehose splits a record into at most so many lines, to put each event in the folder of its type."""
 RECORDS_MAX: Final = 500
 REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Counted as it is sent, in base64: whether AWS means it so is not documented, and a call too large fails for ever."""
+"""Bytes are counted as they are sent, in base64. AWS does not document which it counts, and a call that is too large
+fails for ever."""
 _RECORD_FRAME_BYTES: Final = len('{"Data": ""}, ')
 _REQUEST_FRAME_BYTES: Final = 1_024
 ATTEMPTS_MAX: Final = 5
 BACKOFF_SECONDS: Final = 0.1
-"""Before the second attempt; it doubles, and each wait is a random part of it."""
+"""The second attempt waits up to this long. The limit doubles each time, and each wait is a random part of it."""
 
 
 class FirehoseArchive:
@@ -52,7 +53,7 @@ class FirehoseArchive:
         raise ArchiveError(len(records), cause)
 
     def _put_once(self, records: Sequence[bytes]) -> tuple[list[bytes], str]:
-        """What was refused, and one of the reasons. The call succeeds even if it takes nothing."""
+        """Returns the refused records, and one of the reasons. The call succeeds even if every record is refused."""
         with subsegment("Firehose", "aws", aws={"operation": "PutRecordBatch", "record_count": len(records)}):
             answer = self._client.put_record_batch(
                 DeliveryStreamName=self._delivery_stream, Records=[{"Data": record} for record in records]
@@ -66,7 +67,7 @@ class FirehoseArchive:
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """A line that is longer than RECORD_BYTES is a record of its own."""
+    """Packs lines into records. A line that is longer than RECORD_BYTES becomes a record of its own."""
     return map(b"".join, _chunks(lines, RECORD_LINES_MAX, RECORD_BYTES, len))
 
 
@@ -81,7 +82,7 @@ def _sent_bytes(record: bytes) -> int:
 def _chunks(
     parts: Iterable[bytes], count_max: int, bytes_max: int, size_of: Callable[[bytes], int]
 ) -> Iterator[list[bytes]]:
-    """In order; each as large as the limits allow, and of one part at least."""
+    """Splits the parts in order. Each chunk has at least one part, and as many as the limits allow."""
     chunk: list[bytes] = []
     size = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""The records that could not be applied, in PostgreSQL."""
+"""Records that could not be applied are kept in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 

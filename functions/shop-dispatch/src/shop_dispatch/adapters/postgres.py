@@ -1,4 +1,4 @@
-"""The read model in PostgreSQL."""
+"""The read model is kept in PostgreSQL."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,13 +15,10 @@ from shop_observability.tracing import subsegment
 
 Result = TypeVar("Result")
 
-
 SCHEMA: Final = "shop"
-"""The live tables' schema, for the connection's search_path."""
-
-
+"""The connection's search_path names this schema, which has the live tables."""
 _REFUSED: Final = ("22", "23", "54")
-"""Classes of SQLSTATE: data exceptions, violated constraints, program limits such as too long a value in an index.
+"""These classes of SQLSTATE mean that the data is at fault: data exceptions, violated constraints, program limits.
 
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -43,7 +40,7 @@ class PostgresReadModel:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tells what is wrong with the data from what is wrong with the server."""
+    """Raises RefusedError when the data is at fault, and lets every error of the server pass."""
     try:
         yield
     except psycopg.Error as error:
@@ -97,13 +94,13 @@ class PostgresTransaction:
 
 
 def _cause(error: psycopg.Error) -> str:
-    """Without the message, which may hold a value."""
+    """Leaves out the error's message, which may hold a value."""
     places = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
     return " ".join([f"{error.sqlstate} {type(error).__name__}:", *filter(None, places)]).removesuffix(":")
 
 
 def _array(values: Iterable[Any]) -> str:
-    """As the server reads an array of any type. The driver looks at each element's type: ten times as long.
+    """Writes an array of any type as the server reads it. The driver takes ten times as long, for it checks each type.
 
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     """
@@ -122,11 +119,11 @@ def _element(value: Any) -> str:
 
 
 _ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
-"""JSON has the first in strings, the others between its tokens."""
+"""JSON has the first of these characters in strings, and the others between its tokens."""
 
 
 def _log_line(event: Event) -> str:
-    """As COPY reads it. The envelope's attributes were validated, and have no character that would need an escape."""
+    """Writes the line that COPY reads. The envelope's attributes were validated, so none of them needs an escape."""
     envelope, text = event.envelope, event.text
     for character, escaped in _ESCAPES:
         if character in text:

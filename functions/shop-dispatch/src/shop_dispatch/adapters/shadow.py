@@ -1,4 +1,4 @@
-"""The read model that a rebuild makes, in tables beside the live ones, and how it takes their place."""
+"""A rebuild makes its read model in tables beside the live ones, and then puts them in their place."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,36 +11,36 @@ from psycopg.types.json import Jsonb
 from shop_database.migrations import LOCK_KEY
 from shop_dispatch.adapters import shadow_statements as statements
 from shop_dispatch.adapters.postgres import PostgresTransaction, refusals
-from shop_dispatch.domain.rebuild import BusyError, Missing, Phase, Progress, RebuildError, Source
+from shop_dispatch.domain.rebuild import BusyError, EventSource, Missing, Phase, Progress, RebuildError
 from shop_dispatch.domain.records import Parked
 from shop_dispatch.ports import Transaction
 
 SCHEMA: Final = "shop_rebuild"
-"""For the connection's search_path: the statements of the projection then write here."""
+"""The connection's search_path names this schema, so that the statements of the projection write here."""
 CLAIM_KEY: Final = LOCK_KEY + 1
 LOCK_MS_MAX: Final = 2_000
-"""Of waiting for projections to end. New ones wait behind us, and no reader does."""
+"""A rebuild waits this long for projections to end. New projections wait behind it, and no reader does."""
 SWAP_LOCK_MS_MAX: Final = 800
-"""Of waiting for readers to end. Others wait behind us, and may hold what we still need: whoever waits for a second,
-PostgreSQL's deadlock_timeout, looks for such a circle and ends itself. We give way before any of them."""
+"""A swap waits this long for readers to end. Others wait behind it, and may hold locks that it still needs: after a
+second, PostgreSQL's deadlock_timeout, one of them would look for such a circle and fail. The swap gives up first."""
 ARCHIVE_LATE: Final = timedelta(hours=1)
-"""What was received this shortly before a rebuild began need not be in the archive yet. Firehose takes minutes."""
+"""An event received this shortly before a rebuild began need not be in the archive yet, for Firehose takes minutes."""
 
 Result = TypeVar("Result")
 
 
 class ShadowTables:
     def __init__(self, connection: psycopg.Connection, tables: Sequence[str], code: str) -> None:
-        """`tables` in the order in which a projection writes them; `code` tells one release from another.
+        """`tables` are in the order in which a projection writes them, and `code` identifies the release.
 
         The connection is in autocommit mode, with the search_path SCHEMA and no short statement timeout.
         """
         self._connection = connection
         self._tables = list(tables)
         self._code = code
-        # The tables grow from nothing: a plan that was kept from their beginning would read them from end to end.
+        # The tables begin empty, and a plan that was kept from then would read the full ones from end to end.
         connection.execute("SET plan_cache_mode = force_custom_plan")
-        # A process that was killed in a long statement lets go of its claim.
+        # The server notices a process that was killed during a long statement, and releases its claim.
         connection.execute("SET client_connection_check_interval = '5s'")
 
     def transact(self, work: Callable[[Transaction], Result]) -> Result:
@@ -57,7 +57,7 @@ class ShadowTables:
         try:
             yield
         finally:
-            # The server lets go by itself once it notices that the connection is gone.
+            # The server releases the claim by itself once it notices that the connection is gone.
             if not self._connection.closed:
                 self._connection.execute(statements.LET_GO, [CLAIM_KEY])
 
@@ -66,9 +66,9 @@ class ShadowTables:
         if not rebuilding:
             return Progress(Phase.SWAPPED if old_tables else Phase.NONE)
         phase, source, *numbers = self._row(statements.PROGRESS, [self._release()])
-        return Progress(Phase(phase), Source(source), *numbers)
+        return Progress(Phase(phase), EventSource(source), *numbers)
 
-    def begin(self, source: Source) -> None:
+    def begin(self, source: EventSource) -> None:
         there = {name for (name,) in self._connection.execute(statements.TABLES_THERE, [self._tables])}
         if lacking := [table for table in self._tables if table not in there]:
             raise RebuildError("no-table", f"shop.{lacking[0]} is not there yet: migrate first")
@@ -80,7 +80,7 @@ class ShadowTables:
             self._execute_all(statements.MAKE_KEYS)
             self._execute_all(statements.GRANT)
             self._connection.execute(statements.BEGIN, [source, Phase.LOADING, self._release(), total])
-            # Last: until the commit nobody can add to the log.
+            # The trigger comes last, because nobody can add to the log from here to the commit.
             self._connection.execute(statements.MAKE_TRIGGER)
 
     def loaded(self, checkpoint: Any, records: int, unreadable: int) -> None:
@@ -127,7 +127,7 @@ class ShadowTables:
             self._connection.execute(statements.TAKE_TRIGGER_AWAY)
             self._connection.execute(statements.MAKE_SCHEMA_OF_OLD)
             self._execute_all(statements.MOVE)
-            # A view keeps to the tables it was made with, wherever they go.
+            # A view follows the tables that it was made with into their new schema, so it is made anew.
             for _, definition in views:
                 self._connection.execute(definition.encode())
             self._connection.execute(statements.DROP_REBUILD)
@@ -158,7 +158,7 @@ class ShadowTables:
         return str(self._row(statements.RELEASE, [self._code])[0])
 
     def _execute_all(self, makes: LiteralString, names: Sequence[str] | None = None) -> None:
-        """Asks for statements and executes them."""
+        """Executes the statements that the catalogue returns for these names."""
         for (statement,) in self._connection.execute(makes, [list(names or self._tables)]).fetchall():
             self._connection.execute(statement.encode())
 
@@ -171,7 +171,7 @@ class ShadowTables:
 
 class _ShadowTransaction(PostgresTransaction):
     def park(self, parked: Sequence[Parked]) -> None:
-        """Nowhere: there is one list of what is parked, and it has it already if it was ever delivered."""
+        """Parks nothing, because the one list of parked records has every record that was ever delivered."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The SQL of a rebuild. What depends on how the live tables are made is asked of PostgreSQL's catalogue, which answers
-with the statements to be executed: so names, constraints, indexes and rights stay what the migrations made them.
+"""A rebuild executes this SQL. Some of it reads PostgreSQL's catalogue and returns the statements that make the tables
+like the live ones, so names, constraints, indexes and rights stay as the migrations made them.
 
-`shop_rebuild` has the new tables, and what a rebuild knows about itself; `shop_before` the old ones after the swap.
+`shop_rebuild` has the new tables and the progress of the rebuild; `shop_before` has the old tables after the swap.
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ SELECT phase, source, events, total, unreadable, (SELECT count(*) FROM shop_rebu
 FROM shop_rebuild.progress
 """
 
-# Counting all events of a large log takes longer than a bar is worth.
+# An estimate is enough for a progress bar where counting a large log would take long.
 LIVE_EVENTS: Final = """
 SELECT CASE WHEN reltuples < 1e6 THEN (SELECT count(*) FROM shop.event_log) ELSE reltuples::bigint END
 FROM pg_class WHERE oid = 'shop.event_log'::regclass
@@ -38,7 +38,7 @@ CREATE TABLE shop_rebuild.progress (
 CREATE TABLE shop_rebuild.noted (stream_id text COLLATE "C" NOT NULL, stream_version integer NOT NULL);
 CREATE FUNCTION shop_rebuild.note() RETURNS trigger
 LANGUAGE plpgsql
-SECURITY DEFINER -- whoever may add to the log may not write here
+SECURITY DEFINER -- the roles that add to the log may not write here
 SET search_path = ''
 AS $$
 BEGIN
@@ -47,8 +47,8 @@ BEGIN
 END
 $$
 """
-# A note is visible when its event is: no event can slip in between, whatever the order of commits. Making the trigger
-# waits for those who are adding to the log, so what has no note was there before.
+# A note becomes visible with its event, so no event is missed, whatever the order of commits. Making the trigger waits
+# for those who are adding to the log, so an event without a note was there before.
 MAKE_TRIGGER: Final = """
 CREATE TRIGGER note_for_rebuild AFTER INSERT ON shop.event_log REFERENCING NEW TABLE AS added
 FOR EACH STATEMENT EXECUTE FUNCTION shop_rebuild.note()
@@ -63,7 +63,7 @@ SELECT format('CREATE TABLE shop_rebuild.%%1$I (LIKE shop.%%1$I INCLUDING ALL EX
     || coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', '')
 FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relname = ANY (%s::text[])
 """
-# Projecting needs them from the beginning.
+# The projection needs these keys from the beginning.
 MAKE_KEYS: Final = """
 SELECT format('ALTER TABLE shop_rebuild.%%I ADD CONSTRAINT %%I %%s', relname, conname, pg_get_constraintdef(c.oid))
 FROM pg_constraint AS c JOIN pg_class ON pg_class.oid = conrelid
@@ -83,7 +83,7 @@ FROM (
 ) AS granted, aclexplode(rights)
 WHERE relnamespace = 'shop'::regnamespace AND relname = ANY (%s::text[]) AND grantee <> relowner
 """
-# The other indexes are built of full tables, in one go, and not row by row.
+# The other indexes are built once the tables are full, which is faster than row by row.
 NEXT_INDEX: Final = """
 SELECT regexp_replace(pg_get_indexdef(indexrelid), ' ON shop\\.', ' ON shop_rebuild.')
 FROM pg_index
@@ -139,18 +139,18 @@ WHERE live.stream_version > coalesce(made.stream_version, 0)
     AND NOT EXISTS (SELECT FROM shop_rebuild.noted WHERE noted.stream_id = live.stream_id)
 """
 
-# Every projection begins with the heads, so with them all are held. In the order in which a projection takes them.
+# Every projection begins with the heads, so locking them holds all. The locks are in the order of a projection's own.
 HOLD_PROJECTIONS: Final = """
 LOCK TABLE shop.stream_head IN ACCESS EXCLUSIVE MODE;
 LOCK TABLE shop.event_log IN SHARE ROW EXCLUSIVE MODE
 """
-# Holds nobody but a vacuum of the live tables. Whoever waits for an automatic one for a second has it cancelled, and
-# the swap itself does not wait that long.
+# This lock keeps only a vacuum of the live tables away. An automatic vacuum is cancelled when somebody waits for it for
+# a second, and the swap itself does not wait that long.
 HOLD_VACUUMS: Final = """
 SELECT format('LOCK TABLE %%s IN SHARE UPDATE EXCLUSIVE MODE', string_agg(format('shop.%%I', name), ', '))
 FROM unnest(%s::text[]) AS name
 """
-# By PostgreSQL's dependencies and not by schema: a view of a later version is none to forget.
+# Views are found by PostgreSQL's dependencies and not by schema, so that no view of a later version is forgotten.
 VIEWS: Final = """
 SELECT DISTINCT format('%%I.%%I', nspname, v.relname),
     format(
@@ -174,7 +174,7 @@ FROM (VALUES (1, 'shop', 'shop_before'), (2, 'shop_rebuild', 'shop')) AS move (s
     unnest(%s::text[]) AS name
 ORDER BY step
 """
-# Not CASCADE: it would take with it what somebody else has made to depend on the tables.
+# CASCADE would also drop what somebody else has made to depend on the tables, so it is not used.
 DROP_OLD: Final = """
 SELECT format('DROP TABLE shop_before.%I', relname)
 FROM pg_class WHERE relnamespace = to_regnamespace('shop_before') AND relkind = 'r'

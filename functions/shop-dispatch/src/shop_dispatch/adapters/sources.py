@@ -1,4 +1,4 @@
-"""Where a rebuild reads every event from: the live log, the event store, the archive. Nothing is changed in any."""
+"""A rebuild reads every event from the live log, the event store or the archive, and changes none of them."""
 
 import gzip
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ARCHIVE_PREFIX: Final = "events/"
 OBJECTS_AT_ONCE: Final = 8
 BYTES_AT_ONCE: Final = 4 * 1024 * 1024
-"""Of objects that are read together: many small ones, or one large one. A step that ends leaves what it did not use."""
+"""Objects are read together up to this: many small ones, or one large one. A step that ends wastes at most so much."""
 _GZIP: Final = b"\x1f\x8b"
 
 _LOGGED: Final = """
@@ -28,7 +28,7 @@ WHERE (stream_id, stream_version) > (%s, %s) ORDER BY stream_id, stream_version 
 
 
 class LogSource:
-    """In the order of the log's key: what is added behind the place that was reached has been noted."""
+    """Reads in the order of the log's key. Events that are added behind the place that was reached have been noted."""
 
     def __init__(self, connection: psycopg.Connection, batch_events: int) -> None:
         self._connection = connection
@@ -45,7 +45,7 @@ class LogSource:
 
 
 class StoreSource:
-    """A consistent scan: what was published has been committed before. Events that are not published yet come, too."""
+    """Scans consistently, so every published event is there, and events that are not published yet are, too."""
 
     def __init__(self, client: "DynamoDBClient", table: str, batch_events: int) -> None:
         self._client = client
@@ -63,7 +63,7 @@ class StoreSource:
         }
         records: list[bytes] = []
         while True:
-            # A page is a megabyte of items, filtered or not.
+            # A page has a megabyte of items before the filter.
             page = self._client.scan(**request, **({"ExclusiveStartKey": checkpoint} if checkpoint else {}))
             records += [item["event"]["S"].encode() for item in page["Items"]]
             checkpoint = page.get("LastEvaluatedKey")
@@ -75,7 +75,7 @@ class StoreSource:
 
 
 class ArchiveSource:
-    """JSON lines, compressed with gzip or not, object by object in the order of their keys."""
+    """Reads JSON lines, compressed with gzip or not, object by object in the order of their keys."""
 
     def __init__(self, client: "S3Client", bucket: str, batch_events: int) -> None:
         self._client = client
@@ -83,7 +83,7 @@ class ArchiveSource:
         self._batch_events = batch_events
 
     def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
-        # The last object that was read whole, the one after it, and how many lines of that were read.
+        # A checkpoint names the last object that was read whole, the next one, and how many of its lines were read.
         after, begun, lines_read = checkpoint or ("", "", 0)
         records: list[bytes] = []
         for key, lines in self._objects(after):

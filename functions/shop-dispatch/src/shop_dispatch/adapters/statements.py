@@ -1,17 +1,18 @@
-"""The SQL of the read model. Rows come in as one array for each column: a batch is one statement, whatever its size.
+"""The read model is written by this SQL. Rows come as one array for each column, so a batch of any size is one
+statement.
 
-Tables are named without their schema, and found by the connection's search_path: a rebuild runs the same statements on
-tables that nobody reads yet.
+The connection's search_path finds the tables, so a rebuild runs the same statements on tables that nobody reads yet.
 """
 
 from typing import Final
 
-# For each connection. Plans are kept, and one made for an empty table would read a full one from end to end: at 100,000
-# events a batch then took four times as long. So each statement finds its rows by their keys, whatever PostgreSQL has
-# heard of the tables. And none is long enough to be worth compiling.
+# Each connection begins with this. A kept plan that was made for an empty table would read a full one from end to end:
+# at 100,000 events a batch then took four times as long. So each statement finds its rows by their keys, whatever the
+# planner's statistics are. No statement is long enough to be worth compiling.
 SESSION: Final = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"
 
-# New heads first, in order and without a lock on any other, then all locks in order: no circle of waiting batches.
+# New heads are added first, in order and without a lock on any other, and then all are locked in order, so that no two
+# batches wait for each other.
 ADD_HEADS: Final = """
 INSERT INTO stream_head (stream_id, stream_version)
 SELECT stream_id, 0 FROM unnest(%s::text[]) AS batch (stream_id) ORDER BY stream_id COLLATE "C"
@@ -30,7 +31,7 @@ SELECT log.stream_id, log.stream_version, log.event
 FROM unnest(%s::text[], %s::integer[]) AS head (stream_id, stream_version)
 JOIN event_log AS log ON log.stream_id = head.stream_id AND log.stream_version > head.stream_version
 """
-# Arrays of long texts are slow to quote, COPY is not: twice the speed at 1,000 events.
+# Arrays of long texts are slow to quote: COPY is twice as fast at 1,000 events.
 LOG: Final = "COPY event_log (stream_id, stream_version, event_id, type, time, event) FROM STDIN"
 
 WITHDRAW: Final = "DELETE FROM event_log WHERE stream_id = %s AND stream_version = %s"
@@ -41,7 +42,7 @@ SELECT * FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::intege
 ON CONFLICT (parked_id) DO UPDATE SET cause = excluded.cause WHERE parked.cause <> excluded.cause
 """
 
-# By table. A stream's own row is replaced where the change says something; a shared row is added to.
+# Each table has its statement. A stream's own row is replaced where the change has a value; a shared row is added to.
 CHANGE: Final = {
     "product": """
 MERGE INTO product AS p

@@ -1,7 +1,7 @@
 """Copies a batch of records to the archive, one event a line.
 
-Whatever is a CloudEvent goes there, known type or not: the archive is meant to hold everything that was published. What
-is none would break the queries over all the others, so it is left out here; `project` parks it with its payload.
+Every CloudEvent goes there, whether its type is known or not, because the archive holds everything that was published.
+A record that is no CloudEvent would break the queries over all others, so it is left out; `project` parks it instead.
 """
 
 import json
@@ -13,7 +13,7 @@ from shop_dispatch.domain.records import Trace
 from shop_dispatch.ports import Archive
 
 LINE_BYTES_MAX: Final = 1_000 * 1024
-"""Firehose's limit of one record. The events of this shop end at some 100 KiB."""
+"""Firehose limits one record to this. The largest events of this shop have some 100 KiB."""
 _REQUIRED_ATTRIBUTES: Final = ("specversion", "id", "source", "type")
 
 

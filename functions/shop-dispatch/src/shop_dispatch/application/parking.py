@@ -1,4 +1,4 @@
-"""What operators do with parked records: look at them, replay them once the cause is gone, or drop them."""
+"""Operators replay parked records once the cause is gone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from shop_dispatch.domain.records import Event, Trace, read
 from shop_dispatch.ports import BEGINNING, ParkedRecords, Place
 
 REPLAYED_MAX: Final = 50
-"""In one step: each may have a megabyte, several times while it is read."""
+"""One step replays so many: each may have a megabyte, and needs several times that while it is read."""
 
 
 @dataclass(frozen=True)
 class Replayed:
     resolved: Sequence[str]
-    """Ids that are off the list."""
+    """These ids are off the list."""
     still_parked: Sequence[str]
-    """Perhaps with another cause."""
+    """These ids stay on the list, perhaps with another cause."""
     applied: int
-    """Events, those that waited behind the replayed ones included."""
+    """The events that waited behind the replayed ones count, too."""
     traces: Sequence[Trace]
     last: Place | None
-    """Of the last one that was looked at; the next step is after it."""
+    """The next step begins after this place, which is that of the last record read."""
 
 
 class Replay:
@@ -31,10 +31,10 @@ class Replay:
         self._project = project
 
     def __call__(self, parked_ids: Sequence[str] | None, after: Place = BEGINNING) -> Replayed:
-        """The next REPLAYED_MAX of them, all when there are no ids, in the order of their streams.
+        """Replays the next REPLAYED_MAX records, of all records when there are no ids, in the order of their streams.
 
-        May be repeated: what is applied already is a duplicate. A crash in between leaves a record on the list whose
-        event is applied, and the next replay takes it off.
+        A repeat is safe: an event that is applied already is a duplicate. A crash in between leaves a record on the
+        list whose event is applied, and the next replay takes it off.
         """
         records = self._parked.read(parked_ids, after=after, limit=REPLAYED_MAX)
         payloads = {record.parked_id: record.payload for record in records}

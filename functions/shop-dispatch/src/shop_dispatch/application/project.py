@@ -15,15 +15,15 @@ from shop_dispatch.ports import ReadModel, RefusedError, Transaction
 class Projected:
     records: int = 0
     applied: int = 0
-    """Those held back by earlier batches included."""
+    """Events that earlier batches held back count, too."""
     waiting: int = 0
     """Events of this batch's streams that wait for a missing version."""
     duplicates: int = 0
     parked: int = 0
     traces: tuple[Trace, ...] = ()
-    """Of the applied events."""
+    """Only events that were newly applied have theirs here."""
     oldest: datetime | None = None
-    """When the first of the applied events happened."""
+    """The earliest of the applied events happened at this time."""
 
     def __add__(self, other: "Projected") -> "Projected":
         return Projected(
@@ -42,9 +42,9 @@ class Project:
         self._read_model = read_model
 
     def __call__(self, records: Sequence[bytes]) -> Projected:
-        """One transaction; more only where the tables refuse an event, which is then parked.
+        """Takes one transaction, and more only where the tables refuse an event, which is then parked.
 
-        Only an infrastructure failure raises. What is applied by then is a duplicate when the batch comes again.
+        Only an infrastructure failure raises. Events applied by then are duplicates when the batch is delivered again.
         """
         read_records = [read(record) for record in records]
         events = [record for record in read_records if isinstance(record, Event)]
@@ -58,7 +58,7 @@ class Project:
             streams = sorted({event.envelope.subject for event in events})
             if not streams:
                 raise
-        # Half by half, until a stream with an event that is refused is alone. Each half is a transaction of its own,
+        # The batch is halved until the stream with the refused event is alone. Each half is a transaction of its own,
         # not a savepoint: locks are taken in order within each, so no two batches wait for each other in a circle.
         if len(streams) > 1:
             left = set(streams[: len(streams) // 2])
@@ -77,7 +77,7 @@ class Project:
             return Projected(records=1, parked=1)
 
     def _apply_singly(self, stream_id: str) -> Projected:
-        """What the stream has in the log, one event a transaction. One that is refused is parked, and ends it."""
+        """Applies the stream's logged events, one in each transaction, until one is refused, which is then parked."""
         outcome = Projected()
         while True:
             event, waiting = self._read_model.transact(partial(_following, stream_id))
@@ -101,7 +101,7 @@ def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[P
     }
     transaction.log(list(fresh.values()))
 
-    # One that can't be read any more (its type was known to a release that was rolled back) waits like a gap.
+    # An event that can't be read any more (only a release that was rolled back knew its type) waits like a gap.
     readable = [record for record in map(read, held_back.values()) if isinstance(record, Event)]
     applied = contiguous_runs(heads, [*fresh.values(), *readable])
     _change(transaction, applied)
@@ -111,7 +111,7 @@ def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[P
         waiting=len(held_back) + len(fresh) - len(applied),
         duplicates=len(events) - len(fresh),
         parked=len(parked),
-    ) + _told(applied)
+    ) + _outcome(applied)
 
 
 def _log(transaction: Transaction, event: Event) -> Projected:
@@ -123,7 +123,7 @@ def _log(transaction: Transaction, event: Event) -> Projected:
 
 
 def _following(stream_id: str, transaction: Transaction) -> tuple[Event | None, int]:
-    """The logged event that comes after the head, if it can be read, and how many the stream holds back."""
+    """Returns the logged event after the head, if it can be read, and how many events the stream holds back."""
     heads = transaction.lock_heads([stream_id])
     held_back = transaction.held_back(heads)
     following = held_back.get((stream_id, heads[stream_id] + 1))
@@ -136,11 +136,11 @@ def _apply_one(event: Event, transaction: Transaction) -> Projected:
     if following is None or following.key != event.key:
         return Projected()  # the same batch, delivered twice at once, was quicker
     _change(transaction, [event])
-    return _told([event])
+    return _outcome([event])
 
 
 def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
-    """Moves the event from the log to those parked, if it still is next: its stream waits for it from now on."""
+    """Moves the event from the log to the parked records, if it still is the next one. Its stream waits for it then."""
     following, held_back = _following(event.envelope.subject, transaction)
     if following is None or following.key != event.key:
         return Projected(waiting=held_back)
@@ -156,7 +156,7 @@ def _change(transaction: Transaction, applied: Sequence[Event]) -> None:
         transaction.change(projection.table, projection.fold(envelopes))
 
 
-def _told(applied: Sequence[Event]) -> Projected:
+def _outcome(applied: Sequence[Event]) -> Projected:
     return Projected(
         applied=len(applied),
         traces=tuple(event.trace for event in applied),

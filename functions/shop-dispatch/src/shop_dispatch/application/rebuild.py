@@ -1,6 +1,6 @@
 """Makes the read model anew beside the live one, in steps of bounded time, and puts it in its place.
 
-All state is in the database, saved together with the work that it tells of: whatever dies, the next step goes on.
+All state is in the database and is committed with the work that it describes, so the next step goes on after any crash.
 """
 
 import time
@@ -8,17 +8,18 @@ from collections.abc import Callable
 from typing import Final
 
 from shop_dispatch.application.project import Project
-from shop_dispatch.domain.rebuild import Missing, Phase, Progress, RebuildError, Source
-from shop_dispatch.ports import EventSource, Shadow
+from shop_dispatch.domain.rebuild import EventSource, Missing, Phase, Progress, RebuildError
+from shop_dispatch.ports import EventReader, Shadow
 
 BATCH_EVENTS: Final = 5_000
 DRAINS_MAX: Final = 20
-"""Before a swap, and in it: batches of live events. More come only where events arrive faster than they are applied."""
+"""A swap takes at most so many batches of live events before it and again within it. More are needed only where events
+arrive faster than they are applied."""
 
 
 class Rebuild:
     def __init__(
-        self, shadow: Shadow, source: Callable[[Source], EventSource], now: Callable[[], float] = time.monotonic
+        self, shadow: Shadow, source: Callable[[EventSource], EventReader], now: Callable[[], float] = time.monotonic
     ) -> None:
         self._shadow = shadow
         self._source = source
@@ -28,7 +29,7 @@ class Rebuild:
     def status(self) -> Progress:
         return self._shadow.progress()
 
-    def begin(self, source: Source) -> None:
+    def begin(self, source: EventSource) -> None:
         with self._shadow.claimed():
             match self._shadow.progress().phase:
                 case Phase.NONE:
@@ -41,15 +42,15 @@ class Rebuild:
                     raise RebuildError("under-way", "a rebuild is under way: continue or abandon it")
 
     def go_on(self, seconds: float) -> None:
-        """Works until the time is over, or nothing is left to do but to swap. What is begun is ended: a batch, an
-        index. Raises RebuildError when the source lacks what the live tables have."""
+        """Works until the time is over, or only the swap is left to do. It always completes the batch or index that it
+        has begun. Raises RebuildError when the source lacks events that the live tables have."""
         deadline = self._now() + seconds
         with self._shadow.claimed():
             while self._step(deadline) and self._now() < deadline:
                 pass
 
     def swap(self) -> None:
-        """Raises BusyError where others hold what it needs; nothing has changed then."""
+        """Raises BusyError when others hold the locks that it needs; nothing has changed then."""
         with self._shadow.claimed():
             if self._under_way().phase is not Phase.READY:
                 raise RebuildError("not-ready", "the new tables are not ready: continue first")
@@ -57,7 +58,7 @@ class Rebuild:
             with self._shadow.whole():
                 self._shadow.hold_projections()
                 self._under_way()
-                # Nobody adds to it now.
+                # Nobody can add to the live log now.
                 self._drain()
                 _refuse(self._shadow.behind())
                 self._shadow.swap()
@@ -74,7 +75,7 @@ class Rebuild:
             self._shadow.abandon()
 
     def _step(self, deadline: float) -> bool:
-        """Whether there is more to do."""
+        """Returns whether there is more to do."""
         progress = self._under_way()
         match progress.phase:
             case Phase.LOADING:
@@ -113,7 +114,7 @@ class Rebuild:
             return
         self._shadow.tidy()
         with self._shadow.whole():
-            if progress.source is Source.ARCHIVE:
+            if progress.source is EventSource.ARCHIVE:
                 self._shadow.note_what_is_not_archived_yet()
             self._shadow.enter(Phase.CATCHING_UP)
 

@@ -1,4 +1,4 @@
-"""The catalogue: one row for each product stream."""
+"""The catalogue has one row for each product stream."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -45,7 +45,7 @@ def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
             case StockReceived(sku=sku) | StockRedistributed(sku=sku):
                 changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion)
             case _:
-                pass  # of another projection
+                pass  # another projection folds it
     return sorted(changes.values())
 
 

@@ -1,9 +1,10 @@
-"""The projections: each folds newly applied events into the changes of one table.
+"""Each projection folds newly applied events into the changes of one table.
 
 Events of one stream come in order and each exactly once; streams come in any order. So a row that belongs to a stream
-may be replaced field by field (None: as it was), and a row that many streams feed may only be added to.
+may be replaced field by field (None keeps the old value), and a row that many streams feed may only be added to.
 
-To add one: a table (migrations), a fold here, a line in PROJECTIONS, a statement of the same name in the adapter.
+A new projection needs a table (migrations), a fold in this folder, a line in PROJECTIONS, and a statement of the same
+name in the adapter.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +22,7 @@ from shop_shared.envelope import Envelope
 class Projection:
     table: str
     fold: Callable[[Iterable[Envelope]], Sequence[tuple[Any, ...]]]
-    """Rows in the order of their keys, each key once."""
+    """It returns rows in the order of their keys, each key once."""
 
 
 # Batches lock rows in this order, and by key within a table, so that no two wait for each other in a circle. The tables

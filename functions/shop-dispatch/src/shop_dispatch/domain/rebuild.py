@@ -1,4 +1,4 @@
-"""A rebuild of the read model: where it stands, and why it can't go on."""
+"""A rebuild of the read model reports how far it is, and why it can't go on."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Source(StrEnum):
+class EventSource(StrEnum):
     LOG = "log"
     STORE = "store"
     ARCHIVE = "archive"
@@ -18,40 +18,40 @@ class Phase(StrEnum):
     """Every event of the source is projected into the shadow tables."""
     INDEXING = "indexing"
     CATCHING_UP = "catching-up"
-    """With the events that arrived meanwhile."""
+    """The events that arrived meanwhile are projected, too."""
     READY = "ready"
     SWAPPED = "swapped"
-    """The tables of before are still there."""
+    """The old tables are still there."""
 
 
 @dataclass(frozen=True)
 class Progress:
     phase: Phase
-    source: Source | None = None
+    source: EventSource | None = None
     events: int = 0
-    """Records that were read of the source."""
+    """So many records were read from the source."""
     total: int = 0
-    """As many are about to come: what the live log had at the beginning."""
+    """The live log had so many events at the beginning, so that many records are expected."""
     unreadable: int = 0
     behind: int = 0
-    """Live events that arrived since, and are to be caught up with."""
+    """So many live events arrived since and are not projected yet."""
     started_at: datetime | None = None
     checkpoint: Any = field(default=None, repr=False)
-    """After which the source goes on; JSON that only the source understands."""
+    """The source goes on from here. It writes and reads this JSON itself, and nobody else uses it."""
     same_release: bool = field(default=True, repr=False)
-    """Whether code and schema are those that it was begun with."""
+    """Code and schema are the same as when the rebuild began."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What the live tables know and the shadow tables don't."""
+    """The live tables have so many events or streams that the shadow tables lack."""
 
     count: int
     example: str
 
 
 class RebuildError(Exception):
-    """An answer, not a failure: nothing has changed."""
+    """The caller asked for a step that is impossible now. Nothing has changed."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class RebuildError(Exception):
 
 
 class BusyError(RebuildError):
-    """The same again helps, in a moment."""
+    """Others hold what the step needs. A retry helps in a moment."""
 
     def __init__(self, message: str) -> None:
         super().__init__("busy", message)

@@ -1,4 +1,4 @@
-"""From a record's bytes to an event that can be applied, or to the cause why it can't. Never raises."""
+"""Reads a record's bytes as an event that can be applied, or names the cause why it can't be. It never raises."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _OF_A_PRODUCT: Final = (ProductListed, ProductRepriced, StockReceived, StockRedi
 
 
 class Trace(NamedTuple):
-    """The trace of the request that an event came from, and what to find it by."""
+    """An event names the trace of the request that led to it, and what a log search can find it by."""
 
     header: str
     stream_id: str
@@ -35,7 +35,7 @@ class Trace(NamedTuple):
 class Event:
     envelope: Envelope
     text: str
-    """The record as it came, fields that this version does not know included."""
+    """The record is kept as it came, with the fields that this version does not know."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -52,7 +52,7 @@ class Parked:
     payload: bytes
     cause: str
     stream_id: str | None = None
-    """What the record claims, where that much can be read. The stream waits for this version by itself."""
+    """The record claims this stream, where that can be read. The stream then waits for this version by itself."""
     stream_version: int | None = None
 
 
@@ -68,7 +68,7 @@ def read(record: bytes) -> Event | Parked:
 
 
 def _check(envelope: Envelope, record: bytes) -> None:
-    """What the schemas can't say, and the tables rely on."""
+    """Checks what the tables rely on and the schemas can't express."""
     data = envelope.data
     if envelope.subject != _stream_of(data):
         raise MalformedEventError("the subject is not the stream that the data belongs to")
@@ -89,7 +89,7 @@ def _stream_of(data: EventData) -> str:
 
 
 def _has_neighbours(instant: datetime) -> bool:
-    # In another time zone it must still be a date that both Python and PostgreSQL have.
+    # The date must exist in Python and in PostgreSQL in every time zone.
     return 1 < instant.year < 9999
 
 

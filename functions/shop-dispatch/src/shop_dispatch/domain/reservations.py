@@ -1,4 +1,4 @@
-"""Reservations, which become purchases: one row for each reservation stream."""
+"""Reservations, which become purchases, have one row for each reservation stream."""
 
 import json
 from collections.abc import Iterable
@@ -73,11 +73,11 @@ def _fields(event: Envelope) -> dict[str, Any] | None:
         case PurchaseRefundRequested() | PaymentRefunded():
             return {}  # the stream is longer, and nothing that a customer sees has changed
         case _:
-            return None  # of another projection
+            return None  # another projection folds it
 
 
 def _public(lines: Lines) -> str:
-    """Without the allocations: how stock is split over buckets is the command side's own affair."""
+    """Leaves out the allocations, because only the command side may know how stock is split over buckets."""
     return json.dumps(
         [{"sku": line.sku, "quantity": line.quantity, "unit_price_minor": line.unit_price_minor} for line in lines]
     )

@@ -1,4 +1,4 @@
-"""Units and revenue by day, product and currency, net of refunds. A refund counts on its own day."""
+"""Sales are counted in units and revenue by day, product and currency, net of refunds on the days of the refunds."""
 
 from collections import defaultdict
 from collections.abc import Iterable

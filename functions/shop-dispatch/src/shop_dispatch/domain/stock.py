@@ -1,4 +1,4 @@
-"""Stock by product. A row is fed by its product's stream and by those of all reservations of it, so changes add up."""
+"""Each product has one row of stock. Its own stream and all reservations of it feed the row, so changes add up."""
 
 from collections import defaultdict
 from collections.abc import Iterable

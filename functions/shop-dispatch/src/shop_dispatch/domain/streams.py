@@ -1,4 +1,4 @@
-"""Which events may be applied: those that follow their stream's head without a gap."""
+"""An event may be applied only when it follows its stream's head without a gap."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,7 +6,7 @@ from shop_dispatch.domain.records import Event
 
 
 def contiguous_runs(heads: Mapping[str, int], events: Iterable[Event]) -> list[Event]:
-    """Each stream's events from its head on, in order, up to the first gap. Streams come in the order of `heads`."""
+    """Returns each stream's events after its head, in order, up to the first gap. Streams keep the order of `heads`."""
     by_key = {event.key: event for event in events}
     runs: list[Event] = []
     for stream_id, head in heads.items():

@@ -1,4 +1,4 @@
-"""Kinesis to Firehose. A raised error brings the whole batch again; the archive's views count an event once."""
+"""Archives batches from Kinesis. After an error the batch comes again; the archive's views count each event once."""
 
 from collections.abc import Sequence
 from typing import Any

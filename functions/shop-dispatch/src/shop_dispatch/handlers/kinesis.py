@@ -1,4 +1,4 @@
-"""What all that applies or archives events shares: reading a batch, its segments and its log line."""
+"""All handlers of batches read the records, trace the work and log its outcome in the same way."""
 
 import base64
 import time
@@ -14,11 +14,11 @@ from shop_observability.tracing import timeline, trace_events
 
 
 class Traced(Protocol):
-    """What came of a batch: its integers are logged."""
+    """The outcome of a batch has integers, which are logged, and traces."""
 
     @property
     def traces(self) -> Sequence[Trace]:
-        """Of the events in it that were applied or archived."""
+        """Each event that was applied or archived has its trace here."""
 
 
 Outcome = TypeVar("Outcome", bound=Traced)
@@ -37,14 +37,14 @@ def consume(
 
 
 def traced(function: str, message: str, work: Callable[[], Outcome], **annotations: str | int | bool) -> Outcome:
-    """Does the work under the invocation's own trace, and tells of it in the traces of its sampled events."""
+    """Does the work under the invocation's own trace, and records it in the traces of its sampled events."""
     started = time.monotonic()
     with invocation(SERVICE, request_header(None), function=function, **annotations):
         with timeline() as done:
             outcome = work()
         trace_events(SERVICE, done, outcome.traces)
         duration_ms = round((time.monotonic() - started) * 1000, 1)
-        logger().info(message, extra={**counts(outcome), **_found_by(outcome.traces), "duration_ms": duration_ms})
+        logger().info(message, extra={**counts(outcome), **_search_ids(outcome.traces), "duration_ms": duration_ms})
     return outcome
 
 
@@ -52,8 +52,8 @@ def counts(outcome: object) -> dict[str, int]:
     return {name: value for name, value in vars(outcome).items() if isinstance(value, int)}
 
 
-def _found_by(traces: Iterable[Trace]) -> dict[str, list[str]]:
-    """By what the line of a batch is found that a request led to: each once, in order of their events."""
+def _search_ids(traces: Iterable[Trace]) -> dict[str, list[str]]:
+    """Lists the ids by which a request's log search finds this batch, each once, in the order of their events."""
     headers = (TraceHeader.parse(trace.header) for trace in traces)
     return {
         "stream_ids": list(dict.fromkeys(trace.stream_id for trace in traces)),

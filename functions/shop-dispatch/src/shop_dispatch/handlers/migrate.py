@@ -1,4 +1,4 @@
-"""Brings the read model's schema up to date. A step of each deployment, invoked with `{}`."""
+"""Brings the read model's schema up to date. Each deployment invokes it with `{}`."""
 
 from typing import Any
 

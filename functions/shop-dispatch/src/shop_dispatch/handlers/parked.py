@@ -1,4 +1,4 @@
-"""The records that could not be applied: `shop parked` invokes it to list, show, replay and drop them."""
+"""`shop parked` invokes this to list, show, replay and drop the records that could not be applied."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,13 @@ from shop_dispatch.ports import BEGINNING, ParkedRecord, Place
 from shop_observability.logs import logger
 
 LISTED_MAX: Final = 100
-"""In one answer. A record of Kinesis may have a megabyte, and the function has 512."""
+"""One answer lists so many: a record of Kinesis may have a megabyte, and the function has 512 megabytes of memory."""
 REASON_CHARACTERS_MAX: Final = 500
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """A mistake in the request is an answer with an `error`. `next` is there when there is more: send it as `after`."""
+    """Answers a mistake in the request with an `error`. When there are more records, the answer's `next` is to be sent
+    as `after`."""
     match event:
         case {"action": "list"}:
             records = bootstrap.parked().read(None, after=_place(event), limit=LISTED_MAX)
@@ -60,8 +61,7 @@ def _drop(parked_id: str, reason: str) -> dict[str, Any]:
     records = bootstrap.parked().read([parked_id], after=BEGINNING, limit=1)
     if not records or not bootstrap.parked().drop(parked_id, reason):
         return _unknown(parked_id)
-    about = {"parked_id": parked_id, "stream_id": records[0].stream_id, "reason": reason}
-    logger().warning("dropped", extra=about)
+    logger().warning("dropped", extra={"parked_id": parked_id, "stream_id": records[0].stream_id, "reason": reason})
     return {"dropped": _listed(records[0])}
 
 

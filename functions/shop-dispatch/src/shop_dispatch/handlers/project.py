@@ -1,4 +1,4 @@
-"""Kinesis to PostgreSQL. A raised error is an infrastructure failure, and brings the whole batch again."""
+"""Applies batches from Kinesis. A raised error is an infrastructure failure, after which the batch comes again."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

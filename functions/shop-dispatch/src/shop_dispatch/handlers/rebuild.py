@@ -1,22 +1,22 @@
-"""Makes the read model anew beside the live one, in steps: `shop rebuild` invokes it until it is done."""
+"""`shop rebuild` invokes this step by step until the read model is made anew beside the live one."""
 
 from typing import Any, Final
 
 from shop_dispatch import bootstrap
 from shop_dispatch.application.rebuild import Rebuild
 from shop_dispatch.bootstrap import SERVICE
-from shop_dispatch.domain.rebuild import Progress, RebuildError, Source
+from shop_dispatch.domain.rebuild import EventSource, Progress, RebuildError
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.trace_header import request_header
 
 SECONDS_DEFAULT: Final = 20.0
 SECONDS_MAX: Final = 300.0
-"""What is begun by then is ended, and the function's own time is up at 900."""
+"""A batch or index that has begun by then is completed, and the function's own time-out is 900 s."""
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """An error is an answer: its `code`, and a `message` that says what to do."""
+    """Answers an error with its `code` and a `message` that says what to do."""
     with invocation(SERVICE, request_header(None), function="rebuild"):
         return _step(event)
 
@@ -35,8 +35,8 @@ def _step(event: dict[str, Any]) -> dict[str, Any]:
 
 def _act(rebuild: Rebuild, event: dict[str, Any]) -> None:
     match event:
-        case {"action": "begin", "source": source} if source in list(Source):
-            rebuild.begin(Source(source))
+        case {"action": "begin", "source": source} if source in list(EventSource):
+            rebuild.begin(EventSource(source))
         case {"action": "continue"}:
             rebuild.go_on(min(float(event.get("seconds", SECONDS_DEFAULT)), SECONDS_MAX))
         case {"action": "swap"}:

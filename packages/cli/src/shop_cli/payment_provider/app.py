@@ -41,7 +41,7 @@ class Operation:
 def create_app(
     store: Store, api_key: str, webhooks: Webhooks | None, *, slow_seconds: float, timeout_seconds: float
 ) -> Starlette:
-    """The ASGI application. It finishes first what an earlier process began and did not live to end."""
+    """Makes the ASGI application, and first settles what an earlier process began and did not finish."""
     payments = Payments(store, webhooks.announce if webhooks else lambda _, __: None)
     with store.transaction():
         for intent in store.pending():
@@ -101,7 +101,7 @@ def _reads(payments: Payments, kind: str, filters: dict[str, Validator]) -> list
 
 @dataclass(frozen=True)
 class _Service:
-    """One event loop and one connection to the store: what runs between two awaits runs alone."""
+    """One event loop and one connection to the store: nothing else runs between two awaits."""
 
     store: Store
     payments: Payments
@@ -152,7 +152,7 @@ class _Service:
             outcome = _outcome(operation, found, given, key)
             if key is not None and not isinstance(outcome, Begun):
                 self.store.finish_key(key, outcome.reply if isinstance(outcome, Late) else outcome)
-        # from here on the result is durable: whoever dies now, asking again shows it
+        # The result is durable from here on: if this process dies now, a repeated request still shows it.
         match outcome:
             case Begun(intent):
                 await asyncio.sleep(self.slow_seconds)
@@ -180,7 +180,7 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _log(request: Request, reply: Reply, headers: dict[str, str], *, duration_ms: int) -> None:
-    """One line of JSON. No body, query, credential or payment method ever gets here."""
+    """Writes one line of JSON, which never contains a body, a query, a credential or a payment method."""
     error = reply.body.get("error", {})
     line = {
         "time": time.time(),

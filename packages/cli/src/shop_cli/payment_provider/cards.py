@@ -1,11 +1,11 @@
-"""The test payment methods: what a confirmation with each of them does. README.md has the same table."""
+"""Says what a confirmation does with each test payment method. README.md has the same table."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Fault(Enum):
-    """What goes wrong between the provider and its client, beside the card's own result."""
+    """A fault occurs between the provider and its client, whatever the card's own result is."""
 
     SLOW = "slow"
     TIMEOUT_AFTER_CHARGE = "timeout after charge"
@@ -32,7 +32,7 @@ def _declined(decline_code: str, message: str = "Your card was declined.") -> De
     return Decline("card_declined", decline_code, message)
 
 
-# https://docs.stripe.com/testing for the first eight; the last four are ours
+# The first eight are from https://docs.stripe.com/testing; the last four belong to this mock.
 CARDS = {
     "pm_card_visa": Card("visa", "4242"),
     "pm_card_mastercard": Card("mastercard", "4444"),

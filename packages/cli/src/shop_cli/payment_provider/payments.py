@@ -1,4 +1,4 @@
-"""PaymentIntents, charges and refunds: what each request does. Runs in the caller's transaction, never waits."""
+"""Executes each request for payment intents, charges and refunds in the caller's transaction, and never waits."""
 
 import secrets
 import time
@@ -15,14 +15,14 @@ CONFIRMABLE = ("requires_payment_method", "requires_confirmation")
 
 @dataclass(frozen=True)
 class Begun:
-    """A confirmation that takes its time: the intent is `processing` until `settle`."""
+    """A confirmation that takes time leaves its intent `processing` until `settle`."""
 
     intent: str
 
 
 @dataclass(frozen=True)
 class Late:
-    """Done and kept, but the client hears of it only after its patience has ended."""
+    """The request is done and its answer kept, but the client gets the answer only after its own timeout."""
 
     reply: Reply
 
@@ -32,7 +32,7 @@ Outcome = Reply | Begun | Late
 
 class Payments:
     def __init__(self, store: Store, announce: Callable[[str, dict[str, Any]], None]) -> None:
-        """`announce` is told, by Stripe's names, how an intent ended; it has to be quick."""
+        """`announce` gets the Stripe event type that says how an intent ended, and must be quick."""
         self._store = store
         self._announce = announce
 
@@ -70,7 +70,7 @@ class Payments:
         return Late(reply) if fault is Fault.TIMEOUT_AFTER_CHARGE else reply
 
     def settle(self, intent_id: str) -> Reply:
-        """Charge what `confirm` began, and keep the answer under its idempotency key."""
+        """Charges what `confirm` began, and keeps the answer under its idempotency key."""
         method, key = self._store.end_pending(intent_id)
         reply = self._charge(self.find("payment_intent", intent_id), method)
         if key is not None:
@@ -178,7 +178,7 @@ def _refuse_unconfirmable(intent: dict[str, Any], method: str | None, parameters
     _card(str(method))
     automatic = intent["automatic_payment_methods"]
     if automatic and automatic["allow_redirects"] == "always" and "return_url" not in parameters:
-        # as Stripe since its version 2023-08-16, where automatic payment methods are the default
+        # Stripe does so since its version 2023-08-16, where automatic payment methods are the default.
         raise ApiError(
             400,
             "This PaymentIntent accepts payment methods that may redirect the customer, so a `return_url` is needed to "

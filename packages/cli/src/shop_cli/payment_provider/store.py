@@ -1,4 +1,4 @@
-"""Everything that the provider knows, in one SQLite file: objects, and the results kept under idempotency keys."""
+"""Keeps the provider's objects, and the answers to idempotency keys, in one SQLite file."""
 
 import json
 import sqlite3
@@ -49,7 +49,7 @@ class KeptWebhook:
 
 
 class Store:
-    """Not for more than one thread. A writer holds the file for its whole transaction: no two interleave."""
+    """A store serves a single thread. A writer locks the file for its whole transaction."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, timeout=10)
@@ -86,7 +86,7 @@ class Store:
         return [json.loads(row[0]) for row in self._database.execute(_LIST, parameters)]
 
     def begin_key(self, key: str, endpoint: str, parameters: str, request_id: str) -> tuple[Reply, str] | None:
-        """The reply to replay and its first request's id; None when the key is new, which is then under way."""
+        """Returns the reply to replay and its first request's id. A new key is stored as begun."""
         self._database.execute("DELETE FROM idempotency WHERE created < ?", (time.time() - KEY_LIFETIME_SECONDS,))
         row = self._database.execute(
             "SELECT endpoint, parameters, request_id, status, body FROM idempotency WHERE key = ?", (key,)
@@ -109,7 +109,7 @@ class Store:
         self._database.execute("INSERT INTO pending VALUES (?, ?, ?)", (intent, payment_method, key))
 
     def end_pending(self, intent: str) -> tuple[str, str | None]:
-        """The payment method and the idempotency key of a confirmation that is now to be settled."""
+        """Returns the payment method and the idempotency key of a confirmation that is now to be settled."""
         row = self._database.execute(
             "DELETE FROM pending WHERE payment_intent = ? RETURNING payment_method, key", (intent,)
         ).fetchone()

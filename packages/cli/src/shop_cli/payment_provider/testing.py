@@ -1,4 +1,4 @@
-"""The provider as a child process for tests, with files of its own:
+"""Runs the provider as a child process for tests, with files of its own:
 
 with running_provider() as provider:
     stripe.StripeClient(provider.api_key, base_addresses={"api": provider.url})
@@ -56,7 +56,7 @@ class ProviderProcess:
             time.sleep(0.05)
 
     def stop(self) -> int:
-        """The exit status: 0 for a clean end."""
+        """Returns the exit status, which is 0 after a clean end."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -64,7 +64,7 @@ class ProviderProcess:
 
     @contextmanager
     def database(self) -> Iterator[sqlite3.Connection]:
-        """Its file, as a test may read or spoil it while it runs."""
+        """Opens the provider's file, which a test may read or corrupt while it runs."""
         connection = sqlite3.connect(self.data, timeout=10)
         try:
             with connection:

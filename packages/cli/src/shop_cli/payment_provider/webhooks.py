@@ -1,7 +1,7 @@
-"""Webhooks: tells a URL how payment intents ended, signed as Stripe signs. https://docs.stripe.com/webhooks/signature
+"""Sends webhooks that say how payment intents ended, signed as Stripe signs. https://docs.stripe.com/webhooks/signature
 
-An event is kept in the transaction of the change that it tells of, and dropped once it was taken, or was sent too often
-in vain. So a restart delivers what was not, and a kill at the wrong moment delivers twice: never not at all.
+An event is stored in the transaction of its change, and deleted when it was accepted or has failed too often. So a
+restart delivers what was not yet delivered, and a kill at the wrong moment delivers twice, but no event is lost.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ POLL_SECONDS = 0.1
 ANSWER_SECONDS_MAX = 30
 AT_ONCE_MAX = 8
 RETRY_AFTER_SECONDS = (0.5, 2.0, 8.0, 30.0)
-"""Between the tries; after the last one the event is given up. Stripe goes on for three days."""
+"""The event is sent again after each of these waits, and is then given up; Stripe tries for three days."""
 
 
 @dataclass(frozen=True)
 class Webhooks:
     store: Store
     url_file: Path
-    """Holds the URL. It may appear, or change, at any time: events wait until it is there."""
+    """The file holds the URL. It may appear or change at any time, and events wait until it exists."""
     secret: str
 
     def announce(self, event_type: str, intent: dict[str, Any]) -> None:
-        """Keeps the event, within the caller's transaction."""
+        """Stores the event in the caller's transaction."""
         event = {
             "id": f"evt_{secrets.token_hex(12)}",
             "object": "event",
@@ -50,7 +50,7 @@ class Webhooks:
 
     @asynccontextmanager
     async def delivering(self, _: object) -> AsyncIterator[None]:
-        """While the application runs."""
+        """Delivers webhooks while the application runs."""
         task = asyncio.create_task(self._deliver_all())
         try:
             yield

@@ -1,4 +1,4 @@
-"""Stripe's wire format: forms with nested brackets in, error bodies out. Knows nothing of payments."""
+"""Reads forms with nested brackets and writes error bodies as Stripe does. It knows nothing of payments."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -35,7 +35,7 @@ def error_reply(status: int, message: str, *, kind: str, **fields: Any) -> Reply
 
 
 def parse_form(encoded: bytes) -> dict[str, Any]:
-    """`a[b]=1&c[]=2&d[0]=3` to {"a": {"b": "1"}, "c": ["2"], "d": ["3"]}. Raises ApiError on a form that is neither."""
+    """Converts `a[b]=1&c[]=2&d[0]=3` to {"a": {"b": "1"}, "c": ["2"], "d": ["3"]}. Raises ApiError on other forms."""
     try:
         pairs = parse_qsl(encoded.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError as error:
@@ -65,7 +65,7 @@ def _nested(form: dict[str, Any], name: str, kind: type) -> Any:
 def validate(
     form: Mapping[str, Any], allowed: Mapping[str, Validator], required: Collection[str] = ()
 ) -> dict[str, Any]:
-    """The form's values as their types. Raises ApiError with one of Stripe's parameter_* codes."""
+    """Returns the form's values, converted to their types. Raises ApiError with one of Stripe's parameter_* codes."""
     for name in required:
         if not form.get(name):
             raise ApiError(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
