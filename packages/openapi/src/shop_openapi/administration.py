@@ -4,7 +4,7 @@ from typing import Final
 
 from shop_command.handlers import bodies
 from shop_openapi import models
-from shop_openapi.declarations import LOCATION, Answer, Body, Operation, Operations, Who
+from shop_openapi.declarations import LOCATION, AnswerShape, BodyShape, Operation, Operations, Who
 from shop_openapi.parameters import SKU_IN_PATH
 
 CATALOGUE: Final = "Catalogue administration"
@@ -31,9 +31,9 @@ ADMINISTERING: Final[Operations] = {
         "It has no stock yet. More `stock_buckets` let more customers reserve it at the same moment.",
         who=Who.ADMINISTRATOR,
         keyed=True,
-        body=Body(bodies.ProductBody, MUG),
+        body=BodyShape(bodies.ProductBody, MUG),
         answers=(
-            Answer(
+            AnswerShape(
                 201,
                 "It is listed.",
                 models.ListedProduct,
@@ -51,9 +51,9 @@ ADMINISTERING: Final[Operations] = {
         who=Who.ADMINISTRATOR,
         keyed=True,
         parameters=(SKU_IN_PATH,),
-        body=Body(bodies.RepriceBody, {"price": PRICE}),
+        body=BodyShape(bodies.RepriceBody, {"price": PRICE}),
         answers=(
-            Answer(
+            AnswerShape(
                 201,
                 "From now on it costs this.",
                 models.RepricedProduct,
@@ -71,9 +71,9 @@ ADMINISTERING: Final[Operations] = {
         who=Who.ADMINISTRATOR,
         keyed=True,
         parameters=(SKU_IN_PATH,),
-        body=Body(bodies.StockBody, {"quantity": 100}),
+        body=BodyShape(bodies.StockBody, {"quantity": 100}),
         answers=(
-            Answer(
+            AnswerShape(
                 201,
                 "It can be reserved.",
                 models.ReceivedStock,
@@ -91,9 +91,9 @@ ADMINISTERING: Final[Operations] = {
         who=Who.ADMINISTRATOR,
         keyed=True,
         parameters=(SKU_IN_PATH,),
-        body=Body(bodies.BucketsBody, {"stock_buckets": 16}),
+        body=BodyShape(bodies.BucketsBody, {"stock_buckets": 16}),
         answers=(
-            Answer(
+            AnswerShape(
                 201,
                 "The stock is spread.",
                 models.RedistributedStock,
@@ -112,7 +112,7 @@ ADMINISTERING: Final[Operations] = {
         keyed=True,
         parameters=(SKU_IN_PATH,),
         answers=(
-            Answer(
+            AnswerShape(
                 200,
                 "Nobody can reserve it any more.",
                 models.RetiredProduct,

@@ -5,7 +5,15 @@ from typing import Final
 from shop_command.handlers import bodies
 from shop_openapi import models
 from shop_openapi.administration import ADMINISTERING
-from shop_openapi.declarations import LOCATION, RETRY_AFTER, Answer, Body, Operation, Operations, Who
+from shop_openapi.declarations import (
+    LOCATION,
+    RETRY_AFTER,
+    AnswerShape,
+    BodyShape,
+    Operation,
+    Operations,
+    Who,
+)
 from shop_openapi.parameters import PURCHASE_IN_PATH, RESERVATION_IN_PATH, STRIPE_SIGNATURE, UUID_EXAMPLE
 from shop_openapi.static import document_operation
 
@@ -27,9 +35,9 @@ _RESERVING: Final[Operations] = {
         "An unpaid reservation expires by itself and its stock can be sold again.",
         who=Who.CUSTOMER,
         keyed=True,
-        body=Body(bodies.ReservationBody, {"lines": [{"sku": "MUG-BLUE", "quantity": 2}]}),
+        body=BodyShape(bodies.ReservationBody, {"lines": [{"sku": "MUG-BLUE", "quantity": 2}]}),
         answers=(
-            Answer(
+            AnswerShape(
                 201,
                 "The stock is held.",
                 models.PlacedReservation,
@@ -58,7 +66,7 @@ _RESERVING: Final[Operations] = {
         who=Who.CUSTOMER,
         parameters=(RESERVATION_IN_PATH,),
         answers=(
-            Answer(
+            AnswerShape(
                 200,
                 "Its stock can be sold again.",
                 models.CancelledReservation,
@@ -86,9 +94,9 @@ _PURCHASING: Final[Operations] = {
         "Idempotency-Key, or follow `Location`, to see how it ended. It is charged once at most.",
         who=Who.CUSTOMER,
         keyed=True,
-        body=Body(bodies.PurchaseBody, {"reservation_id": UUID_EXAMPLE, "payment_method": "pm_card_visa"}),
+        body=BodyShape(bodies.PurchaseBody, {"reservation_id": UUID_EXAMPLE, "payment_method": "pm_card_visa"}),
         answers=(
-            Answer(
+            AnswerShape(
                 201,
                 "It is paid for.",
                 models.ConfirmedPurchase,
@@ -103,7 +111,7 @@ _PURCHASING: Final[Operations] = {
                 },
                 LOCATION,
             ),
-            Answer(
+            AnswerShape(
                 202,
                 "Not settled yet: the outcome of this payment, or of another one of the reservation, is not known.",
                 models.PendingPurchase,
@@ -132,7 +140,7 @@ _PURCHASING: Final[Operations] = {
         keyed=True,
         parameters=(PURCHASE_IN_PATH,),
         answers=(
-            Answer(
+            AnswerShape(
                 201,
                 "The money is back.",
                 models.Refund,
@@ -146,7 +154,7 @@ _PURCHASING: Final[Operations] = {
                 },
                 LOCATION,
             ),
-            Answer(
+            AnswerShape(
                 202,
                 "It is recorded, and not known yet whether the money is back. It will be, without a repeat.",
                 models.PendingRefund,
@@ -169,7 +177,7 @@ _PURCHASING: Final[Operations] = {
         "In Stripe's format. The signature says who sent it; what has happened is asked of the provider, never read "
         "from here. A repeat changes nothing.",
         parameters=(STRIPE_SIGNATURE,),
-        body=Body(
+        body=BodyShape(
             None,
             {
                 "id": "evt_1PxExample",
@@ -178,7 +186,7 @@ _PURCHASING: Final[Operations] = {
             },
             reads_json=False,
         ),
-        answers=(Answer(200, "Heard, whether or not it was news.", models.WebhookReceipt, {"received": True}),),
+        answers=(AnswerShape(200, "Heard, whether or not it was news.", models.WebhookReceipt, {"received": True}),),
         problems=("signature-invalid", "try-again"),
     ),
 }

@@ -28,7 +28,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Body:
+class BodyShape:
     model: Model | None
     """It is None where somebody else defines the JSON."""
     example: Any
@@ -37,7 +37,7 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerShape:
     status: int
     description: str
     body: Model | str | None
@@ -55,11 +55,11 @@ class Operation:
     tag: str
     summary: str
     description: str
-    answers: tuple[Answer, ...]
+    answers: tuple[AnswerShape, ...]
     problems: tuple[str, ...] = ()
     who: Who = Who.ANYONE
     parameters: tuple[Parameter, ...] = ()
-    body: Body | None = None
+    body: BodyShape | None = None
     keyed: bool = False
     """It takes an Idempotency-Key."""
 

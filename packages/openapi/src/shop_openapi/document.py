@@ -15,8 +15,8 @@ from shop_http.problem import CONTENT_TYPE
 from shop_openapi import commands, problems, queries
 from shop_openapi.declarations import (
     RETRY_AFTER,
-    Answer,
-    Body,
+    AnswerShape,
+    BodyShape,
     Model,
     Operation,
     Operations,
@@ -139,17 +139,17 @@ def _parameter(parameter: Parameter) -> Schema:
     }
 
 
-def _request_body(body: Body) -> Schema:
+def _request_body(body: BodyShape) -> Schema:
     schema = {"type": "object"} if body.model is None else _reference(body.model)
     return {"required": True, "content": {JSON: {"schema": schema, "example": body.example}}}
 
 
-def _answers(answers: Iterable[Answer]) -> Iterator[tuple[str, Schema]]:
+def _answers(answers: Iterable[AnswerShape]) -> Iterator[tuple[str, Schema]]:
     for answer in answers:
         yield str(answer.status), {"description": answer.description, **_headers(answer.headers), **_content(answer)}
 
 
-def _content(answer: Answer) -> Schema:
+def _content(answer: AnswerShape) -> Schema:
     match answer.body:
         case None:
             return {}

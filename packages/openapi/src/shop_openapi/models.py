@@ -31,7 +31,7 @@ class Positioned(BaseModel):
     stream_version: StreamVersion
 
 
-class Line(BaseModel):
+class ReservedLine(BaseModel):
     sku: Sku
     quantity: Quantity
     unit_price_minor: UnitPriceMinor
@@ -70,7 +70,7 @@ class RetiredProduct(Positioned):
 class PlacedReservation(Positioned):
     reservation_id: Uuid
     status: Literal["active"]
-    lines: list[Line]
+    lines: list[ReservedLine]
     total: Money
     expires_at: datetime
 
@@ -78,7 +78,7 @@ class PlacedReservation(Positioned):
 class CancelledReservation(Positioned):
     reservation_id: Uuid
     status: Literal["cancelled"]
-    lines: list[Line]
+    lines: list[ReservedLine]
     total: Money
 
 
@@ -166,7 +166,7 @@ class Moment(BaseModel):
 class Reservation(Positioned):
     reservation_id: Uuid
     status: Status
-    lines: list[Line]
+    lines: list[ReservedLine]
     total: Money
     placed_at: datetime
     expires_at: datetime
@@ -185,7 +185,7 @@ class Purchase(Positioned):
     purchase_id: Uuid
     reservation_id: Uuid
     status: Literal["purchased", "refunded"]
-    lines: list[Line]
+    lines: list[ReservedLine]
     total: Money
     payment_intent_id: PaymentIntentId
     purchased_at: datetime

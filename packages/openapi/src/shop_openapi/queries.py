@@ -3,7 +3,7 @@
 from typing import Final
 
 from shop_openapi import models
-from shop_openapi.declarations import ETAG, Answer, Operation, Operations, Parameter, Schema, Who
+from shop_openapi.declarations import ETAG, AnswerShape, Operation, Operations, Parameter, Schema, Who
 from shop_openapi.parameters import (
     CATEGORY_FORM,
     CURRENCY_FORM,
@@ -142,8 +142,8 @@ _BROWSING: Final[Operations] = {
             IF_NONE_MATCH,
         ),
         answers=(
-            Answer(200, "A page.", models.ProductPage, {"items": [MUG], "next_cursor": NEXT_CURSOR}, ETAG),
-            Answer(304, "The copy that `If-None-Match` names still holds.", None, headers=ETAG),
+            AnswerShape(200, "A page.", models.ProductPage, {"items": [MUG], "next_cursor": NEXT_CURSOR}, ETAG),
+            AnswerShape(304, "The copy that `If-None-Match` names still holds.", None, headers=ETAG),
         ),
         problems=_AWAY,
     ),
@@ -154,8 +154,8 @@ _BROWSING: Final[Operations] = {
         "Retired ones too, because purchases that name them outlive them.",
         parameters=(SKU_IN_PATH, _MIN_VERSION, IF_NONE_MATCH),
         answers=(
-            Answer(200, "The product.", models.Product, MUG, ETAG),
-            Answer(304, "The copy that `If-None-Match` names still holds.", None, headers=ETAG),
+            AnswerShape(200, "The product.", models.Product, MUG, ETAG),
+            AnswerShape(304, "The copy that `If-None-Match` names still holds.", None, headers=ETAG),
         ),
         problems=("not-found", "not-yet-visible", *_AWAY),
     ),
@@ -169,7 +169,7 @@ _OWN: Final[Operations] = {
         "Newest first, whatever has become of them.",
         who=Who.CUSTOMER,
         parameters=_PAGE,
-        answers=(Answer(200, "A page.", models.ReservationPage, {"items": [RESERVATION], "next_cursor": None}),),
+        answers=(AnswerShape(200, "A page.", models.ReservationPage, {"items": [RESERVATION], "next_cursor": None}),),
         problems=_AWAY,
     ),
     "GET /reservations/{reservation_id}": Operation(
@@ -180,7 +180,7 @@ _OWN: Final[Operations] = {
         who=Who.CUSTOMER,
         parameters=(RESERVATION_IN_PATH, _MIN_VERSION),
         answers=(
-            Answer(200, "The reservation.", models.ReservationWithTimeline, {**RESERVATION, "timeline": TIMELINE}),
+            AnswerShape(200, "The reservation.", models.ReservationWithTimeline, {**RESERVATION, "timeline": TIMELINE}),
         ),
         problems=("not-found", "not-yet-visible", *_AWAY),
     ),
@@ -191,7 +191,7 @@ _OWN: Final[Operations] = {
         "Newest first.",
         who=Who.CUSTOMER,
         parameters=_PAGE,
-        answers=(Answer(200, "A page.", models.PurchasePage, {"items": [PURCHASE], "next_cursor": None}),),
+        answers=(AnswerShape(200, "A page.", models.PurchasePage, {"items": [PURCHASE], "next_cursor": None}),),
         problems=_AWAY,
     ),
     "GET /purchases/{purchase_id}": Operation(
@@ -201,7 +201,7 @@ _OWN: Final[Operations] = {
         "Another customer's is not found.",
         who=Who.CUSTOMER,
         parameters=(PURCHASE_IN_PATH, _MIN_VERSION),
-        answers=(Answer(200, "The purchase.", models.PurchaseWithTimeline, {**PURCHASE, "timeline": TIMELINE}),),
+        answers=(AnswerShape(200, "The purchase.", models.PurchaseWithTimeline, {**PURCHASE, "timeline": TIMELINE}),),
         problems=("not-found", "not-yet-visible", *_AWAY),
     ),
 }
@@ -215,7 +215,7 @@ _SELLING: Final[Operations] = {
         who=Who.ADMINISTRATOR,
         parameters=(*_PERIOD, _query("sku", "Only this product.", SKU_FORM, "MUG-BLUE"), *_PAGE),
         answers=(
-            Answer(
+            AnswerShape(
                 200,
                 "A page.",
                 models.DailySalesPage,
@@ -241,7 +241,7 @@ _SELLING: Final[Operations] = {
             ),
             _PAGE[0],
         ),
-        answers=(Answer(200, "The most first.", models.TopSales, {"items": [SOLD]}),),
+        answers=(AnswerShape(200, "The most first.", models.TopSales, {"items": [SOLD]}),),
         problems=_AWAY,
     ),
 }

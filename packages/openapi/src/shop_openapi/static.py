@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from shop_openapi.declarations import CONTENT_SECURITY_POLICY, Answer, Operation
+from shop_openapi.declarations import CONTENT_SECURITY_POLICY, AnswerShape, Operation
 
 DOCUMENTATION: Final = "Documentation"
 
@@ -22,7 +22,7 @@ def document_operation(name: str, summary: str) -> Operation:
         DOCUMENTATION,
         summary,
         "As the function that answers was built; it changes with that function's releases.",
-        answers=(Answer(200, "An OpenAPI 3.1 document.", OpenApiDocument, {"openapi": "3.1.1"}),),
+        answers=(AnswerShape(200, "An OpenAPI 3.1 document.", OpenApiDocument, {"openapi": "3.1.1"}),),
     )
 
 
@@ -31,5 +31,5 @@ PAGE: Final = Operation(
     DOCUMENTATION,
     "This document, to be read",
     "One page that loads nothing from anywhere else.",
-    answers=(Answer(200, "A page.", "text/html", "<!doctype html>…", CONTENT_SECURITY_POLICY),),
+    answers=(AnswerShape(200, "A page.", "text/html", "<!doctype html>…", CONTENT_SECURITY_POLICY),),
 )
