@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from shop_command.ports import StoreUnavailableError, Transaction
+from shop_command.ports import Commit, StoreUnavailableError
 from shop_command.testing import Shop, http_event
 from shop_command.testing.fakes import Counters
 from shop_command.testing.shop import Answer, invoke, slug
@@ -74,7 +74,7 @@ def test_when_the_first_answer_is_lost_the_repeat_has_it_and_no_second_effect(
     command = COMMANDS[name]
     store_commit, commits = trading.store.commit, 0
 
-    def answer_is_lost(transaction: Transaction) -> None:
+    def answer_is_lost(transaction: Commit) -> None:
         nonlocal commits
         store_commit(transaction)
         commits += 1

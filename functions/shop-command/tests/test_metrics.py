@@ -19,7 +19,7 @@ from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.system import SystemClock
-from shop_command.domain.stock import Bucket, StockChange
+from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.handlers import api, sweep
 from shop_command.ports import ContentionError, KeyUse, KeyUsedError, StockShortError, StoreUnavailableError, Unknown
 from shop_command.ports import VersionConflictError as Conflict
@@ -207,7 +207,7 @@ def answering(aws: boto3.Session) -> Callable[..., DynamoDbEventStore]:
 
 
 TRANSACTION = transaction(
-    7, stock=(StockChange(Bucket("MUG", 0), available=-1, held=1),), key_use=KeyUse("digest", "body", "x", 8)
+    7, stock=(BucketChange(Bucket("MUG", 0), available=-1, held=1),), key_use=KeyUse("digest", "body", "x", 8)
 )
 
 

@@ -27,10 +27,10 @@ from shop_command.domain.reservation import (
 )
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import (
-    Canceled,
     Captured,
     ContentionError,
     Declined,
+    IntentCancelled,
     PaymentGateway,
     Processing,
     Returned,
@@ -41,7 +41,7 @@ from shop_command.ports import (
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded
 
-Outcome = Captured | Canceled | Declined | Unconfirmed | Processing | Unknown
+Outcome = Captured | IntentCancelled | Declined | Unconfirmed | Processing | Unknown
 Progress = Literal["settled", "refunded", "open", "nothing"]
 """`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
 
@@ -101,7 +101,7 @@ class Settlement:
         """Nobody may be charged any more for a reservation that has ended."""
         closed = self.gateway.cancel(intent)
         match closed:
-            case Canceled():
+            case IntentCancelled():
                 self.journal.store.mark_settled(last.subject, loaded.version)
                 return "settled"
             case Captured():
@@ -149,7 +149,7 @@ def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchas
             return ConfirmPurchase(reservation_id, attempt)
         case Declined(code=code, decline_code=decline_code):
             return DeclinePayment(reservation_id, attempt, code, decline_code)
-        case Canceled():
+        case IntentCancelled():
             return DeclinePayment(reservation_id, attempt, INTENT_CANCELED, None)
         case Unconfirmed() | Processing() | Unknown():
             return None

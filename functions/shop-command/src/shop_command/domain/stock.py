@@ -33,7 +33,7 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class StockChange:
+class BucketChange:
     """What a transaction adds to a bucket's counters. It fails where a counter would become negative."""
 
     bucket: Bucket
@@ -81,24 +81,24 @@ def allocate(quantity: int, available: Mapping[int, int], randomness: Random) ->
     return _limited(available, quantity)
 
 
-def changes(event: EventData) -> tuple[StockChange, ...]:
+def changes(event: EventData) -> tuple[BucketChange, ...]:
     """The one place that says how an event moves stock."""
     match event:
         case StockReceived(sku=sku, allocations=allocations):
-            return tuple(StockChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
+            return tuple(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
         case StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
             return (
-                *(StockChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),
-                *(StockChange(Bucket(sku, a.bucket), available=a.quantity) for a in given),
+                *(BucketChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),
+                *(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in given),
             )
         case ReservationPlaced(lines=lines):
-            return tuple(StockChange(b, available=-n, held=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, available=-n, held=n) for b, n in _allocations(lines))
         case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):
-            return tuple(StockChange(b, held=-n, available=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, held=-n, available=n) for b, n in _allocations(lines))
         case PurchaseConfirmed(lines=lines):
-            return tuple(StockChange(b, held=-n, sold=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, held=-n, sold=n) for b, n in _allocations(lines))
         case PurchaseRefunded(lines=lines):
-            return tuple(StockChange(b, sold=-n, available=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, sold=-n, available=n) for b, n in _allocations(lines))
         case _:
             return ()
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from shop_command import bootstrap
 from shop_command.adapters import deadline
 from shop_command.adapters.telemetry import SERVICE
-from shop_command.application.stock_search import Line
+from shop_command.application.stock_search import WantedLine
 from shop_command.domain import product, reservation
 from shop_command.domain.errors import ProductNotFoundError, PurchaseNotFoundError, ReservationNotFoundError
 from shop_command.domain.product import ListProduct
@@ -68,7 +68,7 @@ def place_reservation() -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, caller(event))
     body = body_of(event, ReservationBody)
-    lines = tuple(Line(line.sku, line.quantity) for line in body.lines)
+    lines = tuple(WantedLine(line.sku, line.quantity) for line in body.lines)
     _about(reservation.stream(request.reservation_id()))
     return answers.reserved(bootstrap.application().reservations.place(request, lines))
 

@@ -14,6 +14,7 @@ from shop_command.adapters import deadline
 from shop_command.adapters.dynamodb import items, table
 from shop_command.domain.stock import Bucket
 from shop_command.ports import (
+    Commit,
     ContentionError,
     Due,
     DueEvent,
@@ -24,7 +25,6 @@ from shop_command.ports import (
     StockShortError,
     StoredState,
     StoreUnavailableError,
-    Transaction,
     VersionConflictError,
 )
 from shop_observability.logs import logger
@@ -104,14 +104,14 @@ class DynamoDbEventStore:
         }
         return {bucket: levels.get(table.bucket_pk(bucket), Level(0, 0)) for bucket in buckets}
 
-    def commit(self, transaction: Transaction) -> None:
+    def commit(self, transaction: Commit) -> None:
         try:
             self._commit(transaction)
         except (VersionConflictError, StockShortError):
             count(Metric.COMMIT_CONFLICTS)
             raise
 
-    def _commit(self, transaction: Transaction) -> None:
+    def _commit(self, transaction: Commit) -> None:
         actions = items.actions(self.table_name, transaction)
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             if attempt:
