@@ -1,4 +1,4 @@
-"""One contract for the fake and for the adapter, which talks to the mock provider over HTTP."""
+"""One contract runs for the fake and for the adapter, which talks to the mock provider over HTTP."""
 
 import time
 import uuid

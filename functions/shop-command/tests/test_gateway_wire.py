@@ -76,7 +76,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815 - the name that the server calls
 
     def log_message(self, *_: object) -> None:
-        """Not to the tests' output."""
+        """Writes nothing to the tests' output."""
 
 
 Answering = Callable[..., StripeGateway]
@@ -177,9 +177,9 @@ def test_an_ended_intent_says_so_in_every_answer(scripted: Answering, status: st
     assert scripted((200, intent)).retrieve("pi_1") == outcome
 
 
-@pytest.mark.parametrize("told", [{}, {"payment_intent": {"id": "pi_1", "status": "processing"}}])
-def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: Answering, told: Any) -> None:
-    refused = refusal("payment_intent_unexpected_state", **told)
+@pytest.mark.parametrize("logged", [{}, {"payment_intent": {"id": "pi_1", "status": "processing"}}])
+def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: Answering, logged: Any) -> None:
+    refused = refusal("payment_intent_unexpected_state", **logged)
     for intent, outcome in (
         ({"status": "succeeded"}, Captured()),
         ({"status": "canceled"}, IntentCancelled()),

@@ -16,7 +16,7 @@ YEAR_SECONDS: Final = 365 * 24 * 60 * 60
 
 @dataclass(frozen=True)
 class Command:
-    """Of a shop with a product MUG and a reservation and a purchase of it."""
+    """The shop has a product MUG, and a reservation and a purchase of it."""
 
     route: str
     body: Any = None
@@ -83,7 +83,7 @@ def test_when_the_first_answer_is_lost_the_repeat_has_it_and_no_second_effect(
 
     trading.store.commit = answer_is_lost  # type: ignore[method-assign]
     first = command.send(trading)
-    # What may have moved money already is not denied.
+    # The answer never denies what may have moved money already.
     assert first.status == (503 if commit == 1 else 202)
     second = command.send(trading)
     assert second.status == STATUS.get(name, 201)

@@ -39,7 +39,7 @@ PRICE: Final = Price(amount_minor=500, currency="EUR")
 
 @dataclass
 class Trading:
-    """A product MUG in four buckets, a reservation and a purchase of it."""
+    """It has a product MUG in four buckets, and a reservation and a purchase of it."""
 
     under_test: InDynamoDb
     gateway: FakeGateway = field(default_factory=FakeGateway)
@@ -141,7 +141,8 @@ def trading(emulated: InDynamoDb) -> Trading:
 
 @pytest.fixture
 def conflicts(emulated: InDynamoDb) -> None:
-    """As DynamoDB has them where twenty touch the same items: the emulator takes one transaction after the other."""
+    """Raises conflicts as DynamoDB does where twenty touch the same items: the emulator takes one transaction after the
+    other."""
     tries: Counter[str] = Counter()
 
     def conflict(params: dict[str, Any], **_: Any) -> Response | None:

@@ -35,7 +35,7 @@ from shop_shared.values import Money
 API_VERSION: Final = "2026-10-28.endive"
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 READ_TIMEOUT_SECONDS: Final = 8.0
-"""Of each call. Two of them leave time to record their outcome within the API's 30 seconds."""
+"""Each call takes no longer. Two of them leave time to record their outcome within the API's 30 seconds."""
 SENDS_MAX: Final = 2
 CODE_CHARACTERS_MAX: Final = 100
 
@@ -177,7 +177,7 @@ class StripeGateway:
         known = _ended(refused.error.get("payment_intent"))
         if known is not None and not isinstance(known, Processing):
             return known
-        # What is under way may be over by now: a refusal is given again for a day under its key.
+        # The provider repeats a refusal for a day under its key, so what was under way then may be over by now.
         found = self.retrieve(payment_intent_id)
         return _unknown(refused) if isinstance(found, Unconfirmed) else found
 
@@ -226,7 +226,7 @@ def _timed() -> Iterator[None]:
 
 
 def _ended(intent: Any) -> Captured | IntentCancelled | Processing | None:
-    """What an intent's status proves. None: it waits for a confirmation, or it is no intent."""
+    """Returns what an intent's status proves: None where it waits for a confirmation, or is no intent."""
     match intent:
         case {"status": "succeeded"}:
             return Captured()

@@ -84,8 +84,8 @@ class Settlement:
         """
         match loaded.state:
             case Paying(terms=terms, attempt=attempt, payment_intent_id=intent):
-                # Its request is over. Without this, a confirmation that is still on its way could charge at any time:
-                # the cancellation wins for good, or shows that the charge did.
+                # The request that started the payment has ended. Without this, a confirmation that is still on its way
+                # could charge at any time: the cancellation wins for good, or shows that the charge did.
                 return self._record(loaded, last, outcome(terms.reservation_id, attempt, self.gateway.cancel(intent)))
             case Refunding(payment_intent_id=intent):
                 reservation_id = reservation.id_of(last.subject)
@@ -134,7 +134,7 @@ class Settlement:
 
 
 def record(journal: Journal, request: Request, command: Command, *, cause: Envelope) -> Envelope:
-    """For a request that has just heard the provider's answer, whatever else has happened to the stream meanwhile."""
+    """Records what a request has just learned from the provider, whatever else has happened to the stream meanwhile."""
     stream = reservation.stream(command.reservation_id)
     loaded = journal.load(stream)
     now = journal.now()
@@ -143,7 +143,7 @@ def record(journal: Journal, request: Request, command: Command, *, cause: Envel
 
 
 def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchase | DeclinePayment | None:
-    """What the provider's answer lets us record of an attempt. None: nothing yet."""
+    """Returns what the provider's answer lets us record of an attempt, or None while that is nothing yet."""
     match found:
         case Captured():
             return ConfirmPurchase(reservation_id, attempt)

@@ -14,7 +14,7 @@ from shop_command.ports import ContentionError, EventStore, Level, StoredState
 from shop_shared.values import Allocation
 
 READS_MAX: Final = 5
-"""How often buckets that have too little are read until two reads in a row agree."""
+"""Buckets that have too little are read at most this often until two reads in a row agree."""
 
 Levels = Mapping[Bucket, Level]
 

@@ -34,7 +34,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class BucketChange:
-    """What a transaction adds to a bucket's counters. It fails where a counter would become negative."""
+    """A transaction adds these numbers to a bucket's counters. It fails where a counter would become negative."""
 
     bucket: Bucket
     available: int = 0
@@ -43,7 +43,7 @@ class BucketChange:
 
 
 def spread(quantity: int, buckets: int, first: int) -> tuple[Allocation, ...]:
-    """As evenly as possible. The remainder goes to `first` and those after it, so chance should choose it."""
+    """Spreads stock as evenly as possible. The remainder goes to `first` and those after it: choose it at random."""
     share, remainder = divmod(quantity, buckets)
     amounts = (((first + i) % buckets, share + (i < remainder)) for i in range(buckets))
     return tuple(Allocation(bucket=bucket, quantity=amount) for bucket, amount in sorted(amounts) if amount)
@@ -52,7 +52,7 @@ def spread(quantity: int, buckets: int, first: int) -> tuple[Allocation, ...]:
 def even_out(
     available: Mapping[int, int], buckets: int, halvings: int = 0
 ) -> tuple[tuple[Allocation, ...], tuple[Allocation, ...]]:
-    """What to take from which buckets, and to give to which, so that the first `buckets` have equally much.
+    """Returns what to take from and to give to which buckets, so that the first `buckets` have equally much.
 
     Each of the `halvings` takes half as much, from half as many: customers may be quicker where everything was to be
     moved at once. Moves no more than MOVED_MAX out of or into one bucket, so it may take several times to get there.
@@ -72,7 +72,8 @@ def even_out(
 
 
 def allocate(quantity: int, available: Mapping[int, int], randomness: Random) -> tuple[Allocation, ...]:
-    """One bucket that has enough, chosen by chance; else as few as possible. Empty if all together have too little."""
+    """Takes one bucket that has enough, chosen at random, or else as few as possible. It is empty if all together have
+    too little."""
     if sum(available.values()) < quantity:
         return ()
     enough = [bucket for bucket, level in available.items() if level >= quantity]

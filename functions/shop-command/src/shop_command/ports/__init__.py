@@ -1,5 +1,6 @@
-"""What the application needs from outside. Everything with an effect, or that differs from run to run, is behind one
-of these; a simulation that wraps them sees, and can break, everything that the function does."""
+"""The application reaches everything outside of itself through these ports. Everything with an effect, or that differs
+from run to run, is behind one of these; a simulation that wraps them sees, and can break, everything that the function
+does."""
 
 from shop_command.ports.payment import Captured as Captured
 from shop_command.ports.payment import Created as Created

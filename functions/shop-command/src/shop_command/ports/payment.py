@@ -76,7 +76,8 @@ class PaymentGateway(Protocol):
     ) -> Captured | Declined | IntentCancelled | Processing | Unknown: ...
 
     def retrieve(self, payment_intent_id: str) -> Captured | IntentCancelled | Unconfirmed | Processing | Unknown:
-        """What the provider's own record says. Works for ever, while it forgets idempotency keys after a day."""
+        """Reads what the provider's own record says. It works for ever, while it forgets idempotency keys after a
+        day."""
 
     def cancel(self, payment_intent_id: str) -> Captured | IntentCancelled | Processing | Unknown:
         """Wins for good, or shows that the charge did: of a cancel and a confirmation at once, one takes effect."""

@@ -33,7 +33,7 @@ class StoredState:
 
 @dataclass(frozen=True)
 class KeyUse:
-    """That an idempotency key was used: by which body, and which event it led to."""
+    """An idempotency key was used, with this body, and led to this event."""
 
     key_id: str
     body_digest: str
@@ -116,7 +116,7 @@ class EventStore(Protocol):
     """All reads but `due` are consistent: they see every transaction that was committed before."""
 
     def states(self, stream_ids: Collection[str]) -> Mapping[str, StoredState]:
-        """At most 100. Streams that do not exist are left out."""
+        """Reads at most 100. Streams that do not exist are left out."""
 
     def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]: ...
 

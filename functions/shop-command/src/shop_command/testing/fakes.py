@@ -1,4 +1,4 @@
-"""The ports in memory."""
+"""These fakes keep in memory what the ports need."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -47,7 +47,7 @@ class FakeIntent:
 class FakeGateway:
     intents: dict[str, FakeIntent] = field(default_factory=dict)
     created: dict[tuple[str, int], tuple[Money, str]] = field(default_factory=dict)
-    """By the key: of a reservation and an attempt."""
+    """The key names a reservation and an attempt."""
     confirmed: dict[tuple[str, int], tuple[str, str, Confirmed]] = field(default_factory=dict)
     """By the key: what it was first sent with, and the answer that it gets since."""
     calls: list[Call] = field(default_factory=list)
@@ -82,7 +82,7 @@ class FakeGateway:
         return [name for name, intent in self.intents.items() if intent.status == status]
 
     def finish(self, payment_intent_id: str, status: Literal["captured", "waiting"] = "captured") -> None:
-        """What was processing ends."""
+        """Ends what was processing."""
         assert self.intents[payment_intent_id].status == "processing"  # noqa: S101 - a test's own mistake
         self.intents[payment_intent_id].status = status
 

@@ -1,4 +1,4 @@
-"""A transaction as DynamoDB's actions, and what the reasons of its cancellation mean."""
+"""This module writes a commit as DynamoDB's actions, and reads the reasons of its cancellation."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -42,7 +42,7 @@ def is_own_repeat(transaction: Commit, reasons: Sequence[Mapping[str, Any]]) -> 
 
 
 def refusal(transaction: Commit, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
-    """Why the transaction was cancelled; None where trying the same once more may help.
+    """Returns why the transaction was cancelled, or None where trying the same once more may help.
 
     A conflict says nothing about the conditions of the same transaction: another transaction was touching an item, and
     may itself fail. So a mix of a conflict and failed conditions decides nothing yet.
