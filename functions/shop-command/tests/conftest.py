@@ -41,7 +41,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 @pytest.fixture
 def stocked(shop: Shop) -> Shop:
-    """One product, MUG, of 5.00 EUR, in three buckets that hold 10 together."""
+    """The shop sells one product, MUG, for 5.00 EUR, in three buckets that hold 10 together."""
     shop.list_product(buckets=3)
     shop.receive()
     return shop
@@ -54,7 +54,7 @@ def reserved(stocked: Shop) -> str:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[boto3.Session]:
-    """An AWS account in memory. One session for a module: making one is slow."""
+    """This AWS account is kept in memory. One session for a module: making one is slow."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -100,7 +100,7 @@ def emulator() -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def emulated(emulator: RunningEmulator) -> Iterator[InDynamoDb]:
-    """The table that the platform declares, empty."""
+    """Makes the table that the platform declares, empty."""
     client = emulator.client("dynamodb")
     yield InDynamoDb(_store(client, emulator.table_name), Tokens(client))
     for item in emulator.client("dynamodb").scan(TableName=emulator.table_name)["Items"]:
@@ -131,7 +131,7 @@ def provider() -> Iterator[ProviderProcess]:
 
 @pytest.fixture
 def deployed(aws: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
-    """The function's real wiring over moto, and the mock payment provider over HTTP."""
+    """The function's real wiring runs over moto and the mock payment provider."""
     secrets = {API_KEY_PARAMETER: provider.api_key, WEBHOOK_SECRET_PARAMETER: provider.webhook_secret}
     for name, value in secrets.items():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)

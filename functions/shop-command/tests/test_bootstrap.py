@@ -91,7 +91,7 @@ def test_every_sample_event_is_answered_by_what_is_deployed(deployed: boto3.Sess
     assert sample("receive-stock.json").status == 201
     reserved = sample("reserve.json")
     assert reserved.status == 201
-    # Its reservation_id is that of the sample's own customer and key.
+    # The body names the reservation of the sample's own customer and key.
     purchased = sample("purchase.json")
     assert (purchased.status, purchased.body["purchase_id"]) == (201, reserved.body["reservation_id"])
     assert sample("purchase.json") == purchased
@@ -152,8 +152,8 @@ def test_a_webhook_settles_what_the_provider_charged_and_its_secret_is_read_once
         lost = {"reservation_id": reservation, "payment_method": "pm_card_error_after_charge"}
         pending = sample("purchase.json", key=key, **lost)
         assert pending.status == 202
-        heard = webhook(provider, pending.body["payment_intent_id"], reservation)
-        assert (heard.status, heard.body) == (200, {"received": True})
+        seen = webhook(provider, pending.body["payment_intent_id"], reservation)
+        assert (seen.status, seen.body) == (200, {"received": True})
         events = bootstrap.application().purchases.journal.store.events(pending.body["stream_id"])
         assert events[-1].type == "shop.purchase.confirmed.v1"
         parameter = ENVIRONMENT["PAYMENT_WEBHOOK_SECRET_PARAMETER"]

@@ -15,14 +15,14 @@ from shop_command.adapters.dynamodb.store import (
     PAUSE_SECONDS_MAX,
     READ_ATTEMPTS_MAX,
 )
-from shop_command.domain.stock import Bucket, StockChange
+from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import ContentionError, KeyUse, StoreUnavailableError, VersionConflictError
 from shop_command.testing.dynamodb import CONFLICT, FAILED, NONE, Answers, cancelled, error, failed_at, ok
 from shop_command.testing.stores import STREAM, transaction
 
 TRANSACTION = transaction(
     7,
-    stock=(StockChange(Bucket("MUG", 0), available=-1, held=1), StockChange(Bucket("MUG", 1), available=-2, held=2)),
+    stock=(BucketChange(Bucket("MUG", 0), available=-1, held=1), BucketChange(Bucket("MUG", 1), available=-2, held=2)),
     key_use=KeyUse("digest", "body", STREAM, 8),
 )
 [EVENT] = TRANSACTION.events

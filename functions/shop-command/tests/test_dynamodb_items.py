@@ -9,13 +9,13 @@ import boto3
 import pytest
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore, items, table
-from shop_command.domain.stock import Bucket, StockChange
+from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import (
     DUE_SHARDS,
+    Commit,
     KeyUse,
     KeyUsedError,
     StockShortError,
-    Transaction,
     VersionConflictError,
 )
 from shop_command.testing.dynamodb import CONFLICT, FAILED, NONE, failed_at
@@ -38,13 +38,13 @@ EVENT = Envelope(
     causationid="cause",
     data=ProductRetired(sku="MUG"),
 )
-TRANSACTION = Transaction(
+TRANSACTION = Commit(
     stream_id=STREAM,
     expected_version=7,
     events=(EVENT,),
     state='{"status": "retired"}',
     due_at=NOW + timedelta(minutes=15),
-    stock=(StockChange(Bucket("MUG", 0), available=-1, held=1), StockChange(Bucket("MUG", 1), available=-2, held=2)),
+    stock=(BucketChange(Bucket("MUG", 0), available=-1, held=1), BucketChange(Bucket("MUG", 1), available=-2, held=2)),
     key_use=KeyUse("digest", "body", STREAM, 8),
 )
 
@@ -52,11 +52,11 @@ TRANSACTION = Transaction(
 def test_the_items_are_those_of_the_design(aws: boto3.Session) -> None:
     client = aws.client("dynamodb")
     store = DynamoDbEventStore(client, "shop-test", random.Random(1))  # noqa: S311
-    store.commit(Transaction(STREAM, 0, (EVENT.model_copy(update={"streamversion": 1}),), "{}", due_at=NOW))
+    store.commit(Commit(STREAM, 0, (EVENT.model_copy(update={"streamversion": 1}),), "{}", due_at=NOW))
     for number, level in ((0, 1), (1, 2)):
-        bucket = StockChange(Bucket("MUG", number), available=level)
+        bucket = BucketChange(Bucket("MUG", number), available=level)
         other = EVENT.model_copy(update={"subject": f"product-{number}", "streamversion": 1})
-        store.commit(Transaction(f"product-{number}", 0, (other,), "{}", stock=(bucket,)))
+        store.commit(Commit(f"product-{number}", 0, (other,), "{}", stock=(bucket,)))
     client.update_item(
         TableName="shop-test",
         Key={"pk": {"S": STREAM}, "sk": {"S": "state"}},

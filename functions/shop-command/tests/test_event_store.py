@@ -5,7 +5,7 @@ test_event_store_repeats.py and test_event_store_due.py are the other two parts 
 
 import pytest
 
-from shop_command.domain.stock import Bucket, StockChange
+from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import (
     EventStore,
     KeyUse,
@@ -21,8 +21,8 @@ from shop_command.testing.stores import STREAM, StoreUnderTest, transaction
 FIRST, SECOND = Bucket("MUG", 0), Bucket("MUG", 1)
 
 
-def received(quantity: int = 5) -> tuple[StockChange, ...]:
-    return (StockChange(FIRST, available=quantity), StockChange(SECOND, available=quantity))
+def received(quantity: int = 5) -> tuple[BucketChange, ...]:
+    return (BucketChange(FIRST, available=quantity), BucketChange(SECOND, available=quantity))
 
 
 def test_what_was_committed_is_read_back(store: EventStore) -> None:
@@ -91,8 +91,8 @@ def test_a_repeat_is_recognized_by_its_key_and_not_taken_for_a_version_conflict(
 def test_counters_move_together_with_the_events(tested: StoreUnderTest) -> None:
     store = tested.store
     store.commit(transaction(stock=received(5)))
-    store.commit(transaction(1, stock=(StockChange(FIRST, available=-3, held=3),)))
-    store.commit(transaction(2, stock=(StockChange(FIRST, held=-2, sold=2),)))
+    store.commit(transaction(1, stock=(BucketChange(FIRST, available=-3, held=3),)))
+    store.commit(transaction(2, stock=(BucketChange(FIRST, held=-2, sold=2),)))
     assert tested.counters(FIRST) == Counters(2, 1, 2)
     assert store.levels([FIRST, SECOND]) == {FIRST: Level(2, 3), SECOND: Level(5, 1)}
 
@@ -100,16 +100,16 @@ def test_counters_move_together_with_the_events(tested: StoreUnderTest) -> None:
 @pytest.mark.parametrize(
     "taken",
     [
-        StockChange(FIRST, available=-6, held=6),
-        StockChange(FIRST, held=-1, sold=1),
-        StockChange(FIRST, sold=-1, available=1),
-        StockChange(Bucket("MUG", 9), available=-1, held=1),
+        BucketChange(FIRST, available=-6, held=6),
+        BucketChange(FIRST, held=-1, sold=1),
+        BucketChange(FIRST, sold=-1, available=1),
+        BucketChange(Bucket("MUG", 9), available=-1, held=1),
     ],
 )
-def test_no_counter_becomes_negative_and_the_bucket_is_named(store: EventStore, taken: StockChange) -> None:
+def test_no_counter_becomes_negative_and_the_bucket_is_named(store: EventStore, taken: BucketChange) -> None:
     store.commit(transaction(stock=received(5)))
     with pytest.raises(StockShortError) as refused:
-        store.commit(transaction(1, stock=(StockChange(SECOND, available=-1, held=1), taken)))
+        store.commit(transaction(1, stock=(BucketChange(SECOND, available=-1, held=1), taken)))
     assert refused.value.buckets == (taken.bucket,)
     assert store.levels([FIRST, SECOND]) == {FIRST: Level(5, 1), SECOND: Level(5, 1)}
     assert len(store.events(STREAM)) == 1
@@ -118,18 +118,18 @@ def test_no_counter_becomes_negative_and_the_bucket_is_named(store: EventStore, 
 def test_a_version_conflict_hides_what_the_buckets_say(store: EventStore) -> None:
     store.commit(transaction())
     with pytest.raises(VersionConflictError):
-        store.commit(transaction(stock=(StockChange(FIRST, available=-1, held=1),)))
+        store.commit(transaction(stock=(BucketChange(FIRST, available=-1, held=1),)))
 
 
 def test_a_transaction_holds_the_largest_reservation(store: EventStore) -> None:
     buckets = [Bucket("MUG", number) for number in range(64)] + [Bucket("CUP", number) for number in range(26)]
-    store.commit(transaction(stock=tuple(StockChange(bucket, available=1) for bucket in buckets)))
-    taken = tuple(StockChange(bucket, available=-1, held=1) for bucket in buckets)
+    store.commit(transaction(stock=tuple(BucketChange(bucket, available=1) for bucket in buckets)))
+    taken = tuple(BucketChange(bucket, available=-1, held=1) for bucket in buckets)
     store.commit(transaction(1, stock=taken, key_use=KeyUse("key", "body", STREAM, 2)))
     assert set(store.levels(buckets).values()) == {Level(0, 2)}
 
 
 def test_more_buckets_than_one_read_can_take_are_read(store: EventStore) -> None:
     buckets = [Bucket(f"MUG-{sku}", number) for sku in range(4) for number in range(64)]
-    store.commit(transaction(stock=(StockChange(buckets[-1], available=7),)))
+    store.commit(transaction(stock=(BucketChange(buckets[-1], available=7),)))
     assert sum(level.available for level in store.levels(buckets).values()) == 7

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shop_command.ports import DUE_SHARDS, PUBLISH_GRACE_SECONDS, Due, DueEvent, DueState, EventStore, Transaction
+from shop_command.ports import DUE_SHARDS, PUBLISH_GRACE_SECONDS, Commit, Due, DueEvent, DueState, EventStore
 from shop_command.testing.stores import NOW, STREAM, StoreUnderTest, transaction
 
 GRACE = timedelta(seconds=PUBLISH_GRACE_SECONDS)
@@ -36,7 +36,7 @@ def shards(store: EventStore) -> dict[str, int]:
     return dict(found)
 
 
-def streams_of_one_shard(store: EventStore) -> tuple[int, list[Transaction]]:
+def streams_of_one_shard(store: EventStore) -> tuple[int, list[Commit]]:
     """Committed, each a second later than the one before it, and the last one first."""
     made = [transaction(stream_id=f"product-{n}", time=NOW + timedelta(seconds=n)) for n in range(3 * DUE_SHARDS)]
     for each in reversed(made):

@@ -22,8 +22,8 @@ from itertools import product
 
 import pytest
 
-from shop_command.domain.stock import Bucket, StockChange
-from shop_command.ports import ContentionError, EventStore, Level, Transaction, VersionConflictError
+from shop_command.domain.stock import Bucket, BucketChange
+from shop_command.ports import Commit, ContentionError, EventStore, Level, VersionConflictError
 from shop_command.testing.stores import STREAM, InDynamoDb, StoreUnderTest, transaction
 
 OTHER_STREAM = "product-CUP"
@@ -52,8 +52,8 @@ OUTCOMES: dict[tuple[str, int], tuple[Outcome, Outcome, Outcome]] = {
 }
 
 
-def second(first: Transaction, command: str, version: int, first_is: str) -> Transaction:
-    stock = (StockChange(MUG, available=1),)
+def second(first: Commit, command: str, version: int, first_is: str) -> Commit:
+    stock = (BucketChange(MUG, available=1),)
     if command == "same":
         return first if version == EXACT else transaction(version, first_id=first.events[0].id, stock=stock)
     if command == "different":
@@ -73,7 +73,7 @@ def test_each_combination_has_its_outcome(tested: StoreUnderTest, command: str, 
     store = tested.store
     for stream_id in (STREAM, OTHER_STREAM):
         store.commit(transaction(events=2, stream_id=stream_id))
-    first = transaction(EXACT, stock=(StockChange(Bucket("MUG", 1), available=1),))
+    first = transaction(EXACT, stock=(BucketChange(Bucket("MUG", 1), available=1),))
     if first_is == "in flight":
         tested.hold_back(first)
     else:
@@ -89,7 +89,7 @@ def test_each_combination_has_its_outcome(tested: StoreUnderTest, command: str, 
         with pytest.raises(outcome):
             store.commit(sent)
 
-    appended = {STREAM: [first], OTHER_STREAM: list[Transaction]()}
+    appended = {STREAM: [first], OTHER_STREAM: list[Commit]()}
     if outcome == COMMITTED:
         appended[sent.stream_id].append(sent)
     for stream_id, transactions in appended.items():
@@ -112,9 +112,9 @@ def test_when_the_one_in_flight_fails_the_second_one_is_committed(tested: StoreU
 
 
 def test_a_repeat_is_known_by_its_event_long_after_the_stream_has_moved_on(tested: StoreUnderTest) -> None:
-    store, first = tested.store, transaction(events=2, stock=(StockChange(MUG, available=1),))
+    store, first = tested.store, transaction(events=2, stock=(BucketChange(MUG, available=1),))
     store.commit(first)
-    later = transaction(2, stock=(StockChange(MUG, available=-1, held=1),))
+    later = transaction(2, stock=(BucketChange(MUG, available=-1, held=1),))
     store.commit(later)
     tested.forget_tokens()
     store.commit(first)
@@ -125,8 +125,8 @@ def test_a_repeat_is_known_by_its_event_long_after_the_stream_has_moved_on(teste
 # moto's transactions are not atomic when they race, and the fake is used by one thread: these are for the emulator.
 
 
-def at_once(store: EventStore, transactions: list[Transaction]) -> list[Exception | None]:
-    def commit(each: Transaction) -> Exception | None:
+def at_once(store: EventStore, transactions: list[Commit]) -> list[Exception | None]:
+    def commit(each: Commit) -> Exception | None:
         try:
             store.commit(each)
         except (VersionConflictError, ContentionError) as error:
@@ -138,8 +138,8 @@ def at_once(store: EventStore, transactions: list[Transaction]) -> list[Exceptio
 
 
 def test_of_twenty_different_commands_at_once_one_wins(emulated: InDynamoDb) -> None:
-    taken = (StockChange(MUG, available=-1, held=1),)
-    emulated.store.commit(transaction(stock=(StockChange(MUG, available=AT_ONCE),)))
+    taken = (BucketChange(MUG, available=-1, held=1),)
+    emulated.store.commit(transaction(stock=(BucketChange(MUG, available=AT_ONCE),)))
     outcomes = at_once(emulated.store, [transaction(1, stock=taken) for _ in range(AT_ONCE)])
     assert [type(each) for each in outcomes if each] == [VersionConflictError] * (AT_ONCE - 1)
     assert len(emulated.store.events(STREAM)) == 2
@@ -150,7 +150,7 @@ def test_of_twenty_different_commands_at_once_one_wins(emulated: InDynamoDb) -> 
 def test_the_same_command_twenty_times_at_once_has_one_effect_and_always_succeeds(
     emulated: InDynamoDb, token_is: str
 ) -> None:
-    sent = transaction(stock=(StockChange(MUG, available=1),))
+    sent = transaction(stock=(BucketChange(MUG, available=1),))
     if token_is == "forgotten":
         emulated.store.commit(sent)
         emulated.forget_tokens()

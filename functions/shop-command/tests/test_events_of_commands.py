@@ -1,4 +1,4 @@
-"""What commands publish, and how their events say where they come from."""
+"""Commands publish events, which say where they come from."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One contract for the fake and for the adapter, which talks to the mock provider over HTTP."""
+"""One contract runs for the fake and for the adapter, which talks to the mock provider over HTTP."""
 
 import time
 import uuid
@@ -11,10 +11,10 @@ import pytest
 from shop_cli.payment_provider.testing import ProviderProcess, running_provider
 from shop_command.adapters.payment import StripeGateway
 from shop_command.ports import (
-    Canceled,
     Captured,
     Created,
     Declined,
+    IntentCancelled,
     PaymentGateway,
     Processing,
     Refused,
@@ -147,12 +147,12 @@ class Contract:
         intent = created(gateway, reservation_id)
         for card in cards:
             gateway.confirm(intent, reservation_id, 1, card)
-        assert gateway.cancel(intent) == Canceled()
-        assert gateway.cancel(intent) == Canceled()
-        assert gateway.retrieve(intent) == Canceled()
+        assert gateway.cancel(intent) == IntentCancelled()
+        assert gateway.cancel(intent) == IntentCancelled()
+        assert gateway.retrieve(intent) == IntentCancelled()
         for _ in range(2):
-            assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Canceled()
-        assert gateway.retrieve(intent) == Canceled()
+            assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == IntentCancelled()
+        assert gateway.retrieve(intent) == IntentCancelled()
 
     @pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_error_after_charge"])
     def test_a_cancellation_that_comes_too_late_shows_the_charge(
@@ -167,20 +167,20 @@ class Contract:
         self, gateway: PaymentGateway, reservation_id: str
     ) -> None:
         dead = created(gateway, reservation_id)
-        assert gateway.cancel(dead) == Canceled()
+        assert gateway.cancel(dead) == IntentCancelled()
         intent = created(gateway, reservation_id, attempt=2)
         assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
-        assert gateway.retrieve(dead) == Canceled()
+        assert gateway.retrieve(dead) == IntentCancelled()
 
     def test_a_repeat_of_a_declined_attempt_hears_of_a_cancellation_once_its_key_is_forgotten(
         self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
     ) -> None:
         intent = created(gateway, reservation_id)
         gateway.confirm(intent, reservation_id, 1, DECLINED)
-        assert gateway.cancel(intent) == Canceled()
+        assert gateway.cancel(intent) == IntentCancelled()
         assert gateway.confirm(intent, reservation_id, 1, DECLINED) == DECLINES[DECLINED]
         forget_keys()
-        assert gateway.confirm(intent, reservation_id, 1, DECLINED) == Canceled()
+        assert gateway.confirm(intent, reservation_id, 1, DECLINED) == IntentCancelled()
 
     def test_an_attempt_that_was_charged_stays_so_when_its_key_is_forgotten(
         self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]

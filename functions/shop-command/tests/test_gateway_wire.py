@@ -13,9 +13,9 @@ from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
-    Canceled,
     Captured,
     Declined,
+    IntentCancelled,
     PaymentGateway,
     Processing,
     Returned,
@@ -76,7 +76,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815 - the name that the server calls
 
     def log_message(self, *_: object) -> None:
-        """Not to the tests' output."""
+        """Writes nothing to the tests' output."""
 
 
 Answering = Callable[..., StripeGateway]
@@ -166,7 +166,7 @@ def test_a_decline_on_record_is_not_taken_for_the_current_attempts(scripted: Ans
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [("succeeded", Captured()), ("canceled", Canceled()), ("processing", Processing())]
+    ("status", "outcome"), [("succeeded", Captured()), ("canceled", IntentCancelled()), ("processing", Processing())]
 )
 def test_an_ended_intent_says_so_in_every_answer(scripted: Answering, status: str, outcome: object) -> None:
     intent = {"id": "pi_1", "status": status}
@@ -177,12 +177,12 @@ def test_an_ended_intent_says_so_in_every_answer(scripted: Answering, status: st
     assert scripted((200, intent)).retrieve("pi_1") == outcome
 
 
-@pytest.mark.parametrize("told", [{}, {"payment_intent": {"id": "pi_1", "status": "processing"}}])
-def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: Answering, told: Any) -> None:
-    refused = refusal("payment_intent_unexpected_state", **told)
+@pytest.mark.parametrize("logged", [{}, {"payment_intent": {"id": "pi_1", "status": "processing"}}])
+def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: Answering, logged: Any) -> None:
+    refused = refusal("payment_intent_unexpected_state", **logged)
     for intent, outcome in (
         ({"status": "succeeded"}, Captured()),
-        ({"status": "canceled"}, Canceled()),
+        ({"status": "canceled"}, IntentCancelled()),
         ({"status": "processing"}, Processing()),
         (
             {"status": "requires_payment_method"},

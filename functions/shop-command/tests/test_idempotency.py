@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from shop_command.ports import StoreUnavailableError, Transaction
+from shop_command.ports import Commit, StoreUnavailableError
 from shop_command.testing import Shop, http_event
 from shop_command.testing.fakes import Counters
 from shop_command.testing.shop import invoke, slug
@@ -17,7 +17,7 @@ YEAR_SECONDS: Final = 365 * 24 * 60 * 60
 
 @dataclass(frozen=True)
 class Command:
-    """Of a shop with a product MUG and a reservation and a purchase of it."""
+    """The shop has a product MUG, and a reservation and a purchase of it."""
 
     route: str
     body: Any = None
@@ -75,7 +75,7 @@ def test_when_the_first_answer_is_lost_the_repeat_has_it_and_no_second_effect(
     command = COMMANDS[name]
     store_commit, commits = trading.store.commit, 0
 
-    def answer_is_lost(transaction: Transaction) -> None:
+    def answer_is_lost(transaction: Commit) -> None:
         nonlocal commits
         store_commit(transaction)
         commits += 1
@@ -84,7 +84,7 @@ def test_when_the_first_answer_is_lost_the_repeat_has_it_and_no_second_effect(
 
     trading.store.commit = answer_is_lost  # type: ignore[method-assign]
     first = command.send(trading)
-    # What may have moved money already is not denied.
+    # The answer never denies what may have moved money already.
     assert first.status == (503 if commit == 1 else 202)
     second = command.send(trading)
     assert second.status == STATUS.get(name, 201)

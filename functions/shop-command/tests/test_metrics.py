@@ -1,4 +1,4 @@
-"""Each metric by what causes it, in the one line of the invocation."""
+"""Each metric is counted by what causes it, in the one line of the invocation."""
 
 import json
 import random
@@ -19,7 +19,7 @@ from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.system import SystemClock
-from shop_command.domain.stock import Bucket, StockChange
+from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.handlers import api, sweep
 from shop_command.ports import ContentionError, KeyUse, KeyUsedError, StockShortError, StoreUnavailableError, Unknown
 from shop_command.ports import VersionConflictError as Conflict
@@ -42,11 +42,11 @@ class SweepContext(LambdaContext):
 
 
 @dataclass(frozen=True)
-class Said:
+class Printed:
     capture: pytest.CaptureFixture[str]
 
     def __call__(self) -> dict[str, list[float]]:
-        """By the last invocation; what was counted outside of one is said now."""
+        """Reads what the last invocation printed; what was counted outside of one is printed now."""
         metrics.flush()
         return measured(self.capture.readouterr().out)
 
@@ -56,8 +56,8 @@ class Said:
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Said:
-    return Said(capsys)
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    return Printed(capsys)
 
 
 @pytest.mark.parametrize(
@@ -69,48 +69,48 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
     ],
 )
 def test_a_command_is_counted_once_by_its_answer_and_a_payment_by_its_outcome(
-    stocked: Shop, reserved: str, said: Said, card: str, expected: tuple[int, set[str]]
+    stocked: Shop, reserved: str, printed: Printed, card: str, expected: tuple[int, set[str]]
 ) -> None:
-    said.forget()
+    printed.forget()
     status, names = expected
     assert stocked.purchase(reserved, card).status == status
-    assert said() == {name: [1.0] for name in names}
+    assert printed() == {name: [1.0] for name in names}
 
 
 @pytest.mark.parametrize("error", [StoreUnavailableError(), RuntimeError("a bug")])
-def test_what_fails_on_our_side_is_no_refusal(stocked: Shop, said: Said, error: Exception) -> None:
+def test_what_fails_on_our_side_is_no_refusal(stocked: Shop, printed: Printed, error: Exception) -> None:
     stocked.store.before_commit.append(raising(error))
-    said.forget()
+    printed.forget()
     assert stocked.reserve().status in (500, 503)
-    assert said() == {"CommandsFailed": [1.0]}
+    assert printed() == {"CommandsFailed": [1.0]}
 
 
-def test_a_refusal_before_any_work_counts_too(shop: Shop, said: Said) -> None:
+def test_a_refusal_before_any_work_counts_too(shop: Shop, printed: Printed) -> None:
     assert shop.post("/reservations", {"lines": []}).status == 422
-    assert said() == {"CommandsRefused": [1.0]}
+    assert printed() == {"CommandsRefused": [1.0]}
 
 
-def test_webhooks_and_documents_are_no_commands(stocked: Shop, said: Said) -> None:
-    said.forget()
+def test_webhooks_and_documents_are_no_commands(stocked: Shop, printed: Printed) -> None:
+    printed.forget()
     assert stocked.webhook("payment_intent.succeeded", "pi_1", "x", secret="forged").status == 400
     assert stocked.webhook("payment_intent.succeeded", "pi_1", "x").status == 200
     assert invoke(http_event("GET /openapi/command.json", key=None, subject=None)).status == 200
-    assert said() == {}
+    assert printed() == {}
 
 
-def test_every_route_is_a_command_but_two(said: Said) -> None:
+def test_every_route_is_a_command_but_two(printed: Printed) -> None:
     stack = (Path(__file__).parents[1] / "serverless.yml").read_text()
     routes = [" ".join(route) for route in re.findall(r"httpApi: {method: (\w+), path: '?([^',\s]+?)'?(?:,|})", stack)]
     assert len(routes) == stack.count("- httpApi:")
     assert {api.WEBHOOK, api.DOCUMENT} <= set(routes)
     for route in routes:
         api._count(route, 200)
-    assert said() == {"CommandsAccepted": [float(len(routes) - 2)]}
+    assert printed() == {"CommandsAccepted": [float(len(routes) - 2)]}
 
 
 @pytest.fixture
 def reservation(deployed: boto3.Session) -> str:
-    """Of a deployed shop that has one thing to sell."""
+    """The deployed shop has one thing to sell."""
     product = {"sku": "MUG", "name": "Mug", "description": "", "price": {"amount_minor": 500, "currency": "EUR"}}
     invoke(http_event("POST /products", product, groups="[admin]"))
     invoke(http_event("POST /products/{sku}/stock", {"quantity": 1}, groups="[admin]", sku="MUG"))
@@ -123,39 +123,39 @@ def purchase(reservation: str, card: str) -> Any:
     return invoke(http_event("POST /purchase", body, key=f"purchase-{reservation}"))
 
 
-def test_a_payment_is_counted_with_its_calls_and_its_events(reservation: str, said: Said) -> None:
-    said.forget()
+def test_a_payment_is_counted_with_its_calls_and_its_events(reservation: str, printed: Printed) -> None:
+    printed.forget()
     assert purchase(reservation, "pm_card_visa").status == 201
-    line = said()
+    line = printed()
     create, confirm = line.pop("PaymentCallMilliseconds")
     assert 0 < create < 8_000
     assert 0 < confirm < 8_000
     assert line == {"CommandsAccepted": [1.0], "PaymentsCaptured": [1.0], "EventsPublished": [2.0]}
 
 
-def test_a_decline_is_one(reservation: str, said: Said) -> None:
-    said.forget()
+def test_a_decline_is_one(reservation: str, printed: Printed) -> None:
+    printed.forget()
     assert purchase(reservation, "pm_card_visa_chargeDeclined").status == 402
-    assert {"CommandsRefused", "PaymentsDeclined"} <= said().keys() - {"PaymentsCaptured", "PaymentsUnknown"}
+    assert {"CommandsRefused", "PaymentsDeclined"} <= printed().keys() - {"PaymentsCaptured", "PaymentsUnknown"}
 
 
-def test_a_refund_is_one_and_its_repeat_none(reservation: str, said: Said) -> None:
+def test_a_refund_is_one_and_its_repeat_none(reservation: str, printed: Printed) -> None:
     purchase(reservation, "pm_card_visa")
     for expected in ([1.0], None):
-        said.forget()
+        printed.forget()
         route = "POST /purchases/{purchase_id}/refund"
         event = http_event(route, raw_body="", key="refund", groups="[admin]", purchase_id=reservation)
         assert invoke(event).status == 201
-        assert said().get("PaymentsRefunded") == expected
+        assert printed().get("PaymentsRefunded") == expected
 
 
 def test_what_is_unknown_is_counted_again_when_a_webhook_finds_it_out(
-    reservation: str, provider: ProviderProcess, said: Said
+    reservation: str, provider: ProviderProcess, printed: Printed
 ) -> None:
-    said.forget()
+    printed.forget()
     pending = purchase(reservation, "pm_card_error_after_charge")
     assert pending.status == 202
-    line = said()
+    line = printed()
     assert line["PaymentsUnknown"] == [1.0]
     assert "PaymentsCaptured" not in line
     intent = {"object": {"id": pending.body["payment_intent_id"], "metadata": {"reservation_id": reservation}}}
@@ -165,27 +165,27 @@ def test_what_is_unknown_is_counted_again_when_a_webhook_finds_it_out(
     webhook = http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers)
     for expected in ([1.0], None):
         assert invoke(webhook).status == 200
-        line = said()
+        line = printed()
         assert line.get("PaymentsCaptured") == expected
         assert not COMMANDS & line.keys()
 
 
 def test_what_is_unknown_is_counted_again_when_the_sweep_finds_it_out(
-    reservation: str, said: Said, monkeypatch: pytest.MonkeyPatch
+    reservation: str, printed: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     purchase(reservation, "pm_card_error_after_charge")
     later = datetime.now(UTC) + timedelta(seconds=120)
     monkeypatch.setattr(SystemClock, "now", lambda _: later)
-    said.forget()
+    printed.forget()
     assert sweep.handler({}, SweepContext())["settled"] == 1
-    line = said()
+    line = printed()
     assert (line["PaymentsCaptured"], line["EventsPublished"], line["EventsSwept"]) == ([1.0], [1.0], [1.0])
 
 
-def test_a_call_that_gets_no_answer_is_measured_too(said: Said) -> None:
+def test_a_call_that_gets_no_answer_is_measured_too(printed: Printed) -> None:
     gateway = StripeGateway("http://127.0.0.1:1", lambda: "key")
     assert isinstance(gateway.retrieve("pi_1"), Unknown)
-    assert len(said()["PaymentCallMilliseconds"]) == 1
+    assert len(printed()["PaymentCallMilliseconds"]) == 1
 
 
 def journal_time(timestamp: float) -> Any:
@@ -207,24 +207,24 @@ def answering(aws: boto3.Session) -> Callable[..., DynamoDbEventStore]:
 
 
 TRANSACTION = transaction(
-    7, stock=(StockChange(Bucket("MUG", 0), available=-1, held=1),), key_use=KeyUse("digest", "body", "x", 8)
+    7, stock=(BucketChange(Bucket("MUG", 0), available=-1, held=1),), key_use=KeyUse("digest", "body", "x", 8)
 )
 
 
-def test_a_commit_that_succeeds_at_once_says_nothing(answering: Any, said: Said) -> None:
+def test_a_commit_that_succeeds_at_once_says_nothing(answering: Any, printed: Printed) -> None:
     answering(ok({})).commit(TRANSACTION)
-    assert said() == {}
+    assert printed() == {}
 
 
-def test_tries_after_the_first_are_counted(answering: Any, said: Said) -> None:
+def test_tries_after_the_first_are_counted(answering: Any, printed: Printed) -> None:
     answering(cancelled(CONFLICT), cancelled(CONFLICT), ok({})).commit(TRANSACTION)
-    assert said() == {"CommitRetries": [2.0]}
+    assert printed() == {"CommitRetries": [2.0]}
 
 
-def test_tries_that_all_failed_are_counted(answering: Any, said: Said) -> None:
+def test_tries_that_all_failed_are_counted(answering: Any, printed: Printed) -> None:
     with pytest.raises(ContentionError):
         answering(cancelled(CONFLICT)).commit(TRANSACTION)
-    assert said() == {"CommitRetries": [7.0]}
+    assert printed() == {"CommitRetries": [7.0]}
 
 
 @pytest.mark.parametrize(
@@ -236,11 +236,11 @@ def test_tries_that_all_failed_are_counted(answering: Any, said: Said) -> None:
     ],
 )
 def test_another_command_that_was_first_at_stream_or_stock_is_a_conflict(
-    answering: Any, said: Said, reasons: Any, error: type[Exception], expected: Any
+    answering: Any, printed: Printed, reasons: Any, error: type[Exception], expected: Any
 ) -> None:
     with pytest.raises(error):
         answering(cancelled(*reasons)).commit(TRANSACTION)
-    assert said() == expected
+    assert printed() == expected
 
 
 @pytest.fixture
@@ -267,29 +267,29 @@ def publish(aws: boto3.Session, events: list[Envelope], *refused: set[int] | Exc
 
 
 def test_what_is_published_and_what_was_sent_again_are_counted(
-    aws: boto3.Session, events: list[Envelope], said: Said
+    aws: boto3.Session, events: list[Envelope], printed: Printed
 ) -> None:
-    said.forget()
+    printed.forget()
     publish(aws, events, {0, 2}, {1}, set())
-    assert said() == {"EventsPublished": [3.0], "PublishRetries": [3.0]}
+    assert printed() == {"EventsPublished": [3.0], "PublishRetries": [3.0]}
 
 
 def test_what_was_published_before_the_connection_broke_is_counted(
-    aws: boto3.Session, events: list[Envelope], said: Said
+    aws: boto3.Session, events: list[Envelope], printed: Printed
 ) -> None:
-    said.forget()
+    printed.forget()
     publish(aws, events, {1}, ConnectTimeoutError(endpoint_url="kinesis"))
-    assert said() == {"EventsPublished": [2.0], "PublishRetries": [1.0]}
+    assert printed() == {"EventsPublished": [2.0], "PublishRetries": [1.0]}
 
 
 @pytest.mark.usefixtures("stocked")
-def test_a_sweep_with_nothing_to_do_says_that_it_has_been_there(said: Said) -> None:
-    said.forget()
+def test_a_sweep_with_nothing_to_do_says_that_it_has_been_there(printed: Printed) -> None:
+    printed.forget()
     sweep.handler({}, SweepContext())
-    assert said() == IDLE
+    assert printed() == IDLE
 
 
-def test_all_that_it_has_paid_is_counted_and_what_it_could_not(stocked: Shop, reserved: str, said: Said) -> None:
+def test_all_that_it_has_paid_is_counted_and_what_it_could_not(stocked: Shop, reserved: str, printed: Printed) -> None:
     stocked.purchase(reserved, "pm_card_error_after_charge")
     stocked.publisher.fails = lambda _: True
     stocked.reserve(("MUG", 1), key="other")
@@ -297,19 +297,19 @@ def test_all_that_it_has_paid_is_counted_and_what_it_could_not(stocked: Shop, re
     stocked.publisher.fails = lambda _: False
     stocked.clock.advance(900)
     stocked.store.before_commit.append(raising(RuntimeError("a bug")))
-    said.forget()
+    printed.forget()
     answer = sweep.handler({}, SweepContext())
     assert (answer["published"], answer["expired"], answer["settled"], answer["failed"]) == (2, 1, 1, 1)
-    line = said()
+    line = printed()
     assert (line["EventsSwept"], line["SweepFailures"], line["DueCount"]) == ([4.0], [1.0], [5.0])
 
 
 def test_the_first_request_of_an_environment_is_a_cold_start(
-    stocked: Shop, said: Said, monkeypatch: pytest.MonkeyPatch
+    stocked: Shop, printed: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said.forget()
+    printed.forget()
     monkeypatch.setattr(metrics, "_is_cold", True)
     stocked.reserve()
-    assert said() == {"ColdStarts": [1.0], "CommandsAccepted": [1.0]}
+    assert printed() == {"ColdStarts": [1.0], "CommandsAccepted": [1.0]}
     stocked.reserve(key="another")
-    assert said() == {"CommandsAccepted": [1.0]}
+    assert printed() == {"CommandsAccepted": [1.0]}

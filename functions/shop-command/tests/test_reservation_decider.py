@@ -314,7 +314,7 @@ REFUSALS: dict[str, tuple[type[errors.DomainError] | None, ...]] = {
     "expired": (EXISTS, LATE, NOT_PAYING, NOT_PAYING, LATE, LATE, UNSOLD, NO_REFUND),
     "expired after a decline": (EXISTS, LATE, NOT_PAYING, NOT_PAYING, LATE, LATE, UNSOLD, NO_REFUND),
 }
-"""In which state, a while before the expiry, which of COMMANDS is refused, and why."""
+"""Each state refuses these of COMMANDS a while before the expiry, for these reasons."""
 
 
 @pytest.mark.parametrize("name", HISTORIES)

@@ -30,7 +30,7 @@ def scarce(shop: Shop) -> Shop:
 
 
 def put(shop: Shop, *available: int) -> None:
-    """As by transactions: the versions count."""
+    """Changes it as transactions do: the versions count."""
     for number, level in enumerate(available):
         before = shop.store.buckets.get(Bucket("MUG", number), Counters())
         if before.available != level:

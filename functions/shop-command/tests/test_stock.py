@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop_command.domain import stock
-from shop_command.domain.stock import Bucket, StockChange
+from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.events import (
     EventData,
     PaymentDeclined,
@@ -103,7 +103,7 @@ def test_more_than_an_event_can_say_is_moved_in_several_steps() -> None:
     assert [(a.bucket, a.quantity) for a in given_to] == [(0, stock.MOVED_MAX)]
 
 
-def _moves(model: type[EventData], **fields: object) -> list[StockChange]:
+def _moves(model: type[EventData], **fields: object) -> list[BucketChange]:
     return list(stock.changes(model.model_construct(**fields)))  # type: ignore[arg-type]
 
 
@@ -112,7 +112,7 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
     lines = (ReservationLine(sku="MUG", quantity=3, unit_price_minor=1, allocations=allocations),)
     first, second = Bucket("MUG", 0), Bucket("MUG", 3)
     received = _moves(StockReceived, sku="MUG", quantity=3, allocations=allocations)
-    assert received == [StockChange(first, available=2), StockChange(second, available=1)]
+    assert received == [BucketChange(first, available=2), BucketChange(second, available=1)]
     moves: dict[type[EventData], tuple[int, int, int]] = {
         ReservationPlaced: (-1, 1, 0),
         ReservationCancelled: (1, -1, 0),
@@ -122,13 +122,13 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
     }
     for model, (available, held, sold) in moves.items():
         assert _moves(model, lines=lines) == [
-            StockChange(first, available * 2, held * 2, sold * 2),
-            StockChange(second, available, held, sold),
+            BucketChange(first, available * 2, held * 2, sold * 2),
+            BucketChange(second, available, held, sold),
         ]
     redistributed = _moves(
         StockRedistributed, sku="MUG", allocations_from=allocations[:1], allocations_to=allocations[1:]
     )
-    assert redistributed == [StockChange(first, available=-2), StockChange(second, available=1)]
+    assert redistributed == [BucketChange(first, available=-2), BucketChange(second, available=1)]
     still: set[type[EventData]] = {
         *(PaymentRequested, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
         *(ProductListed, ProductRepriced, ProductRetired),

@@ -38,7 +38,7 @@ def test_where_nothing_is_due_nothing_is_done(stocked: Shop, reserved: str) -> N
     stays_clean(stocked)
 
 
-# Publishing
+# The sweep publishes.
 
 
 def test_what_was_not_published_is_published_in_the_streams_order(stocked: Shop) -> None:
@@ -112,7 +112,7 @@ def test_a_shard_that_cannot_be_read_stops_no_other(stocked: Shop, monkeypatch: 
     assert done(stocked.sweep()) == {"expired": 10 - len(pages[broken].items), "failed": 1}
 
 
-# Expiring
+# The sweep expires reservations.
 
 
 def test_what_has_expired_gives_its_stock_back_once(stocked: Shop, reserved: str) -> None:
@@ -161,7 +161,7 @@ def test_a_reservation_that_is_being_paid_for_never_expires(stocked: Shop, reser
     assert types(stocked, reserved)[-1] == "shop.purchase.confirmed.v1"
 
 
-# Settling
+# The sweep settles payments.
 
 
 @pytest.mark.parametrize("card", ["pm_card_error_after_charge", "pm_card_timeout_after_charge"])

@@ -131,8 +131,8 @@ def test_what_a_sweep_publishes_is_told_in_the_traces_of_its_events(
     shop.clock.advance(10)
     assert sweep.handler({}, LambdaContext())["published"] == 3
     *published, own = daemon.documents()
-    told = [(it["trace_id"], it["parent_id"], it["annotations"]["event_type"]) for it in published]
-    assert set(told) == {
+    logged = [(it["trace_id"], it["parent_id"], it["annotations"]["event_type"]) for it in published]
+    assert set(logged) == {
         (OWN, received["id"], "shop.product.stock-received.v1"),
         (ROOT, purchase["id"], "shop.payment.requested.v1"),
         (ROOT, purchase["id"], "shop.payment.declined.v1"),

@@ -20,7 +20,7 @@ from shop_command.adapters.system import SystemClock, Uuid7
 from shop_command.adapters.telemetry import Observability
 from shop_command.application.purchases import Pending
 from shop_command.application.request import Request
-from shop_command.application.stock_search import Line
+from shop_command.application.stock_search import WantedLine
 from shop_command.bootstrap import Application
 from shop_command.domain.product import ListProduct
 from shop_command.domain.stock import Bucket
@@ -39,7 +39,7 @@ PRICE: Final = Price(amount_minor=500, currency="EUR")
 
 @dataclass
 class Trading:
-    """A product MUG in four buckets, a reservation and a purchase of it."""
+    """It has a product MUG in four buckets, and a reservation and a purchase of it."""
 
     under_test: InDynamoDb
     gateway: FakeGateway = field(default_factory=FakeGateway)
@@ -64,7 +64,9 @@ class Trading:
         self.application.purchases.purchase(request("purchase"), self.purchase_id, "pm_card_visa")
 
     def _reserved(self, key: str) -> str:
-        return self.application.reservations.place(request(key), (Line("MUG", 2),)).subject.removeprefix("reservation-")
+        return self.application.reservations.place(request(key), (WantedLine("MUG", 2),)).subject.removeprefix(
+            "reservation-"
+        )
 
     def events(self) -> list[Envelope]:
         ids = {self.reservation_id, self.purchase_id, request().reservation_id()}
@@ -105,12 +107,12 @@ COMMANDS: Final[dict[str, tuple[Send, list[str], tuple[int, int, int]]]] = {
     ),
     "retire": (lambda t, r: t.application.products.retire(r, "MUG"), ["shop.product.retired.v1"], (96, 2, 2)),
     "reserve": (
-        lambda t, r: t.application.reservations.place(r, (Line("MUG", 3),)),
+        lambda t, r: t.application.reservations.place(r, (WantedLine("MUG", 3),)),
         ["shop.reservation.placed.v1"],
         (93, 5, 2),
     ),
     "reserve the last ones": (
-        lambda t, r: t.application.reservations.place(r, (Line("MUG", 96),)),
+        lambda t, r: t.application.reservations.place(r, (WantedLine("MUG", 96),)),
         ["shop.reservation.placed.v1"],
         (0, 98, 2),
     ),
@@ -139,7 +141,8 @@ def trading(emulated: InDynamoDb) -> Trading:
 
 @pytest.fixture
 def conflicts(emulated: InDynamoDb) -> None:
-    """As DynamoDB has them where twenty touch the same items: the emulator takes one transaction after the other."""
+    """Raises conflicts as DynamoDB does where twenty touch the same items: the emulator takes one transaction after the
+    other."""
     tries: Counter[str] = Counter()
 
     def conflict(params: dict[str, Any], **_: Any) -> Response | None:
@@ -199,7 +202,7 @@ def test_twenty_different_requests_at_once_have_twenty_effects(trading: Trading)
         begin.wait()
         for _ in range(10):
             try:
-                return trading.application.reservations.place(request(f"key-{number}"), (Line("MUG", 2),)).subject
+                return trading.application.reservations.place(request(f"key-{number}"), (WantedLine("MUG", 2),)).subject
             except ContentionError:
                 continue
         raise AssertionError("never its turn")

@@ -22,7 +22,7 @@ HINT = Hint(RESERVATION, "pi_1")
 
 
 def payload(**changes: Any) -> str:
-    """An event of Stripe's, with other fields of its intent."""
+    """Makes an event of Stripe's, with other fields of its intent."""
     intent = {"id": "pi_1", "object": "payment_intent", "metadata": {"reservation_id": RESERVATION}} | changes
     event = {"id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "data": {"object": intent}}
     return json.dumps(event)

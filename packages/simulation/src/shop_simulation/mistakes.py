@@ -14,11 +14,11 @@ from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
 from shop_command.domain.reservation import Active, Cancelled, Paying, Purchased, Refunding, Reservation
 from shop_command.ports import (
-    Canceled,
     Captured,
+    Commit,
     Declined,
+    IntentCancelled,
     StoreUnavailableError,
-    Transaction,
     Unconfirmed,
     Unknown,
 )
@@ -36,7 +36,7 @@ from shop_simulation.store import SimulatedStore
 
 
 def publishing_first(self: Journal) -> dict[str, Any]:
-    def commit(transaction: Transaction) -> None:
+    def commit(transaction: Commit) -> None:
         self.publisher.publish(transaction.events)
         self.store.commit(transaction)
 
@@ -44,7 +44,7 @@ def publishing_first(self: Journal) -> dict[str, Any]:
 
 
 def hoping(self: Journal) -> dict[str, Any]:
-    def commit(transaction: Transaction) -> None:
+    def commit(transaction: Commit) -> None:
         with suppress(StoreUnavailableError):
             self.store.commit(transaction)
 
@@ -79,7 +79,7 @@ def without_stock_of(event_type: type) -> Callable[[Original], Original]:
 
 
 def torn(right: Original) -> Original:
-    def commit(self: SimulatedStore, transaction: Transaction) -> None:
+    def commit(self: SimulatedStore, transaction: Commit) -> None:
         before = self.stored.get(transaction.stream_id)
         right(self, transaction)
         if before:
@@ -100,7 +100,7 @@ def projections(table: str, wrong: Callable[[Original], Original]) -> Callable[[
 
 
 def never_due(right: Original) -> Original:
-    def commit(self: SimulatedStore, transaction: Transaction) -> None:
+    def commit(self: SimulatedStore, transaction: Commit) -> None:
         right(self, transaction)
         self.mark_published(transaction.events)
 
@@ -142,15 +142,15 @@ def gateway_with(methods: Callable[[Any], dict[str, Any]]) -> Callable[[Original
 def only_looking(gateway: Any) -> dict[str, Any]:
     def cancel(intent: str) -> Any:
         found = gateway.retrieve(intent)
-        return Canceled() if found == Unconfirmed() else found
+        return IntentCancelled() if found == Unconfirmed() else found
 
     return {"cancel": cancel}
 
 
 def hoping_that_it_is_closed(gateway: Any) -> dict[str, Any]:
-    def cancel(intent: str) -> Canceled:
+    def cancel(intent: str) -> IntentCancelled:
         gateway.cancel(intent)
-        return Canceled()
+        return IntentCancelled()
 
     return {"cancel": cancel}
 

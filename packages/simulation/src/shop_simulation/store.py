@@ -7,13 +7,13 @@ from typing import Final
 
 from shop_command.adapters.dynamodb import table
 from shop_command.ports import (
+    Commit,
     Due,
     DueEvent,
     DuePage,
     DueState,
     StoredState,
     StoreUnavailableError,
-    Transaction,
 )
 from shop_command.testing import FakeClock, InMemoryEventStore
 from shop_shared.envelope import Envelope
@@ -37,7 +37,7 @@ class SimulatedStore(InMemoryEventStore):
         self.watches: list[dict[str, int]] = []
         """Each watch keeps, for each product, the least stock that was available since it began."""
 
-    def commit(self, transaction: Transaction) -> None:
+    def commit(self, transaction: Commit) -> None:
         now = self.clock.now()
         self.done = {token for token in self.done if now < self.tokens[token] + TOKEN_LIFE}
         super().commit(transaction)

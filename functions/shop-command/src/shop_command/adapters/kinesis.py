@@ -42,19 +42,19 @@ class KinesisPublisher:
                 due = {"stream_ids": _streams(failed)}
                 logger().warning("events stay due: Kinesis does not answer", extra=due, exc_info=True)
                 return published
-            # The answer has an entry for each record, in order; a success of the call says nothing about them.
+            # The answer has an entry for each record, in order; a success of the call says nothing details them.
             taken = [event for event, code in zip(failed, codes, strict=True) if code is None]
             count(Metric.EVENTS_PUBLISHED, len(taken))
             published += taken
             failed = [event for event, code in zip(failed, codes, strict=True) if code is not None]
             if not failed:
                 return published
-        about: dict[str, object] = {"refused": len(failed), "code": codes[-1], "stream_ids": _streams(failed)}
-        logger().warning("events stay due: Kinesis refused them", extra=about)
+        details: dict[str, object] = {"refused": len(failed), "code": codes[-1], "stream_ids": _streams(failed)}
+        logger().warning("events stay due: Kinesis refused them", extra=details)
         return published
 
     def _put(self, events: Sequence[Envelope]) -> list[str | None]:
-        """The error code of each event, or None."""
+        """Returns the error code of each event, or None."""
         deadline.require(deadline.AWS_CALL_SECONDS_MAX)
         with subsegment("Kinesis", "aws", aws={"operation": "PutRecords", "stream_name": self.stream_name}):
             answer = self.client.put_records(

@@ -17,10 +17,10 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from shop_command.adapters import deadline
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
-    Canceled,
     Captured,
     Created,
     Declined,
+    IntentCancelled,
     Processing,
     Refused,
     Returned,
@@ -35,7 +35,7 @@ from shop_shared.values import Money
 API_VERSION: Final = "2026-10-28.endive"
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 READ_TIMEOUT_SECONDS: Final = 8.0
-"""Of each call. Two of them leave time to record their outcome within the API's 30 seconds."""
+"""Each call takes no longer. Two of them leave time to record their outcome within the API's 30 seconds."""
 SENDS_MAX: Final = 2
 CODE_CHARACTERS_MAX: Final = 100
 
@@ -97,7 +97,7 @@ class StripeGateway:
 
     def confirm(
         self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> Captured | Declined | Canceled | Processing | Unknown:
+    ) -> Captured | Declined | IntentCancelled | Processing | Unknown:
         answer = self._call(
             "POST",
             f"/v1/payment_intents/{payment_intent_id}/confirm",
@@ -110,7 +110,7 @@ class StripeGateway:
 
     def _confirmed(
         self, payment_intent_id: str, answer: _Answer
-    ) -> Captured | Declined | Canceled | Processing | Unknown:
+    ) -> Captured | Declined | IntentCancelled | Processing | Unknown:
         if answer.status == 200:
             if answer.body.get("status") == "requires_action":
                 # 3-D Secure, which only the customer's browser could go through. The shop has no page for it.
@@ -126,7 +126,7 @@ class StripeGateway:
             return Declined(_code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None)
         return _unknown(answer)
 
-    def retrieve(self, payment_intent_id: str) -> Captured | Canceled | Unconfirmed | Processing | Unknown:
+    def retrieve(self, payment_intent_id: str) -> Captured | IntentCancelled | Unconfirmed | Processing | Unknown:
         answer = self._call("GET", f"/v1/payment_intents/{payment_intent_id}")
         if isinstance(answer, Unknown):
             return answer
@@ -136,7 +136,7 @@ class StripeGateway:
             return Unconfirmed()
         return _ended(answer.body) or _unknown(answer)
 
-    def cancel(self, payment_intent_id: str) -> Captured | Canceled | Processing | Unknown:
+    def cancel(self, payment_intent_id: str) -> Captured | IntentCancelled | Processing | Unknown:
         # Without an idempotency key: a second cancel does no harm, and under a key the provider would give a refusal
         # again for a day, also when the reason for it has gone.
         answer = self._call("POST", f"/v1/payment_intents/{payment_intent_id}/cancel")
@@ -172,12 +172,12 @@ class StripeGateway:
             case _:
                 return _unknown(listed)
 
-    def _truth(self, payment_intent_id: str, refused: _Answer) -> Captured | Canceled | Processing | Unknown:
+    def _truth(self, payment_intent_id: str, refused: _Answer) -> Captured | IntentCancelled | Processing | Unknown:
         """Of an intent whose state was not what the request expects: the refusal carries it, or it is asked for."""
         known = _ended(refused.error.get("payment_intent"))
         if known is not None and not isinstance(known, Processing):
             return known
-        # What is under way may be over by now: a refusal is given again for a day under its key.
+        # The provider repeats a refusal for a day under its key, so what was under way then may be over by now.
         found = self.retrieve(payment_intent_id)
         return _unknown(refused) if isinstance(found, Unconfirmed) else found
 
@@ -225,13 +225,13 @@ def _timed() -> Iterator[None]:
         measure(Metric.PAYMENT_CALL_MILLISECONDS, round((time.monotonic() - started) * 1000, 1))
 
 
-def _ended(intent: Any) -> Captured | Canceled | Processing | None:
-    """What an intent's status proves. None: it waits for a confirmation, or it is no intent."""
+def _ended(intent: Any) -> Captured | IntentCancelled | Processing | None:
+    """Returns what an intent's status proves: None where it waits for a confirmation, or is no intent."""
     match intent:
         case {"status": "succeeded"}:
             return Captured()
         case {"status": "canceled"}:
-            return Canceled()
+            return IntentCancelled()
         case {"status": "processing"}:
             return Processing()
         case _:

@@ -1,4 +1,4 @@
-"""The real clock, ids and secrets."""
+"""This module reads the real clock and secrets, and makes ids."""
 
 import os
 import time

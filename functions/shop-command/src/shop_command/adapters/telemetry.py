@@ -1,4 +1,4 @@
-"""Telemetry by shop_observability."""
+"""The Telemetry port is implemented by shop_observability."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from shop_command.application.request import Key, Request
 from shop_command.domain import stock
 from shop_command.domain.stream import Snapshot, Stream, fold, from_json, to_json
-from shop_command.ports import Clock, EventIds, EventStore, Publisher, StoredState, Telemetry, Transaction
+from shop_command.ports import Clock, Commit, EventIds, EventStore, Publisher, StoredState, Telemetry
 from shop_shared.envelope import Envelope
 from shop_shared.events import EventData
 from shop_shared.registry import dataschema
@@ -57,7 +57,7 @@ class Journal:
             for version, data in enumerate(decided, loaded.version + 1)
         )
         self.store.commit(
-            Transaction(
+            Commit(
                 stream_id=stream.id,
                 expected_version=loaded.version,
                 events=events,
@@ -102,5 +102,5 @@ def snapshot(stream: Stream[State, Event], stored: StoredState | None) -> Snapsh
     return Snapshot(stored.version, from_json(stream, stored.state))
 
 
-def _stock(events: Iterable[EventData]) -> tuple[stock.StockChange, ...]:
+def _stock(events: Iterable[EventData]) -> tuple[stock.BucketChange, ...]:
     return tuple(change for event in events for change in stock.changes(event))

@@ -1,4 +1,4 @@
-"""An administrator's commands: a product, its price and its stock."""
+"""Administrators change products, their prices and their stock."""
 
 from dataclasses import dataclass
 from random import Random
@@ -26,7 +26,8 @@ from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, S
 from shop_shared.values import BUCKETS_MAX, Price
 
 REDISTRIBUTION_ROUNDS_MAX: Final = 10
-"""How often stock is redistributed anew because customers were first. After each round it is content with half."""
+"""Stock is redistributed anew at most this often because customers were first. After each round it is content with
+half."""
 
 Data = TypeVar("Data", bound=ProductEvent)
 

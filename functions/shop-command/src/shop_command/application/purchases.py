@@ -1,4 +1,4 @@
-"""Paying for a reservation. Each step is recorded before the next: the intent, the request, the outcome.
+"""A customer pays for a reservation. Each step is recorded before the next: the intent, the request, the outcome.
 
 A crash or an unknown outcome leaves the reservation PAYING. Whoever looks next asks the provider, and settles it: a
 repeat of the request here, a webhook or the sweep in `settling`.
@@ -72,7 +72,7 @@ class Purchases:
     gateway: PaymentGateway
 
     def purchase(self, request: Request, reservation_id: str, payment_method: str) -> "AttemptOutcome | Pending":
-        """The event with the attempt's outcome, or Pending while there is none yet."""
+        """Returns the event with the attempt's outcome, or Pending while there is none yet."""
 
         def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided[ReservationEvent] | Pending:
             state, _ = expiring.owned(self.journal, request, reservation_id, loaded)
@@ -117,7 +117,8 @@ class Purchases:
         return self._settle(request, attempt, outcome)
 
     def _again(self, request: Request, attempt: Attempt) -> "AttemptOutcome | Pending":
-        """A repeat: the recorded outcome of its attempt, else the provider's."""
+        """A repeat is answered with the recorded outcome of its attempt, or with the provider's where none is
+        recorded."""
         recorded = self._recorded(attempt)
         if recorded is not None:
             return recorded
@@ -143,7 +144,7 @@ class Purchases:
             return attempt.pending()
 
     def _recorded(self, attempt: Attempt) -> "AttemptOutcome | None":
-        """Its outcome is the first one after it: no other attempt begins before."""
+        """The attempt's outcome is the first one after it, because no other attempt begins before."""
         later = self.journal.store.events(attempt.requested.subject, attempt.requested.streamversion + 1)
         outcome = next((event for event in later if isinstance(event.data, PurchaseConfirmed | PaymentDeclined)), None)
         return cast("AttemptOutcome | None", outcome)

@@ -34,7 +34,7 @@ class Request:
         return str(uuid.uuid5(_RESERVATIONS, f"{self.caller}\n{self.idempotency_key}"))
 
     def key_id(self, operation: str) -> str:
-        """Of this caller and operation alone: neither another route nor another caller can meet it."""
+        """The id belongs to this caller and operation alone: no other route or caller can produce it."""
         return _digest(operation, self.caller, self.idempotency_key)
 
 

@@ -9,7 +9,7 @@ from shop_command.application import expiring
 from shop_command.application.journal import Journal, first_of
 from shop_command.application.request import IdempotencyKeyReusedError, Request
 from shop_command.application.runner import ROUNDS_MAX, Decided, run
-from shop_command.application.stock_search import Line, StockSearch
+from shop_command.application.stock_search import StockSearch, WantedLine
 from shop_command.domain import product, reservation
 from shop_command.domain.errors import DomainError
 from shop_command.domain.reservation import (
@@ -33,7 +33,7 @@ class Reservations:
     randomness: Random
     hold_seconds: int
 
-    def place(self, request: Request, lines: tuple[Line, ...]) -> "Envelope[ReservationPlaced]":
+    def place(self, request: Request, lines: tuple[WantedLine, ...]) -> "Envelope[ReservationPlaced]":
         stream = reservation.stream(request.reservation_id())
         stored = self.journal.store.states([stream.id, *(product.stream(line.sku).id for line in lines)])
         if stream.id in stored:
@@ -87,9 +87,9 @@ class Reservations:
                 search.look({bucket.sku for bucket in short.buckets})
         raise ContentionError
 
-    def _first_answer(self, stream_id: str, lines: tuple[Line, ...]) -> "Envelope[ReservationPlaced]":
+    def _first_answer(self, stream_id: str, lines: tuple[WantedLine, ...]) -> "Envelope[ReservationPlaced]":
         # Every reservation begins with this event.
         placed = cast("Envelope[ReservationPlaced]", self.journal.store.events(stream_id)[0])
-        if tuple(Line(line.sku, line.quantity) for line in placed.data.lines) != lines:
+        if tuple(WantedLine(line.sku, line.quantity) for line in placed.data.lines) != lines:
             raise IdempotencyKeyReusedError
         return placed

@@ -27,10 +27,10 @@ from shop_command.domain.reservation import (
 )
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import (
-    Canceled,
     Captured,
     ContentionError,
     Declined,
+    IntentCancelled,
     PaymentGateway,
     Processing,
     Returned,
@@ -41,7 +41,7 @@ from shop_command.ports import (
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded
 
-Outcome = Captured | Canceled | Declined | Unconfirmed | Processing | Unknown
+Outcome = Captured | IntentCancelled | Declined | Unconfirmed | Processing | Unknown
 Progress = Literal["settled", "refunded", "open", "nothing"]
 """`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
 
@@ -84,8 +84,8 @@ class Settlement:
         """
         match loaded.state:
             case Paying(terms=terms, attempt=attempt, payment_intent_id=intent):
-                # Its request is over. Without this, a confirmation that is still on its way could charge at any time:
-                # the cancellation wins for good, or shows that the charge did.
+                # The request that started the payment has ended. Without this, a confirmation that is still on its way
+                # could charge at any time: the cancellation wins for good, or shows that the charge did.
                 return self._record(loaded, last, outcome(terms.reservation_id, attempt, self.gateway.cancel(intent)))
             case Refunding(payment_intent_id=intent):
                 reservation_id = reservation.id_of(last.subject)
@@ -101,7 +101,7 @@ class Settlement:
         """Nobody may be charged any more for a reservation that has ended."""
         closed = self.gateway.cancel(intent)
         match closed:
-            case Canceled():
+            case IntentCancelled():
                 self.journal.store.mark_settled(last.subject, loaded.version)
                 return "settled"
             case Captured():
@@ -134,7 +134,7 @@ class Settlement:
 
 
 def record(journal: Journal, request: Request, command: Command, *, cause: Envelope) -> Envelope:
-    """For a request that has just heard the provider's answer, whatever else has happened to the stream meanwhile."""
+    """Records what a request has just learned from the provider, whatever else has happened to the stream meanwhile."""
     stream = reservation.stream(command.reservation_id)
     loaded = journal.load(stream)
     now = journal.now()
@@ -143,13 +143,13 @@ def record(journal: Journal, request: Request, command: Command, *, cause: Envel
 
 
 def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchase | DeclinePayment | None:
-    """What the provider's answer lets us record of an attempt. None: nothing yet."""
+    """Returns what the provider's answer lets us record of an attempt, or None while that is nothing yet."""
     match found:
         case Captured():
             return ConfirmPurchase(reservation_id, attempt)
         case Declined(code=code, decline_code=decline_code):
             return DeclinePayment(reservation_id, attempt, code, decline_code)
-        case Canceled():
+        case IntentCancelled():
             return DeclinePayment(reservation_id, attempt, INTENT_CANCELED, None)
         case Unconfirmed() | Processing() | Unknown():
             return None

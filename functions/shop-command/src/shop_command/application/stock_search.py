@@ -14,13 +14,13 @@ from shop_command.ports import ContentionError, EventStore, Level, StoredState
 from shop_shared.values import Allocation
 
 READS_MAX: Final = 5
-"""How often buckets that have too little are read until two reads in a row agree."""
+"""Buckets that have too little are read at most this often until two reads in a row agree."""
 
 Levels = Mapping[Bucket, Level]
 
 
 @dataclass(frozen=True)
-class Line:
+class WantedLine:
     sku: str
     quantity: int
 
@@ -29,7 +29,7 @@ class Line:
 class StockSearch:
     store: EventStore
     randomness: Random
-    lines: tuple[Line, ...]
+    lines: tuple[WantedLine, ...]
     stored: InitVar[Mapping[str, StoredState]]
     """The states of the lines' products, by stream; may hold others too."""
     products: dict[str, Product | None] = field(init=False)
@@ -69,7 +69,7 @@ class StockSearch:
         streams = {line.sku: product.stream(line.sku) for line in self.lines}
         self.products = {sku: snapshot(stream, stored.get(stream.id)).state for sku, stream in streams.items()}
 
-    def _blindly(self, line: Line) -> tuple[Allocation, ...]:
+    def _blindly(self, line: WantedLine) -> tuple[Allocation, ...]:
         found = self.products[line.sku]
         if not isinstance(found, Listed):
             return ()  # the decider refuses it

@@ -1,4 +1,4 @@
-"""Paying what is due: publishing, expiring, settling. It may crash anywhere, and run twice at once."""
+"""The sweep publishes, expires and settles what is due. It may crash anywhere, and run twice at once."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ class Failure:
 @dataclass
 class Report:
     due: int = 0
-    """How much was found due. With more than the time is enough for, there is more that was not even looked at."""
+    """The sweep found so much due. With more than the time is enough for, there is more that was not even looked at."""
     published: int = 0
     expired: int = 0
     settled: int = 0
@@ -48,9 +48,9 @@ class Report:
     left: int = 0
     """Found due, and still so: the provider or the stream did not do its part, or there was no time."""
     oldest_unpublished: timedelta = timedelta()
-    """How long ago the oldest event that was found due had happened."""
+    """The oldest event that was found due happened so long ago."""
     oldest_unsettled: timedelta = timedelta()
-    """How long ago the oldest payment or refund that was found due had been asked for."""
+    """The oldest payment or refund that was found due was requested so long ago."""
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -67,7 +67,8 @@ class Sweep:
         report, unsettled = Report(), list[Envelope]()
         pages = self._pages(started, report)
         self._pay(pages, pages_end, report, unsettled)
-        # In no order: otherwise a few payments that the provider never answers for would keep all others waiting.
+        # They are settled in no order: otherwise a few payments that the provider never answers for would keep all
+        # others waiting.
         self.randomness.shuffle(unsettled)
         while unsettled and self.journal.now() < ends:
             self._settle(unsettled.pop(), report)
@@ -76,7 +77,7 @@ class Sweep:
         return report
 
     def _pages(self, now: datetime, report: Report) -> Iterator[Sequence[Due]]:
-        """The oldest of each shard first, then the next of each."""
+        """Yields the oldest page of each shard first, then the next page of each."""
         waiting: deque[tuple[int, Due | None]] = deque((shard, None) for shard in range(DUE_SHARDS))
         while waiting:
             shard, after = waiting.popleft()
@@ -119,10 +120,10 @@ class Sweep:
             report.failures.append(Failure(due[0].stream_id, error))
             report.left += 1
             return
-        with self.journal.telemetry.for_all() as told:
+        with self.journal.telemetry.for_all() as events_of_traces:
             published = self.journal.publisher.publish(events)
             self.journal.store.mark_published(published)
-            told.extend(published)
+            events_of_traces.extend(published)
         report.published += len(published)
         report.left += len(events) - len(published)
 

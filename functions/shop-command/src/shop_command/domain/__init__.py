@@ -1,1 +1,1 @@
-"""What the shop decides: pure functions over frozen values. Time, ids and chance come in from outside."""
+"""The shop decides here, by pure functions over frozen values. Time, ids and randomness come in from outside."""

@@ -1,4 +1,5 @@
-"""Why a command is refused. Each error carries what its answer needs; none of them means that a retry would help.
+"""Each error says why a command is refused. Each error carries what its answer needs; none of them means that a retry
+would help.
 
 DomainError
 ├── ProductError: ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
@@ -86,7 +87,7 @@ class ReservationExpiredError(ReservationError): ...
 
 
 class ReservationHeldError(ReservationError):
-    """Its time has not come: it does not expire yet."""
+    """The reservation does not expire yet."""
 
 
 class ReservationCancelledError(ReservationError): ...

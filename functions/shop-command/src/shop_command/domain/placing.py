@@ -11,7 +11,7 @@ from shop_shared.events import ReservationPlaced
 from shop_shared.values import Allocation, Money, ReservationLine
 
 TOTAL_MINOR_MAX: Final = 99_999_999
-"""The most that Stripe charges at once. https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount"""
+"""Stripe charges at most this much at once. https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount"""
 
 
 @dataclass(frozen=True)

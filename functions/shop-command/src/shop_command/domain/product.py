@@ -1,4 +1,4 @@
-"""The decider of a product."""
+"""The product's decider says which events its commands lead to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,13 +23,13 @@ class Listed:
     description: str
     price: Price
     stock_buckets: int
-    """Where new stock goes, and where blind choices look for it."""
+    """New stock goes to these buckets, and blind choices look for it in them."""
     buckets_ever: int = 0
     """The most that it ever had: what was held while it had them returns there. 0 in states of before it was kept."""
     status: Literal["listed"] = "listed"
 
     def bucket_numbers(self) -> range:
-        """Of all buckets that stock can be in."""
+        """Stock can be in all of these buckets."""
         return range(max(self.stock_buckets, self.buckets_ever))
 
 
@@ -40,7 +40,7 @@ class Retired:
 
 
 Product = Listed | Retired
-"""None stands for a product that was never listed."""
+"""A product that was never listed has the state None."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def evolve(state: Product | None, event: ProductEvent) -> Product | None:
 
 
 def listed(sku: str, state: Product | None) -> Listed:
-    """The product, if it is for sale; raises why not."""
+    """Returns the product if it is for sale; raises why it is not."""
     match state:
         case None:
             raise ProductNotFoundError(sku)

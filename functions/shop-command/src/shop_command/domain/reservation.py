@@ -1,4 +1,4 @@
-"""The decider of a reservation, from holding stock to the purchase that ends it."""
+"""The reservation's decider covers its life, from holding stock to the purchase that ends it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

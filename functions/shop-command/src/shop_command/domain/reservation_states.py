@@ -9,7 +9,7 @@ from shop_shared.values import Lines, Money
 
 @dataclass(frozen=True)
 class Terms:
-    """What was agreed when the reservation was placed; the same in every status."""
+    """The customer agreed to these terms when the reservation was placed; they are the same in every status."""
 
     reservation_id: str
     customer_id: str
@@ -82,4 +82,4 @@ class Expired:
 
 
 Reservation = Active | Paying | Purchased | Refunding | Refunded | Cancelled | Expired
-"""None stands for a reservation that was never placed."""
+"""A reservation that was never placed has the state None."""

@@ -33,8 +33,8 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class StockChange:
-    """What a transaction adds to a bucket's counters. It fails where a counter would become negative."""
+class BucketChange:
+    """A transaction adds these numbers to a bucket's counters. It fails where a counter would become negative."""
 
     bucket: Bucket
     available: int = 0
@@ -43,7 +43,7 @@ class StockChange:
 
 
 def spread(quantity: int, buckets: int, first: int) -> tuple[Allocation, ...]:
-    """As evenly as possible. The remainder goes to `first` and those after it, so chance should choose it."""
+    """Spreads stock as evenly as possible. The remainder goes to `first` and those after it: choose it at random."""
     share, remainder = divmod(quantity, buckets)
     amounts = (((first + i) % buckets, share + (i < remainder)) for i in range(buckets))
     return tuple(Allocation(bucket=bucket, quantity=amount) for bucket, amount in sorted(amounts) if amount)
@@ -52,7 +52,7 @@ def spread(quantity: int, buckets: int, first: int) -> tuple[Allocation, ...]:
 def even_out(
     available: Mapping[int, int], buckets: int, halvings: int = 0
 ) -> tuple[tuple[Allocation, ...], tuple[Allocation, ...]]:
-    """What to take from which buckets, and to give to which, so that the first `buckets` have equally much.
+    """Returns what to take from and to give to which buckets, so that the first `buckets` have equally much.
 
     Each of the `halvings` takes half as much, from half as many: customers may be quicker where everything was to be
     moved at once. Moves no more than MOVED_MAX out of or into one bucket, so it may take several times to get there.
@@ -72,7 +72,8 @@ def even_out(
 
 
 def allocate(quantity: int, available: Mapping[int, int], randomness: Random) -> tuple[Allocation, ...]:
-    """One bucket that has enough, chosen by chance; else as few as possible. Empty if all together have too little."""
+    """Takes one bucket that has enough, chosen at random, or else as few as possible. It is empty if all together have
+    too little."""
     if sum(available.values()) < quantity:
         return ()
     enough = [bucket for bucket, level in available.items() if level >= quantity]
@@ -81,24 +82,24 @@ def allocate(quantity: int, available: Mapping[int, int], randomness: Random) ->
     return _limited(available, quantity)
 
 
-def changes(event: EventData) -> tuple[StockChange, ...]:
+def changes(event: EventData) -> tuple[BucketChange, ...]:
     """The one place that says how an event moves stock."""
     match event:
         case StockReceived(sku=sku, allocations=allocations):
-            return tuple(StockChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
+            return tuple(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
         case StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
             return (
-                *(StockChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),
-                *(StockChange(Bucket(sku, a.bucket), available=a.quantity) for a in given),
+                *(BucketChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),
+                *(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in given),
             )
         case ReservationPlaced(lines=lines):
-            return tuple(StockChange(b, available=-n, held=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, available=-n, held=n) for b, n in _allocations(lines))
         case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):
-            return tuple(StockChange(b, held=-n, available=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, held=-n, available=n) for b, n in _allocations(lines))
         case PurchaseConfirmed(lines=lines):
-            return tuple(StockChange(b, held=-n, sold=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, held=-n, sold=n) for b, n in _allocations(lines))
         case PurchaseRefunded(lines=lines):
-            return tuple(StockChange(b, sold=-n, available=n) for b, n in _allocations(lines))
+            return tuple(BucketChange(b, sold=-n, available=n) for b, n in _allocations(lines))
         case _:
             return ()
 

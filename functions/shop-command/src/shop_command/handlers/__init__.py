@@ -1,1 +1,1 @@
-"""Where Lambda comes in. HTTP stays here: nothing below knows of routes, statuses or bodies."""
+"""Lambda calls the functions of this package. HTTP stays here: nothing below knows of routes, statuses or bodies."""

@@ -48,7 +48,7 @@ def retired(event: Envelope) -> Response[str]:
 
 
 def reserved(placed: Envelope) -> Response[str]:
-    # Without the buckets that the stock came from.
+    # The answer leaves out the buckets that the stock came from.
     data = placed.data.model_dump(
         mode="json",
         include={
@@ -109,7 +109,7 @@ def refund(outcome: "Envelope[PurchaseRefunded] | Envelope[PurchaseRefundRequest
 
 
 def received() -> Response[str]:
-    """Of a webhook, whether or not it was news."""
+    """A webhook gets this answer whether or not it was news."""
     headers = {"Cache-Control": "no-store"}
     return Response(200, "application/json", json.dumps({"received": True}), headers=headers)
 
@@ -143,7 +143,7 @@ def _declined(outcome: Envelope, data: PaymentDeclined) -> ProblemError:
 
 
 def _position(event: Envelope) -> dict[str, Any]:
-    """Where a reader has to be to see the command's effect."""
+    """A reader that has reached this position sees the command's effect."""
     return {"stream_id": event.subject, "stream_version": event.streamversion}
 
 

@@ -1,4 +1,4 @@
-"""The commands over HTTP. Routes only: who may, what was sent, and which use case answers."""
+"""Each command has its route here, which says who may, what was sent, and which use case answers."""
 
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from shop_command import bootstrap
 from shop_command.adapters import deadline
 from shop_command.adapters.telemetry import SERVICE
-from shop_command.application.stock_search import Line
+from shop_command.application.stock_search import WantedLine
 from shop_command.domain import product, reservation
 from shop_command.domain.errors import ProductNotFoundError, PurchaseNotFoundError, ReservationNotFoundError
 from shop_command.domain.product import ListProduct
@@ -69,8 +69,8 @@ def place_reservation() -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, caller(event))
     body = body_of(event, ReservationBody)
-    lines = tuple(Line(line.sku, line.quantity) for line in body.lines)
-    _about(reservation.stream(request.reservation_id()))
+    lines = tuple(WantedLine(line.sku, line.quantity) for line in body.lines)
+    _annotate(reservation.stream(request.reservation_id()))
     return answers.reserved(bootstrap.application().reservations.place(request, lines))
 
 
@@ -80,7 +80,7 @@ def cancel_reservation(reservation_id: str) -> Response[str]:
     request = keyless_request_of(event, caller(event))
     if not forms.UUID.matches(reservation_id):
         raise ReservationNotFoundError(reservation_id)
-    _about(reservation.stream(reservation_id))
+    _annotate(reservation.stream(reservation_id))
     return answers.cancelled(*bootstrap.application().reservations.cancel(request, reservation_id))
 
 
@@ -89,7 +89,7 @@ def purchase() -> Response[str]:
     event = handler.routes.current_event.raw_event
     request = request_of(event, caller(event))
     body = body_of(event, PurchaseBody)
-    _about(reservation.stream(body.reservation_id))
+    _annotate(reservation.stream(body.reservation_id))
     outcome = bootstrap.application().purchases.purchase(request, body.reservation_id, body.payment_method)
     return answers.purchase(outcome)
 
@@ -100,18 +100,18 @@ def refund(purchase_id: str) -> Response[str]:
     request = request_of(event, administrator(event))
     if not forms.UUID.matches(purchase_id):
         raise PurchaseNotFoundError(purchase_id)
-    _about(reservation.stream(purchase_id))
+    _annotate(reservation.stream(purchase_id))
     return answers.refund(bootstrap.application().refunds.refund(request, purchase_id))
 
 
 @handler.routes.post("/payments/webhook")
-def hear_of_payment() -> Response[str]:
+def receive_webhook() -> Response[str]:
     """Open to everybody: the signature says who sent it."""
     event = handler.routes.current_event.raw_event
     application = bootstrap.application()
     hint = application.webhook.read(bytes_of(event), header(event, "stripe-signature") or "")
     if hint is not None:
-        _about(reservation.stream(hint.reservation_id))
+        _annotate(reservation.stream(hint.reservation_id))
         application.settlement.check(hint.reservation_id, hint.payment_intent_id)
     return answers.received()
 
@@ -122,7 +122,7 @@ def list_product() -> Response[str]:
     request = request_of(event, administrator(event))
     body = body_of(event, ProductBody)
     price = _price(body.price)
-    _about(product.stream(body.sku))
+    _annotate(product.stream(body.sku))
     command = ListProduct(body.sku, body.name, body.description, price, body.stock_buckets, body.category)
     return answers.product(bootstrap.application().products.list_product(request, command))
 
@@ -164,7 +164,7 @@ def openapi() -> Response[str]:
     return documents.openapi()
 
 
-def _about(stream: Stream[Any, Any]) -> None:
+def _annotate(stream: Stream[Any, Any]) -> None:
     work.annotate(stream_id=stream.id)
 
 
@@ -172,7 +172,7 @@ def _known(sku: str) -> str:
     """A path segment that no product can have needs no look into the store."""
     if not forms.SKU.matches(sku):
         raise ProductNotFoundError(sku)
-    _about(product.stream(sku))
+    _annotate(product.stream(sku))
     return sku
 
 

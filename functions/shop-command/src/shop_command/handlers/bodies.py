@@ -101,7 +101,7 @@ def request_of(event: Mapping[str, Any], caller: Caller) -> Request:
 
 
 def keyless_request_of(event: Mapping[str, Any], caller: Caller) -> Request:
-    """Of a command that does no more when it is sent again."""
+    """Reads the request of a command that does no more when it is sent again."""
     return Request(caller.subject, "", event["requestContext"]["requestId"], correlation_id(event))
 
 

@@ -15,7 +15,7 @@ _RETRY: Final = {"Retry-After": str(RETRY_SECONDS)}
 
 
 def problem_of(error: Exception) -> ProblemError | None:
-    """None for what no caller can bring about: a bug."""
+    """Returns None for what no caller can bring about, which is a bug."""
     match error:
         case errors.DomainError():
             return _refused(error)

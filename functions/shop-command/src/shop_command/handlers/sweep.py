@@ -25,21 +25,21 @@ def _sweep(seconds: float) -> dict[str, Any]:
     with deadline.ending_in(seconds):
         report = bootstrap.application().sweep.run(seconds - ENDING_SECONDS)
     for failure in report.failures:
-        logger().error("could not be swept", extra=_about(failure), exc_info=failure.error)
+        logger().error("could not be swept", extra=_identification(failure), exc_info=failure.error)
     _measure(report)
     answer = {name: getattr(report, name) for name in COUNTS} | {"failed": len(report.failures)}
     logger().info("sweep", extra=answer)
     return answer
 
 
-def _about(failure: Failure) -> dict[str, str]:
-    """What the request is found by that the failure belongs to."""
-    about = {"stream_id": failure.stream_id}
+def _identification(failure: Failure) -> dict[str, str]:
+    """These fields identify the request that a failure belongs to."""
+    fields = {"stream_id": failure.stream_id}
     if failure.last:
-        about["correlation_id"] = failure.last.correlationid
+        fields["correlation_id"] = failure.last.correlationid
         if header := TraceHeader.parse(failure.last.awstraceheader):
-            about["trace_id"] = header.root
-    return about
+            fields["trace_id"] = header.root
+    return fields
 
 
 def _measure(report: Report) -> None:

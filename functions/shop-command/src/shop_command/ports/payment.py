@@ -35,7 +35,7 @@ class Declined:
 
 
 @dataclass(frozen=True)
-class Canceled:
+class IntentCancelled:
     """The intent is dead: it moved no money and never will, whoever confirms it."""
 
 
@@ -73,12 +73,13 @@ class PaymentGateway(Protocol):
 
     def confirm(
         self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> Captured | Declined | Canceled | Processing | Unknown: ...
+    ) -> Captured | Declined | IntentCancelled | Processing | Unknown: ...
 
-    def retrieve(self, payment_intent_id: str) -> Captured | Canceled | Unconfirmed | Processing | Unknown:
-        """What the provider's own record says. Works for ever, while it forgets idempotency keys after a day."""
+    def retrieve(self, payment_intent_id: str) -> Captured | IntentCancelled | Unconfirmed | Processing | Unknown:
+        """Reads what the provider's own record says. It works for ever, while it forgets idempotency keys after a
+        day."""
 
-    def cancel(self, payment_intent_id: str) -> Captured | Canceled | Processing | Unknown:
+    def cancel(self, payment_intent_id: str) -> Captured | IntentCancelled | Processing | Unknown:
         """Wins for good, or shows that the charge did: of a cancel and a confirmation at once, one takes effect."""
 
     def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:

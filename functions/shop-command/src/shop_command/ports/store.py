@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from shop_command.domain.stock import Bucket, StockChange
+from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.envelope import Envelope
 
 DUE_SHARDS: Final = 8
@@ -33,7 +33,7 @@ class StoredState:
 
 @dataclass(frozen=True)
 class KeyUse:
-    """That an idempotency key was used: by which body, and which event it led to."""
+    """An idempotency key was used, with this body, and led to this event."""
 
     key_id: str
     body_digest: str
@@ -50,7 +50,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Transaction:
+class Commit:
     """Events follow `expected_version` without a gap; the first one's id identifies the transaction for ever.
 
     `due_at` is the moment at which the new state must be looked at again.
@@ -61,7 +61,7 @@ class Transaction:
     events: tuple[Envelope, ...]
     state: str
     due_at: datetime | None = None
-    stock: tuple[StockChange, ...] = ()
+    stock: tuple[BucketChange, ...] = ()
     key_use: KeyUse | None = None
 
 
@@ -116,7 +116,7 @@ class EventStore(Protocol):
     """All reads but `due` are consistent: they see every transaction that was committed before."""
 
     def states(self, stream_ids: Collection[str]) -> Mapping[str, StoredState]:
-        """At most 100. Streams that do not exist are left out."""
+        """Reads at most 100. Streams that do not exist are left out."""
 
     def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]: ...
 
@@ -126,7 +126,7 @@ class EventStore(Protocol):
         """Each as it was at some moment of the call, not all at the same one. Two calls with equal answers prove that
         all of them were so at once, between the two. What has never received anything is at 0, version 0."""
 
-    def commit(self, transaction: Transaction) -> None:
+    def commit(self, transaction: Commit) -> None:
         """A transaction that was committed before, its answer lost, succeeds again without a second effect."""
 
     def mark_published(self, events: Sequence[Envelope]) -> None:

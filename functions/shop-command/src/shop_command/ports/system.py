@@ -1,4 +1,4 @@
-"""Time and identity. (Chance is a `random.Random`, which a seed makes repeatable.)"""
+"""Time and identity. (Randomness is a `random.Random`, which a seed makes repeatable.)"""
 
 from datetime import datetime
 from typing import Protocol
@@ -6,9 +6,9 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """In UTC, to the millisecond."""
+        """Returns the time in UTC, to the millisecond."""
 
 
 class EventIds(Protocol):
     def next(self) -> str:
-        """A new UUIDv7."""
+        """Makes a new UUIDv7."""

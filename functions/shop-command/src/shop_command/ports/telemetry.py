@@ -1,4 +1,4 @@
-"""What is told of the work while it is done."""
+"""The work is observed through this port while it is done."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +14,7 @@ class Telemetry(Protocol):
         """The trace that the work inside belongs to, as the next hop continues it."""
 
     def annotate(self, stream_id: str, event_type: str) -> None:
-        """What is about to be committed."""
+        """Names what is going to be committed."""
 
     def committed(self, events: Sequence[Envelope]) -> None:
         """Each event once, whoever has brought it about: a request, a webhook or the sweep."""
@@ -23,4 +23,5 @@ class Telemetry(Protocol):
         """The work inside has been asked for by nobody: it belongs to the trace of the event that led to it."""
 
     def for_all(self) -> AbstractContextManager[list[Envelope]]:
-        """The work inside is done for many at once. It is told in the trace of each event that is put into the list."""
+        """The work inside is done for many at once. It is recorded in the trace of each event that is put into the
+        list."""

@@ -1,4 +1,4 @@
-"""Fakes of the ports that behave like the real adapters, and the makers of whole Lambda events. For tests only.
+"""The fakes of the ports behave like the real adapters, and other functions make whole Lambda events. For tests only.
 
 The contract suites in `tests/` run for these fakes and for the adapters, so that they can't drift apart.
 """

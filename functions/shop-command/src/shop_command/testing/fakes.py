@@ -1,4 +1,4 @@
-"""The ports in memory."""
+"""These fakes keep in memory what the ports need."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from shop_command.adapters.dynamodb import table
 from shop_command.domain.stock import Bucket
 from shop_command.ports import (
     PUBLISH_GRACE_SECONDS,
+    Commit,
     ContentionError,
     Due,
     DueEvent,
@@ -18,7 +19,6 @@ from shop_command.ports import (
     Level,
     StockShortError,
     StoredState,
-    Transaction,
     VersionConflictError,
 )
 from shop_shared.envelope import Envelope, decode, encode
@@ -79,7 +79,7 @@ class InMemoryEventStore:
         found = {bucket: self.buckets.get(bucket, Counters()) for bucket in buckets}
         return {bucket: Level(counters.available, counters.version) for bucket, counters in found.items()}
 
-    def commit(self, transaction: Transaction) -> None:
+    def commit(self, transaction: Commit) -> None:
         if self.before_commit:
             self.before_commit.pop(0)()
         first = transaction.events[0]
@@ -124,7 +124,7 @@ class InMemoryEventStore:
     def _publish_by(self, stream_id: str, version: int) -> datetime:
         return decode(self.streams[stream_id][version - 1]).time + timedelta(seconds=PUBLISH_GRACE_SECONDS)
 
-    def _check(self, transaction: Transaction) -> None:
+    def _check(self, transaction: Commit) -> None:
         if transaction.key_use and transaction.key_use.key_id in self.key_uses:
             raise KeyUsedError
         stored = self.stored.get(transaction.stream_id)

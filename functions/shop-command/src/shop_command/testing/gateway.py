@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 from shop_command.ports import (
-    Canceled,
     Captured,
     Created,
     Declined,
+    IntentCancelled,
     Processing,
     Refused,
     Returned,
@@ -30,7 +30,7 @@ LOST_AFTER_CHARGE: Final = frozenset({"pm_card_timeout_after_charge", "pm_card_e
 LOST_BEFORE_CHARGE: Final = frozenset({"pm_card_error_before_charge"})
 SLOW: Final = frozenset({"pm_card_slow"})
 
-Confirmed = Captured | Declined | Canceled | Processing | Unknown
+Confirmed = Captured | Declined | IntentCancelled | Processing | Unknown
 Call = Literal["create", "confirm", "retrieve", "cancel", "refund"]
 Outcome = TypeVar("Outcome")
 
@@ -47,7 +47,7 @@ class FakeIntent:
 class FakeGateway:
     intents: dict[str, FakeIntent] = field(default_factory=dict)
     created: dict[tuple[str, int], tuple[Money, str]] = field(default_factory=dict)
-    """By the key: of a reservation and an attempt."""
+    """The key names a reservation and an attempt."""
     confirmed: dict[tuple[str, int], tuple[str, str, Confirmed]] = field(default_factory=dict)
     """By the key: what it was first sent with, and the answer that it gets since."""
     calls: list[Call] = field(default_factory=list)
@@ -68,10 +68,10 @@ class FakeGateway:
             "confirm", lambda: self._confirm_once((reservation_id, attempt), payment_intent_id, payment_method)
         )
 
-    def retrieve(self, payment_intent_id: str) -> Captured | Canceled | Unconfirmed | Processing | Unknown:
+    def retrieve(self, payment_intent_id: str) -> Captured | IntentCancelled | Unconfirmed | Processing | Unknown:
         return self._arrive("retrieve", lambda: self._ended(payment_intent_id) or Unconfirmed())
 
-    def cancel(self, payment_intent_id: str) -> Captured | Canceled | Processing | Unknown:
+    def cancel(self, payment_intent_id: str) -> Captured | IntentCancelled | Processing | Unknown:
         return self._arrive("cancel", lambda: self._cancel(payment_intent_id))
 
     def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
@@ -82,7 +82,7 @@ class FakeGateway:
         return [name for name, intent in self.intents.items() if intent.status == status]
 
     def finish(self, payment_intent_id: str, status: Literal["captured", "waiting"] = "captured") -> None:
-        """What was processing ends."""
+        """Ends what was processing."""
         assert self.intents[payment_intent_id].status == "processing"  # noqa: S101 - a test's own mistake
         self.intents[payment_intent_id].status = status
 
@@ -137,7 +137,7 @@ class FakeGateway:
             return Captured()
         return DECLINES.get(method, Declined("resource_missing"))
 
-    def _cancel(self, intent: str) -> Captured | Canceled | Processing | Unknown:
+    def _cancel(self, intent: str) -> Captured | IntentCancelled | Processing | Unknown:
         if self._ended(intent) is None:
             self.intents[intent].status = "canceled"
         return self._ended(intent) or Unknown("unreachable")
@@ -148,12 +148,12 @@ class FakeGateway:
         self.intents[intent].refund_id = f"re_{intent}"
         return Returned(f"re_{intent}")
 
-    def _ended(self, intent: str) -> Captured | Canceled | Processing | Unknown | None:
+    def _ended(self, intent: str) -> Captured | IntentCancelled | Processing | Unknown | None:
         if intent not in self.intents:
             return Unknown("no such intent")
-        outcomes: dict[str, Captured | Canceled | Processing | None] = {
+        outcomes: dict[str, Captured | IntentCancelled | Processing | None] = {
             "captured": Captured(),
-            "canceled": Canceled(),
+            "canceled": IntentCancelled(),
             "processing": Processing(),
             "waiting": None,
         }

@@ -27,7 +27,7 @@ WEBHOOK_SECRET = "whsec_of_tests"  # noqa: S105 - of no use elsewhere
 
 
 def slug(answer: Answer) -> str:
-    """Of the problem that was answered."""
+    """Returns the slug of the problem that was answered."""
     return str(answer.body["type"].rpartition("/")[2])
 
 
@@ -54,7 +54,7 @@ def invoke(event: dict[str, Any]) -> Answer:
 
 @dataclass
 class Shop:
-    """Its `application` has to take the place of `bootstrap.application` while events are sent."""
+    """Tests put its `application` in the place of `bootstrap.application` while events are sent."""
 
     store: InMemoryEventStore = field(default_factory=InMemoryEventStore)
     publisher: FakePublisher = field(default_factory=FakePublisher)

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore, table
 from shop_command.domain.stock import Bucket
-from shop_command.ports import EventStore, Transaction
+from shop_command.ports import Commit, EventStore
 from shop_command.testing.dynamodb import CONFLICT, TRANSACT, Response, Tokens, cancelled, error
 from shop_command.testing.fakes import Counters, InMemoryEventStore
 from shop_shared.envelope import Envelope
@@ -32,7 +32,7 @@ class StoreUnderTest(Protocol):
     def forget_tokens(self) -> None:
         """Ten minutes have passed: the service knows transactions by their conditions only."""
 
-    def hold_back(self, first: Transaction, ends_well: bool = True) -> None:
+    def hold_back(self, first: Commit, ends_well: bool = True) -> None:
         """`first` has been sent and is under way when the next transaction comes. It ends as soon as that one has had
         its first answer, where the store is one that answers; just before it otherwise."""
 
@@ -51,7 +51,7 @@ class InMemory:
     def forget_tokens(self) -> None:
         self.store.done.clear()
 
-    def hold_back(self, first: Transaction, ends_well: bool = True) -> None:
+    def hold_back(self, first: Commit, ends_well: bool = True) -> None:
         self.store.before_commit.append(lambda: self.store.commit(first) if ends_well else None)
 
 
@@ -72,7 +72,7 @@ class InDynamoDb:
     def forget_tokens(self) -> None:
         self.tokens.forget()
 
-    def hold_back(self, first: Transaction, ends_well: bool = True) -> None:
+    def hold_back(self, first: Commit, ends_well: bool = True) -> None:
         """Neither moto nor the emulator works on two transactions at once: the answer is put into their mouth."""
         events: Any = self.store.client.meta.events
 
@@ -89,7 +89,7 @@ class InDynamoDb:
         return self.store.client.get_item(TableName=self.store.table_name, Key=key)["Item"]
 
 
-def _while_under_way(first: Transaction, body: bytes) -> Response | None:
+def _while_under_way(first: Commit, body: bytes) -> Response | None:
     if first.events[0].id.encode() in body:
         return error("TransactionInProgressException")
     if f'"{first.stream_id}"'.encode() in body:
@@ -105,13 +105,13 @@ def transaction(
     first_id: str | None = None,
     time: datetime = NOW,
     **parts: Any,
-) -> Transaction:
-    """Appends events that are no two times the same; `parts` are a Transaction's others."""
+) -> Commit:
+    """Appends events that are no two times the same; `parts` are a Commit's others."""
     made = [_event(stream_id, expected_version + n, time) for n in range(1, events + 1)]
     if first_id is not None:
         made[0] = made[0].model_copy(update={"id": first_id})
     state = f'{{"version": {expected_version + events}}}'
-    return Transaction(stream_id, expected_version, tuple(made), state, **parts)
+    return Commit(stream_id, expected_version, tuple(made), state, **parts)
 
 
 def _event(stream_id: str, version: int, time: datetime) -> Envelope:

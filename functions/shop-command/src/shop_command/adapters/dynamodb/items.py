@@ -1,17 +1,17 @@
-"""A transaction as DynamoDB's actions, and what the reasons of its cancellation mean."""
+"""This module writes a commit as DynamoDB's actions, and reads the reasons of its cancellation."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from shop_command.adapters.dynamodb import table
-from shop_command.domain.stock import StockChange
+from shop_command.domain.stock import BucketChange
 from shop_command.ports import (
     PUBLISH_GRACE_SECONDS,
+    Commit,
     KeyUse,
     KeyUsedError,
     StockShortError,
-    Transaction,
     VersionConflictError,
 )
 from shop_shared.envelope import Envelope, encode
@@ -23,7 +23,7 @@ FAILED_CONDITION: Final = "ConditionalCheckFailed"
 RETRIED: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
-def actions(name: str, transaction: Transaction) -> "list[TransactWriteItemTypeDef]":
+def actions(name: str, transaction: Commit) -> "list[TransactWriteItemTypeDef]":
     """Events, state, stock, key, in this order: `refusal` counts on it."""
     return [
         *(_put_event(name, event) for event in transaction.events),
@@ -33,7 +33,7 @@ def actions(name: str, transaction: Transaction) -> "list[TransactWriteItemTypeD
     ]
 
 
-def is_own_repeat(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]) -> bool:
+def is_own_repeat(transaction: Commit, reasons: Sequence[Mapping[str, Any]]) -> bool:
     """Whether this very transaction was committed before, and only its answer was lost.
 
     Whatever else is the matter, its first event being there decides it: a transaction appears whole or not at all.
@@ -41,8 +41,8 @@ def is_own_repeat(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]
     return bool(reasons[0].get("Item", {}).get(table.EVENT) == {"S": encode(transaction.events[0]).decode()})
 
 
-def refusal(transaction: Transaction, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
-    """Why the transaction was cancelled; None where trying the same once more may help.
+def refusal(transaction: Commit, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
+    """Returns why the transaction was cancelled, or None where trying the same once more may help.
 
     A conflict says nothing about the conditions of the same transaction: another transaction was touching an item, and
     may itself fail. So a mix of a conflict and failed conditions decides nothing yet.
@@ -85,7 +85,7 @@ def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
     }
 
 
-def _put_state(name: str, transaction: Transaction) -> "TransactWriteItemTypeDef":
+def _put_state(name: str, transaction: Commit) -> "TransactWriteItemTypeDef":
     item = {
         table.PK: {"S": transaction.stream_id},
         table.SK: {"S": table.STATE_SK},
@@ -108,7 +108,7 @@ def _put_state(name: str, transaction: Transaction) -> "TransactWriteItemTypeDef
     }
 
 
-def _change_stock(name: str, change: StockChange) -> "TransactWriteItemTypeDef":
+def _change_stock(name: str, change: BucketChange) -> "TransactWriteItemTypeDef":
     counters = {table.AVAILABLE: change.available, table.HELD: change.held, table.SOLD: change.sold}
     taken = {counter: -amount for counter, amount in counters.items() if amount < 0}
     added = {**counters, table.VERSION: 1}

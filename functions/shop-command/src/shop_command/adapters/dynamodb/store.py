@@ -1,4 +1,4 @@
-"""EventStore in one DynamoDB table."""
+"""The event store is kept in one DynamoDB table."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from shop_command.adapters import deadline
 from shop_command.adapters.dynamodb import items, table
 from shop_command.domain.stock import Bucket
 from shop_command.ports import (
+    Commit,
     ContentionError,
     Due,
     DueEvent,
@@ -24,7 +25,6 @@ from shop_command.ports import (
     StockShortError,
     StoredState,
     StoreUnavailableError,
-    Transaction,
     VersionConflictError,
 )
 from shop_observability.logs import logger
@@ -104,14 +104,14 @@ class DynamoDbEventStore:
         }
         return {bucket: levels.get(table.bucket_pk(bucket), Level(0, 0)) for bucket in buckets}
 
-    def commit(self, transaction: Transaction) -> None:
+    def commit(self, transaction: Commit) -> None:
         try:
             self._commit(transaction)
         except (VersionConflictError, StockShortError):
             count(Metric.COMMIT_CONFLICTS)
             raise
 
-    def _commit(self, transaction: Transaction) -> None:
+    def _commit(self, transaction: Commit) -> None:
         actions = items.actions(self.table_name, transaction)
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             if attempt:
@@ -129,7 +129,8 @@ class DynamoDbEventStore:
                 if refusal is not None:
                     raise refusal from error
             except self.client.exceptions.IdempotentParameterMismatchException as error:
-                # Another transaction drew the same id. A repeat of the command draws a new one; this token is lost.
+                # Another transaction has drawn the same id, which is used now. A repeat of the command draws a new one;
+                # this token is lost.
                 raise ContentionError from error
             except ContentionError:
                 continue
@@ -148,8 +149,8 @@ class DynamoDbEventStore:
                         ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT},
                     )
             except (ClientError, ContentionError, StoreUnavailableError):
-                about = {"stream_id": event.subject, "correlation_id": event.correlationid}
-                logger().warning("event stays due although it was published", extra=about, exc_info=True)
+                fields = {"stream_id": event.subject, "correlation_id": event.correlationid}
+                logger().warning("event stays due although it was published", extra=fields, exc_info=True)
 
     def mark_settled(self, stream_id: str, version: int) -> None:
         try:
@@ -169,8 +170,8 @@ class DynamoDbEventStore:
         except self.client.exceptions.ConditionalCheckFailedException:
             pass  # the stream has moved on, and says itself what it owes
         except (ClientError, ContentionError, StoreUnavailableError):
-            about = {"stream_id": stream_id}
-            logger().warning("state stays due although it was settled", extra=about, exc_info=True)
+            fields = {"stream_id": stream_id}
+            logger().warning("state stays due although it was settled", extra=fields, exc_info=True)
 
     def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
         start: dict[str, Any] = {"ExclusiveStartKey": _due_key(after)} if after else {}
@@ -233,7 +234,7 @@ class DynamoDbEventStore:
 
 
 def _due(item: Mapping[str, Any]) -> Due:
-    """From an item of the index."""
+    """Reads an item of the index."""
     stream_id, due_at = item[table.PK]["S"], table.moment(item[table.DUE_AT]["S"])
     version = table.event_version(item[table.SK]["S"])
     return DueState(stream_id, due_at) if version is None else DueEvent(stream_id, version, due_at)
