@@ -116,7 +116,7 @@ BUGS: Final = (
         5,
         "believes a webhook and does not ask the provider",
         Settlement,
-        "hear",
+        "check",
         gateway_with(lambda _: {"retrieve": lambda _: Captured()}),
         "webhooks of an earlier attempt",
     ),

@@ -124,7 +124,7 @@ def _part(kept: tuple[int, ...], refused: Callable[[], Any] | None) -> Effect:
 
 
 def newer_type(record: bytes) -> bytes:
-    """The record as a release with another major version of its event would have written it."""
+    """Returns the record as a release with another major version of its event would have written it."""
     return record.replace(b'.v1"', b'.v9"', 1)
 
 

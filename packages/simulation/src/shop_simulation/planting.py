@@ -24,7 +24,7 @@ class Bug:
     and_so: tuple[tuple[object, str, Callable[[Original], Any]], ...] = ()
     """If one mistake needs changes in several places, these are the others."""
     breaks_too: frozenset[int] = frozenset()
-    """Invariants that can't hold without this one."""
+    """These invariants cannot hold if this one is broken."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:

@@ -35,7 +35,7 @@ class NoFaults:
 
 @dataclass
 class Process:
-    """One execution environment at work. After a crash every port of it is dead, so that no `finally` can cheat."""
+    """This is one execution environment. After a crash all its ports are dead, so that no `finally` can act."""
 
     name: str
     scheduler: Scheduler

@@ -50,7 +50,7 @@ class Delivery(Protocol):
 
 @dataclass
 class ClientIntent:
-    """A client's purpose, with all the answers that it got. The oracle judges by this, not by the shop's events."""
+    """It holds a client's purpose and the answers it got. The oracle judges by these, not by the shop's events."""
 
     kind: str
     caller: str
@@ -233,7 +233,7 @@ class World:
         )
 
     def deliver(self, process: Process, work: Callable[[Sequence[bytes]], object], records_max: int) -> bool:
-        """Delivers batches to this consumer until none is left or one fails, and stays for the next delivery."""
+        """Delivers batches to this consumer until none is left or one fails; that one is delivered again."""
         waiting = self.stream.waiting[process.name]
         while waiting:
             batch = waiting[:records_max]

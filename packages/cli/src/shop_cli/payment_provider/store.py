@@ -86,7 +86,7 @@ class Store:
         return [json.loads(row[0]) for row in self._database.execute(_LIST, parameters)]
 
     def begin_key(self, key: str, endpoint: str, parameters: str, request_id: str) -> tuple[Reply, str] | None:
-        """Returns the reply to replay and its first request's id. A new key is stored as begun."""
+        """Returns the reply to replay and its first request's id. It stores a new key as begun and returns None."""
         self._database.execute("DELETE FROM idempotency WHERE created < ?", (time.time() - KEY_LIFETIME_SECONDS,))
         row = self._database.execute(
             "SELECT endpoint, parameters, request_id, status, body FROM idempotency WHERE key = ?", (key,)
