@@ -18,7 +18,7 @@ ASIDE := functions tests/simulation tests/releases
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock test check format types imports drift templates schemas openapi released simulate simulate-nightly chaos hot-stock bench build clean
+.PHONY: help setup run down lock test check format types imports drift templates schemas openapi commands released simulate simulate-nightly chaos hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -82,6 +82,7 @@ drift:
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md --check
 	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json --check
 	@$(VENV)/bin/python -m shop_openapi --check
+	@$(VENV)/bin/python -m shop_cli.commands_page --check
 
 templates:
 	@$(VENV)/bin/pytest --quiet tests/templates
@@ -92,6 +93,9 @@ schemas: setup ## write the JSON Schemas, docs/events.md and the columns of the 
 
 openapi: setup ## write the API's document, its page and docs/problems.md from the code
 	@$(VENV)/bin/python -m shop_openapi
+
+commands: setup ## write docs/commands.md from the command line and this file
+	@$(VENV)/bin/python -m shop_cli.commands_page
 
 released: setup ## tag this commit as the release that later ones must get on with: the API, shop-query's SQL
 	@$(VENV)/bin/python -m shop_openapi --release

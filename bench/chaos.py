@@ -25,7 +25,7 @@ import httpx
 import psutil
 
 from shop_cli import emulator, environment, local_services, processes, seed
-from shop_cli.home import Home, Run
+from shop_cli.home import Home, RecordedRun
 from shop_cli.testing import Answer, Shop, run_shop
 
 CLIENTS: Final = 4
@@ -128,7 +128,7 @@ def start_provider(home: Home) -> None:
     _, new = processes.spawn(home, "payment", command, local_services.environment(), port=old.port)
     kept = tuple(new if record == old else record for record in run.processes)
     home.record(dataclasses.replace(run, processes=kept))
-    local_services.tell_webhook_url(home, seed.api_url(state))
+    local_services.write_webhook_url(home, seed.api_url(state))
     deadline = time.monotonic() + START_SECONDS_MAX
     while not emulator.answers(f"{environment.payment_url(state)}/health"):
         if time.monotonic() > deadline:
@@ -136,7 +136,7 @@ def start_provider(home: Home) -> None:
         time.sleep(0.05)
 
 
-def _run(home: Home) -> Run:
+def _run(home: Home) -> RecordedRun:
     run = home.run()
     if run is None:
         raise SystemExit("The shop does not run: ./shop up --detach")

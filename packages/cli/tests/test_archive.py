@@ -1,4 +1,4 @@
-"""Reading the archive's objects, in the form that each stage has."""
+"""The archive's objects are read in the form that each stage has."""
 
 import gzip
 import io

@@ -34,7 +34,7 @@ def unpacked(function: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lambda_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Lambda has beside a function: boto3 and what boto3 needs."""
+    """Lambda has boto3 and its dependencies beside a function; this folder links to ours."""
     folder = tmp_path_factory.mktemp("runtime")
     for name in set(distributions("boto3")):
         for file in metadata.files(name) or []:
@@ -124,7 +124,7 @@ def test_dispatch_brings_its_migrations(function: str, unpacked: Path) -> None:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A checkout with one function, which takes one package."""
+    """Makes a checkout with one function, which takes one package."""
     for folder, name, more in [
         ("functions/tiny", "tiny", '[tool.uv.sources]\nshared = { path = "../../packages/shared", editable = true }\n'),
         ("packages/shared", "shared", ""),
@@ -139,23 +139,23 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def test_an_unchanged_function_is_not_built_again_and_a_changed_package_is(tiny: Path) -> None:
-    said: list[str] = []
-    artifact = build("tiny", PYTHON, report=said.append, checkout=tiny)
+    messages: list[str] = []
+    artifact = build("tiny", PYTHON, report=messages.append, checkout=tiny)
     assert {"tiny/__init__.py", "shared/__init__.py"} < set(zipfile.ZipFile(artifact).namelist())
-    said.clear()
-    build("tiny", PYTHON, report=said.append, checkout=tiny)
-    assert said == [f"tiny: tiny-py{PYTHON}.zip is up to date"]
+    messages.clear()
+    build("tiny", PYTHON, report=messages.append, checkout=tiny)
+    assert messages == [f"tiny: tiny-py{PYTHON}.zip is up to date"]
     (tiny / "packages" / "shared" / "src" / "shared" / "__init__.py").write_text("ANSWER = 43\n")
-    build("tiny", PYTHON, report=said.append, checkout=tiny)
+    build("tiny", PYTHON, report=messages.append, checkout=tiny)
     assert zipfile.ZipFile(artifact).read("shared/__init__.py") == b"ANSWER = 43\n"
 
 
 def test_two_builds_at_once_make_it_once(tiny: Path) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     with ThreadPoolExecutor(2) as pool:
-        artifacts = list(pool.map(lambda _: build("tiny", PYTHON, report=said.append, checkout=tiny), range(2)))
+        artifacts = list(pool.map(lambda _: build("tiny", PYTHON, report=messages.append, checkout=tiny), range(2)))
     assert artifacts[0] == artifacts[1]
-    assert [line for line in said if "up to date" in line] == [f"tiny: tiny-py{PYTHON}.zip is up to date"]
+    assert [line for line in messages if "up to date" in line] == [f"tiny: tiny-py{PYTHON}.zip is up to date"]
 
 
 def test_a_failed_build_leaves_nothing_that_passes_for_its_result(tiny: Path) -> None:

@@ -1,4 +1,4 @@
-"""The products that every local shop starts with."""
+"""Every local shop starts with the same products."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from shop_cli import seed
 from shop_cli.errors import ShopError
 from shop_cli.home import State
-from shop_cli.progress import Step
+from shop_cli.progress import ProgressStep
 from shop_shared.events import ProductListed
 
 
@@ -73,24 +73,24 @@ def test_it_has_about_thirty_products_that_the_event_package_accepts() -> None:
 
 def test_seeding_again_adds_nothing(shop: FakeShop) -> None:
     for _ in range(2):
-        seed.seed(State(), "token", Step("Catalogue"))
+        seed.seed(State(), "token", ProgressStep("Catalogue"))
     assert shop.stock == {product["sku"]: product["stock"] for product in seed.catalogue()}
 
 
 def test_an_edited_catalogue_does_not_stop_a_shop_that_has_the_old_one(
     shop: FakeShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed.seed(State(), "token", Step("Catalogue"))
+    seed.seed(State(), "token", ProgressStep("Catalogue"))
     edited = [{**product, "name": "Another name"} for product in seed.catalogue()]
     monkeypatch.setattr(seed, "catalogue", lambda: edited)
-    seed.seed(State(), "token", Step("Catalogue"))
+    seed.seed(State(), "token", ProgressStep("Catalogue"))
 
 
 def test_products_that_never_become_visible_are_an_error_that_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
     use(FakeShop(visible=False), monkeypatch)
     monkeypatch.setattr(seed, "VISIBLE_SECONDS", 0.0)
     with pytest.raises(ShopError, match="still lacks BEANS-BRA-1000"):
-        seed.seed(State(), "token", Step("Catalogue"))
+        seed.seed(State(), "token", ProgressStep("Catalogue"))
 
 
 def test_a_refused_product_is_an_error_with_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:

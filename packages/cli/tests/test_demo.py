@@ -11,7 +11,7 @@ from rich.console import Console
 from shop_cli import archive, demo, event_store, identity, seed, tracing
 from shop_cli.athena import run as athena
 from shop_cli.home import State
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 from shop_cli.xray import traces
 
 STREAM = "reservation-1"
@@ -22,14 +22,14 @@ EVENTS = [
 ]
 
 
-def trace(*names: str, end: float | None = 2.0) -> traces.Trace:
+def trace(*names: str, end: float | None = 2.0) -> traces.RecordedTrace:
     spans = [traces.Span(name, None, name, name, 1.0, end, is_segment=True) for name in names]
-    return traces.Trace("1-2-3", tuple(spans))
+    return traces.RecordedTrace("1-2-3", tuple(spans))
 
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What each system answers. A test takes some of it away."""
+    """Each system answers this; a test takes some of it away."""
     found: dict[str, Any] = {
         "DynamoDB": EVENTS,
         "S3": {"a-key": ["shop.t1.v1"], "another": ["shop.t2.v1"]},
@@ -51,7 +51,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def look() -> tuple[list[str], str]:
     output = io.StringIO()
-    missing = demo.Demo(State(), Progress(Console(file=output, width=140))).look_into_each_system(PURCHASE)
+    missing = demo.Demo(State(), ProgressDisplay(Console(file=output, width=140))).look_into_each_system(PURCHASE)
     return missing, output.getvalue()
 
 

@@ -7,7 +7,7 @@ import pytest
 from shop_cli import deploy, environment
 from shop_cli.home import CHECKOUT, Home, State
 from shop_cli.interrupts import Interrupts
-from shop_cli.progress import Step
+from shop_cli.progress import ProgressStep
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ def test_a_deployment_gives_back_what_the_emulator_has_lost_in_a_restart(
     monkeypatch.setattr(deploy, "stacks_exist", lambda _: True)
     monkeypatch.setattr(environment, "deploy_variables", lambda _: {})
     state, interrupts = State(deployed_digest="old"), Interrupts()
-    deploy.ensure_deployed(home, state, interrupts, Step("Stacks"))
+    deploy.ensure_deployed(home, state, interrupts, ProgressStep("Stacks"))
     assert done == ["deployed", "restored"]
-    deploy.ensure_deployed(home, state, interrupts, Step("Stacks"))
+    deploy.ensure_deployed(home, state, interrupts, ProgressStep("Stacks"))
     assert done == ["deployed", "restored", "restored"]
 
 
@@ -96,11 +96,11 @@ query \u203a skipped
 
 
 def test_a_failure_is_told_with_its_cause_and_without_the_tools_own_frames() -> None:
-    told = deploy._failure(LOG)
-    assert "can't open file 'named_queries.py'" in told
-    assert told.count("Command failed") == 1
-    assert "genericNodeError" not in told
-    assert "UPDATE_COMPLETE" not in told
+    shown = deploy._failure(LOG)
+    assert "can't open file 'named_queries.py'" in shown
+    assert shown.count("Command failed") == 1
+    assert "genericNodeError" not in shown
+    assert "UPDATE_COMPLETE" not in shown
 
 
 def test_progress_names_what_is_still_to_come() -> None:

@@ -1,4 +1,4 @@
-"""What a shop's folder remembers."""
+"""A shop's folder remembers ports, secrets and processes."""
 
 import dataclasses
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shop_cli.errors import ShopError
-from shop_cli.home import CHECKOUT, Home, ProcessRecord, Run, State
+from shop_cli.home import CHECKOUT, Home, ProcessRecord, RecordedRun, State
 
 SUPERVISOR = ProcessRecord("supervisor", 1, 1.5, "")
 
@@ -27,7 +27,7 @@ def test_two_secrets_differ(home: Home) -> None:
 
 
 def test_a_run_is_recorded_and_forgotten(home: Home) -> None:
-    run = Run(SUPERVISOR, detached=True, aws=True, processes=(ProcessRecord("aws", 2, 2.5, "log", 4566),))
+    run = RecordedRun(SUPERVISOR, detached=True, aws=True, processes=(ProcessRecord("aws", 2, 2.5, "log", 4566),))
     home.record(run)
     assert home.run() == run
     home.record(dataclasses.replace(run, ready=True))
@@ -53,12 +53,12 @@ def test_a_second_command_waits_for_the_first_and_says_so(home: Home) -> None:
     order: list[str] = []
     waiting = threading.Event()
 
-    def tell() -> None:
+    def on_wait() -> None:
         order.append("waiting")
         waiting.set()
 
     def second() -> None:
-        with home.lock(tell):
+        with home.lock(on_wait):
             order.append("second")
 
     with home.lock(lambda: None):

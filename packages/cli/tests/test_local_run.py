@@ -17,10 +17,10 @@ import pytest
 
 from shop_cli import local_run, postgres, processes
 from shop_cli.errors import ShopError
-from shop_cli.home import CHECKOUT, Home, Run, State
+from shop_cli.home import CHECKOUT, Home, RecordedRun, State
 from shop_cli.interrupts import Interrupts
 from shop_cli.ports import HOST, choose_ports
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 
 START_SECONDS_MAX = 120
 
@@ -62,7 +62,7 @@ def until(holds: Callable[[], object], home: Home) -> None:
         time.sleep(0.02)
 
 
-def started(home: Home) -> Run | None:
+def started(home: Home) -> RecordedRun | None:
     run = home.run()
     return run if run is not None and run.ready else None
 
@@ -115,7 +115,7 @@ def test_ctrl_c_during_the_deployment_leaves_nothing(home: Home) -> None:
 
 @pytest.fixture(scope="module")
 def used_home() -> Iterator[Home]:
-    """One that has its database already, which saves each test that seconds."""
+    """Makes a home that has its database already, so that no test waits seconds for one."""
     with tempfile.TemporaryDirectory(prefix="shop-") as folder:
         home = Home(Path(folder) / "shop")
         home.create()
@@ -164,9 +164,9 @@ def test_a_process_that_ends_by_itself_ends_the_run_and_its_log_is_shown(used_ho
 
 def test_a_start_that_fails_shows_the_end_of_the_right_log(home: Home) -> None:
     (home.path / "postgres").mkdir(mode=0o777)
-    told = shop(home, "up", "--no-aws", "--detach", exit_code=1)
-    assert "postgres has ended with exit code" in told
-    assert str(home.logs / "postgres.log") in told
+    shown = shop(home, "up", "--no-aws", "--detach", exit_code=1)
+    assert "postgres has ended with exit code" in shown
+    assert str(home.logs / "postgres.log") in shown
     assert "postgres" in (home.logs / "postgres.log").read_text()
     assert nothing_runs(home)
 
@@ -184,7 +184,7 @@ def check_that_it_goes_around(home: Home, monkeypatch: pytest.MonkeyPatch, taken
     answers = iter([{"postgres": taken}, {"postgres": free}])
     monkeypatch.setattr(local_run, "choose_ports", lambda *_: next(answers))
     state = State()
-    run = local_run.LocalRun(home, Progress(), Interrupts(), detached=True, aws=False)
+    run = local_run.LocalRun(home, ProgressDisplay(), Interrupts(), detached=True, aws=False)
     try:
         run._start_processes(state)
         assert postgres.is_ready(state)
@@ -212,6 +212,6 @@ def test_another_postgresql_is_used_by_its_url(home: Home, monkeypatch: pytest.M
 def test_a_database_url_that_does_not_answer_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/postgres")
     with pytest.raises(ShopError, match="SHOP_DATABASE_URL"):
-        local_run.up(home, Progress(), detach=True, aws=False)
+        local_run.up(home, ProgressDisplay(), detach=True, aws=False)
     assert nothing_runs(home)
     assert not Path(home.path / "postgres").exists()

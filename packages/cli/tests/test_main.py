@@ -9,7 +9,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from shop_cli import report
-from shop_cli.home import CHECKOUT, Home, Run, State
+from shop_cli.home import CHECKOUT, Home, RecordedRun, State
 from shop_cli.main import app
 from shop_cli.processes import this_process
 
@@ -90,7 +90,7 @@ def test_a_function_that_does_not_exist_cannot_be_built() -> None:
 
 def test_the_status_has_the_keys_that_scripts_rely_on(home: Home) -> None:
     home.save(State(ports={"postgres": 5432}))
-    run = Run(this_process("supervisor"), detached=True, aws=False, ready=True)
+    run = RecordedRun(this_process("supervisor"), detached=True, aws=False, ready=True)
     status = report.status(home, run)
     assert list(status) == [
         *("api_url", "web_url", "database_url", "aws_endpoint_url", "table_name", "stream_name", "bucket_name"),

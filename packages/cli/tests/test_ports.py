@@ -12,7 +12,7 @@ from shop_cli.ports import HOST, STEP, choose_ports, is_free
 
 @contextmanager
 def taken(kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[int]:
-    """A port below the range of those that the kernel gives out by itself."""
+    """Holds a port below the range from which the kernel gives out ports by itself."""
     for port in range(30_000, 32_000):
         with socket.socket(socket.AF_INET, kind) as holder:
             try:

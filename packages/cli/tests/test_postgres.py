@@ -1,4 +1,4 @@
-"""A real server in the shop's folder."""
+"""These tests start a real server in the shop's folder."""
 
 import subprocess
 from pathlib import Path

@@ -31,13 +31,13 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def said_up(record: ProcessRecord) -> bool:
+def has_reported_up(record: ProcessRecord) -> bool:
     return "up" in Path(record.log).read_text()
 
 
 def test_a_process_and_its_stubborn_child_are_both_stopped(home: Home) -> None:
     child, record = start(home, PARENT + SLEEP)
-    until(lambda: said_up(record))
+    until(lambda: has_reported_up(record))
     family = [psutil.Process(record.pid), *psutil.Process(record.pid).children(recursive=True)]
     assert len(family) == 2
     processes.stop(home, [record])
@@ -48,7 +48,7 @@ def test_a_process_and_its_stubborn_child_are_both_stopped(home: Home) -> None:
 
 def test_a_child_whose_parent_was_killed_is_found_by_its_mark(home: Home) -> None:
     child, record = start(home, PARENT + SLEEP)
-    until(lambda: said_up(record))
+    until(lambda: has_reported_up(record))
     child.kill()
     child.wait(5)
     assert len(processes.leftovers(home)) == 1
@@ -58,7 +58,7 @@ def test_a_child_whose_parent_was_killed_is_found_by_its_mark(home: Home) -> Non
 
 def test_a_process_that_ignores_the_request_is_forced(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     child, record = start(home, IGNORES_SIGTERM.replace("import", "import sys,", 1) + SLEEP)
-    until(lambda: said_up(record))
+    until(lambda: has_reported_up(record))
     processes.stop_one(record, grace_seconds=0.2)
     assert child.wait(5) == -9
 

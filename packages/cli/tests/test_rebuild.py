@@ -13,8 +13,8 @@ from shop_cli import functions, main, rebuild
 from shop_cli.errors import ShopError
 from shop_cli.home import Home
 from shop_cli.main import app
-from shop_cli.progress import Progress, Step
-from shop_cli.rebuild import Function, Source
+from shop_cli.progress import ProgressDisplay, ProgressStep
+from shop_cli.rebuild import RebuildFunction, RebuildSource
 
 BEGUN = {
     "phase": "loading",
@@ -55,30 +55,32 @@ class Lambda:
         return [event["action"] for event in self.events]
 
 
-def run(*answers: Any, source: Source | None = None, swap: bool = True) -> tuple[Lambda, str]:
+def run(*answers: Any, source: RebuildSource | None = None, swap: bool = True) -> tuple[Lambda, str]:
     client, output = Lambda(*answers), io.StringIO()
-    rebuild.run(function(client), source, Progress(Console(file=output, width=200)), swap=swap)
+    rebuild.run(function(client), source, ProgressDisplay(Console(file=output, width=200)), swap=swap)
     assert client.answers == []
     return client, output.getvalue()
 
 
-def function(client: Lambda) -> Function:
-    return Function(functions.Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
+def function(client: Lambda) -> RebuildFunction:
+    return RebuildFunction(functions.Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
 
 
 def test_it_begins_goes_on_until_all_is_there_and_swaps() -> None:
     steps = [{**BEGUN, "events": 400}, {**BEGUN, "phase": "indexing", "events": 1_000, "unreadable": 2}]
-    client, told = run(NONE, BEGUN, *steps, {**READY, "phase": "catching-up"}, READY, SWAPPED, source=Source.store)
+    client, shown = run(
+        NONE, BEGUN, *steps, {**READY, "phase": "catching-up"}, READY, SWAPPED, source=RebuildSource.store
+    )
     assert client.events[:2] == [{"action": "status"}, {"action": "begin", "source": "store"}]
     assert client.actions[2:] == ["continue"] * 4 + ["swap"]
-    assert "✓   Load         1,000 events of the log, 2 of them unreadable, " in told
-    assert "✓   Swap         the new tables are in place" in told
+    assert "✓   Load         1,000 events of the log, 2 of them unreadable, " in shown
+    assert "✓   Swap         the new tables are in place" in shown
 
 
 def test_one_that_is_under_way_goes_on() -> None:
-    client, told = run({**BEGUN, "events": 600}, {**READY, "behind": 5_000}, READY, SWAPPED)
+    client, shown = run({**BEGUN, "events": 600}, {**READY, "behind": 5_000}, READY, SWAPPED)
     assert client.actions == ["status", "continue", "continue", "swap"]
-    assert told.startswith("Going on with the rebuild from the log, begun 2026-03-04T12:00:00\n")
+    assert shown.startswith("Going on with the rebuild from the log, begun 2026-03-04T12:00:00\n")
 
 
 def test_it_can_wait_with_the_swap() -> None:
@@ -107,7 +109,7 @@ def test_what_cannot_be_done_is_told_with_what_to_do(code: str, hint: str) -> No
 
 def test_another_source_than_that_of_the_one_under_way_is_refused() -> None:
     with pytest.raises(ShopError, match="from the log is under way"):
-        run(BEGUN, source=Source.archive)
+        run(BEGUN, source=RebuildSource.archive)
 
 
 def test_a_function_that_fails_says_that_nothing_is_lost() -> None:
@@ -119,20 +121,20 @@ def test_an_interruption_says_how_to_go_on() -> None:
     output = io.StringIO()
     client = Lambda(NONE, BEGUN, KeyboardInterrupt())
     with pytest.raises(ShopError) as error:
-        rebuild.run(function(client), None, Progress(Console(file=output, width=200)), swap=True)
+        rebuild.run(function(client), None, ProgressDisplay(Console(file=output, width=200)), swap=True)
     assert error.value.exit_code == 130
     assert "interrupted after" in output.getvalue()
     assert "the same command goes on, and --abandon ends it" in output.getvalue()
 
 
 def test_the_meter_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     clock = iter([0.0, 2.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    step = Step("Load")
-    monkeypatch.setattr(step, "doing", said.append)
+    step = ProgressStep("Load")
+    monkeypatch.setattr(step, "doing", messages.append)
     rebuild._Meter(100, step).show({**BEGUN, "events": 300, "total": 10_000})
-    assert said == ["━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   3%  300 events, 100/s, 1:37 left"]
+    assert messages == ["━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   3%  300 events, 100/s, 1:37 left"]
 
 
 @pytest.fixture

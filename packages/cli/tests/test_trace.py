@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from shop_cli import trace_command, tracing
 from shop_cli.errors import ShopError
 from shop_cli.main import app
-from shop_cli.tracing import Chosen, Source
+from shop_cli.tracing import Chosen, TraceSource
 from shop_cli.xray.collector import local_client
 from shop_cli.xray.testing import Running, collector, segment, subsegment
 
@@ -85,8 +85,8 @@ def stream(aws: dict[str, Any]) -> Callable[..., None]:
 
 @pytest.fixture
 def shop(running: Running, aws: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command, for a shop on this machine, or with --stage."""
-    source = Source(
+    """Runs the command for a shop on this machine, or with --stage."""
+    source = TraceSource(
         xray=local_client(running.url),
         store=lambda: (aws["dynamodb"], aws["table"]),
         wait_seconds=0,
@@ -122,9 +122,9 @@ def test_the_last_is_the_one_of_the_last_demonstration(shop: Callable[..., Resul
 
 
 def test_the_json_of_a_trace_has_its_segments_as_they_were_sent(shop: Callable[..., Result]) -> None:
-    told = json.loads(shop(trace_id(2), "--json").output)
-    assert told["id"] == trace_id(2)
-    assert [(it["id"], it["subsegments"][0]["id"]) for it in told["segments"]] == [("2", "2c")]
+    shown = json.loads(shop(trace_id(2), "--json").output)
+    assert shown["id"] == trace_id(2)
+    assert [(it["id"], it["subsegments"][0]["id"]) for it in shown["segments"]] == [("2", "2c")]
 
 
 def test_a_stream_shows_the_trace_of_each_request_once_in_the_order_of_their_first_event(
@@ -147,8 +147,8 @@ def test_of_many_traces_the_newest_five_are_shown_and_the_others_counted(
     output = shop("product-MUG").output
     assert "The newest 5 traces of product-MUG, without 2 earlier ones." in output
     assert [number for number in range(1, 8) if f"Trace {trace_id(number)}" in output] == [3, 4, 5, 6, 7]
-    told = json.loads(shop("product-MUG", "--json").output)
-    assert (told["earlier"], [each["id"] for each in told["traces"]]) == (2, [*map(trace_id, range(3, 8))])
+    shown = json.loads(shop("product-MUG", "--json").output)
+    assert (shown["earlier"], [each["id"] for each in shown["traces"]]) == (2, [*map(trace_id, range(3, 8))])
 
 
 def test_what_x_ray_has_no_longer_is_said_and_the_others_are_drawn(
@@ -162,7 +162,7 @@ def test_what_x_ray_has_no_longer_is_said_and_the_others_are_drawn(
 
 
 @pytest.mark.parametrize(
-    ("headers", "code", "told"),
+    ("headers", "code", "shown"),
     [
         ([], 1, "There is no stream reservation-3"),
         (
@@ -174,15 +174,15 @@ def test_what_x_ray_has_no_longer_is_said_and_the_others_are_drawn(
     ],
 )
 def test_a_stream_without_traces_says_why(
-    shop: Callable[..., Result], stream: Callable[..., None], headers: list[str | None], code: int, told: str
+    shop: Callable[..., Result], stream: Callable[..., None], headers: list[str | None], code: int, shown: str
 ) -> None:
     stream("reservation-3", *headers)
     result = shop("reservation-3")
-    assert (result.exit_code, told in result.stderr) == (code, True)
+    assert (result.exit_code, shown in result.stderr) == (code, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "shown"),
     [
         ([trace_id(99)], 1, f"No trace {trace_id(99)}: a request is recorded when its X-Amzn-Trace-Id"),
         (["customer-1"], 2, "customer-1 is no trace's id"),
@@ -194,11 +194,11 @@ def test_a_stream_without_traces_says_why(
     ],
 )
 def test_what_cannot_be_shown_is_an_error(
-    shop: Callable[..., Result], arguments: list[str], code: int, told: str
+    shop: Callable[..., Result], arguments: list[str], code: int, shown: str
 ) -> None:
     result = shop(*arguments)
     assert (result.exit_code, result.stdout) == (code, "")
-    assert told in result.stderr
+    assert shown in result.stderr
 
 
 def test_the_page_is_written_over_what_was_there_or_printed(
@@ -246,13 +246,13 @@ class XRay:
 
 
 def looks(xray: XRay, *, age: float, wait_seconds: float = 30) -> tuple[float, int]:
-    """After how many seconds it was done, and with how many segments."""
+    """Returns the seconds that it took, and the number of segments."""
     clock = [1_000.0]
 
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    source = Source(xray, lambda: (None, ""), wait_seconds, 2.0, "", sleep, lambda: clock[0])
+    source = TraceSource(xray, lambda: (None, ""), wait_seconds, 2.0, "", sleep, lambda: clock[0])
     found = source.documents(Chosen((trace_id(1),), made_at=1_000.0 - age))
     return clock[0] - 1_000, sum(map(len, found.values()))
 
@@ -278,4 +278,4 @@ def test_only_what_was_just_made_is_waited_for_until_it_is_whole(
 
 def test_a_name_that_is_neither_is_refused_before_anything_is_read() -> None:
     with pytest.raises(ShopError, match="no trace's id"):
-        tracing.Source(None, lambda: (None, ""), 0, 0, "").choose("1-5e1b4151-x")
+        tracing.TraceSource(None, lambda: (None, ""), 0, 0, "").choose("1-5e1b4151-x")

@@ -31,7 +31,7 @@ def objects_with(state: State, stream_id: str, since: datetime) -> dict[str, lis
 
 
 def lines(s3: Any, bucket: str, key: str) -> list[bytes]:
-    """Of one object: compressed on AWS, plain on this machine. Told by its content, for whoever reads it may have
-    unpacked it already: Firehose calls the compression an encoding."""
+    """An object is compressed on AWS and plain on this machine. Its content shows which, since a client may have
+    unpacked it already: Firehose declares the compression as an encoding."""
     content = bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     return (gzip.decompress(content) if content.startswith(_GZIP) else content).splitlines()

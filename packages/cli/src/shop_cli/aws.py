@@ -1,4 +1,4 @@
-"""boto3 clients for the local AWS. Nothing of the caller's own AWS configuration is used."""
+"""Makes boto3 clients for the local AWS. Nothing of the caller's own AWS configuration is used."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def workspace_packages(home: Path) -> list[Path]:
 
 
 def digest(home: Path, python: str) -> str:
-    """Of everything that decides the zip's bytes."""
+    """Hashes everything that decides the zip's bytes."""
     total = hashlib.sha256(f"{python} {run([str(uv_binary()), '--version'])}".encode())
     inputs = [Path(__file__), home / "requirements.lock", *files(home / "migrations")]
     for package in workspace_packages(home):

@@ -24,7 +24,7 @@ from shop_cli import archive, event_store, identity, postgres, seed, tracing
 from shop_cli.athena import run as athena
 from shop_cli.errors import ShopError
 from shop_cli.home import Home, State
-from shop_cli.progress import Progress, Step
+from shop_cli.progress import ProgressDisplay, ProgressStep
 from shop_cli.xray import waterfall
 
 WAIT_SECONDS = 60.0
@@ -38,7 +38,7 @@ class MissingError(Exception):
     """Something that should be there is not. Its message says what was found instead."""
 
 
-def run(home: Home, progress: Progress) -> None:
+def run(home: Home, progress: ProgressDisplay) -> None:
     state = home.state()
     demo = Demo(state, progress)
     state.last_trace = demo.trace_id
@@ -48,16 +48,16 @@ def run(home: Home, progress: Progress) -> None:
     missing = demo.look_into_each_system(purchase)
     if missing:
         raise ShopError("Missing: " + "; ".join(missing))
-    progress.say("\n[bold green]The purchase is in every system.[/bold green] Next:")
-    progress.say(f"  ./shop events {purchase['stream_id']}")
-    progress.say("  ./shop trace --last")
+    progress.line("\n[bold green]The purchase is in every system.[/bold green] Next:")
+    progress.line(f"  ./shop events {purchase['stream_id']}")
+    progress.line("  ./shop trace --last")
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
     system: str
     what: str
-    read: Callable[[Step], RenderableType]
+    read: Callable[[ProgressStep], RenderableType]
 
 
 FOR_SALE = "/products?in_stock=true&currency=EUR&price_max=100000"
@@ -65,7 +65,7 @@ FOR_SALE = "/products?in_stock=true&currency=EUR&price_max=100000"
 
 
 class Demo:
-    def __init__(self, state: State, progress: Progress) -> None:
+    def __init__(self, state: State, progress: ProgressDisplay) -> None:
         self.trace_id = tracing.new_trace_id()
         self._state = state
         self._progress = progress
@@ -160,7 +160,7 @@ class Demo:
         _expect(len(types) >= version, f"{len(types)} of {version} kinds of events in {len(found)} objects")
         return _table(["events", "object"], [[", ".join(types), key] for key, types in found.items()])
 
-    def _query(self, stream_id: str, version: int, step: Step) -> RenderableType:
+    def _query(self, stream_id: str, version: int, step: ProgressStep) -> RenderableType:
         found = athena.ask_here(self._state, QUERY, [f"stream={stream_id}"], step.doing)
         _expect(len(found.rows) >= version, f"{len(found.rows)} of {version} rows")
         shown = [position for position, column in enumerate(found.columns) if column != "data"]
@@ -185,7 +185,7 @@ class Demo:
             raise ShopError(f"{method} {path}: no answer ({error}). Is the shop running? See ./shop status") from error
         milliseconds = (time.monotonic() - started) * 1000
         card = f"  [dim]{body['payment_method']}[/dim]" if body and "payment_method" in body else ""
-        self._progress.say(
+        self._progress.line(
             f"  [bold]{method:<4}[/bold] {path}{card}  {answer.status_code}  [dim]{milliseconds:.0f} ms[/dim]"
         )
         if answer.status_code != expected:
@@ -193,10 +193,10 @@ class Demo:
         return dict(answer.json())
 
     def _heading(self, text: str) -> None:
-        self._progress.say(f"\n[bold]{text}[/bold]\n")
+        self._progress.line(f"\n[bold]{text}[/bold]\n")
 
     def _note(self, text: str) -> None:
-        self._progress.say(f"       [dim]{escape(text)}[/dim]")
+        self._progress.line(f"       [dim]{escape(text)}[/dim]")
 
     def _show(self, found: RenderableType) -> None:
         self._progress.console.print(Padding(found, (0, 0, 1, 7)))

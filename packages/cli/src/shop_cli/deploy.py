@@ -21,7 +21,7 @@ from shop_cli.errors import ShopError
 from shop_cli.home import CHECKOUT, Home, State, exclusive
 from shop_cli.interrupts import Interrupts
 from shop_cli.processes import MARKER, spawn, stop_one
-from shop_cli.progress import Step
+from shop_cli.progress import ProgressStep
 
 STAGE = "local"
 STACKS = ("shop-platform", *FUNCTIONS)
@@ -46,7 +46,7 @@ NOISE = re.compile(r"^\S* \u203a (\s+at |$)|_IN_PROGRESS|_COMPLETE|Warning|NodeV
 LINES_BEFORE, LINES_MAX = 6, 40
 
 
-def ensure_deployed(home: Home, state: State, interrupts: Interrupts, step: Step) -> None:
+def ensure_deployed(home: Home, state: State, interrupts: Interrupts, step: ProgressStep) -> None:
     variables = environment.deploy_variables(state)
     digest = sources_digest(variables)
     if digest == state.deployed_digest and stacks_exist(state):
@@ -66,7 +66,7 @@ def ensure_deployed(home: Home, state: State, interrupts: Interrupts, step: Step
     step.done("four stacks")
 
 
-def run_compose(home: Home, variables: Mapping[str, str], interrupts: Interrupts, step: Step) -> None:
+def run_compose(home: Home, variables: Mapping[str, str], interrupts: Interrupts, step: ProgressStep) -> None:
     command = [str(CHECKOUT / "node_modules" / ".bin" / "osls-compose"), "deploy", "--stage", STAGE, "--verbose"]
     with interrupts.shielded():
         process, record = spawn(
@@ -84,8 +84,8 @@ def run_compose(home: Home, variables: Mapping[str, str], interrupts: Interrupts
         # Before the emulator goes, or its tries to reach that would hold up the end.
         stop_one(record, STOP_SECONDS)
     if process.returncode:
-        told = _failure(log.read_text(errors="replace"))
-        raise ShopError(f"The deployment failed. From {log}:\n{told}\nTo start over: ./shop down --delete")
+        excerpt = _failure(log.read_text(errors="replace"))
+        raise ShopError(f"The deployment failed. From {log}:\n{excerpt}\nTo start over: ./shop down --delete")
 
 
 def stacks_exist(state: State) -> bool:
@@ -165,7 +165,7 @@ def migrate_without_aws(home: Home, state: State) -> None:
 
 
 def sources_digest(variables: Mapping[str, str]) -> str:
-    """Changes with any file that a deployment reads, and with any address that it hands to the functions."""
+    """Hashes the files that a deployment reads and the addresses given to the functions."""
     digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
     for source in sorted(SOURCES):
         for path in sorted(_files(CHECKOUT / source)):

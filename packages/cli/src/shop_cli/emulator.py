@@ -25,7 +25,7 @@ def endpoint_url(state: State) -> str:
 
 
 def python_version() -> str:
-    """X.Y of the Python that runs the functions locally, for which they are packaged."""
+    """Returns the version, X.Y, of the Python that runs the functions locally: they are packaged for it."""
     if not PYTHON.exists():
         raise ShopError("The emulator's environment is missing: run make setup")
     code = "import sys; print('%d.%d' % sys.version_info[:2])"

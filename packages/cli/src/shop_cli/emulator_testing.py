@@ -61,7 +61,7 @@ class Wire:
         self._post("rules", [])
 
     def broke(self) -> int:
-        """How many calls the fault has hit since it began."""
+        """Counts the calls that the fault has hit since it began."""
         return len(self.http.get(f"{self.url}/_microburst/fired", params={"limit": FIRED_MAX}).json())
 
     def _post(self, path: str, body: Any) -> None:

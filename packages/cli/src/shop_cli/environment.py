@@ -49,8 +49,8 @@ def tool_path() -> str:
 
 
 def tool_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """For the deploy tool: ours alone decides where it goes. A profile in the caller's shell would win over the keys,
-    and take a deployment meant for this machine to an account."""
+    """The deploy tool gets these variables, which alone decide where it deploys to. A profile in the caller's shell
+    would win over the keys, and take a deployment meant for this machine to an account."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SLS_", "SHOP_"))}
     return {**kept, "PATH": tool_path(), "CI": "1", "SHOP_HOME": str(Home.current().path), **variables}
 

@@ -1,4 +1,4 @@
-"""What the command tells its user when it can't go on."""
+"""A command raises one of these errors when it can't go on; its message is printed without a traceback."""
 
 
 class ShopError(Exception):

@@ -11,12 +11,13 @@ from shop_cli.home import State
 
 
 def read_stream(state: State, stream_id: str) -> list[dict[str, Any]]:
-    """Of the shop on this machine."""
+    """Reads a stream of the shop on this machine."""
     return read(client(state, "dynamodb"), deploy.outputs(state)["TableName"], stream_id)
 
 
 def read(dynamodb: Any, table: str, stream_id: str) -> list[dict[str, Any]]:
-    """Its CloudEvents in order; none if there is no such stream. A consistent read: what was committed is there."""
+    """Returns the stream's CloudEvents in order, and none if there is no such stream. The read is consistent: it sees
+    everything that was committed."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="pk = :stream and begins_with(sk, :event)",

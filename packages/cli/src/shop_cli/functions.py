@@ -23,7 +23,7 @@ class Function:
     name: str
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Its answer, an object. Raises ShopError when it has failed; each of these functions may be asked again."""
+        """Returns the function's answer, an object. Raises ShopError when it has failed; another try is always safe."""
         answer = self.client.invoke(FunctionName=self.name, Payload=json.dumps(event).encode())
         body = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError") or not isinstance(body, dict):
@@ -32,12 +32,12 @@ class Function:
 
 
 def local(state: State, name: str) -> Function:
-    """`name` without its stage, such as `parked`."""
+    """`name` comes without its stage, such as `parked`."""
     return Function(aws.client(state, "lambda", read_timeout_seconds=FUNCTION_SECONDS), _name(deploy.STAGE, name))
 
 
 def on_aws(stage: str, name: str) -> Function:
-    """With the caller's own AWS configuration. Never sent twice: the first may still be at work."""
+    """Uses the caller's own AWS configuration. A call is never sent twice: the first may still be at work."""
     config = Config(read_timeout=FUNCTION_SECONDS, retries={"total_max_attempts": 1}, tcp_keepalive=True)
     return Function(boto3.Session().client("lambda", config=config), _name(stage, name))
 

@@ -34,7 +34,7 @@ class ProcessRecord:
 
 
 @dataclass(frozen=True)
-class Run:
+class RecordedRun:
     """What is running now, or was when a crash left it behind. `ready` turns true when the start is complete."""
 
     supervisor: ProcessRecord
@@ -46,11 +46,11 @@ class Run:
 
 @dataclass
 class State:
-    """What survives from run to run. Written with mode 0600, because it holds the secrets."""
+    """The state survives from run to run. It is written with mode 0600, because it holds the secrets."""
 
     ports: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
-    # Of the administrator of a PostgreSQL that is not ours; empty: we start one.
+    # This URL belongs to the administrator of a PostgreSQL that is not ours; when it is empty, we start one.
     database_url: str = ""
     deployed_digest: str = ""
     seeded_digest: str = ""
@@ -95,15 +95,15 @@ class Home:
     def save(self, state: State) -> None:
         self.write_private("state.json", json.dumps(asdict(state), indent=2))
 
-    def run(self) -> Run | None:
+    def run(self) -> RecordedRun | None:
         content = self._read("run.json")
         if not content:
             return None
         supervisor = ProcessRecord(**content.pop("supervisor"))
         processes = tuple(ProcessRecord(**each) for each in content.pop("processes"))
-        return Run(supervisor=supervisor, processes=processes, **content)
+        return RecordedRun(supervisor=supervisor, processes=processes, **content)
 
-    def record(self, run: Run | None) -> None:
+    def record(self, run: RecordedRun | None) -> None:
         if run is None:
             (self.path / "run.json").unlink(missing_ok=True)
         else:
@@ -148,7 +148,7 @@ def exclusive(path: Path, on_wait: Callable[[], None], wait_seconds: float) -> I
     descriptor = os.open(path, os.O_RDONLY)
     try:
         deadline = time.monotonic() + wait_seconds
-        told = False
+        has_reported = False
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,9 +157,9 @@ def exclusive(path: Path, on_wait: Callable[[], None], wait_seconds: float) -> I
                 if time.monotonic() > deadline:
                     message = f"Another shop command has held {path} for {wait_seconds:.0f} s: end it, then try again"
                     raise ShopError(message) from None
-                if not told:
+                if not has_reported:
                     on_wait()
-                    told = True
+                    has_reported = True
                 time.sleep(0.2)
         yield
     finally:

@@ -44,7 +44,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def ignore(self) -> None:
-        """From now on a second Ctrl-C cannot cut the clean-up short; the clean-up is bounded in time itself."""
+        """Keeps a second Ctrl-C from cutting the clean-up short; the clean-up is bounded in time itself."""
         self._shields += 1
 
     def _received(self, _number: int, _frame: FrameType | None) -> None:

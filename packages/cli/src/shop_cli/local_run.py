@@ -12,10 +12,10 @@ from pathlib import Path
 
 from shop_cli import deploy, emulator, environment, identity, local_services, postgres, processes, report, seed
 from shop_cli.errors import ShopError
-from shop_cli.home import Home, ProcessRecord, Run, State
+from shop_cli.home import Home, ProcessRecord, RecordedRun, State
 from shop_cli.interrupts import Interrupts
 from shop_cli.ports import choose_ports, is_free
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 
 START_ATTEMPTS = 3
 START_SECONDS = 60.0
@@ -31,12 +31,12 @@ class ProcessEndedError(ShopError):
         self.record = record
 
 
-def up(home: Home, progress: Progress, *, detach: bool, aws: bool) -> None:
+def up(home: Home, progress: ProgressDisplay, *, detach: bool, aws: bool) -> None:
     interrupts = Interrupts()
     local_run = LocalRun(home, progress, interrupts, detached=detach, aws=aws)
     with interrupts.installed():
         try:
-            with home.lock(lambda: progress.say("Another shop command is at work on this shop: waiting for it")):
+            with home.lock(lambda: progress.line("Another shop command is at work on this shop: waiting for it")):
                 run = home.run()
                 if run is not None and is_running(run):
                     local_run.disown()
@@ -51,7 +51,7 @@ def up(home: Home, progress: Progress, *, detach: bool, aws: bool) -> None:
             else:
                 local_run.watch()
         except KeyboardInterrupt:
-            progress.say("\nStopping the shop")
+            progress.line("\nStopping the shop")
             # 130 is what a shell expects of a command that Ctrl-C has ended before it was done.
             exit_code = 0 if local_run.ready else 130
             raise ShopError("", exit_code) from None
@@ -60,7 +60,7 @@ def up(home: Home, progress: Progress, *, detach: bool, aws: bool) -> None:
             local_run.stop()
 
 
-def down(home: Home, progress: Progress) -> bool:
+def down(home: Home, progress: ProgressDisplay) -> bool:
     """Stops the shop, wherever it was started from. Answers whether there was anything to stop."""
     run = home.run()
     supervisor = processes.find(run.supervisor) if run else None
@@ -68,7 +68,7 @@ def down(home: Home, progress: Progress) -> bool:
         with progress.step("Shop", "waiting for the terminal that runs it to stop it"):
             # It knows best what it has started, also in the middle of a start; if it hangs, the sweep below does it.
             processes.stop_one(run.supervisor, SUPERVISOR_SECONDS)
-    with home.lock(lambda: progress.say("Another shop command is at work on this shop: waiting for it")):
+    with home.lock(lambda: progress.line("Another shop command is at work on this shop: waiting for it")):
         run = home.run()
         stopped = bool(supervisor or run or processes.leftovers(home))
         if run or processes.leftovers(home):
@@ -85,12 +85,12 @@ def delete(home: Home) -> None:
         environment.remove_files()
 
 
-def is_running(run: Run) -> bool:
+def is_running(run: RecordedRun) -> bool:
     supervised = run.detached or processes.find(run.supervisor) is not None
     return run.ready and supervised and all(processes.find(record) for record in run.processes)
 
 
-def clean_up_after_crash(home: Home, progress: Progress) -> None:
+def clean_up_after_crash(home: Home, progress: ProgressDisplay) -> None:
     run = home.run()
     if run is None and not processes.leftovers(home):
         return
@@ -101,8 +101,8 @@ def clean_up_after_crash(home: Home, progress: Progress) -> None:
     home.record(None)
 
 
-def stop_order(run: Run | None) -> list[ProcessRecord]:
-    """The emulator first, while what its functions talk to is still there; then backwards."""
+def stop_order(run: RecordedRun | None) -> list[ProcessRecord]:
+    """The emulator stops first, while the servers that its functions use still run; the others follow backwards."""
     records = list(run.processes) if run else []
     return sorted(records, key=lambda record: record.name != "aws")
 
@@ -116,11 +116,13 @@ def tail(record: ProcessRecord, lines: int = LOG_LINES) -> str:
 
 
 class LocalRun:
-    def __init__(self, home: Home, progress: Progress, interrupts: Interrupts, *, detached: bool, aws: bool) -> None:
+    def __init__(
+        self, home: Home, progress: ProgressDisplay, interrupts: Interrupts, *, detached: bool, aws: bool
+    ) -> None:
         self._home = home
         self._progress = progress
         self._interrupts = interrupts
-        self._run = Run(processes.this_process("supervisor"), detached=detached, aws=aws)
+        self._run = RecordedRun(processes.this_process("supervisor"), detached=detached, aws=aws)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._owned = True
 
@@ -184,7 +186,7 @@ class LocalRun:
                 # Somebody else was quicker to take the port that we had found free.
                 if port is None or is_free(port) or attempt == START_ATTEMPTS:
                     raise
-                self._progress.say(f"Port {port} was taken in the meantime: trying another one")
+                self._progress.line(f"Port {port} was taken in the meantime: trying another one")
                 processes.stop(self._home, stop_order(self._run))
                 self._run = dataclasses.replace(self._run, processes=())
             else:
@@ -223,7 +225,7 @@ class LocalRun:
         local_services.store_payment_secrets(state)
         with self._progress.step("Stacks", "comparing with what is deployed") as step:
             deploy.ensure_deployed(self._home, state, self._interrupts, step)
-        local_services.tell_webhook_url(self._home, seed.api_url(state))
+        local_services.write_webhook_url(self._home, seed.api_url(state))
         with self._progress.step("Read model", "migrating") as step:
             step.done(f"at {deploy.migrate(state)}")
         with self._progress.step("People", "making a customer and an administrator") as step:

@@ -1,4 +1,4 @@
-"""The two small servers of ours that run beside the local AWS: the mock payment provider and the X-Ray collector."""
+"""Two small servers of ours run beside the local AWS: the mock payment provider and the X-Ray collector."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def payment_webhook_secret(state: State) -> str:
 def payment_command(home: Home, state: State) -> list[str]:
     key_file = home.write_private("payment-api-key", payment_api_key(state))
     secret_file = home.write_private("payment-webhook-secret", payment_webhook_secret(state))
-    # Of the last run, perhaps with another port. The provider waits until `tell_webhook_url` has written it anew.
+    # The last run has left its URL, perhaps with another port. The provider waits until `write_webhook_url` has
+    # written it anew.
     _webhook_url_file(home).unlink(missing_ok=True)
     command = [sys.executable, "-m", "shop_cli.payment_provider", "--port", str(state.ports["payment"])]
     command += ["--data", str(home.path / "payments.sqlite"), "--api-key-file", str(key_file)]
@@ -43,13 +44,13 @@ def xray_command(home: Home, state: State) -> list[str]:
 
 
 def store_payment_secrets(state: State) -> None:
-    """Where shop-command looks for them, locally as on AWS."""
+    """Puts them into the parameters that shop-command reads, locally as on AWS."""
     values = {PAYMENT_KEY_PARAMETER: payment_api_key(state), WEBHOOK_SECRET_PARAMETER: payment_webhook_secret(state)}
     for name, value in values.items():
         client(state, "ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
 
-def tell_webhook_url(home: Home, api_url: str) -> None:
+def write_webhook_url(home: Home, api_url: str) -> None:
     """Only a deployment makes the API's address, when the provider has long been running."""
     home.write_private(_webhook_url_file(home).name, api_url + WEBHOOK_PATH)
 

@@ -1,4 +1,4 @@
-"""The commands. Each is thin: what it does is in the module that it calls."""
+"""Declares the commands. Each is thin and leaves the work to the module that it calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shop_cli.build import build as build_artifact
 from shop_cli.errors import ShopError
 from shop_cli.home import Home
 from shop_cli.options import JsonOption
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 from shop_cli.running import running_shop
 from shop_cli.verify import output as verify_output
 from shop_cli.verify import run as verify_run
@@ -69,7 +69,7 @@ def up(
     Everything is kept in .shop (or in the folder that SHOP_HOME names) and is there again at the next start.
     SHOP_DATABASE_URL, an administrator's URL, uses that PostgreSQL (16 or newer) instead of starting one.
     """
-    local_run.up(Home.current(), Progress(), detach=detach, aws=not no_aws)
+    local_run.up(Home.current(), ProgressDisplay(), detach=detach, aws=not no_aws)
 
 
 @app.command()
@@ -78,16 +78,16 @@ def down(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Stop the shop, wherever it was started from. Its data stays, unless --delete says otherwise."""
-    home, progress = Home.current(), Progress()
+    home, progress = Home.current(), ProgressDisplay()
     home.expect_a_shops()
     if delete and not yes and home.path.exists():
         typer.confirm(f"Delete {home.path} with all data of this shop?", abort=True)
     stopped = home.path.exists() and local_run.down(home, progress)
     if delete and home.path.exists():
         local_run.delete(home)
-        progress.say(f"Deleted {home.path}")
+        progress.line(f"Deleted {home.path}")
     elif not stopped:
-        progress.say("The shop was not running.")
+        progress.line("The shop was not running.")
 
 
 @app.command()
@@ -97,7 +97,7 @@ def status(as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps(report.status(home, run), indent=2))
     else:
-        report.running(home, run, Progress())
+        report.running(home, run, ProgressDisplay())
 
 
 @app.command()
@@ -128,7 +128,7 @@ def build(
 def demo() -> None:
     """Buy something over HTTP, have a card declined, and look at the purchase in every system that it went through."""
     home, _ = running_shop(aws=True)
-    demonstration.run(home, Progress())
+    demonstration.run(home, ProgressDisplay())
 
 
 app.command()(trace_command.trace)
@@ -148,7 +148,7 @@ def events(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
-        Progress().console.print(demonstration.events_table(found))
+        ProgressDisplay().console.print(demonstration.events_table(found))
 
 
 @app.command()
@@ -167,7 +167,7 @@ def verify(
 
     Exit code 0: clean, 1: there are differences, each named, 2: could not check. Differences are looked at twice.
     """
-    progress = Progress(Console(stderr=True) if as_json else None)
+    progress = ProgressDisplay(Console(stderr=True) if as_json else None)
     with verify_sources.reading():
         if stage and not database_url:
             raise ShopError("--stage needs --database-url")
@@ -177,12 +177,14 @@ def verify(
             else verify_sources.local(running_shop(aws=True)[0].state())
         )
         with progress.step("Verify", "reading") as step:
-            findings = verify_run.run(sources, grace_seconds=grace_seconds, wait_seconds=wait_seconds, say=step.doing)
+            findings = verify_run.run(
+                sources, grace_seconds=grace_seconds, wait_seconds=wait_seconds, report=step.doing
+            )
             step.done(f"{findings.examined['streams']:,} events")
     if as_json:
         typer.echo(json.dumps(verify_output.document(findings), indent=2))
     else:
-        verify_output.tell(findings, progress)
+        verify_output.show(findings, progress)
     raise typer.Exit(1 if findings.differences else 0)
 
 
@@ -201,7 +203,7 @@ def athena(
     """Ask the archive a named query, such as revenue-by-day-and-product. Without a name: which queries there are."""
     if as_csv and as_json:
         raise ShopError("Either --csv or --json", exit_code=2)
-    progress = Progress(Console(stderr=True) if as_csv or as_json else None)
+    progress = ProgressDisplay(Console(stderr=True) if as_csv or as_json else None)
     archive = athena_run.on_aws(stage) if stage else athena_run.local(running_shop(aws=True)[0].state())
     if name is None:
         queries = archive.queries().values()
@@ -228,7 +230,8 @@ def athena(
 def rebuild(
     *,
     source: Annotated[
-        rebuilding.Source | None, typer.Option("--from", help="Where every event is read from.", show_default="log")
+        rebuilding.RebuildSource | None,
+        typer.Option("--from", help="Where every event is read from.", show_default="log"),
     ] = None,
     no_swap: Annotated[bool, typer.Option("--no-swap", help="Make the new tables, and use them later.")] = False,
     drop_old: Annotated[bool, typer.Option("--drop-old", help="Only drop what the last rebuild has replaced.")] = False,
@@ -242,17 +245,17 @@ def rebuild(
     """
     if drop_old + abandon + bool(source or no_swap) > 1:
         raise ShopError("--drop-old and --abandon go with no other option but --stage and --json", exit_code=2)
-    progress = Progress(Console(stderr=True) if as_json else None)
+    progress = ProgressDisplay(Console(stderr=True) if as_json else None)
     function = rebuilding.on_aws(stage) if stage else rebuilding.local(running_shop(aws=True)[0].state())
     if drop_old:
         status = function.ask("drop-old")
-        progress.say("Dropped the tables from before the last rebuild.")
+        progress.line("Dropped the tables from before the last rebuild.")
     elif abandon:
         status = function.ask("abandon")
-        progress.say("Ended. The shop uses the tables that it used before.")
+        progress.line("Ended. The shop uses the tables that it used before.")
     else:
         status = rebuilding.run(function, source, progress, swap=not no_swap)
-        progress.say(
+        progress.line(
             "The old tables take no more events. To have their space back: shop rebuild --drop-old"
             if status["phase"] == "swapped"
             else "To use the new tables, which are kept up to date by the same command: shop rebuild"

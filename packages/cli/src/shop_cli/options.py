@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Several commands have these options."""
 
 from typing import Annotated
 

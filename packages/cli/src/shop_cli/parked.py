@@ -10,7 +10,7 @@ from rich.table import Table
 
 from shop_cli.errors import ShopError
 from shop_cli.functions import Function
-from shop_cli.progress import Step
+from shop_cli.progress import ProgressStep
 
 Record = dict[str, Any]
 
@@ -23,8 +23,8 @@ def record(function: Function, parked_id: str) -> Record:
     return dict(_asked(function, {"action": "show", "id": parked_id})["record"])
 
 
-def replay(function: Function, ids: Sequence[str] | None, step: Step) -> dict[str, Any]:
-    """None: all. What was replayed stays so when this is interrupted; the same again does the rest."""
+def replay(function: Function, ids: Sequence[str] | None, step: ProgressStep) -> dict[str, Any]:
+    """Replays everything when `ids` is None. An interruption undoes nothing; the same command does the rest."""
     done: dict[str, Any] = {"resolved": [], "still_parked": [], "applied": 0}
     for answer in _steps(function, {"action": "replay", "ids": None if ids is None else list(ids)}):
         for name in done:

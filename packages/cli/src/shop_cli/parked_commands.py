@@ -11,7 +11,7 @@ from rich.console import Console
 from shop_cli import functions, parked
 from shop_cli.errors import ShopError
 from shop_cli.options import JsonOption, StageOption
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 from shop_cli.running import running_shop
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As the list has it.")]
@@ -29,9 +29,9 @@ def list_(stage: StageOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps(listed, indent=2))
     elif listed:
-        Progress().console.print(parked.table(listed))
+        ProgressDisplay().console.print(parked.table(listed))
     else:
-        Progress().say("Nothing is parked.")
+        ProgressDisplay().line("Nothing is parked.")
 
 
 @app.command()
@@ -41,7 +41,7 @@ def show(parked_id: IdArgument, stage: StageOption = None, as_json: JsonOption =
     if as_json:
         typer.echo(json.dumps(record, indent=2))
         return
-    Progress().console.print(parked.table([record]))
+    ProgressDisplay().console.print(parked.table([record]))
     typer.echo(f"\n{record['payload']}" if "payload" in record else f"\nbase64: {record['payload_base64']}")
 
 
@@ -59,14 +59,14 @@ def replay(
     """
     if (parked_id is None) != every:
         raise ShopError("Name a record, or use --all", exit_code=2)
-    progress = Progress(Console(stderr=True) if as_json else None)
+    progress = ProgressDisplay(Console(stderr=True) if as_json else None)
     with progress.step("Replay", "reading") as step:
         done = parked.replay(_function(stage), None if every else [str(parked_id)], step)
         step.done(f"{len(done['resolved']):,} replayed, {done['applied']:,} events applied")
     if as_json:
         typer.echo(json.dumps(done, indent=2))
     elif done["still_parked"]:
-        progress.say(f"Still parked: {len(done['still_parked']):,}. See shop parked list for the causes.")
+        progress.line(f"Still parked: {len(done['still_parked']):,}. See shop parked list for the causes.")
     raise typer.Exit(1 if done["still_parked"] else 0)
 
 
@@ -84,7 +84,7 @@ def drop(
     if as_json:
         typer.echo(json.dumps(dropped, indent=2))
     else:
-        Progress().say(f"Dropped {parked_id}. {parked.still_waiting(dropped)}".rstrip())
+        ProgressDisplay().line(f"Dropped {parked_id}. {parked.still_waiting(dropped)}".rstrip())
 
 
 def _function(stage: str | None) -> functions.Function:

@@ -39,7 +39,7 @@ def admin_url(state: State) -> str:
 
 
 def role_url(state: State, role: str) -> str:
-    """The same server and connection settings as the administrator's, another role and database."""
+    """Keeps the administrator's server and connection settings, and replaces role and database."""
     parts = dict(conninfo_to_dict(admin_url(state)))
     host, port = parts.pop("host", HOST), parts.pop("port", 5432)
     for replaced in ("user", "password", "dbname"):
@@ -111,15 +111,15 @@ def is_ready(state: State) -> bool:
 
 
 def ensure_database(state: State) -> None:
-    """The roles, with this shop's passwords, and the database, whose owner runs the migrations."""
+    """Creates the roles, with this shop's passwords, and the database, whose owner runs the migrations."""
     with psycopg.connect(admin_url(state), autocommit=True) as connection:
         for role in ROLES:
             name, password = sql.Identifier(role), sql.Literal(state.secret(role))
             exists = connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
             verb = sql.SQL("alter" if exists else "create")
             connection.execute(sql.SQL("{} role {} login password {}").format(verb, name, password))
-        # On a server that is not ours the administrator may be no superuser: it gives a database away only to a role
-        # that it belongs to.
+        # The administrator of a server that is not ours may be no superuser. PostgreSQL lets it give a database away
+        # only to a role of which it is a member.
         connection.execute("grant shop_owner to current_user")
         if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
             connection.execute(

@@ -57,7 +57,8 @@ def spawn(
 
 
 def as_user(name: str | None) -> dict[str, Any]:
-    """For subprocess. The group too: as a member of root's group it would not be one of the others that may pass."""
+    """Returns arguments for subprocess. They set the group too: a member of root's group would not count among the
+    others, whom the permissions let pass."""
     return {"user": name, "group": name, "extra_groups": []} if name else {}
 
 
@@ -105,7 +106,7 @@ def stop(home: Home, records: Iterable[ProcessRecord]) -> None:
 
 
 def stop_one(record: ProcessRecord, grace_seconds: float) -> None:
-    """With its descendants, if it still runs."""
+    """Stops a process and its descendants, if it still runs."""
     process = find(record)
     if process is not None:
         _end([process], signal.SIGTERM, grace_seconds)

@@ -1,4 +1,4 @@
-"""Says what is going on and how long it took: a live line in a terminal, plain lines where there is none (CI)."""
+"""Shows what is going on and how long it took: a live line in a terminal, plain lines where there is none (CI)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import Progress as LiveProgress
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-# In a log: how often a step may say something new, and how wide tables get.
+# A log gets a step's news this often at most, and tables of this width.
 PLAIN_SECONDS = 5.0
 PLAIN_WIDTH = 140
 
 
-class Step:
+class ProgressStep:
     def __init__(self, name: str) -> None:
         self.name = name
         self.result = "done"
@@ -28,7 +28,7 @@ class Step:
         self.result = text
 
 
-class LiveStep(Step):
+class LiveStep(ProgressStep):
     def __init__(self, name: str, live: LiveProgress, doing: str) -> None:
         super().__init__(name)
         self._live = live
@@ -38,7 +38,7 @@ class LiveStep(Step):
         self._live.update(self._task, description=f"{self.name:<12} {text}")
 
 
-class PlainStep(Step):
+class PlainStep(ProgressStep):
     def __init__(self, name: str, console: Console, doing: str) -> None:
         super().__init__(name)
         self._console = console
@@ -52,19 +52,19 @@ class PlainStep(Step):
             self._console.print(f"  ... {self.name:<12} {text}", soft_wrap=True, markup=False)
 
 
-class Progress:
+class ProgressDisplay:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
         if console is None and not self.console.is_terminal:
             self.console.width = PLAIN_WIDTH
 
-    def say(self, text: str = "") -> None:
+    def line(self, text: str = "") -> None:
         self.console.print(text, soft_wrap=True)
 
     @contextmanager
-    def step(self, name: str, doing: str) -> Iterator[Step]:
+    def step(self, name: str, doing: str) -> Iterator[ProgressStep]:
         started = time.monotonic()
-        step: Step
+        step: ProgressStep
         try:
             if self.console.is_terminal:
                 columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -76,6 +76,6 @@ class Progress:
                 yield step
         except BaseException as error:
             word = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            self.say(f"  [red]✗[/red]   {name:<12} {word} after {time.monotonic() - started:.1f} s")
+            self.line(f"  [red]✗[/red]   {name:<12} {word} after {time.monotonic() - started:.1f} s")
             raise
-        self.say(f"  [green]✓[/green]   {name:<12} {step.result} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+        self.line(f"  [green]✓[/green]   {name:<12} {step.result} [dim]({time.monotonic() - started:.1f} s)[/dim]")

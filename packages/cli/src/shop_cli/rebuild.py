@@ -14,7 +14,7 @@ from typing import Any, Final
 from shop_cli import functions
 from shop_cli.errors import ShopError
 from shop_cli.home import State
-from shop_cli.progress import Progress, Step
+from shop_cli.progress import ProgressDisplay, ProgressStep
 
 STEP_SECONDS: Final = 2.0
 BUSY_SECONDS_MAX: Final = 120.0
@@ -26,7 +26,7 @@ BAR_WIDTH: Final = 24
 Status = dict[str, Any]
 
 
-class Source(StrEnum):
+class RebuildSource(StrEnum):
     log = "log"
     store = "store"
     archive = "archive"
@@ -42,12 +42,12 @@ HINTS: Final = {
 
 
 @dataclass(frozen=True)
-class Function:
+class RebuildFunction:
     function: functions.Function
     sleep: Callable[[float], None] = time.sleep
 
     def ask(self, action: str, **more: Any) -> Status:
-        """Its answer. Waits while others hold what it needs; raises ShopError for whatever else it can't do."""
+        """Returns the function's answer. Waits while others hold the tables; raises ShopError for any other refusal."""
         deadline = time.monotonic() + BUSY_SECONDS_MAX
         while True:
             status = self.function.invoke({"action": action, **more})
@@ -62,15 +62,15 @@ class Function:
             self.sleep(BUSY_PAUSE_SECONDS)
 
 
-def local(state: State) -> Function:
-    return Function(functions.local(state, "rebuild"))
+def local(state: State) -> RebuildFunction:
+    return RebuildFunction(functions.local(state, "rebuild"))
 
 
-def on_aws(stage: str) -> Function:
-    return Function(functions.on_aws(stage, "rebuild"))
+def on_aws(stage: str) -> RebuildFunction:
+    return RebuildFunction(functions.on_aws(stage, "rebuild"))
 
 
-def run(function: Function, source: Source | None, progress: Progress, *, swap: bool) -> Status:
+def run(function: RebuildFunction, source: RebuildSource | None, progress: ProgressDisplay, *, swap: bool) -> Status:
     """Begins a rebuild, or goes on with the one that is under way, and ends it."""
     status = _begin(function, source, progress)
     try:
@@ -80,22 +80,22 @@ def run(function: Function, source: Source | None, progress: Progress, *, swap: 
                 status = {**status, **function.ask("swap")}
                 step.done("the new tables are in place")
     except KeyboardInterrupt:
-        progress.say("Nothing is lost: the same command goes on, and --abandon ends it. The shop uses the old tables.")
+        progress.line("Nothing is lost: the same command goes on, and --abandon ends it. The shop uses the old tables.")
         raise ShopError("", exit_code=130) from None
     return status
 
 
-def _begin(function: Function, source: Source | None, progress: Progress) -> Status:
+def _begin(function: RebuildFunction, source: RebuildSource | None, progress: ProgressDisplay) -> Status:
     status = function.ask("status")
     if status["phase"] in ("none", "swapped"):
-        return function.ask("begin", source=source or Source.log)
+        return function.ask("begin", source=source or RebuildSource.log)
     if source and status["source"] != source:
         raise ShopError(f"A rebuild from the {status['source']} is under way: go on without --from, or --abandon it")
-    progress.say(f"Going on with the rebuild from the {status['source']}, begun {status['started_at'][:19]}")
+    progress.line(f"Going on with the rebuild from the {status['source']}, begun {status['started_at'][:19]}")
     return status
 
 
-def _make(function: Function, status: Status, progress: Progress) -> Status:
+def _make(function: RebuildFunction, status: Status, progress: ProgressDisplay) -> Status:
     def go_on() -> Status:
         return function.ask("continue", seconds=STEP_SECONDS)
 
@@ -117,9 +117,9 @@ def _make(function: Function, status: Status, progress: Progress) -> Status:
 
 
 class _Meter:
-    """How far a load is, how fast, and how long it still takes at that rate. It may have begun before us."""
+    """Shows the progress of a load, its rate and the time left at that rate. The load may have begun before us."""
 
-    def __init__(self, events_before: int, step: Step) -> None:
+    def __init__(self, events_before: int, step: ProgressStep) -> None:
         self._before = events_before
         self._step = step
         self._started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the commands say about the shop, for people and for scripts."""
+"""Describes the shop for people and, as JSON, for scripts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from rich.markup import escape
 
 from shop_cli import deploy, emulator, environment, identity, local_services, postgres, processes, seed
-from shop_cli.home import Home, Run
-from shop_cli.progress import Progress
+from shop_cli.home import Home, RecordedRun
+from shop_cli.progress import ProgressDisplay
 
 
-def status(home: Home, run: Run) -> dict[str, Any]:
+def status(home: Home, run: RecordedRun) -> dict[str, Any]:
     """Everything that a script needs, tokens freshly signed. Keys without a value are null, never absent."""
     state = home.state()
     values: dict[str, Any] = dict.fromkeys(STATUS_KEYS)
@@ -39,41 +39,41 @@ STATUS_KEYS = (
 )
 
 
-def started(home: Home, run: Run, progress: Progress, seconds: float) -> None:
-    progress.say(f"\n[bold]The shop is running[/bold] (started in {seconds:.0f} s).")
+def started(home: Home, run: RecordedRun, progress: ProgressDisplay, seconds: float) -> None:
+    progress.line(f"\n[bold]The shop is running[/bold] (started in {seconds:.0f} s).")
     _addresses(home, run, progress)
     stop = "./shop down" if run.detached else "Ctrl-C, or ./shop down elsewhere"
-    progress.say(f"  Stop     {stop}; the data in {escape(str(home.path))} stays")
+    progress.line(f"  Stop     {stop}; the data in {escape(str(home.path))} stays")
 
 
-def already_running(home: Home, run: Run, progress: Progress) -> None:
-    progress.say("[bold]The shop runs already.[/bold]")
+def already_running(home: Home, run: RecordedRun, progress: ProgressDisplay) -> None:
+    progress.line("[bold]The shop runs already.[/bold]")
     _addresses(home, run, progress)
-    progress.say("  Stop     ./shop down")
+    progress.line("  Stop     ./shop down")
 
 
-def running(home: Home, run: Run, progress: Progress) -> None:
-    progress.say("[bold]The shop is running.[/bold]")
+def running(home: Home, run: RecordedRun, progress: ProgressDisplay) -> None:
+    progress.line("[bold]The shop is running.[/bold]")
     _addresses(home, run, progress)
     for record in run.processes:
         state = "running" if processes.find(record) else "[red]ended[/red]"
-        progress.say(f"  {record.name:<8} pid {record.pid}, port {record.port}, {state}, log {escape(record.log)}")
+        progress.line(f"  {record.name:<8} pid {record.pid}, port {record.port}, {state}, log {escape(record.log)}")
 
 
-def _addresses(home: Home, run: Run, progress: Progress) -> None:
+def _addresses(home: Home, run: RecordedRun, progress: ProgressDisplay) -> None:
     state = home.state()
     if not run.aws:
         example = "npx serverless invoke local -f api --stage offline --path events/list-products.json"
-        progress.say("  Without AWS: only PostgreSQL, with its schema")
-        progress.say('  Try      eval "$(./shop env)" && psql')
-        progress.say(f"           cd functions/shop-query && {example}")
+        progress.line("  Without AWS: only PostgreSQL, with its schema")
+        progress.line('  Try      eval "$(./shop env)" && psql')
+        progress.line(f"           cd functions/shop-query && {example}")
         return
     api = seed.api_url(state)
-    progress.say(f"  API      {api}")
-    progress.say(f"  Docs     {api}/docs")
-    progress.say(f"  AWS      {emulator.endpoint_url(state)}")
-    progress.say(f"  Payments {environment.payment_url(state)}")
-    progress.say(f"  X-Ray    {environment.xray_url(state)}")
-    progress.say('  psql     eval "$(./shop env)" && psql')
-    progress.say("  Try      ./shop demo")
-    progress.say(f"           curl {api}/products")
+    progress.line(f"  API      {api}")
+    progress.line(f"  Docs     {api}/docs")
+    progress.line(f"  AWS      {emulator.endpoint_url(state)}")
+    progress.line(f"  Payments {environment.payment_url(state)}")
+    progress.line(f"  X-Ray    {environment.xray_url(state)}")
+    progress.line('  psql     eval "$(./shop env)" && psql')
+    progress.line("  Try      ./shop demo")
+    progress.line(f"           curl {api}/products")

@@ -1,11 +1,11 @@
-"""The shop on this machine, for commands that need it."""
+"""Finds the shop on this machine for commands that need it."""
 
 from shop_cli import local_run
 from shop_cli.errors import NotRunningError
-from shop_cli.home import Home, Run
+from shop_cli.home import Home, RecordedRun
 
 
-def running_shop(*, aws: bool = False) -> tuple[Home, Run]:
+def running_shop(*, aws: bool = False) -> tuple[Home, RecordedRun]:
     home = Home.current()
     run = home.run()
     if run is None or not local_run.is_running(run):

@@ -16,7 +16,7 @@ import httpx
 from shop_cli import deploy, emulator
 from shop_cli.errors import ShopError
 from shop_cli.home import State
-from shop_cli.progress import Step
+from shop_cli.progress import ProgressStep
 
 SEEDS = uuid.UUID("4f0a2c6e-8a57-5b0e-9d3c-6e6f1d1c8a11")
 VISIBLE_SECONDS = 60.0
@@ -39,7 +39,7 @@ def api_client(state: State, token: str | None = None) -> httpx.Client:
     return httpx.Client(base_url=api_url(state), headers=headers, timeout=60)
 
 
-def seed(state: State, token: str, step: Step) -> None:
+def seed(state: State, token: str, step: ProgressStep) -> None:
     """Each product's idempotency keys are made from its SKU: a second time the API gives its first answer again.
 
     That all of it has succeeded in this shop is remembered, only to save the time.
@@ -83,7 +83,7 @@ def visible(api: httpx.Client) -> Iterator[str]:
         parameters = {"cursor": page["next_cursor"]}
 
 
-def _wait_until_visible(api: httpx.Client, expected: set[str], step: Step) -> None:
+def _wait_until_visible(api: httpx.Client, expected: set[str], step: ProgressStep) -> None:
     deadline = time.monotonic() + VISIBLE_SECONDS
     while missing := expected - set(visible(api)):
         step.doing(f"{len(expected) - len(missing)} of {len(expected)} products visible in GET /products")

@@ -18,7 +18,7 @@ from shop_cli.processes import MARKER
 
 ROOT = Path(__file__).parents[4]
 VISIBLE_SECONDS_MAX = 30
-"""Far above what projecting takes, for a machine that is busy with something else."""
+"""Projecting takes far less; the bound allows for a machine that is busy with something else."""
 
 
 Result = TypeVar("Result")
@@ -113,7 +113,7 @@ class Shop:
         return self.customer("POST", "/purchase", key=key or str(uuid.uuid4()), body=body)
 
     def provider(self, method: str, path: str) -> Any:
-        """What the payment provider itself says: the oracle for charges."""
+        """Asks the payment provider itself, which is the oracle for charges."""
         credentials = (self.status["payment_api_key"], "")
         answer = self.http.request(method, self.status["payment_url"] + path, auth=credentials)
         return answer.raise_for_status().json()
@@ -124,7 +124,7 @@ class Shop:
         return events
 
     def items(self) -> int:
-        """How many items the event store holds: what a refused command must not change."""
+        """Counts the items of the event store, which a refused command must not change."""
         table = self.client("dynamodb")
         pages = table.get_paginator("scan").paginate(TableName=self.status["table_name"], Select="COUNT")
         return sum(page["Count"] for page in pages)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from shop_cli.options import JsonOption, StageOption
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 from shop_cli.running import running_shop
 from shop_cli.top import loop, sources
 from shop_cli.top.keys import Keys
@@ -43,10 +43,10 @@ def top(
     elif as_json:
         loop.repeat(lambda: typer.echo(json.dumps(document(look()))), seconds)
     else:
-        _show(look, seconds, Progress().console, once=once)
+        _show(look, seconds, ProgressDisplay().console, once=once)
 
 
-def looker(source: sources.Sources, stage: str | None, now: Callable[[], float] = time.time) -> Callable[[], Sample]:
+def looker(source: sources.TopSources, stage: str | None, now: Callable[[], float] = time.time) -> Callable[[], Sample]:
     window = Window()
 
     def look() -> Sample:
@@ -61,5 +61,5 @@ def _show(look: Callable[[], Sample], seconds: float, console: Console, *, once:
     if once or not console.is_terminal or console.is_dumb_terminal:
         console.print(render(look(), "the last minute", fits=False))
     else:
-        about = f"the last minute, every {seconds:g} s, q leaves"
-        loop.show(lambda: render(look(), about, fits=True), seconds, console, Keys())
+        caption = f"the last minute, every {seconds:g} s, q leaves"
+        loop.show(lambda: render(look(), caption, fits=True), seconds, console, Keys())

@@ -13,7 +13,7 @@ from rich.console import Console
 from shop_cli import tracing
 from shop_cli.errors import ShopError
 from shop_cli.options import JsonOption, StageOption
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 from shop_cli.running import running_shop
 from shop_cli.xray import layout, page, traces, waterfall
 
@@ -46,7 +46,7 @@ def trace(
     if not chosen_name or (last and name):
         raise ShopError("Name a trace or a stream, or use --last once ./shop demo has run", exit_code=2)
     chosen = source.choose(chosen_name)
-    progress = Progress(Console(stderr=True) if as_json or html else None)
+    progress = ProgressDisplay(Console(stderr=True) if as_json or html else None)
     found = _documents(source, chosen, progress, on_aws=bool(stage))
     if not found:
         raise ShopError(_absent(source, chosen))
@@ -62,7 +62,7 @@ def trace(
         _print(chosen, layouts, notes, progress)
 
 
-def _source(stage: str | None) -> tuple[tracing.Source, str]:
+def _source(stage: str | None) -> tuple[tracing.TraceSource, str]:
     """And the trace of the last demonstration, if there is one."""
     if stage:
         return tracing.on_aws(stage), ""
@@ -70,7 +70,9 @@ def _source(stage: str | None) -> tuple[tracing.Source, str]:
     return tracing.local(state), state.last_trace
 
 
-def _documents(source: tracing.Source, chosen: tracing.Chosen, progress: Progress, *, on_aws: bool) -> Documents:
+def _documents(
+    source: tracing.TraceSource, chosen: tracing.Chosen, progress: ProgressDisplay, *, on_aws: bool
+) -> Documents:
     if not on_aws:
         return source.documents(chosen)
     with progress.step("X-Ray", "reading") as step:
@@ -80,14 +82,14 @@ def _documents(source: tracing.Source, chosen: tracing.Chosen, progress: Progres
     return found
 
 
-def _absent(source: tracing.Source, chosen: tracing.Chosen) -> str:
+def _absent(source: tracing.TraceSource, chosen: tracing.Chosen) -> str:
     if chosen.stream_id:
         return f"X-Ray has no trace of {chosen.stream_id}, any more or yet: {source.kept}"
     sampled = "a request is recorded when its X-Amzn-Trace-Id header says Sampled=1"
     return f"No trace {chosen.trace_ids[0]}: {sampled}, and {source.kept}"
 
 
-def _notes(source: tracing.Source, chosen: tracing.Chosen, found: Documents) -> list[str]:
+def _notes(source: tracing.TraceSource, chosen: tracing.Chosen, found: Documents) -> list[str]:
     shown, earlier = len(chosen.trace_ids), f"{chosen.earlier:,} earlier {'one' if chosen.earlier == 1 else 'ones'}"
     return [
         *([f"The newest {shown} traces of {chosen.stream_id}, without {earlier}."] if chosen.earlier else []),
@@ -105,13 +107,13 @@ def _events(chosen: tracing.Chosen, trace_id: str) -> str:
 
 def _title(chosen: tracing.Chosen, layouts: Sequence[layout.Layout]) -> str:
     """The stream of all the events in it, if there is one."""
-    told = [row.span.annotations for each in layouts for row in each.rows if row.span]
-    streams = {str(about["stream_id"]) for about in told if "stream_id" in about and "event_type" in about}
+    annotations = [row.span.annotations for each in layouts for row in each.rows if row.span]
+    streams = {str(found["stream_id"]) for found in annotations if "stream_id" in found and "event_type" in found}
     return chosen.stream_id or (streams.pop() if len(streams) == 1 else "What called what")
 
 
 def _json(chosen: tracing.Chosen, found: Documents) -> dict[str, Any]:
-    """Of one trace its segments; of a stream all that was asked for."""
+    """Returns the segments of a single trace, or all traces that were asked for of a stream."""
     if chosen.stream_id is None:
         ((trace_id, segments),) = found.items()
         return {"id": trace_id, "segments": segments}
@@ -120,7 +122,7 @@ def _json(chosen: tracing.Chosen, found: Documents) -> dict[str, Any]:
     return {"stream_id": chosen.stream_id, "earlier": chosen.earlier, "absent": absent, "traces": shown}
 
 
-def _write(file: str, text: str, progress: Progress) -> None:
+def _write(file: str, text: str, progress: ProgressDisplay) -> None:
     if file == "-":
         typer.echo(text, nl=False)
         return
@@ -131,12 +133,14 @@ def _write(file: str, text: str, progress: Progress) -> None:
     progress.console.print(f"Wrote {file}", soft_wrap=True, markup=False)
 
 
-def _print(chosen: tracing.Chosen, layouts: Sequence[layout.Layout], notes: Sequence[str], progress: Progress) -> None:
+def _print(
+    chosen: tracing.Chosen, layouts: Sequence[layout.Layout], notes: Sequence[str], progress: ProgressDisplay
+) -> None:
     for note in notes:
         progress.console.print(note, soft_wrap=True, markup=False)
     for position, each in enumerate(layouts):
         if position or notes:
-            progress.say()
+            progress.line()
         if chosen.stream_id:
             events = _events(chosen, each.trace_id)
             progress.console.print(f"{chosen.stream_id}: {events}", soft_wrap=True, markup=False)

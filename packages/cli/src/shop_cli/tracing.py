@@ -32,13 +32,13 @@ class Chosen:
     """When the last of them was begun, or has made its last event."""
     stream_id: str | None = None
     events: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Of the stream, by the trace that has made them, such as `2 shop.payment.requested.v1`."""
+    """Each trace is mapped to the events of the stream that it has made, such as `2 shop.payment.requested.v1`."""
     earlier: int = 0
-    """How many older ones of the stream there are."""
+    """The stream has so many older traces."""
 
 
 @dataclass(frozen=True)
-class Source:
+class TraceSource:
     """Where traces and events are: the shop on this machine, or a stage on AWS."""
 
     xray: Any
@@ -79,14 +79,14 @@ class Source:
         return Chosen(newest, last, stream_id, {each: made[each] for each in newest}, len(made) - len(newest))
 
     def documents(
-        self, chosen: Chosen, say: Callable[[str], None] = lambda _: None
+        self, chosen: Chosen, report: Callable[[str], None] = lambda _: None
     ) -> dict[str, list[traces.Document]]:
         """Waits for what was just made. X-Ray gives parts of a trace first: a young one is whole once nothing in it
         is under way and another look has found nothing more."""
         started = self.now()
         found, seen = traces.documents(self.xray, chosen.trace_ids), -1
         while not self._is_settled(chosen, found, seen) and self.now() < started + self.wait_seconds:
-            say(f"{sum(map(len, found.values()))} segments so far")
+            report(f"{sum(map(len, found.values()))} segments so far")
             self.sleep(self.poll_seconds)
             seen = sum(map(len, found.values()))
             found = traces.documents(self.xray, chosen.trace_ids)
@@ -106,13 +106,13 @@ def new_trace_id() -> str:
     return f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
 
 
-def read(state: State, trace_id: str) -> traces.Trace:
-    """What there is of it by now, of the shop on this machine."""
+def read(state: State, trace_id: str) -> traces.RecordedTrace:
+    """Reads what the shop on this machine has recorded of a trace so far."""
     return traces.read(trace_id, traces.documents(local(state).xray, [trace_id]).get(trace_id, []))
 
 
-def local(state: State) -> Source:
-    return Source(
+def local(state: State) -> TraceSource:
+    return TraceSource(
         xray=aws.client(state, "xray", environment.xray_url(state)),
         store=lambda: (aws.client(state, "dynamodb"), deploy.outputs(state)["TableName"]),
         wait_seconds=2.0,
@@ -121,10 +121,10 @@ def local(state: State) -> Source:
     )
 
 
-def on_aws(stage: str) -> Source:
-    """With the caller's own AWS configuration."""
+def on_aws(stage: str) -> TraceSource:
+    """Uses the caller's own AWS configuration."""
     session = boto3.Session()
-    return Source(
+    return TraceSource(
         xray=session.client("xray"),
         store=lambda: (session.client("dynamodb"), deploy.outputs_on_aws(session, stage)["TableName"]),
         wait_seconds=30.0,

@@ -146,7 +146,7 @@ def test_days_that_are_not_given_are_the_last_thirty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "shown"),
     [
         (["nothing"], "There is no query nothing. The workgroup shop-local has: history, own, sales"),
         (["history"], "The query history needs --param stream=...: a stream's id"),
@@ -163,11 +163,11 @@ def test_days_that_are_not_given_are_the_last_thirty() -> None:
         (["own", "sku=MUG'--"], "sku is a word or a number"),
     ],
 )
-def test_what_cannot_be_asked_is_told_and_never_sent(athena: FakeAthena, arguments: list[str], told: str) -> None:
+def test_what_cannot_be_asked_is_told_and_never_sent(athena: FakeAthena, arguments: list[str], shown: str) -> None:
     name, *given = arguments
     result = ask(name, *(part for each in given for part in ("--param", each)))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert shown in result.stderr
     assert athena.started == []
 
 
@@ -206,10 +206,10 @@ def test_a_query_that_is_given_up_by_ctrl_c_is_stopped(athena: FakeAthena) -> No
 
 
 def test_progress_tells_the_state_and_what_was_read(athena: FakeAthena) -> None:
-    told: list[str] = []
+    shown: list[str] = []
     query = NamedQuery("own", OWN, "shop")
-    run.Athena(athena, "shop-local", sleep=lambda _: None).run(query, {"sku": "MUG"}, told.append, 60)
-    assert told == ["queued, 12 kB read", "running, 12 kB read"]
+    run.Athena(athena, "shop-local", sleep=lambda _: None).run(query, {"sku": "MUG"}, shown.append, 60)
+    assert shown == ["queued, 12 kB read", "running, 12 kB read"]
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1_500, "2 kB"), (2e9, "2.0 GB")])

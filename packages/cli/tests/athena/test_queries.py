@@ -36,7 +36,7 @@ def uuid(number: int) -> str:
 
 @dataclass
 class Archive:
-    """Lines by the day on which they arrived."""
+    """Lines are kept by the day on which they arrived."""
 
     lines: dict[str, list[bytes]]
     ids: int = 0
@@ -228,11 +228,11 @@ EXPECTED: list[tuple[str, dict[str, str], Rows]] = [
 ]
 
 
-Run = Callable[[list[str]], list[tuple[list[str], Rows]]]
+RecordedRun = Callable[[list[str]], list[tuple[list[str], Rows]]]
 
 
 @pytest.fixture(scope="module", params=["lines of JSON", "Parquet by type"])
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
     folder = tmp_path_factory.mktemp("archive")
     files = three_days().write(folder)
     count = 0
@@ -263,14 +263,14 @@ def filled(name: str, values: dict[str, str]) -> str:
     return text
 
 
-def test_every_query_answers_what_was_worked_out_by_hand(run: Run) -> None:
+def test_every_query_answers_what_was_worked_out_by_hand(run: RecordedRun) -> None:
     results = run([filled(name, values) for name, values, _ in EXPECTED])
     for (name, values, expected), (_, rows) in zip(EXPECTED, results, strict=True):
         assert rows == expected, (name, values)
     assert {name for name, _, _ in EXPECTED} | {"stream-history"} == set(QUERIES)
 
 
-def test_a_streams_history_has_each_event_once_and_in_order(run: Run) -> None:
+def test_a_streams_history_has_each_event_once_and_in_order(run: RecordedRun) -> None:
     [(columns, rows)] = run([filled("stream-history", {"stream": f"reservation-{uuid(104)}"})])
     assert columns == ["streamversion", "time", "type", "id", "data"]
     assert [(row[0], row[2]) for row in rows] == [

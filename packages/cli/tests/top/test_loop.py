@@ -24,16 +24,16 @@ class Terminal:
 
     typed: Iterator[str | Callable[[], str]]
     seconds: float = 0.0
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.console = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
 
     def listen(self) -> None:
-        self.said.append("listen")
+        self.messages.append("listen")
 
     def restore(self) -> None:
-        self.said.append("restore")
+        self.messages.append("restore")
 
     def next(self) -> str:
         self.seconds += 0.1
@@ -64,21 +64,21 @@ def test_q_and_signals_leave_the_terminal_as_it_was(last: str | Callable[[], str
     assert (output.count(ENTER), output.count(LEAVE)) == (1, 1)
     assert output.endswith("\x1b[?25h" + LEAVE)  # the cursor is there again
     assert "what it does" in output
-    assert terminal.said == ["listen", "restore"]
+    assert terminal.messages == ["listen", "restore"]
     assert (signal.getsignal(signal.SIGINT), threading.active_count()) == before
 
 
 def test_an_interruption_while_it_reads_leaves_too() -> None:
     terminal = Terminal(iter(()))
     assert terminal.show(interrupted()).endswith(LEAVE)
-    assert terminal.said == ["listen", "restore"]
+    assert terminal.messages == ["listen", "restore"]
 
 
 def test_what_is_wrong_in_the_code_is_not_hidden_and_the_terminal_is_as_it_was() -> None:
     terminal = Terminal(iter(()))
     with pytest.raises(ZeroDivisionError):
         terminal.show(lambda: str(1 // 0))
-    assert terminal.said == ["listen", "restore"]
+    assert terminal.messages == ["listen", "restore"]
     assert isinstance(terminal.console.file, io.StringIO)
     assert terminal.console.file.getvalue().endswith(LEAVE)
 

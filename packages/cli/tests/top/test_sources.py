@@ -19,8 +19,8 @@ from shop_cli.functions import Function
 from shop_cli.home import CHECKOUT
 from shop_cli.main import app
 from shop_cli.top import loop, sources
-from shop_cli.top.sample import Due, Parked
-from shop_cli.top.sources import Sources
+from shop_cli.top.sample import Due, ParkedCount
+from shop_cli.top.sources import TopSources
 from shop_command.ports import DUE_SHARDS
 
 GROUP = "/aws/lambda/shop-command-production-api"
@@ -51,7 +51,7 @@ class Lambda:
 class Shop:
     """A stage `production` on moto."""
 
-    sources: Sources
+    sources: TopSources
     parked: Lambda
     clock: list[float]
 
@@ -74,7 +74,7 @@ def due_at(at: datetime) -> str:
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Sources]:
+def stage() -> Iterator[TopSources]:
     with pytest.MonkeyPatch.context() as environment, mock_aws():
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
         environment.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -86,7 +86,7 @@ def stage() -> Iterator[Sources]:
 
 
 @pytest.fixture
-def shop(stage: Sources) -> Iterator[Shop]:
+def shop(stage: TopSources) -> Iterator[Shop]:
     parked, clock = Lambda(), [float(NOW)]
     fresh = replace(stage, parked=Function(parked, stage.parked.name), now=lambda: clock[0], _read_until={})
     groups = (GROUP, "/aws/lambda/shop-dispatch-production-project")
@@ -128,17 +128,23 @@ def test_due_is_what_is_due_by_now_in_every_shard(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "told"), [(0, Parked(0)), (99, Parked(99)), (100, Parked(100)), (900, Parked(500, is_all=False))]
+    ("records", "shown"),
+    [
+        (0, ParkedCount(0)),
+        (99, ParkedCount(99)),
+        (100, ParkedCount(100)),
+        (900, ParkedCount(500, is_all=False)),
+    ],
 )
-def test_parked_records_are_counted_up_to_a_bound(shop: Shop, records: int, told: Parked) -> None:
+def test_parked_records_are_counted_up_to_a_bound(shop: Shop, records: int, shown: ParkedCount) -> None:
     shop.parked.records = records
-    assert shop.sources.read().parked == told
+    assert shop.sources.read().parked == shown
 
 
 def test_parked_records_are_asked_for_now_and_then(shop: Shop) -> None:
     for _ in range(3):
         shop.clock[0] += 10
-        assert shop.sources.read().parked == Parked(0)
+        assert shop.sources.read().parked == ParkedCount(0)
     assert shop.parked.invoked == 1
     shop.clock[0] += shop.sources.parked_every_seconds
     shop.parked.error = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from shop_cli.top.lines import Swept, Trouble
-from shop_cli.top.sample import Due, Flow, Parked, Sample, Spread, Traffic, document
+from shop_cli.top.sample import Due, Flow, ParkedCount, Sample, Spread, Traffic, document
 from shop_cli.top.view import render, sparkline
 from shop_cli.top.words import count, milliseconds, seconds
 
@@ -26,7 +26,7 @@ QUIET = Sample(
     events={name: Flow() for name in ("published", "applied", "archived")},
     cold_starts={"shop-command": 0, "shop-query": 0, "shop-dispatch": 0},
     due=Due(0, None),
-    parked=Parked(0),
+    parked=ParkedCount(0),
     sweep=Swept(NOW - 12, {"due": 0, "failed": 0}),
 )
 BAD = replace(
@@ -40,7 +40,7 @@ BAD = replace(
     waiting=4,
     cold_starts={"shop-command": 2, "shop-query": 1, "shop-dispatch": 0},
     due=Due(1_234, NOW - 4_000),
-    parked=Parked(500, is_all=False),
+    parked=ParkedCount(500, is_all=False),
     sweep=Swept(NOW - 200, {"due": 1_300, "published": 300, "expired": 400, "left": 3, "failed": 2}),
     troubles=[
         Trouble(NOW - 9, f"shop-{name}", "ERROR", "could not be swept", f"{number}Error", f"reservation-{number:036}")
@@ -144,16 +144,16 @@ def test_numbers_are_short() -> None:
 
 
 def test_the_document_has_all_of_it() -> None:
-    told = document(BAD)
-    assert told["at"] == "2026-11-18T11:06:40.000+00:00"
-    assert told["requests"][0] == {
+    shown = document(BAD)
+    assert shown["at"] == "2026-11-18T11:06:40.000+00:00"
+    assert shown["requests"][0] == {
         "name": "shop-command",
         "count": 600,
         "per_second": 10.0,
         "statuses": {"200": 590, "404": 7, "503": 3},
         "duration_ms": {"count": 600, "p50": 2.51, "p99": 12_345.0},
     }
-    assert told["due"] == {"count": 1_234, "oldest_due_since": "2026-11-18T10:00:00.000+00:00"}
-    assert told["parked"] == {"count": 500, "is_all": False}
-    assert (told["sweep"]["due"], len(told["troubles"]), told["unread"]) == (1_300, 12, BAD.unread)
+    assert shown["due"] == {"count": 1_234, "oldest_due_since": "2026-11-18T10:00:00.000+00:00"}
+    assert shown["parked"] == {"count": 500, "is_all": False}
+    assert (shown["sweep"]["due"], len(shown["troubles"]), shown["unread"]) == (1_300, 12, BAD.unread)
     assert document(replace(QUIET, due=None, parked=None, sweep=None))["due"] is None

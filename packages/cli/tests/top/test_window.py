@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop_cli.top import window
-from shop_cli.top.lines import Line, Trouble, read
+from shop_cli.top.lines import LogLine, Trouble, read
 from shop_cli.top.sample import Sample, Spread
 from shop_cli.top.window import Window
 from shop_observability.metrics import Metric
@@ -16,26 +16,26 @@ from shop_observability.metrics import Metric
 NOW = 1_800_000_000.0
 
 
-def line(at: float, text: str | dict[str, Any], name: str = "", function: str = "shop-command-api") -> Line:
+def line(at: float, text: str | dict[str, Any], name: str = "", function: str = "shop-command-api") -> LogLine:
     text = text if isinstance(text, str) else json.dumps(text)
-    return Line(name or f"{at} {text}", at, function, text)
+    return LogLine(name or f"{at} {text}", at, function, text)
 
 
-def request(at: float, name: str = "", **said: Any) -> Line:
+def request(at: float, name: str = "", **messages: Any) -> LogLine:
     usual = {"level": "INFO", "message": "request", "service": "shop-query", "route": "GET /products"}
-    return line(at, {**usual, "status": 200, "duration_ms": 2.5, **said}, name)
+    return line(at, {**usual, "status": 200, "duration_ms": 2.5, **messages}, name)
 
 
-def metrics(at: float, service: str = "shop-command", **values: Any) -> Line:
-    about = {"CloudWatchMetrics": [{"Namespace": "Shop", "Metrics": [{"Name": name} for name in values]}]}
-    return line(at, {"_aws": about, "service": service, **values}, f"{at} {service} {values}")
+def metrics(at: float, service: str = "shop-command", **values: Any) -> LogLine:
+    metadata = {"CloudWatchMetrics": [{"Namespace": "Shop", "Metrics": [{"Name": name} for name in values]}]}
+    return line(at, {"_aws": metadata, "service": service, **values}, f"{at} {service} {values}")
 
 
-def trouble(at: float, level: str = "ERROR", **said: Any) -> Line:
-    return line(at, {"level": level, "message": "could not be swept", "service": "shop-command", **said})
+def trouble(at: float, level: str = "ERROR", **messages: Any) -> LogLine:
+    return line(at, {"level": level, "message": "could not be swept", "service": "shop-command", **messages})
 
 
-def sample(*lines: Line, now: float = NOW) -> Sample:
+def sample(*lines: LogLine, now: float = NOW) -> Sample:
     folded = Window()
     folded.add(lines, now)
     return folded.sample("test", now, None, None, {})
@@ -54,7 +54,7 @@ def test_no_line_is_counted_twice_and_none_of_the_last_minute_left_out(
 ) -> None:
     """Each look reads again what it likes, in any order, once it has happened."""
     all_lines = [request(NOW + age, name=str(number)) for number, age in enumerate(ages)]
-    folded, now, read_ones = Window(), NOW, dict[str, Line]()
+    folded, now, read_ones = Window(), NOW, dict[str, LogLine]()
     for seconds, overlap, randomness in looks:
         now += seconds
         some = [each for each in all_lines if each.at > now - overlap]
@@ -84,33 +84,33 @@ def test_a_late_line_is_counted_in_its_own_second() -> None:
 
 
 def test_requests_are_told_by_function_and_by_route() -> None:
-    told = sample(
+    shown = sample(
         *(request(NOW - each, duration_ms=each) for each in range(1, 51)),
         request(NOW, service="shop-command", route="POST /purchase", status=402, duration_ms=80),
         request(NOW, service="shop-command", route="POST /purchase", status=503, duration_ms=8_000.5),
     )
-    command, query = told.requests
+    command, query = shown.requests
     assert (command.name, command.flow.count, command.statuses) == ("shop-command", 2, {402: 1, 503: 1})
     assert (query.flow.per_second, query.duration_ms) == (50 / 60, Spread(50, 25, 50))
-    assert [(each.name, each.flow.count) for each in told.routes] == [("GET /products", 50), ("POST /purchase", 2)]
+    assert [(each.name, each.flow.count) for each in shown.routes] == [("GET /products", 50), ("POST /purchase", 2)]
     assert (command.answered(400, 499), command.answered(500, 599), command.duration_ms.p99) == (1, 1, 8_000.5)
 
 
 def test_metrics_are_summed_by_their_names() -> None:
-    told = sample(
+    shown = sample(
         metrics(NOW - 5, CommandsAccepted=[1.0], EventsPublished=[2.0], PaymentCallMilliseconds=[6.0, 4.0]),
         metrics(NOW - 4, CommandsAccepted=1, ColdStarts=1, PaymentsUnknown=[1.0]),
         metrics(NOW - 3, "shop-dispatch", EventsApplied=[2.0], EventsWaiting=[3.0], SecondsToVisible=[0.5]),
         metrics(NOW - 2, "shop-dispatch", EventsApplied=[1.0], EventsWaiting=[0.0], EventsArchived=[4.0]),
         metrics(NOW - 61, CommandsAccepted=[100.0]),
     )
-    assert {name: number for name, number in told.counts.items() if number} == {
+    assert {name: number for name, number in shown.counts.items() if number} == {
         "CommandsAccepted": 2,
         "PaymentsUnknown": 1,
     }
-    assert {name: flow.count for name, flow in told.events.items()} == {"published": 2, "applied": 3, "archived": 4}
-    assert (told.provider_ms, told.visible_seconds) == (Spread(2, 4, 6), Spread(1, 0.5, 0.5))
-    assert (told.waiting, told.cold_starts) == (3, {"shop-command": 1, "shop-query": 0, "shop-dispatch": 0})
+    assert {name: flow.count for name, flow in shown.events.items()} == {"published": 2, "applied": 3, "archived": 4}
+    assert (shown.provider_ms, shown.visible_seconds) == (Spread(2, 4, 6), Spread(1, 0.5, 0.5))
+    assert (shown.waiting, shown.cold_starts) == (3, {"shop-command": 1, "shop-query": 0, "shop-dispatch": 0})
 
 
 def test_every_metric_that_is_shown_is_one_that_the_functions_have() -> None:
@@ -119,16 +119,16 @@ def test_every_metric_that_is_shown_is_one_that_the_functions_have() -> None:
 
 
 def test_the_last_sweep_is_the_newest_whenever_its_line_comes() -> None:
-    def swept(at: float, due: int) -> Line:
+    def swept(at: float, due: int) -> LogLine:
         return line(at, {"level": "INFO", "message": "sweep", "due": due, "published": 1, "function": "sweep"})
 
-    told = sample(swept(NOW - 1, 7), swept(NOW - 61, 9))
-    assert told.sweep is not None
-    assert (told.sweep.at, told.sweep.counts) == (NOW - 1, {"due": 7, "published": 1})
+    shown = sample(swept(NOW - 1, 7), swept(NOW - 61, 9))
+    assert shown.sweep is not None
+    assert (shown.sweep.at, shown.sweep.counts) == (NOW - 1, {"due": 7, "published": 1})
 
 
 def test_troubles_are_the_newest_first_with_what_they_are_about() -> None:
-    told = sample(
+    shown = sample(
         trouble(NOW - 9, "WARNING"),
         trouble(NOW - 100, exception_name="KeyError", stream_id="product-MUG"),
         line(NOW, "2026-11-23T19:00:00Z 7f12 Task timed out after 29.00 seconds\n", function="shop-query-api"),
@@ -137,8 +137,8 @@ def test_troubles_are_the_newest_first_with_what_they_are_about() -> None:
         line(NOW, "[ERROR] InvocationFailedError: KeyError\rTraceback (most recent call last):"),
         *(line(NOW - 1, text) for text in ("START RequestId: 7f12", "{cut off", "[1]", '{"level":"INFO"}', "")),
     )
-    assert told.troubles[0] == Trouble(NOW, "shop-query-api", "ERROR", "Task timed out after 29.00 seconds", "", "")
-    assert [(each.message, each.exception_name, each.stream_id) for each in told.troubles[1:]] == [
+    assert shown.troubles[0] == Trouble(NOW, "shop-query-api", "ERROR", "Task timed out after 29.00 seconds", "", "")
+    assert [(each.message, each.exception_name, each.stream_id) for each in shown.troubles[1:]] == [
         ("Runtime exited", "", ""),
         ("Runtime.ImportModuleError", "", ""),
         ("could not be swept", "", ""),
@@ -147,10 +147,10 @@ def test_troubles_are_the_newest_first_with_what_they_are_about() -> None:
 
 
 def test_only_the_newest_troubles_are_kept() -> None:
-    told = sample(*(trouble(NOW - each) for each in range(250)))
-    assert [each.at for each in told.troubles] == [NOW - each for each in range(window.TROUBLES_MAX)]
+    shown = sample(*(trouble(NOW - each) for each in range(250)))
+    assert [each.at for each in shown.troubles] == [NOW - each for each in range(window.TROUBLES_MAX)]
 
 
-@pytest.mark.parametrize("said", [{"status": "200"}, {"duration_ms": None}, {"service": None}])
-def test_a_line_that_is_not_as_ours_are_is_nothing(said: dict[str, Any]) -> None:
-    assert read(request(NOW, **said)) is None
+@pytest.mark.parametrize("messages", [{"status": "200"}, {"duration_ms": None}, {"service": None}])
+def test_a_line_that_is_not_as_ours_are_is_nothing(messages: dict[str, Any]) -> None:
+    assert read(request(NOW, **messages)) is None

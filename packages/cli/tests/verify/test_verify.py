@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from shop_cli.errors import NotRunningError
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 from shop_cli.verify import output
-from shop_cli.verify.facts import Facts
+from shop_cli.verify.facts import FactTable
 from shop_cli.verify.findings import CHECKS, Difference, Findings
 from shop_cli.verify.run import run
 from shop_cli.verify.sources import CouldNotCheckError, reading
@@ -386,7 +386,7 @@ def test_a_difference_that_the_next_look_does_not_see_was_in_flight() -> None:
     def arrive(_: float) -> None:
         shop.tables["heads"] = recorded_shop().tables["heads"]
 
-    findings = run(shop, grace_seconds=FOR_EVER, wait_seconds=0, say=lambda _: None, sleep=arrive)
+    findings = run(shop, grace_seconds=FOR_EVER, wait_seconds=0, report=lambda _: None, sleep=arrive)
     assert {each.check for each in findings.differences} == {"stock"}
 
 
@@ -399,7 +399,7 @@ def test_what_was_just_done_gets_the_time_to_arrive() -> None:
         if len(looks) == 3:
             shop.lines.append(line)
 
-    findings = run(shop, grace_seconds=FOR_EVER, wait_seconds=60, say=lambda _: None, sleep=arrive)
+    findings = run(shop, grace_seconds=FOR_EVER, wait_seconds=60, report=lambda _: None, sleep=arrive)
     assert (findings.differences, len(looks)) == ([], 3)
 
 
@@ -427,7 +427,7 @@ def test_people_see_the_first_twenty_of_each_check_and_scripts_see_all() -> None
     differences = [Difference("stock", f"SKU-{n:02d}#0", "held", 0, [1]) for n in range(25)]
     findings = Findings(differences=differences)
     console = Console(file=io.StringIO(), width=200, highlight=False)
-    output.tell(findings, Progress(console))
+    output.show(findings, ProgressDisplay(console))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "SKU-19#0" in shown
     assert "SKU-20#0" not in shown
@@ -441,7 +441,7 @@ def test_people_see_the_first_twenty_of_each_check_and_scripts_see_all() -> None
 
 
 def test_facts_come_back_by_key_and_part_in_order() -> None:
-    with Facts() as facts:
+    with FactTable() as facts:
         for key, part in (("b", "2"), ("a", "found"), ("b", "1"), ("a", "expected"), ("a", "found")):
             facts.add("kind", key, part, f"{key}{part}")
         facts.add("other", "a", "found", None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shop_cli.xray.axis import Axis
 from shop_cli.xray.layout import Layout, duration, lay_out
 from shop_cli.xray.testing import TRACE_ID, segment, subsegment
-from shop_cli.xray.traces import Span, Trace, read
+from shop_cli.xray.traces import RecordedTrace, Span, read
 
 IDS = st.integers(0, 11).map(str)
 TIMES = st.one_of(st.floats(0, 2), st.floats(0, 2_000), st.sampled_from([0.0, 1.0, 1_795_458_782.2450476]))
@@ -37,14 +37,14 @@ def drawn(*documents: dict[str, Any]) -> Layout:
 @given(st.lists(spans(), unique_by=lambda span: span.id, max_size=12))
 @example([Span("1", "2", "a", None, 1, 2, True), Span("2", "1", "b", None, 1, 2, True)])
 def test_every_span_is_drawn_once_after_its_parent_and_inside_the_axis(generated: list[Span]) -> None:
-    layout = lay_out(Trace(TRACE_ID, tuple(generated)))
-    told = [row.span.id for row in layout.rows if row.span]
-    assert len(told) == len(set(told))
-    assert set(told) >= {span.id for span in generated}
+    layout = lay_out(RecordedTrace(TRACE_ID, tuple(generated)))
+    shown = [row.span.id for row in layout.rows if row.span]
+    assert len(shown) == len(set(shown))
+    assert set(shown) >= {span.id for span in generated}
     parents = {span.id: span.parent_id for span in generated}
-    for position, span_id in enumerate(told):
-        if parents.get(span_id) in told and not is_its_own_ancestor(span_id, parents):
-            assert parents[span_id] in told[:position]
+    for position, span_id in enumerate(shown):
+        if parents.get(span_id) in shown and not is_its_own_ancestor(span_id, parents):
+            assert parents[span_id] in shown[:position]
     for row in layout.rows:
         left, right = layout.axis.share(row.start), layout.axis.share(row.end)
         assert 0 <= left <= right <= 1
@@ -187,5 +187,5 @@ def test_ticks_are_round_numbers(seconds: float, last: float, count: int) -> Non
 
 
 def test_durations_have_three_digits_and_below_ten_seconds_tell_milliseconds() -> None:
-    told = [duration(seconds) for seconds in (0, 0.0123, 0.123, 1.234, 12.34, 123.4)]
-    assert told == ["0.0 ms", "12.3 ms", "123 ms", "1.234 s", "12.3 s", "2.1 min"]
+    shown = [duration(seconds) for seconds in (0, 0.0123, 0.123, 1.234, 12.34, 123.4)]
+    assert shown == ["0.0 ms", "12.3 ms", "123 ms", "1.234 s", "12.3 s", "2.1 min"]

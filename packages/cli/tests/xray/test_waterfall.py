@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from shop_cli.xray.testing import TRACE_ID, segment, subsegment
-from shop_cli.xray.traces import Trace, read
+from shop_cli.xray.traces import RecordedTrace, read
 from shop_cli.xray.waterfall import render
 
 PURCHASE = [
@@ -25,7 +25,7 @@ PURCHASE = [
 ]  # fmt: skip
 
 
-def drawn(trace: Trace, width: int = 120, *, terminal: bool = False) -> list[str]:
+def drawn(trace: RecordedTrace, width: int = 120, *, terminal: bool = False) -> list[str]:
     colours: Literal["standard", "auto"] = "standard" if terminal else "auto"
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=colours)
     with console.capture() as captured:

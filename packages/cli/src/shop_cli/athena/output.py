@@ -1,4 +1,4 @@
-"""Rows for people, for spreadsheets and for scripts."""
+"""Prints the rows of a query as a table for people, as CSV for spreadsheets and as JSON for scripts."""
 
 from __future__ import annotations
 

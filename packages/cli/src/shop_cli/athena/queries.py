@@ -16,10 +16,10 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
-class Parameter:
+class QueryParameter:
     meaning: str
     pattern: re.Pattern[str]
-    """What a value may be. It stands between quotes in the query, so no pattern may ever match a quote or a brace."""
+    """A value must match this. It stands between quotes in the query, so no pattern may match a quote or a brace."""
     default_days_ago: int | None = None
     """Only a day has a default."""
 
@@ -32,15 +32,17 @@ class Parameter:
             return False
 
 
-PARAMETERS: Final[Mapping[str, Parameter]] = {
-    "stream": Parameter("a stream's id, product-<sku> or reservation-<id>", re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")),
-    "from": Parameter(
+PARAMETERS: Final[Mapping[str, QueryParameter]] = {
+    "stream": QueryParameter(
+        "a stream's id, product-<sku> or reservation-<id>", re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
+    ),
+    "from": QueryParameter(
         f"the first day, such as 2026-11-01; {DAYS_BY_DEFAULT} days ago if not given", _DAY, DAYS_BY_DEFAULT
     ),
-    "to": Parameter("the last day, such as 2026-11-30; today if not given", _DAY, 0),
+    "to": QueryParameter("the last day, such as 2026-11-30; today if not given", _DAY, 0),
 }
-# For a query of somebody's own in the same workgroup.
-ANY_OTHER: Final = Parameter("a word or a number", re.compile(r"[A-Za-z0-9 ._:@/-]{1,200}"))
+# Somebody may save another query in the same workgroup; its parameters are checked against this.
+ANY_OTHER: Final = QueryParameter("a word or a number", re.compile(r"[A-Za-z0-9 ._:@/-]{1,200}"))
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,12 @@ class NamedQuery:
         return " ".join(comment)
 
     @property
-    def parameters(self) -> dict[str, Parameter]:
-        """In the order of their first place."""
+    def parameters(self) -> dict[str, QueryParameter]:
+        """The parameters come in the order in which the query first uses them."""
         return {name: PARAMETERS.get(name, ANY_OTHER) for name in _PLACEHOLDER.findall(self.text)}
 
     def values(self, given: Sequence[str]) -> dict[str, str]:
-        """From `key=value` each; what is not given has its default. Raises ShopError."""
+        """Parses `key=value` texts; a parameter that is not given gets its default. Raises ShopError."""
         values: dict[str, str] = {}
         for each in given:
             key, separator, value = each.partition("=")
@@ -85,7 +87,7 @@ class NamedQuery:
         """The text to run. Only `values` of `self.values` are safe here."""
         return _PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
 
-    def _value(self, name: str, parameter: Parameter, given: str | None) -> str:
+    def _value(self, name: str, parameter: QueryParameter, given: str | None) -> str:
         if given is None and parameter.default_days_ago is not None:
             return (datetime.now(UTC).date() - timedelta(days=parameter.default_days_ago)).isoformat()
         if given is None:

@@ -55,7 +55,7 @@ class Athena:
         return queries[name]
 
     def run(
-        self, query: NamedQuery, values: Mapping[str, str], say: Callable[[str], None], seconds_max: float
+        self, query: NamedQuery, values: Mapping[str, str], report: Callable[[str], None], seconds_max: float
     ) -> Result:
         """Stops the query when it is given up, by Ctrl-C too: Athena bills what a query reads."""
         execution = self.client.start_query_execution(
@@ -64,13 +64,13 @@ class Athena:
             QueryExecutionContext={"Database": query.database},
         )["QueryExecutionId"]
         try:
-            scanned = self._wait(query, execution, say, seconds_max)
+            scanned = self._wait(query, execution, report, seconds_max)
         except BaseException:
             self.client.stop_query_execution(QueryExecutionId=execution)
             raise
         return self._result(execution, scanned)
 
-    def _wait(self, query: NamedQuery, execution: str, say: Callable[[str], None], seconds_max: float) -> int:
+    def _wait(self, query: NamedQuery, execution: str, report: Callable[[str], None], seconds_max: float) -> int:
         deadline = time.monotonic() + seconds_max
         while True:
             found = self.client.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
@@ -82,7 +82,7 @@ class Athena:
                 raise ShopError(f"The query {query.name} has {status['State'].lower()}: {cause}")
             if time.monotonic() > deadline:
                 raise ShopError(f"The query {query.name} has not ended after {seconds_max:.0f} s, and was stopped")
-            say(f"{status['State'].lower()}, {size(scanned)} read")
+            report(f"{status['State'].lower()}, {size(scanned)} read")
             self.sleep(POLL_SECONDS)
 
     def _result(self, execution: str, scanned: int) -> Result:
@@ -98,11 +98,11 @@ class Athena:
         )
 
 
-def ask_here(state: State, name: str, given: Sequence[str], say: Callable[[str], None]) -> Result:
+def ask_here(state: State, name: str, given: Sequence[str], report: Callable[[str], None]) -> Result:
     """One query of the shop on this machine."""
     athena = local(state)
     query = athena.query(name)
-    return athena.run(query, query.values(given), say, HERE_SECONDS_MAX)
+    return athena.run(query, query.values(given), report, HERE_SECONDS_MAX)
 
 
 def local(state: State) -> Athena:
@@ -110,7 +110,7 @@ def local(state: State) -> Athena:
 
 
 def on_aws(stage: str) -> Athena:
-    """With the caller's own AWS configuration."""
+    """Uses the caller's own AWS configuration."""
     session = boto3.Session()
     platform = deploy.outputs_on_aws(session, stage)
     return Athena(session.client("athena"), platform["AthenaWorkgroupName"])

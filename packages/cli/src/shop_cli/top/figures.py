@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.text import Text
 
-from shop_cli.top.sample import Parked, Sample
+from shop_cli.top.sample import ParkedCount, Sample
 from shop_cli.top.words import NONE, bad, count, line, milliseconds, seconds
 
 PROVIDER_P99_MS_MAX: Final = 8_000
@@ -78,7 +78,7 @@ def _lag(sample: Sample) -> Iterator[Text]:
     yield _parked(sample.parked)
 
 
-def _parked(parked: Parked | None) -> Text:
+def _parked(parked: ParkedCount | None) -> Text:
     if parked is None:
         return bad("? parked", is_bad=True)
     return bad(f"{count(parked.count)}{'' if parked.is_all else '+'} parked", is_bad=parked.count > 0)

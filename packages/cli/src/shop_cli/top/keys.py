@@ -14,7 +14,7 @@ LOOK_SECONDS: Final = 0.2
 
 
 class Keys:
-    """Of the terminal that standard input is, if it is one; else nobody types anything."""
+    """Reads keys from standard input if it is a terminal; otherwise nobody types anything."""
 
     def __init__(self) -> None:
         self._file = sys.stdin.fileno() if sys.stdin.isatty() else None
@@ -30,7 +30,7 @@ class Keys:
             termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
 
     def next(self) -> str:
-        """What was typed; empty if it was nothing for LOOK_SECONDS."""
+        """Returns the key that was typed, or nothing after LOOK_SECONDS without one."""
         if self._file is None:
             time.sleep(LOOK_SECONDS)
             return ""

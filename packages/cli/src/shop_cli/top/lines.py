@@ -1,5 +1,5 @@
-"""Reads a line of a function's log. What the shop does not say itself (START, END, REPORT) is nothing, unless it tells
-why there is no line of the shop's own."""
+"""Reads a line of a function's log. Lines that Lambda writes (START, END, REPORT) are skipped, unless they explain why
+the shop has written none itself."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any, Final
 NO_ANSWER: Final = re.compile(
     r"Task timed out after [\d.]+ seconds|Runtime exited|(?<=^\[ERROR\] )(?!InvocationFailedError)[\w.]+"
 )
-"""What Lambda writes in plain text where the function could say no more. Only these words are shown of it: an
-exception's type, and not its message. Of an InvocationFailedError the function has told the cause."""
+"""Lambda writes this in plain text when the function can log nothing more. Only these words of it are shown: an
+exception's type, and not its message. The function itself has logged the cause of an InvocationFailedError."""
 TROUBLE: Final = ("WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     id: str
-    """The same however often the line is read."""
+    """The id stays the same however often the line is read."""
     at: float
     function: str
-    """As `shop-command-api`, without the stage."""
+    """A function is named without its stage, as in `shop-command-api`."""
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LoggedRequest:
     at: float
     service: str
     route: str
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The metrics of an invocation."""
+    """One invocation has recorded these metrics."""
 
     at: float
     service: str
@@ -49,7 +49,7 @@ class Measured:
 class Swept:
     at: float
     counts: Mapping[str, int]
-    """`due`, `published` and so on, as the sweep says them."""
+    """The sweep logs these counts under the same names: `due`, `published` and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +62,42 @@ class Trouble:
     stream_id: str
 
 
-Entry = Request | Measured | Swept | Trouble
+Entry = LoggedRequest | Measured | Swept | Trouble
 
 
-def read(line: Line) -> Entry | None:
+def read(line: LogLine) -> Entry | None:
     try:
-        said = json.loads(line.text) if line.text.startswith("{") else None
+        entry = json.loads(line.text) if line.text.startswith("{") else None
     except ValueError:  # cut off by CloudWatch at its largest size
         return None
-    if not isinstance(said, dict):
+    if not isinstance(entry, dict):
         found = NO_ANSWER.search(line.text)
         return Trouble(line.at, line.function, "ERROR", found[0], "", "") if found else None
-    if "_aws" in said:
-        return _measured(line.at, said)
-    if said.get("level") in TROUBLE:
-        words = (str(said.get(name) or "") for name in ("level", "message", "exception_name", "stream_id"))
+    if "_aws" in entry:
+        return _measured(line.at, entry)
+    if entry.get("level") in TROUBLE:
+        words = (str(entry.get(name) or "") for name in ("level", "message", "exception_name", "stream_id"))
         return Trouble(line.at, line.function, *words)
-    match said:
+    match entry:
         case {
             "message": "request",
             "service": str(service),
             "status": int(status),
             "duration_ms": int() | float() as ms,
         }:
-            return Request(line.at, service, str(said.get("route", "")), status, ms)
+            return LoggedRequest(line.at, service, str(entry.get("route", "")), status, ms)
         case {"message": "sweep"}:
-            counts = {name: value for name, value in said.items() if type(value) is int}
+            counts = {name: value for name, value in entry.items() if type(value) is int}
             return Swept(line.at, counts)
     return None
 
 
-def _measured(at: float, said: Mapping[str, Any]) -> Measured:
+def _measured(at: float, entry: Mapping[str, Any]) -> Measured:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html"""
-    names = [metric["Name"] for each in said["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
-    values = {name: said[name] for name in names if name in said}
+    names = [metric["Name"] for each in entry["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
+    values = {name: entry[name] for name in names if name in entry}
     return Measured(
         at,
-        str(said.get("service", "")),
+        str(entry.get("service", "")),
         {name: tuple(map(float, value if isinstance(value, list) else [value])) for name, value in values.items()},
     )

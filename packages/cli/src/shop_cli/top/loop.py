@@ -51,9 +51,9 @@ def show(
     keys: Typed,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """On a screen of its own, until `q` or an interruption; then the terminal is as it was before."""
+    """Draws on a screen of its own until `q` or an interruption, and then restores the terminal."""
     interrupts = Interrupts()
-    # Without auto_refresh it starts no thread.
+    # Live starts no thread, since auto_refresh is off.
     live = Live("Reading the last minute ...", console=console, screen=True, auto_refresh=False)
     try:
         with interrupts.installed():

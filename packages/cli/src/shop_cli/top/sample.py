@@ -14,7 +14,7 @@ WINDOW_SECONDS: Final = 60
 
 @dataclass(frozen=True)
 class Spread:
-    """Of durations. None: there was none."""
+    """The spread is made from durations. A value is None when nothing was measured."""
 
     count: int = 0
     p50: float | None = None
@@ -62,11 +62,11 @@ class Traffic:
 class Due:
     count: int
     oldest_at: float | None
-    """Since when the one that has waited longest is due."""
+    """The stream that has waited longest is due since then."""
 
 
 @dataclass(frozen=True)
-class Parked:
+class ParkedCount:
     count: int
     is_all: bool = True
     """Not, if there are more than were counted."""
@@ -77,9 +77,9 @@ class Sample:
     shop: str
     at: float
     requests: Sequence[Traffic] = ()
-    """By function."""
+    """There is one entry for each function."""
     routes: Sequence[Traffic] = ()
-    """The busiest first."""
+    """The busiest route comes first."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The metrics that are counts, of the last minute."""
     events: Mapping[str, Flow] = field(default_factory=dict)
@@ -89,9 +89,9 @@ class Sample:
     waiting: int = 0
     """The most that a batch of the last minute has seen waiting."""
     cold_starts: Mapping[str, int] = field(default_factory=dict)
-    """By service."""
+    """The service is the key."""
     due: Due | None = None
-    parked: Parked | None = None
+    parked: ParkedCount | None = None
     sweep: Swept | None = None
     troubles: Sequence[Trouble] = ()
     """The last ones, also of earlier minutes; the newest first."""
@@ -100,7 +100,7 @@ class Sample:
 
 
 def document(sample: Sample) -> dict[str, Any]:
-    """For scripts. Times are in UTC; what is not known is null."""
+    """Returns the sample for scripts. Times are in UTC; an unknown value is null."""
     return {
         "shop": sample.shop,
         "at": _time(sample.at),

@@ -26,8 +26,8 @@ from shop_cli import aws, deploy
 from shop_cli.errors import ShopError
 from shop_cli.functions import Function
 from shop_cli.home import State
-from shop_cli.top.lines import Line
-from shop_cli.top.sample import Due, Parked
+from shop_cli.top.lines import LogLine
+from shop_cli.top.sample import Due, ParkedCount
 
 FUNCTIONS: Final = {
     "shop-command": ("api", "sweep"),
@@ -37,14 +37,14 @@ FUNCTIONS: Final = {
 FIRST_LOOK_SECONDS: Final = 150
 """So far back the first look goes: the last minute, and two sweeps."""
 PAGES_MAX: Final = 20
-"""Of one function's log in one look."""
+"""One look reads at most so many pages of one function's log."""
 PAGE_LINES_MAX: Final = 10_000
 DUE_SHARDS: Final = 8
 DUE_PAGES_MAX: Final = 5
 """Of a shard; each is a megabyte of keys, some 10,000."""
 PARKED_PAGES_MAX: Final = 5
 TIMEOUT_SECONDS: Final = 5
-"""Of a call. While it waits nothing is drawn."""
+"""A call times out after this. While it waits, nothing is drawn."""
 
 
 class TooMuchError(Exception):
@@ -53,26 +53,26 @@ class TooMuchError(Exception):
 
 @dataclass
 class Reading:
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
     due: Due | None = None
-    parked: Parked | None = None
+    parked: ParkedCount | None = None
     unread: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
-class Sources:
+class TopSources:
     logs: Any
     dynamodb: Any
     table: str
     parked: Function
     stage: str
     late_seconds: float
-    """How late a line may come."""
+    """A line may arrive this late."""
     parked_every_seconds: float
     now: Callable[[], float] = time.time
     _read_until: dict[str, float] = field(default_factory=dict)
     _parked_at: float = float("-inf")
-    _parked_last: Parked | None = None
+    _parked_last: ParkedCount | None = None
     _parked_error: str = ""
 
     def read(self) -> Reading:
@@ -105,7 +105,7 @@ class Sources:
                 return
         self._read_until[group] = now
 
-    def _lines(self, group: str, function: str, since: float) -> Iterator[Line]:
+    def _lines(self, group: str, function: str, since: float) -> Iterator[LogLine]:
         arguments: dict[str, Any] = {"logGroupName": group, "startTime": int(since * 1000)}
         for _ in range(PAGES_MAX):
             page = self.logs.filter_log_events(**arguments)
@@ -115,7 +115,7 @@ class Sources:
                 alike[place] += 1
                 # The local AWS gives no ids; there an invocation has a stream of its own and a single timestamp.
                 name = event.get("eventId") or f"{alike[place]} {hash(place)}"
-                yield Line(f"{function} {name}", event["timestamp"] / 1000, function, event["message"])
+                yield LogLine(f"{function} {name}", event["timestamp"] / 1000, function, event["message"])
             if page.get("nextToken"):
                 arguments["nextToken"] = page["nextToken"]
             elif len(events) >= PAGE_LINES_MAX:  # the local AWS stops there, and gives no token
@@ -125,7 +125,7 @@ class Sources:
         raise TooMuchError
 
     def _due(self) -> Due:
-        """In each shard the oldest; only where there is one, how many."""
+        """Looks for the oldest entry of each shard, and counts only the shards that have one."""
         now = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         count, oldest = 0, []
         for shard in range(DUE_SHARDS):
@@ -144,7 +144,7 @@ class Sources:
         pages = self.dynamodb.get_paginator("query").paginate(**asked, Select="COUNT")
         return sum(page["Count"] for page, _ in zip(pages, range(DUE_PAGES_MAX), strict=False))
 
-    def _parked(self) -> Parked | None:
+    def _parked(self) -> ParkedCount | None:
         """The last answer, unless that is too old: each is an invocation and a query."""
         if self.now() >= self._parked_at + self.parked_every_seconds:
             self._parked_at, self._parked_last, self._parked_error = self.now(), None, ""
@@ -154,15 +154,15 @@ class Sources:
                 self._parked_error = _cause(error)
         return self._parked_last
 
-    def _ask_for_parked(self) -> Parked:
+    def _ask_for_parked(self) -> ParkedCount:
         count, after = 0, None
         for _ in range(PARKED_PAGES_MAX):
             answer = self.parked.invoke({"action": "list", "after": after})
             count += len(answer["records"])
             after = answer.get("next")
             if after is None:
-                return Parked(count)
-        return Parked(count, is_all=False)
+                return ParkedCount(count)
+        return ParkedCount(count, is_all=False)
 
 
 def _cause(error: Exception) -> str:
@@ -174,8 +174,8 @@ def _code(error: Exception) -> str:
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
 
 
-def local(state: State) -> Sources:
-    return Sources(
+def local(state: State) -> TopSources:
+    return TopSources(
         logs=aws.client(state, "logs", read_timeout_seconds=TIMEOUT_SECONDS),
         dynamodb=aws.client(state, "dynamodb", read_timeout_seconds=TIMEOUT_SECONDS),
         table=deploy.outputs(state)["TableName"],
@@ -188,11 +188,11 @@ def local(state: State) -> Sources:
     )
 
 
-def on_aws(stage: str) -> Sources:
-    """With the caller's own AWS configuration."""
+def on_aws(stage: str) -> TopSources:
+    """Uses the caller's own AWS configuration."""
     session = boto3.Session()
     config = Config(connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
-    return Sources(
+    return TopSources(
         logs=session.client("logs", config=config),
         dynamodb=session.client("dynamodb", config=config),
         table=deploy.outputs_on_aws(session, stage)["TableName"],

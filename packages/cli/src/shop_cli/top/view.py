@@ -29,44 +29,44 @@ SPARK_MIN, SPARK_MAX = 10, 60
 NAME_MAX: Final = 40
 NUMBERS_WIDTH: Final = 42
 P99_MS_MAX: Final = {"shop-command": 10_000.0, "shop-query": 3_000.0}
-"""Of the alarms `api-slow`."""
+"""The alarms `api-slow` have the same thresholds."""
 
 
-def render(sample: Sample, about: str, *, fits: bool) -> RenderableType:
-    """`about` says how it is read. `fits`: no higher than the terminal is at the time; else all of it."""
-    return View(sample, about, fits)
+def render(sample: Sample, caption: str, *, fits: bool) -> RenderableType:
+    """`caption` describes the period. With `fits`, the view is no higher than the terminal; otherwise it is whole."""
+    return View(sample, caption, fits)
 
 
 @dataclass(frozen=True)
 class View:
     sample: Sample
-    about: str
+    caption: str
     fits: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         sample, width = self.sample, min(options.max_width, WIDTH_MAX)
-        told, kinds = figures(sample), _kinds(sample.troubles)
+        lines, kinds = figures(sample), _kinds(sample.troubles)
         yield self._title(width)
-        routes, troubles = self._rows(len(told), len(kinds), console.height if self.fits else ANY_HEIGHT)
+        routes, troubles = self._rows(len(lines), len(kinds), console.height if self.fits else ANY_HEIGHT)
         yield _requests(sample, routes, width)
         yield Text()
-        yield from (_cut(line, width) for line in told)
+        yield from (_cut(line, width) for line in lines)
         yield Text()
         yield _cut(self._troubles_title(len(kinds), troubles), width)
         functions = max((len(_function(each)) for each, _ in kinds[:troubles]), default=0)
         yield from (_cut(_trouble(each, times, functions), width) for each, times in kinds[:troubles])
 
-    def _rows(self, told: int, troubles: int, height: int) -> tuple[int, int]:
-        """How many routes and how many troubles there is room for: each the half of what is left, or what the other
+    def _rows(self, lines: int, troubles: int, height: int) -> tuple[int, int]:
+        """Counts the routes and the troubles that fit: each gets half of the rest, or as much as the other
         does not need."""
         routes = min(len(self.sample.routes), ROUTES_MAX)
-        # The title, the head of the table, the functions, two empty lines, and the head of the troubles.
-        left = max(height - 5 - len(self.sample.requests) - told, ROUTES_MIN + TROUBLES_MIN)
+        # Five lines are always taken: the title, the head of the table, two empty lines, and the head of the troubles.
+        left = max(height - 5 - len(self.sample.requests) - lines, ROUTES_MIN + TROUBLES_MIN)
         shown = min(routes, max(left // 2, left - troubles))
         return shown, min(troubles, left - shown)
 
     def _title(self, width: int) -> RenderableType:
-        left = Text.assemble(("shop top", "bold"), f"  {self.sample.shop}  ", (self.about, "dim"))
+        left = Text.assemble(("shop top", "bold"), f"  {self.sample.shop}  ", (self.caption, "dim"))
         right = f"{datetime.fromtimestamp(self.sample.at, UTC):%H:%M:%S} UTC"
         left.truncate(max(0, width - len(right) - 1), overflow="ellipsis", pad=True)
         return _cut(left.append(f" {right}"), width)
@@ -112,7 +112,7 @@ def _traffic(traffic: Traffic, name: str, spark: int) -> list[Text]:
 
 
 def sparkline(by_second: Sequence[int], width: int) -> str:
-    """Of the highest of them each other's part. Nothing is a blank, and anything more than that is seen."""
+    """Draws each value in proportion to the highest. Zero is a blank, and every other value is visible."""
     parts = [by_second[len(by_second) * at // width : len(by_second) * (at + 1) // width] for at in range(width)]
     means = [sum(part) / len(part) if part else 0.0 for part in parts]
     highest = max(means)

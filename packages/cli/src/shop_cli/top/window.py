@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from shop_cli.top import lines
-from shop_cli.top.lines import Line, Measured, Request, Swept, Trouble
-from shop_cli.top.sample import WINDOW_SECONDS, Due, Flow, Parked, Sample, Spread, Traffic
+from shop_cli.top.lines import LoggedRequest, LogLine, Measured, Swept, Trouble
+from shop_cli.top.sample import WINDOW_SECONDS, Due, Flow, ParkedCount, Sample, Spread, Traffic
 
 KEPT_SECONDS: Final = 300
 """A line that is older is not read any more, so no line has to be remembered for longer."""
@@ -27,12 +27,12 @@ PROVIDER, VISIBLE, WAITING, COLD = "PaymentCallMilliseconds", "SecondsToVisible"
 class Window:
     def __init__(self) -> None:
         self._seen: dict[str, float] = {}
-        self._requests: list[Request] = []
+        self._requests: list[LoggedRequest] = []
         self._measured: list[Measured] = []
         self._troubles: list[Trouble] = []
         self._sweep: Swept | None = None
 
-    def add(self, read: Iterable[Line], now: float) -> None:
+    def add(self, read: Iterable[LogLine], now: float) -> None:
         """Each line once, whatever was read before. Drops what is too old to be shown any more."""
         self._slide(now)
         for line in read:
@@ -40,7 +40,7 @@ class Window:
                 continue
             self._seen[line.id] = line.at
             match lines.read(line):
-                case Request() as request:
+                case LoggedRequest() as request:
                     self._requests.append(request)
                 case Measured() as measured:
                     self._measured.append(measured)
@@ -50,7 +50,9 @@ class Window:
                     self._sweep = swept
         self._troubles = sorted(self._troubles, key=lambda each: each.at, reverse=True)[:TROUBLES_MAX]
 
-    def sample(self, shop: str, now: float, due: Due | None, parked: Parked | None, unread: dict[str, str]) -> Sample:
+    def sample(
+        self, shop: str, now: float, due: Due | None, parked: ParkedCount | None, unread: dict[str, str]
+    ) -> Sample:
         requests = [each for each in self._requests if each.at > now - WINDOW_SECONDS]
         measured = [each for each in self._measured if each.at > now - WINDOW_SECONDS]
         by_service, by_route = (
@@ -84,14 +86,14 @@ class Window:
         self._measured = [each for each in self._measured if each.at > now - WINDOW_SECONDS]
 
 
-def _grouped(requests: Iterable[Request], key: Callable[[Request], str]) -> dict[str, list[Request]]:
-    groups: dict[str, list[Request]] = defaultdict(list)
+def _grouped(requests: Iterable[LoggedRequest], key: Callable[[LoggedRequest], str]) -> dict[str, list[LoggedRequest]]:
+    groups: dict[str, list[LoggedRequest]] = defaultdict(list)
     for request in requests:
         groups[key(request)].append(request)
     return groups
 
 
-def _traffic(name: str, requests: Sequence[Request], now: float) -> Traffic:
+def _traffic(name: str, requests: Sequence[LoggedRequest], now: float) -> Traffic:
     flow = _flow([(each.at, 1) for each in requests], now)
     return Traffic(
         name, flow, Counter(each.status for each in requests), Spread.of([each.duration_ms for each in requests])

@@ -12,14 +12,14 @@ NONE: Final = "-"
 
 
 def count(number: int) -> str:
-    """In five characters at most, up to 99 million."""
+    """Formats a number up to 99 million in five characters at most."""
     if number < 10_000:
         return str(number)
     return f"{number / 1e3:.0f}k" if number < 999_500 else f"{number / 1e6:.0f}M"
 
 
 def milliseconds(value: float | None) -> str:
-    """In five characters at most, up to 999 seconds, with its unit."""
+    """Formats a duration up to 999 seconds, with its unit, in five characters at most."""
     if value is None:
         return NONE
     if value < 9.95:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from shop_cli.verify import payments, products, reservations, stock, streams
-from shop_cli.verify.facts import EXPECTED, FOUND, Facts
+from shop_cli.verify.facts import EXPECTED, FOUND, FactTable
 from shop_cli.verify.findings import ABSENT, Difference, Findings, compare
 from shop_cli.verify.streams import EVENT_PREFIX, StoredEvent
 
@@ -26,23 +26,23 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
 SETTLED_WITHIN_SECONDS: Final = 60
 """The outcome of a payment may be unknown this long before anybody owes to ask for it: a request may still run."""
 NO_SALES: Final = {"units": 0, "revenue_minor": 0}
-SAY_EVERY: Final = 1_000
+REPORT_EVERY: Final = 1_000
 
 
 class Sources(Protocol):
     """A shop's systems, each read in pages."""
 
     def items(self) -> Iterator[Mapping[str, Any]]:
-        """The event store's items, as plain values."""
+        """Yields the event store's items as plain values."""
 
     def due(self) -> Iterator[Mapping[str, Any]]:
         """The entries of its index `due`."""
 
     def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
-        """One of TABLES, its moments and days as texts."""
+        """Yields the rows of one of TABLES; moments and days are texts."""
 
     def archived(self) -> Iterator[bytes]:
-        """The archive's lines."""
+        """Yields the lines of the archive."""
 
     def paid(self) -> Iterator[Mapping[str, Any]]:
         """The provider's payment intents, charges and refunds."""
@@ -60,28 +60,28 @@ class Audit:
     def owed_before(self) -> datetime:
         return self.now - timedelta(seconds=self.grace_seconds)
 
-    def run(self, sources: Sources, say: Callable[[str], None]) -> Findings:
-        with Facts() as facts:
-            # What is downstream first: then nothing there can be newer than the store that it is compared with.
-            for line in _told(sources.archived(), "archived events", say):
+    def run(self, sources: Sources, report: Callable[[str], None]) -> Findings:
+        with FactTable() as facts:
+            # Downstream systems are read first, so that nothing there is newer than the store that it is compared with.
+            for line in _counted(sources.archived(), "archived events", report):
                 self._archived(facts, line)
             for table, names in TABLES.items():
-                for row in _told(sources.rows(table), f"rows of {table}", say):
+                for row in _counted(sources.rows(table), f"rows of {table}", report):
                     facts.add(table, "/".join(str(row[name]) for name in names), FOUND, row)
-            for paid in _told(sources.paid(), "payments", say):
+            for paid in _counted(sources.paid(), "payments", report):
                 intent = paid["id"] if paid["object"] == "payment_intent" else paid["payment_intent"]
                 facts.add("payments", str(intent), FOUND, paid)
             for entry in sources.due():
                 self._due(entry)
-            for item in _told(sources.items(), "items of the event store", say):
+            for item in _counted(sources.items(), "items of the event store", report):
                 self._item(facts, item)
-            for stream_id, items in _told(facts.groups("item"), "streams folded", say):
+            for stream_id, items in _counted(facts.groups("item"), "streams folded", report):
                 self._stream(facts, stream_id, items)
-            say("comparing")
+            report("comparing")
             self._judge(facts)
         return self.findings
 
-    def _archived(self, facts: Facts, line: bytes) -> None:
+    def _archived(self, facts: FactTable, line: bytes) -> None:
         try:
             event = json.loads(line)
             event_id, place = str(event["id"]), f"{event['subject']}/{event['streamversion']}"
@@ -95,7 +95,7 @@ class Audit:
         found = [Difference("due", f"{entry['pk']}/{entry['sk']}", "due_at", "done", entry["due_at"])]
         self.findings.add("due", found if overdue else ())
 
-    def _item(self, facts: Facts, item: Mapping[str, Any]) -> None:
+    def _item(self, facts: FactTable, item: Mapping[str, Any]) -> None:
         match item["pk"].split("#"):
             case ["stock", sku, number] if number.isdigit() and item["sk"] == "state":
                 self.buckets[sku, int(number)] = {name: item.get(name, 0) for name in stock.COUNTERS}
@@ -106,7 +106,7 @@ class Audit:
             case _:
                 self._differ("streams", f"{item['pk']}/{item['sk']}", "item", ABSENT, "an item of no known kind")
 
-    def _stream(self, facts: Facts, stream_id: str, items: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    def _stream(self, facts: FactTable, stream_id: str, items: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         stored = []
         for sk, item in items:
             if sk.startswith(EVENT_PREFIX):
@@ -128,7 +128,7 @@ class Audit:
             self._reservation(facts, stream_id, events, state)
 
     def _product(
-        self, facts: Facts, stream_id: str, events: Sequence[streams.Event], state: Mapping[str, Any] | None
+        self, facts: FactTable, stream_id: str, events: Sequence[streams.Event], state: Mapping[str, Any] | None
     ) -> None:
         product, differences = products.fold(stream_id, events, self.ledger)
         self.findings.add("lives", differences)
@@ -136,7 +136,7 @@ class Audit:
         facts.add("products", product.sku, EXPECTED, product.row())
 
     def _reservation(
-        self, facts: Facts, stream_id: str, events: Sequence[streams.Event], state: Mapping[str, Any] | None
+        self, facts: FactTable, stream_id: str, events: Sequence[streams.Event], state: Mapping[str, Any] | None
     ) -> None:
         reservation, differences = reservations.fold(stream_id, events, self.ledger)
         self.findings.add("lives", differences)
@@ -160,14 +160,14 @@ class Audit:
         if owed and item is not None and not ("due_at" in item and "due_shard" in item):
             self._differ("states", stream_id, "due", "in the index, until it is settled", ABSENT)
 
-    def _judge(self, facts: Facts) -> None:
+    def _judge(self, facts: FactTable) -> None:
         buckets = len(self.ledger.buckets.keys() | self.buckets.keys())
         self.findings.add("stock", stock.differences(self.ledger, self.buckets), examined=buckets)
         for intent, expected, found in facts.pairs("payments"):
-            said = _only("payments", intent, "reservations", expected)
+            repeated = _only("payments", intent, "reservations", expected)
             asked_before = self.owed_before - timedelta(seconds=SETTLED_WITHIN_SECONDS)
             judged = payments.differences(intent, _first(expected), found, asked_before)
-            self.findings.add("payments", [*said, *judged])
+            self.findings.add("payments", [*repeated, *judged])
         for key, expected, found in facts.pairs("heads"):
             self.findings.add("heads", compare("heads", key, _first(expected), _first(found)))
         for key, expected, found in facts.pairs("log"):
@@ -179,7 +179,7 @@ class Audit:
             for each in found or [None]:
                 self.findings.add("archive", compare("archive", event_id, _first(expected), each))
 
-    def _judge_rows(self, facts: Facts) -> None:
+    def _judge_rows(self, facts: FactTable) -> None:
         available = self.ledger.available()
         for key, row in self.ledger.sales():
             facts.add("sales_daily", key, EXPECTED, row)
@@ -196,10 +196,10 @@ class Audit:
         self.findings.differences.append(Difference(check, subject, what, expected, found))
 
 
-def _told(entries: Iterable[Any], what: str, say: Callable[[str], None]) -> Iterator[Any]:
+def _counted(entries: Iterable[Any], what: str, report: Callable[[str], None]) -> Iterator[Any]:
     for count, entry in enumerate(entries):
-        if count % SAY_EVERY == 0:
-            say(f"{count:,} {what}")
+        if count % REPORT_EVERY == 0:
+            report(f"{count:,} {what}")
         yield entry
 
 

@@ -15,7 +15,7 @@ CACHE_KIBIBYTES: Final = 64 * 1024
 EXPECTED, FOUND = "expected", "found"
 
 
-class Facts:
+class FactTable:
     def __init__(self) -> None:
         # No name: SQLite makes a file in the temporary folder and removes it by itself, also after a crash.
         self._database = sqlite3.connect("", isolation_level=None)

@@ -57,7 +57,7 @@ class Findings:
         return [difference for difference in self.differences if difference.check == check]
 
     def seen_again(self, earlier: "Findings") -> "Findings":
-        """Without what the earlier look did not see: that was in flight."""
+        """Drops the differences that the earlier look did not see: they were in flight."""
         known = {difference.identity for difference in earlier.differences}
         return Findings(self.examined, [each for each in self.differences if each.identity in known])
 
@@ -65,7 +65,7 @@ class Findings:
 def compare(
     check: str, subject: str, expected: Mapping[str, Any] | None, found: Mapping[str, Any] | None
 ) -> Iterator[Difference]:
-    """Field by field. Fields that only `found` has are its own business."""
+    """Compares field by field. Fields that only `found` has are ignored."""
     if expected is None or found is None:
         if expected is not found:
             yield Difference(check, subject, "presence", expected or ABSENT, found or ABSENT)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from rich.markup import escape
 
-from shop_cli.progress import Progress
+from shop_cli.progress import ProgressDisplay
 from shop_cli.verify.findings import CHECKS, Findings
 
 SHOWN_MAX: Final = 20
@@ -35,27 +35,27 @@ def document(findings: Findings) -> dict[str, Any]:
     }
 
 
-def tell(findings: Findings, progress: Progress) -> None:
+def show(findings: Findings, progress: ProgressDisplay) -> None:
     for check, (_, meaning) in CHECKS.items():
         differences = findings.of(check)
         mark = f"[red]✗[/red] {len(differences):,} of" if differences else "[green]✓[/green]"
-        progress.say(f"  {check:<12} {mark} {findings.examined[check]:,}  [dim]{escape(meaning)}[/dim]")
+        progress.line(f"  {check:<12} {mark} {findings.examined[check]:,}  [dim]{escape(meaning)}[/dim]")
     for check in CHECKS:
         differences = findings.of(check)
         if not differences:
             continue
         shown = min(SHOWN_MAX, len(differences))
         numbers = ", ".join(map(str, CHECKS[check].invariants))
-        progress.say(
+        progress.line(
             f"\n[bold]{check}[/bold] (invariants {numbers}), {len(differences):,} differences"
             + _rest(shown, len(differences))
         )
         for each in differences[:SHOWN_MAX]:
-            progress.say(f"  {escape(each.subject)}  {escape(each.what)}")
-            progress.say(f"    expected {escape(_short(each.expected))}")
-            progress.say(f"    found    {escape(_short(each.found))}")
+            progress.line(f"  {escape(each.subject)}  {escape(each.what)}")
+            progress.line(f"    expected {escape(_short(each.expected))}")
+            progress.line(f"    found    {escape(_short(each.found))}")
     count = len(findings.differences)
-    progress.say("\n[bold]Clean.[/bold]" if not count else f"\n[bold]{_counted(count)}.[/bold]")
+    progress.line("\n[bold]Clean.[/bold]" if not count else f"\n[bold]{_counted(count)}.[/bold]")
 
 
 def _counted(differences: int) -> str:

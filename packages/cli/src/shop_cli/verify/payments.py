@@ -1,4 +1,4 @@
-"""One payment intent: what the events say of it, and what the provider itself has."""
+"""Compares what the events claim of a payment intent with the provider's own records."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -25,16 +25,16 @@ def differences(
         return
     if expected is not None:
         yield from _intent(intent_id, expected, intents)
-    said = expected or NOTHING
+    claimed = expected or NOTHING
     captured = [each for each in found if each["object"] == "charge" and each["captured"] and each["paid"]]
     refunds = {
         each["id"]: each["amount"] for each in found if each["object"] == "refund" and each["status"] not in NO_MONEY
     }
-    since = said["owed_since"]
+    since = claimed["owed_since"]
     under_way = since is not None and datetime.fromisoformat(since) > asked_before
-    yield from _charges(intent_id, said, captured, under_way=under_way)
-    for refund in sorted(refunds.keys() | said["refunds"].keys()):
-        recorded, given = said["refunds"].get(refund), refunds.get(refund)
+    yield from _charges(intent_id, claimed, captured, under_way=under_way)
+    for refund in sorted(refunds.keys() | claimed["refunds"].keys()):
+        recorded, given = claimed["refunds"].get(refund), refunds.get(refund)
         if recorded != given and not (recorded is None and under_way):
             yield Difference(CHECK, intent_id, f"refund {refund}", recorded or ABSENT, given or ABSENT)
 
@@ -50,13 +50,13 @@ def _intent(intent_id: str, expected: Mapping[str, Any], intents: Sequence[Mappi
 
 
 def _charges(
-    intent_id: str, said: Mapping[str, Any], captured: Sequence[Mapping[str, Any]], *, under_way: bool
+    intent_id: str, claimed: Mapping[str, Any], captured: Sequence[Mapping[str, Any]], *, under_way: bool
 ) -> Iterator[Difference]:
-    if said["purchased"] and len(captured) != 1:
+    if claimed["purchased"] and len(captured) != 1:
         yield Difference(CHECK, intent_id, "captured charges", 1, len(captured))
     for charge in captured:
-        if said["purchased"]:
-            for name, value in (("amount_captured", said["amount"]), ("currency", said["currency"])):
+        if claimed["purchased"]:
+            for name, value in (("amount_captured", claimed["amount"]), ("currency", claimed["currency"])):
                 if charge[name] != value:
                     yield Difference(CHECK, intent_id, f"{name} of {charge['id']}", value, charge[name])
         elif charge["amount_refunded"] != charge["amount_captured"] and not under_way:

@@ -1,4 +1,4 @@
-"""What a product's events amount to."""
+"""Folds a product's events into its state."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ CHECK: Final = "lives"
 
 
 @dataclass
-class Product:
+class AuditedProduct:
     sku: str
     version: int = 0
     status: str = "none"
@@ -41,8 +41,8 @@ class Product:
         }
 
 
-def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Product, list[Difference]]:
-    product, differences = Product(stream_id.removeprefix("product-")), []
+def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[AuditedProduct, list[Difference]]:
+    product, differences = AuditedProduct(stream_id.removeprefix("product-")), []
     for event in events:
         subject = f"{stream_id}/{event['streamversion']}"
         listing = event["type"] == "shop.product.listed.v1"
@@ -54,7 +54,7 @@ def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Produ
     return product, differences
 
 
-def _apply(product: Product, event: Event, subject: str, ledger: Ledger) -> Iterable[Difference]:
+def _apply(product: AuditedProduct, event: Event, subject: str, ledger: Ledger) -> Iterable[Difference]:
     data = event["data"]
     match event["type"]:
         case "shop.product.listed.v1":

@@ -1,4 +1,4 @@
-"""What a reservation's events amount to, and where they break the life that a reservation may have."""
+"""Folds a reservation's events into its state, and finds events that its life does not allow."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ CANCELED_INTENT: Final = "intent_canceled"
 
 
 @dataclass
-class Reservation:
+class AuditedReservation:
     reservation_id: str
     version: int = 0
     status: str = "none"
@@ -48,7 +48,7 @@ class Reservation:
     """The payment intent of the last attempt."""
     intent_is_dead: bool = False
     payments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By payment intent: what the provider must know of it. See payments.py."""
+    """The key is a payment intent; the provider must have recorded the value. See payments.py."""
 
     def state(self) -> dict[str, Any]:
         """What its stored state must say, whatever else that keeps."""
@@ -95,8 +95,8 @@ class Reservation:
         }
 
 
-def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Reservation, list[Difference]]:
-    reservation = Reservation(stream_id.removeprefix("reservation-"))
+def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[AuditedReservation, list[Difference]]:
+    reservation = AuditedReservation(stream_id.removeprefix("reservation-"))
     differences: list[Difference] = []
     for event in events:
         subject = f"{stream_id}/{event['streamversion']}"
@@ -113,7 +113,7 @@ def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Reser
     return reservation, differences
 
 
-def _agreement(reservation: Reservation, event: Event, subject: str) -> Iterator[Difference]:
+def _agreement(reservation: AuditedReservation, event: Event, subject: str) -> Iterator[Difference]:
     terms, data = reservation.terms, event["data"]
     last = {"attempt": reservation.attempts, "payment_intent_id": reservation.intent}
     ended = {"lines": terms.get("lines")}
@@ -148,7 +148,7 @@ def _sums(data: Mapping[str, Any], subject: str) -> Iterator[Difference]:
             yield Difference(CHECK, subject, f"allocations of {line['sku']}", line["quantity"], allocated)
 
 
-def _apply(reservation: Reservation, event: Event) -> None:
+def _apply(reservation: AuditedReservation, event: Event) -> None:
     data = event["data"]
     match event["type"]:
         case "shop.reservation.placed.v1":
@@ -175,7 +175,7 @@ def _apply(reservation: Reservation, event: Event) -> None:
             _payment(reservation, data)["refunds"][data["refund_id"]] = data["amount"]["amount_minor"]
 
 
-def _payment(reservation: Reservation, data: Mapping[str, Any]) -> dict[str, Any]:
+def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[str, Any]:
     total = reservation.terms.get("total", {})
     new = {
         "reservation_id": reservation.reservation_id,
@@ -188,7 +188,7 @@ def _payment(reservation: Reservation, data: Mapping[str, Any]) -> dict[str, Any
     return reservation.payments.setdefault(str(data["payment_intent_id"]), new)
 
 
-def _move(reservation: Reservation, event: Event, ledger: Ledger) -> None:
+def _move(reservation: AuditedReservation, event: Event, ledger: Ledger) -> None:
     """What was taken is what comes back or is sold: the first event's lines, whatever a later one says."""
     lines: Iterable[Mapping[str, Any]] = reservation.terms.get("lines", ())
     signs = STOCK.get(event["type"])

@@ -112,7 +112,7 @@ def local(state: State) -> ShopSources:
 
 
 def on_aws(stage: str, database_url: str, payment_url: str) -> ShopSources:
-    """With the caller's own AWS configuration. The database has no public address: its URL is the caller's business."""
+    """Uses the caller's own AWS configuration. The database has no public address, so the caller gives its URL."""
     session = boto3.Session()
     platform = deploy.outputs_on_aws(session, stage)
     secret = session.client("ssm").get_parameter(Name=f"/shop/{stage}/payment-api-key", WithDecryption=True)

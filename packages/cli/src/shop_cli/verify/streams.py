@@ -54,7 +54,7 @@ def _misplaced(subject: str, stream_id: str, item: StoredEvent, event: Event) ->
 
 
 def disagreements(check: str, subject: str, event: Event, agreed: Mapping[str, Any]) -> Iterable[Difference]:
-    """Where an event's data says otherwise than what earlier events have settled."""
+    """Compares an event's data with what earlier events have settled, and yields each contradiction."""
     for name, value in agreed.items():
         if event["data"].get(name) != value:
             yield Difference(check, subject, name, value, event["data"].get(name, ABSENT))

@@ -21,7 +21,7 @@ DAY = "2026-03-05"
 
 @dataclass
 class RecordedShop:
-    """What each system answers, as plain data. Implements the audit's `Sources`."""
+    """Records the answer of each system as plain data. Implements the audit's `Sources`."""
 
     store: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     index: list[dict[str, Any]] = field(default_factory=list)
@@ -268,7 +268,7 @@ def _take_money(shop: RecordedShop) -> None:
         if refunded:
             refund = {"id": f"re_{name}", "object": "refund", "amount": amount, "status": "succeeded"}
             shop.objects.append({**refund, "payment_intent": f"pi_{name}"})
-    # Somebody else's, in the same account.
+    # Another customer of the same account owns these.
     shop.objects.append({"id": "pi_other", "object": "payment_intent", "amount": 5, "currency": "eur", "metadata": {}})
     shop.objects.append(charge_of("ch_other", "pi_other", 5))
 

@@ -28,7 +28,8 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Axis:
-    """From the first start to the last end. Never empty; of a trace without a duration, everything is at its left."""
+    """The axis reaches from the first start to the last end. It is never empty; a trace without a duration lies at its
+    left."""
 
     stretches: tuple[Stretch, ...]
 

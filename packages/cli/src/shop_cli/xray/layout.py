@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from .axis import Axis
-from .traces import Span, Trace
+from .traces import RecordedTrace, Span
 
 FLAGS: Final = ("fault", "error", "throttle")
 NOT_RECORDED: Final = "(segment not recorded)"
@@ -53,11 +53,11 @@ class Layout:
 
 
 def services(layouts: Iterable[Layout]) -> tuple[str, ...]:
-    """In order of appearance: each has its colour in all of them."""
+    """Lists services in order of appearance, so that each keeps its colour in all layouts."""
     return tuple(dict.fromkeys(row.service for layout in layouts for row in layout.rows if row.service))
 
 
-def lay_out(trace: Trace) -> Layout:
+def lay_out(trace: RecordedTrace) -> Layout:
     """Each span once, children below their parent in order of start. A parent that X-Ray does not have gets a row of
     its own if subsegments tell of it."""
     spans = sorted([*trace.spans, *_missing_parents(trace)], key=lambda span: span.start)
@@ -87,7 +87,7 @@ class _Place:
 
 
 def _tree(root: Span, children: dict[str | None, list[Span]], drawn: set[str], last: float) -> Iterator[Row]:
-    """With a stack of its own: a trace may be deeper than Python's."""
+    """Keeps a stack of its own, because a trace may be deeper than Python's."""
     places = [_Place(root)]
     while places:
         place = places.pop()
@@ -130,7 +130,7 @@ def _has_published(calls: Sequence[Span]) -> bool:
     return any(call.name == "Kinesis" and not call.fault for call in calls)
 
 
-def _missing_parents(trace: Trace) -> Iterator[Span]:
+def _missing_parents(trace: RecordedTrace) -> Iterator[Span]:
     """Lambda's own segment is absent locally, and on AWS it arrives later than the subsegments sent from inside it."""
     known = {span.id for span in trace.spans}
     orphans: dict[str, list[Span]] = defaultdict(list)
@@ -151,15 +151,15 @@ def _missing_parents(trace: Trace) -> Iterator[Span]:
 
 
 def _detail(span: Span) -> str:
-    """What the name alone does not say: the operation, the request, the query, the event."""
-    about, http = span.annotations, span.blocks.get("http", {})
+    """Adds what the name leaves out: the operation, the request, the query, the event."""
+    annotations, http = span.annotations, span.blocks.get("http", {})
     request, response = http.get("request") or {}, http.get("response") or {}
-    event_type = str(about.get("event_type", ""))
+    event_type = str(annotations.get("event_type", ""))
     event = _EVENT_TYPE.fullmatch(event_type)
     words = [
-        about.get("route") or (f"{request.get('method', '')} {urlsplit(str(request.get('url', ''))).path}"),
+        annotations.get("route") or (f"{request.get('method', '')} {urlsplit(str(request.get('url', ''))).path}"),
         response.get("status"),
-        about.get("function"),
+        annotations.get("function"),
         event[1] if event else event_type,
         span.blocks.get("aws", {}).get("operation"),
         span.blocks.get("sql", {}).get("sanitized_query"),

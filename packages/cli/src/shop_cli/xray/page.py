@@ -19,9 +19,9 @@ from .layout import FLAGS, Layout, Row, duration, services
 from .traces import Span
 
 COLOURS: Final = 8
-"""How many `.service-…` page.css has."""
+"""The file page.css has so many `.service-…` rules."""
 DEPTHS: Final = 12
-"""How far `.depth-…` in page.css goes: what is deeper is not indented further."""
+"""The `.depth-…` rules in page.css go this far; deeper rows are not indented further."""
 BAR_PERCENT_MIN: Final = 0.3
 _NOUGHTS: Final = re.compile(r"(?:(\.\d*[1-9])|\.)0* ")
 _LOADER: Final = PackageLoader("shop_cli.xray")

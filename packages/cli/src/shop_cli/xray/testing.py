@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .collector import local_client
-from .traces import Document, Trace, documents, read
+from .traces import Document, RecordedTrace, documents, read
 
 TRACE_ID = "1-5e1b4151-000000000000000000000001"
 WAIT_SECONDS_MAX = 20
@@ -45,7 +45,7 @@ class Running:
     def send_document(self, document: Document) -> None:
         self.send(b'{"format": "json", "version": 1}\n' + json.dumps(document).encode())
 
-    def trace(self, trace_id: str, is_complete: Callable[[Trace], bool] = lambda _: True) -> Trace:
+    def trace(self, trace_id: str, is_complete: Callable[[RecordedTrace], bool] = lambda _: True) -> RecordedTrace:
         client: Any = local_client(self.url)
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while True:

@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Span:
-    """A segment or subsegment. Times are seconds since the epoch; `end` is None while it is under way."""
+    """A span is a segment or a subsegment. Times are seconds since the epoch; `end` is None while it is under way."""
 
     id: str
     parent_id: str | None
@@ -33,7 +33,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Trace:
+class RecordedTrace:
     id: str
     spans: tuple[Span, ...]
 
@@ -49,7 +49,7 @@ def documents(client: Any, trace_ids: Sequence[str]) -> dict[str, list[Document]
     return {trace_id: segments for trace_id, segments in found.items() if segments}
 
 
-def read(trace_id: str, segments: Iterable[Document]) -> Trace:
+def read(trace_id: str, segments: Iterable[Document]) -> RecordedTrace:
     """Of a span that was sent twice, first in progress and then whole, the whole one counts."""
     spans: dict[str, Span] = {}
     for segment in segments:
@@ -59,7 +59,7 @@ def read(trace_id: str, segments: Iterable[Document]) -> Trace:
             known = spans.get(span.id)
             if known is None or known.end is None:
                 spans[span.id] = span
-    return Trace(trace_id, tuple(sorted(spans.values(), key=lambda span: span.start)))
+    return RecordedTrace(trace_id, tuple(sorted(spans.values(), key=lambda span: span.start)))
 
 
 def _flatten(segment: Document) -> Iterator[Span]:

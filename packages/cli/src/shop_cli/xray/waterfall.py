@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .layout import Layout, Row, duration, lay_out
-from .traces import Trace
+from .traces import RecordedTrace
 
 COLOURS: Final = ("cyan", "magenta", "yellow", "green", "blue", "bright_black")  # red is for faults
 WIDTH_MAX: Final = 180
@@ -20,7 +20,7 @@ BAR_MIN, BAR_MAX = 12, 60
 LABEL_SHARE_MAX: Final = 0.5
 
 
-def render(trace: Trace) -> RenderableType:
+def render(trace: RecordedTrace) -> RenderableType:
     """A row for each span, children below their parent in order of start."""
     layout = lay_out(trace)
     return Waterfall(layout, layout.services)
@@ -35,13 +35,13 @@ class Waterfall:
         axis = self.layout.axis
         width = min(options.max_width, WIDTH_MAX)
         yield Text(f"Trace {self.layout.trace_id}  {duration(axis.seconds)}", style="bold")
-        yield self._about()
+        yield self._summary()
         yield self._table(width)
         if axis.cuts:
             idle = sum(cut.end - cut.start for cut in axis.cuts)
             yield Text(f"Drawn short: {duration(idle)} in which nothing was done", style="dim")
 
-    def _about(self) -> Text:
+    def _summary(self) -> Text:
         began = datetime.fromtimestamp(self.layout.axis.start, UTC)
         text = Text(f"{began:%Y-%m-%d %H:%M:%S} UTC ", style="dim")
         for service in self.layout.services:
@@ -76,7 +76,7 @@ class Waterfall:
         return table
 
     def _bar(self, row: Row, width: int) -> str:
-        """At least one character wide, and always inside the column."""
+        """Draws a bar that is at least one character wide and always inside the column."""
         left = min(int(self.layout.axis.share(row.start) * width), width - 1)
         length = max(1, min(round(self.layout.axis.share(row.end) * width) - left, width - left))
         return " " * left + ("·" if row.waited else "━") * length
