@@ -62,7 +62,7 @@ OF_RESERVATION: Sequence[EventData] = (
 
 
 class BrokenConnectionError(Exception):
-    """In the middle of a transaction."""
+    """Breaks a connection in the middle of a transaction."""
 
 
 class Failing:

@@ -1,4 +1,4 @@
-"""Every history of every workflow with one and with two faults, and some long random ones."""
+"""These tests run every history of every workflow with one and with two faults, and some long random ones."""
 
 import pytest
 
