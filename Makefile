@@ -16,9 +16,10 @@ EVERY := packages functions tests
 # Suites that need no running shop, while those that do mostly wait for it.
 ASIDE := functions tests/simulation tests/releases
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
+UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock test check format types imports drift templates schemas openapi commands released simulate simulate-nightly chaos hot-stock bench build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates schemas openapi commands released simulate simulate-nightly chaos hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -65,6 +66,14 @@ ifeq ($(TESTS),$(EVERY))
 	wait $$aside || status=$$?; cat .pytest_cache/aside.log; exit $$status
 else
 	@$(VENV)/bin/pytest --ignore=tests/templates $(TESTS)
+endif
+
+unit: setup ## the fast lane: every test that starts no process and opens no database; FUNCTION=shop-query for one function
+ifeq ($(TESTS),$(EVERY))
+	@mkdir -p .pytest_cache; $(UNIT) functions > .pytest_cache/unit.log 2>&1 & aside=$$!; $(UNIT) packages; status=$$?; \
+	wait $$aside || status=$$?; cat .pytest_cache/unit.log; exit $$status
+else
+	@$(UNIT) $(TESTS)
 endif
 
 check: setup format types imports drift templates ## lint, types, import contracts, generated files, templates

@@ -36,7 +36,7 @@ KILL_PAUSE_SECONDS: Final = (0.3, 3.0)
 KILLED: Final = ("shop-command-local-", "shop-dispatch-local-project", "shop-dispatch-local-archive")
 PROVIDER_KILLS_IN_TEN: Final = 2
 THINK_SECONDS_MAX: Final = 1.0
-"""Before each request: otherwise forty purchases are done before the second kill."""
+"""A customer waits up to so long before each request: otherwise forty purchases are done before the second kill."""
 PROVIDER_DOWN_SECONDS: Final = (0.1, 2.0)
 START_SECONDS_MAX: Final = 30
 REPEATS_MAX: Final = 30
@@ -58,14 +58,14 @@ FINAL: Final = (201, 402)
 
 
 @dataclass
-class Order:
+class PlannedOrder:
     """One customer's wish. What is None was not answered, or not by the shop."""
 
     sku: str
     quantity: int
     card: str
     persistent: bool
-    """Whether the customer repeats what was not answered; the other half walks away and leaves it to the sweep."""
+    """Half of the customers repeat a request that was not answered; the others walk away and leave it to the sweep."""
     think_seconds: float
     key: str = field(default_factory=lambda: str(uuid.uuid4()))
     reservation_id: str | None = None
@@ -147,7 +147,7 @@ def _record(home: Home, name: str) -> Any:
     return next(record for record in _run(home).processes if record.name == name)
 
 
-def buy(shop: Shop, order: Order) -> None:
+def buy(shop: Shop, order: PlannedOrder) -> None:
     lines = [{"sku": order.sku, "quantity": order.quantity}]
     time.sleep(order.think_seconds)
     for _ in range(REPEATS_MAX if order.persistent else 1):
@@ -160,13 +160,13 @@ def buy(shop: Shop, order: Order) -> None:
         time.sleep(0.2)
 
 
-def pay(shop: Shop, order: Order) -> None:
+def pay(shop: Shop, order: PlannedOrder) -> None:
     body = {"reservation_id": order.reservation_id, "payment_method": order.card}
     answer = _send(shop, "/purchase", f"purchase-{order.key}", body)
     order.statuses.append(answer.status if answer else None)
 
 
-def repeat_until_final(shop: Shop, order: Order) -> None:
+def repeat_until_final(shop: Shop, order: PlannedOrder) -> None:
     repeats_max = 3 if order.card == "pm_card_error_before_charge" else REPEATS_MAX
     for _ in range(repeats_max):
         if order.status in FINAL:
@@ -186,7 +186,7 @@ def _send(shop: Shop, path: str, key: str, body: Any) -> Answer | None:
 
 
 def streams(shop: Shop, skus: set[str]) -> dict[str, list[dict[str, Any]]]:
-    """The events of every reservation of these products."""
+    """Reads the events of every reservation of these products."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for item in _items(shop):
         if "event" in item and item["pk"]["S"].startswith("reservation-"):
@@ -220,11 +220,11 @@ def charges(shop: Shop) -> dict[str, list[dict[str, Any]]]:
         after = f"&starting_after={page['data'][-1]['id']}"
 
 
-def differences(shop: Shop, orders: list[Order], received: dict[str, int]) -> Iterator[str]:
-    """An oracle of its own, from the events, the provider's charges, the buckets and what customers were told."""
-    told = {order.reservation_id: order for order in orders if order.reservation_id}
+def differences(shop: Shop, orders: list[PlannedOrder], received: dict[str, int]) -> Iterator[str]:
+    """This oracle is its own: it compares events, the provider's charges, the buckets and the customers' answers."""
+    asked = {order.reservation_id: order for order in orders if order.reservation_id}
     found, kept = streams(shop, set(received)), charges(shop)
-    yield from (f"{each}: reserved, and gone" for each in told if each not in found)
+    yield from (f"{each}: reserved, and gone" for each in asked if each not in found)
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for reservation, events in found.items():
         ended = _end(events)
@@ -241,7 +241,7 @@ def differences(shop: Shop, orders: list[Order], received: dict[str, int]) -> It
             yield f"{reservation}: versions are not contiguous"
         if ended == "paying":
             yield f"{reservation}: its payment is not settled"
-        status = told[reservation].status if reservation in told else None
+        status = asked[reservation].status if reservation in asked else None
         if status in FINAL and (status == 201) != (ended == "confirmed"):
             yield f"{reservation}: the customer was told {status}, and it is {ended}"
     for sku, quantity in received.items():
@@ -281,8 +281,10 @@ def sweep(shop: Shop) -> str:
     return text
 
 
-def make_orders(shop: Shop, purchases: int, randomness: Random, *, quick: bool) -> tuple[list[Order], dict[str, int]]:
-    """The orders, and how much of which product there is."""
+def make_orders(
+    shop: Shop, purchases: int, randomness: Random, *, quick: bool
+) -> tuple[list[PlannedOrder], dict[str, int]]:
+    """Draws the orders, and counts the units that each product needs."""
     quantity_max = 3
     cards = [card for card in CARDS if not (quick and card == "pm_card_error_before_charge")]
     received = {}
@@ -290,7 +292,7 @@ def make_orders(shop: Shop, purchases: int, randomness: Random, *, quick: bool) 
         stock = purchases * quantity_max
         received[shop.new_product(stock=stock, price_minor=randomness.randint(100, 9_999), buckets=BUCKETS)] = stock
     orders = [
-        Order(
+        PlannedOrder(
             sku=randomness.choice(list(received)),
             quantity=randomness.randint(1, quantity_max),
             card=randomness.choices(cards, [CARDS[card] for card in cards])[0],
@@ -302,7 +304,7 @@ def make_orders(shop: Shop, purchases: int, randomness: Random, *, quick: bool) 
     return orders, received
 
 
-def trade(shop: Shop, home: Home, orders: list[Order], seed: int) -> None:
+def trade(shop: Shop, home: Home, orders: list[PlannedOrder], seed: int) -> None:
     """Everybody buys while the killer is about; then the persistent ones ask until they know."""
     started = time.monotonic()
     killer = Killer(home, Random(seed))
@@ -324,12 +326,12 @@ def trade(shop: Shop, home: Home, orders: list[Order], seed: int) -> None:
     print(f"last answers: {_statuses(orders)}")
 
 
-def _statuses(orders: list[Order]) -> str:
+def _statuses(orders: list[PlannedOrder]) -> str:
     counts = Counter("none" if order.status is None else str(order.status) for order in orders)
     return ", ".join(f"{status}: {count}" for status, count in sorted(counts.items()))
 
 
-def audit(shop: Shop, orders: list[Order], received: dict[str, int]) -> bool:
+def audit(shop: Shop, orders: list[PlannedOrder], received: dict[str, int]) -> bool:
     left = any(order.status not in FINAL for order in orders)
     seconds = UNSETTLED_DUE_SECONDS if left else UNPUBLISHED_DUE_SECONDS
     print(f"waiting {seconds} s, until all that is open is due", file=sys.stderr)

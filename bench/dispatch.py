@@ -46,12 +46,12 @@ DIGEST: Final = (
     "SELECT md5(string_agg(md5((to_jsonb(t) - 'received_at')::text), '' ORDER BY t::text)) FROM shop.{} AS t"
 )
 WIRED: Final = bootstrap.project.__wrapped__
-"""Without what it keeps: several databases at once."""
+"""The bootstrap without its cache, since the bench uses several databases at once."""
 TABLES: Final = ("event_log", "stream_head", "product", "stock", "reservation", "sales_daily", "parked")
 
 
 class Plain:
-    """The floor."""
+    """The floor of any projection: one insert a transaction."""
 
     def __init__(self, database: Database) -> None:
         self._connection = psycopg.connect(database.superuser_url, autocommit=True)

@@ -200,7 +200,7 @@ def events() -> dict[str, dict[str, Any]]:
 
 
 def prepared() -> dict[str, str]:
-    """As PostgreSQL writes it."""
+    """Makes the JSON as PostgreSQL writes it."""
     items = [
         {
             "sku": f"SKU-{number:05}",
@@ -245,8 +245,8 @@ def answers(own: Way, python: str) -> dict[str, str]:
 
 def comparisons(route: str) -> list[Comparison]:
     held = [Comparison(OWN, OTHER, GOAL), Comparison(OWN, OWN + AGAIN)]
-    told = [(OWN_QUIET, OTHER), (OWN, OTHER_LOGGED), (OWN, OTHER_THREAD), (RESOLVER_ALONE, OTHER), (OTHER, BARE)]
-    every = [*held, *(Comparison(way, peer) for way, peer in told)]
+    shown = [(OWN_QUIET, OTHER), (OWN, OTHER_LOGGED), (OWN, OTHER_THREAD), (RESOLVER_ALONE, OTHER), (OTHER, BARE)]
+    every = [*held, *(Comparison(way, peer) for way, peer in shown)]
     return [Comparison(f"{route}: {each.way}", f"{route}: {each.peer}", each.goal) for each in every]
 
 

@@ -20,7 +20,7 @@ STEP: Final = timedelta(milliseconds=250)
 OPEN_RESERVATIONS: Final = 200
 """So many lives are under way at a time."""
 ENDS: Final = {"purchased": 80, "expired": 8, "cancelled": 7, "refunded": 5}
-"""In percent. One payment in ten is declined first."""
+"""So many reservations in a hundred end in each way. One payment in ten is declined first."""
 
 
 class History:
@@ -36,7 +36,7 @@ class History:
         return [record for sku in self._skus for record in self._product(sku)]
 
     def records(self, count: int) -> list[bytes]:
-        """The next so many, of reservations."""
+        """Takes the next `count` events of reservations."""
         return list(islice(self._published, count))
 
     def _publish(self) -> Iterator[bytes]:

@@ -37,7 +37,7 @@ LEVELS: Final = ("available", "held", "sold")
 
 @dataclass
 class Round:
-    """All attempts on one product. Filled by many threads: appending is all that they do."""
+    """Keeps all attempts on one product. Many threads fill it, and only append, which is safe without a lock."""
 
     sku: str
     buckets: int
@@ -46,7 +46,7 @@ class Round:
     reserved: list[str] = field(default_factory=list)
     held_until: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    """The slug of each refusal."""
+    """Each refusal adds the slug of its problem."""
     answer_ms: list[float] = field(default_factory=list)
     repeated: list[int | None] = field(default_factory=list)
     """The status of each answer that was no decision; None where there was none, or only the gateway's own."""

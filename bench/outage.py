@@ -30,7 +30,7 @@ from shop_cli.testing import Shop, run_shop
 CLIENTS: Final = 3
 PAUSE_SECONDS: Final = 0.2
 UP_SECONDS: Final = 5
-"""Of trade before the outage, and after it."""
+"""The trade continues for so long before the outage, and again after it."""
 STOP_SECONDS_MAX: Final = 30
 LAG_SECONDS_MAX: Final = 120
 HEADS: Final = "SELECT stream_id, stream_version FROM shop.stream_head"
@@ -63,10 +63,12 @@ class Trade:
         key = str(uuid.uuid4()) if body else None
         answer = self._shop.customer(method, path, key=key, body=body)
         self.answers[f"{method} {path}", answer.status] += 1
-        told: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
-        if "stream_version" in told:
-            self.versions[told["stream_id"]] = max(told["stream_version"], self.versions.get(told["stream_id"], 0))
-        return told
+        answered: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
+        if "stream_version" in answered:
+            self.versions[answered["stream_id"]] = max(
+                answered["stream_version"], self.versions.get(answered["stream_id"], 0)
+            )
+        return answered
 
 
 def stop_database(home: Home) -> None:
@@ -102,7 +104,7 @@ def processes_of(home: Home) -> Sequence[ProcessRecord]:
 
 
 def seconds_behind(shop: Shop, versions: dict[str, int]) -> float:
-    """How long it takes until the read model has all that customers were told."""
+    """Measures how long the read model takes to show all that customers were answered."""
     began = time.monotonic()
     with psycopg.connect(shop.status["database_url"], autocommit=True) as connection:
         while time.monotonic() < began + LAG_SECONDS_MAX:

@@ -1,4 +1,5 @@
-"""The peer of dispatch.py: the library eventsourcing, projecting an event a transaction, with its position."""
+"""The library eventsourcing is the peer that dispatch.py compares with: it projects one event a transaction and
+stores its position with it."""
 
 import json
 import subprocess

@@ -35,7 +35,7 @@ CUSTOMERS_PER_PURCHASE: Final = 0.1
 WORDS: Final = 3_000
 WARM_UP: Final = 20
 
-# Words of two to four syllables, some of which are common and most of which are rare.
+# Words have two to four syllables; some are common and most are rare.
 FILL: Final = (
     """
     CREATE TEMPORARY TABLE word AS
@@ -125,7 +125,7 @@ class Catalogue:
         return f"SKU-{randomness.randint(1, self.size.products):06}"
 
     def purchase(self, randomness: random.Random) -> tuple[str, str]:
-        """An id and its customer."""
+        """Draws a purchase: returns its id and its customer."""
         number = randomness.randint(1, self.size.purchases)
         return f"00000000-0000-7000-8000-{number:012}", f"customer-{number % self.size.customers}"
 

@@ -70,8 +70,8 @@ HEAD: Final = """
 """
 
 
-class Body(io.BytesIO):
-    """What urllib3 hands to botocore."""
+class ResponseBody(io.BytesIO):
+    """Replaces the response that urllib3 returns to botocore."""
 
     def stream(self, amount: int = 65_536, **_: Any) -> Iterator[bytes]:
         while part := self.read(amount):
@@ -97,7 +97,7 @@ class StandIn:
     def _respond(self, request: AWSRequest, **_: Any) -> AWSResponse:
         content = self.answer(request)
         headers = HeadersDict({"content-length": str(len(content))})
-        return AWSResponse(str(request.url), 200, headers, Body(content))  # type: ignore[arg-type]
+        return AWSResponse(str(request.url), 200, headers, ResponseBody(content))  # type: ignore[arg-type]
 
 
 def store(records: Sequence[bytes]) -> StandIn:

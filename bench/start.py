@@ -132,7 +132,7 @@ def ways(python: str, folder: Path) -> list[Way]:
 
 
 def runtime(folder: Path) -> Path:
-    """What Lambda has besides the artifact, and nothing else of this environment."""
+    """Links what Lambda provides besides the artifact, and nothing else of this environment."""
     place = folder / "runtime"
     place.mkdir()
     for name in ("boto3", "botocore", "s3transfer", "urllib3", "dateutil", "jmespath", "six"):
@@ -178,10 +178,10 @@ def main() -> int:
                 answer = start(way, arguments.python)
                 for unit, samples in units.items():
                     samples.setdefault(way.name, []).append(answer[unit])
-    told = [Comparison(each.way, each.peer) for each in COMPARISONS if not each.is_aa]
+    shown = [Comparison(each.way, each.peer) for each in COMPARISONS if not each.is_aa]
     print(table(COMPARISONS, units["ms"], "ms"))
-    print("\n" + table(told, units["cpu_ms"], "CPU ms"))
-    print("\n" + table(told, units["mib"], "MiB"))
+    print("\n" + table(shown, units["cpu_ms"], "CPU ms"))
+    print("\n" + table(shown, units["mib"], "MiB"))
     print("\n" + circumstances(arguments.python, arguments.repeats))
     return verdict(COMPARISONS, units["ms"])
 

@@ -146,7 +146,7 @@ OFF, UNSAMPLED, SAMPLED, ONE_BY_ONE, OTHER, OTHER_SAMPLED = (
 )
 
 
-class Daemon:
+class CountingDaemon:
     """Counts what arrives, all the time: a socket that nobody empties drops."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class Daemon:
         return f"127.0.0.1:{self.socket.getsockname()[1]}"
 
     @contextmanager
-    def listening(self) -> Iterator["Daemon"]:
+    def listening(self) -> Iterator["CountingDaemon"]:
         thread = threading.Thread(target=self._count)
         thread.start()
         try:
@@ -200,7 +200,7 @@ def ways(case: Case, paths: tuple[Path, ...], address: str) -> list[Way]:
     ]
 
 
-def measured(way: Way, python: str, rounds: int, daemon: Daemon) -> dict[str, Any]:
+def measured(way: Way, python: str, rounds: int, daemon: CountingDaemon) -> dict[str, Any]:
     before = daemon.received
     event = json.loads(EVENT.read_text())
     event["headers"].pop("x-amzn-trace-id", None)
@@ -242,7 +242,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
     arguments = parser.parse_args()
     randomness, cpu, first = random.Random(arguments.seed), Samples(), Samples()
-    with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder, Daemon().listening() as daemon:
+    with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder, CountingDaemon().listening() as daemon:
         lambdas_own = runtime(Path(folder))  # the SDK imports botocore where there is one
         tasks = {case.function: unpacked(case.function, arguments.python, Path(folder)) for case in CASES}
         every = [
@@ -260,9 +260,9 @@ def main() -> int:
     starts = [replace(each, goal=None) for each in comparisons(CASES[0])]
     print(f"\nThe start and the first request:\n\n{table(starts, first, 'ms')}")
     spread = {name: statistics.median(values) for name, values in cpu.items()}
-    told = (spread[f"{CASES[2].name}: {SAMPLED}"] - spread[f"{CASES[2].name}: {UNSAMPLED}"]) / 50
+    event = (spread[f"{CASES[2].name}: {SAMPLED}"] - spread[f"{CASES[2].name}: {UNSAMPLED}"]) / 50
     call = (spread[f"{CASES[1].name}: {SAMPLED}"] - spread[f"{CASES[1].name}: {UNSAMPLED}"]) / 7
-    print(f"\nA segment or call that is sampled: {call:.0f} us; an event of a batch that is told: {told:.0f} us.")
+    print(f"\nA segment or call that is sampled: {call:.0f} us; an event of a batch that is sampled: {event:.0f} us.")
     print(circumstances(arguments.python, arguments.repeats))
     return verdict([*compared, *starts], cpu)
 

@@ -37,9 +37,9 @@ def test_what_was_sold_and_declined_is_in_the_answers_of_every_query(shop: Shop)
 
     history = shop.command("athena", "stream-history", "--param", f"stream={reservation['stream_id']}", "--csv")
     rows = list(csv.DictReader(io.StringIO(history.stdout)))
-    told = shop.events(reservation["stream_id"])
+    published = shop.events(reservation["stream_id"])
     assert [(row["id"], row["time"], json.loads(row["data"])) for row in rows] == [
-        (event["id"], event["time"], event["data"]) for event in told
+        (event["id"], event["time"], event["data"]) for event in published
     ]
     queries = ask(shop)
     assert len(queries) == 5

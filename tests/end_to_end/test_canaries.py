@@ -27,9 +27,9 @@ class Planted:
     began_ms: int = field(default_factory=lambda: int(time.time() * 1000) - EARLIER_MS)
     sku: str = f"CANARY-{RUN.upper()}"
     never: dict[str, str] = field(default_factory=dict)
-    """What may be nowhere."""
+    """These values may appear nowhere."""
     in_events: dict[str, str] = field(default_factory=dict)
-    """What events have by design: it may be in no log and no trace."""
+    """Events contain these values by design, but no log and no trace may."""
     reservation_id: str = ""
 
     @property

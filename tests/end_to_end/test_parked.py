@@ -42,7 +42,7 @@ def test_a_refused_event_is_parked_replayed_and_then_visible_with_what_waited_be
         (parked_id,) = (record["id"] for record in mine)
         shown = shop.command("parked", "show", parked_id).stdout
         assert '"amount_minor":95000' in shown
-        # Everything else flows.
+        # Every other event is projected as usual.
         assert shop.reserve(other)["status"] == "active"
         still = shop.command("parked", "replay", parked_id, check=False)
         assert still.returncode == 1

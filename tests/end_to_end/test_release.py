@@ -52,7 +52,7 @@ OTHERS = {
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What `eval "$(./shop env)"` gives a shell."""
+    """Reads the variables that `eval "$(./shop env)"` gives a shell."""
     script = 'eval "$("$0" env)" && env -0'
     shell = subprocess.run(
         ["bash", "-c", script, ROOT / "shop"],

@@ -12,20 +12,20 @@ def test_a_few_requests_are_in_the_snapshot(shop: Shop) -> None:
     assert shop.request("GET", "/products/NONE").status == 404
 
     def snapshot() -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(shop.command("top", "--once", "--json").stdout)
-        return told
+        shown: dict[str, Any] = json.loads(shop.command("top", "--once", "--json").stdout)
+        return shown
 
-    told = eventually(
-        snapshot, lambda told: min(told["events"][name]["count"] for name in ("applied", "archived")) >= 3
+    shown = eventually(
+        snapshot, lambda shown: min(shown["events"][name]["count"] for name in ("applied", "archived")) >= 3
     )
-    routes = {route["name"]: route["statuses"] for route in told["routes"]}
+    routes = {route["name"]: route["statuses"] for route in shown["routes"]}
     assert routes["POST /purchase"]["201"] >= 1
     assert routes["GET /products/{sku}"]["404"] >= 1
-    assert told["counts"]["PaymentsCaptured"] >= 1
-    assert told["counts"]["CommandsAccepted"] >= 3
-    assert told["events"]["published"]["count"] >= 5
-    assert told["provider_ms"]["p99"] > 0
-    assert told["visible_seconds"]["count"] >= 1
-    assert told["due"]["count"] >= 0
-    assert told["parked"]["is_all"]
-    assert told["unread"] == {}
+    assert shown["counts"]["PaymentsCaptured"] >= 1
+    assert shown["counts"]["CommandsAccepted"] >= 3
+    assert shown["events"]["published"]["count"] >= 5
+    assert shown["provider_ms"]["p99"] > 0
+    assert shown["visible_seconds"]["count"] >= 1
+    assert shown["due"]["count"] >= 0
+    assert shown["parked"]["is_all"]
+    assert shown["unread"] == {}

@@ -15,7 +15,7 @@ from shop_cli.testing import Shop, eventually
 
 Span = dict[str, Any]
 CLIENT = "c11e27c11e27c11e"
-"""The segment of whoever clicked."""
+"""The segment of the client that made the request has this id."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def sampled(trace_id: str) -> dict[str, str]:
 
 
 def spans(xray: Any, trace_id: str) -> dict[str, Span]:
-    """Segments and subsegments by their ids, each with its parent's."""
+    """Returns segments and subsegments by their ids, each with the id of its parent."""
     traces = xray.batch_get_traces(TraceIds=[trace_id])["Traces"]
     found: dict[str, Span] = {}
 
@@ -51,13 +51,17 @@ def spans(xray: Any, trace_id: str) -> dict[str, Span]:
 
 def name_of(span: Span) -> str:
     """Such as `shop-command POST /purchase`, or `shop-dispatch project shop.purchase.confirmed.v1`."""
-    about = span.get("annotations", {})
-    by = [about["route"]] if "route" in about else [about.get("function"), about.get("event_type")]
+    annotations = span.get("annotations", {})
+    by = (
+        [annotations["route"]]
+        if "route" in annotations
+        else [annotations.get("function"), annotations.get("event_type")]
+    )
     return " ".join(filter(None, (span["name"], *by)))
 
 
 def chain(all_spans: dict[str, Span], span: Span) -> list[str]:
-    """From the span up to whoever made the request."""
+    """Names the spans from this one up to the client that made the request."""
     parent = all_spans.get(span["parent_id"])
     return [name_of(span), *(chain(all_spans, parent) if parent else [span["parent_id"]])]
 

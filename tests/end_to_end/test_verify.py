@@ -194,7 +194,7 @@ def changed_row(table: str, key: str, column: str, by: int, *identity: str) -> C
 
 @contextmanager
 def a_lost_line(shop: Shop, purchase: dict[str, Any]) -> Iterator[set[Identity]]:
-    """Of an object that may hold other events too."""
+    """Removes one line of an archived object, which may hold other events too."""
     s3, bucket = shop.client("s3"), shop.status["bucket_name"]
     lost = shop.events(purchase["stream_id"])[0]["id"]
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="events/"):

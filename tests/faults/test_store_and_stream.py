@@ -19,7 +19,7 @@ PURCHASE = ["shop.reservation.placed.v1", "shop.payment.requested.v1", "shop.pur
 
 
 def commit_of(event_type: str) -> dict[str, str]:
-    """The one transaction that appends such an event."""
+    """Matches the one transaction that appends such an event."""
     return {"operation": "TransactWriteItems", "body": f"contains(TransactItems[].Put.Item.type.S, '{event_type}')"}
 
 

@@ -48,7 +48,7 @@ FROM shop.product;
 
 
 class Parameters(dict[str, Any]):
-    """What a statement has no need of here is NULL."""
+    """A parameter that the test does not set is NULL."""
 
     def __missing__(self, name: str) -> None:
         return None

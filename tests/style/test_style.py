@@ -1,5 +1,5 @@
-"""How the project reads: every docstring and comment is a sentence that can be read aloud to somebody who has never
-seen the code, and one name means one thing.
+"""These tests check how the project reads: every docstring and comment is a sentence that can be read aloud to
+somebody who has never seen the code, and one name means one thing.
 
 Grammar is judged by words alone: a sentence needs more verbs than words that begin a clause. What this lets pass may
 still be bad English; what it refuses is a fragment, or uses a verb that verbs.txt does not have yet.
@@ -24,7 +24,7 @@ DIRECTIVES = re.compile(r"#\s*(noqa|type:|pragma|!|https?:)")
 
 @dataclass(frozen=True)
 class Prose:
-    """One docstring or comment, and where it stands."""
+    """Holds one docstring or comment, and where it stands."""
 
     place: str
     text: str

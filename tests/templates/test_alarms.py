@@ -64,7 +64,7 @@ class Watched(NamedTuple):
     namespace: str
     metric: str
     dimensions: dict[str, Any]
-    """A text, or {"Ref": resource}."""
+    """Each value is a text, or refers to a resource as {"Ref": name}."""
 
 
 def of_type(template: Template, kind: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def watched_by(alarm: dict[str, Any]) -> list[Watched]:
 
 
 def dashboard(template: Template) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Its body, and what stands for the variables in it."""
+    """Returns the dashboard's body, and the values of the variables in it."""
     [found] = of_type(template, "AWS::CloudWatch::Dashboard").values()
     text, variables = found["DashboardBody"]["Fn::Sub"]
     body: dict[str, Any] = json.loads(text)

@@ -135,7 +135,7 @@ def test_no_bucket_is_public_and_all_are_encrypted(production: Templates) -> Non
 
 
 def test_the_archive_keeps_every_record_as_it_came(production: Templates, local: Templates) -> None:
-    """On AWS beside the Parquet that is made of it; on the emulator it is all there is."""
+    """On AWS, the archive is kept beside the Parquet that is made of it; the emulator makes no Parquet."""
     on_aws = destination(production)
     assert on_aws["S3BackupMode"] == "Enabled"
     for kept in (on_aws["S3BackupConfiguration"], destination(local)):
@@ -292,7 +292,7 @@ def test_no_record_is_lost_between_the_stream_and_its_consumers(
     assert (mapping["ParallelizationFactor"], mapping["MaximumBatchingWindowInSeconds"]) == (parallel, window_seconds)
     assert mapping["Enabled"] is True
     assert mapping["MetricsConfig"] == {"Metrics": ["EventCount"]}
-    # What is not in the answer of a partial response would be lost on the emulator.
+    # The emulator would lose each record that a partial response does not name.
     assert "FunctionResponseTypes" not in mapping
 
 

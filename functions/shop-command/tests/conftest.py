@@ -107,7 +107,13 @@ def emulated(emulator: RunningEmulator) -> Iterator[InDynamoDb]:
         client.delete_item(TableName=emulator.table_name, Key={name: item[name] for name in (table.PK, table.SK)})
 
 
-@pytest.fixture(params=["in memory", "moto", "emulator"])
+@pytest.fixture(
+    params=[
+        "in memory",
+        pytest.param("moto", marks=pytest.mark.slow),
+        pytest.param("emulator", marks=pytest.mark.emulator),
+    ]
+)
 def tested(request: pytest.FixtureRequest) -> StoreUnderTest:
     if request.param == "in memory":
         return InMemory()
