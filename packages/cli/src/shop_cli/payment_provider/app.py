@@ -28,7 +28,7 @@ KEY_CHARACTERS_MAX = 255
 
 
 @dataclass(frozen=True)
-class Operation:
+class StripeOperation:
     """`run` takes the id in the path, the validated parameters and the idempotency key."""
 
     method: str
@@ -58,7 +58,7 @@ def create_app(
     )
 
 
-def _operations(payments: Payments) -> list[Operation]:
+def _operations(payments: Payments) -> list[StripeOperation]:
     refund_reasons = ("duplicate", "fraudulent", "requested_by_customer")
     confirm: dict[str, Validator] = {"payment_method": wire.string, "return_url": wire.string}
     create: dict[str, Validator] = confirm | {
@@ -81,21 +81,27 @@ def _operations(payments: Payments) -> list[Operation]:
     page: dict[str, Validator] = {"limit": wire.integer(1, 100), "starting_after": wire.string}
     intents, of_intent = "/v1/payment_intents", {"payment_intent": wire.string}
     operations = [
-        Operation("POST", intents, lambda _, given, key: payments.create(given, key), create, ("amount", "currency")),
-        Operation("POST", intents + "/{id}/confirm", payments.confirm, confirm),
-        Operation("POST", intents + "/{id}/cancel", lambda found, given, _: payments.cancel(found, given), cancel),
-        Operation("POST", "/v1/refunds", lambda _, given, __: payments.refund(given), refund, ("payment_intent",)),
+        StripeOperation(
+            "POST", intents, lambda _, given, key: payments.create(given, key), create, ("amount", "currency")
+        ),
+        StripeOperation("POST", intents + "/{id}/confirm", payments.confirm, confirm),
+        StripeOperation(
+            "POST", intents + "/{id}/cancel", lambda found, given, _: payments.cancel(found, given), cancel
+        ),
+        StripeOperation(
+            "POST", "/v1/refunds", lambda _, given, __: payments.refund(given), refund, ("payment_intent",)
+        ),
     ]
     for kind, filters in (("payment_intent", {}), ("charge", of_intent), ("refund", of_intent)):
         operations += _reads(payments, kind, page | filters)
     return operations
 
 
-def _reads(payments: Payments, kind: str, filters: dict[str, Validator]) -> list[Operation]:
+def _reads(payments: Payments, kind: str, filters: dict[str, Validator]) -> list[StripeOperation]:
     path = f"/v1/{kind}s"
     return [
-        Operation("GET", path, lambda _, given, __: payments.page(kind, path, given), filters),
-        Operation("GET", path + "/{id}", lambda found, _, __: Reply(200, payments.find(kind, found))),
+        StripeOperation("GET", path, lambda _, given, __: payments.page(kind, path, given), filters),
+        StripeOperation("GET", path + "/{id}", lambda found, _, __: Reply(200, payments.find(kind, found))),
     ]
 
 
@@ -109,7 +115,7 @@ class _Service:
     slow_seconds: float
     timeout_seconds: float
 
-    async def respond(self, operation: Operation, request: Request) -> Response:
+    async def respond(self, operation: StripeOperation, request: Request) -> Response:
         started, headers = time.monotonic(), {"Request-Id": f"req_{secrets.token_hex(7)}"}
         try:
             self._authenticate(request)
@@ -137,7 +143,7 @@ class _Service:
             raise ApiError(401, "Invalid API Key provided.")
 
     async def _execute(
-        self, operation: Operation, request: Request, given: dict[str, Any], headers: dict[str, str]
+        self, operation: StripeOperation, request: Request, given: dict[str, Any], headers: dict[str, str]
     ) -> Reply:
         found = request.path_params.get("id", "")
         key = _idempotency_key(request) if operation.method == "POST" else None
@@ -165,7 +171,7 @@ class _Service:
                 return outcome
 
 
-def _outcome(operation: Operation, found: str, given: dict[str, Any], key: str | None) -> Outcome:
+def _outcome(operation: StripeOperation, found: str, given: dict[str, Any], key: str | None) -> Outcome:
     try:
         return operation.run(found, given, key)
     except ApiError as error:
