@@ -12,10 +12,10 @@ from botocore.retries.standard import ExponentialBackoff
 
 from shop_cli import emulator
 from shop_cli.emulator_testing import RunningEmulator, Wire, running_emulator, running_wire
-from shop_cli.payment_provider.testing import ProviderProcess, running_provider
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
 from shop_command.testing.deployed import DeployedShop, environment
+from shop_payment_provider.testing import ProviderProcess, running_provider
 
 API_KEY_PARAMETER = "/shop/local/payment-api-key"
 STOCK = 10

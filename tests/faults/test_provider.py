@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from shop_cli.emulator_testing import Wire
-from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command.testing.deployed import DeployedShop
 from shop_http.testing import Answer
+from shop_payment_provider.testing import ProviderProcess
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

@@ -8,7 +8,6 @@ import pytest
 from moto import mock_aws
 
 from shop_cli.emulator_testing import RunningEmulator, running_emulator
-from shop_cli.payment_provider.testing import ProviderProcess, running_provider
 from shop_command import bootstrap
 from shop_command.adapters.dynamodb import DynamoDbEventStore, table
 from shop_command.ports import EventStore
@@ -16,6 +15,7 @@ from shop_command.testing import Shop
 from shop_command.testing.dynamodb import Tokens, TokensForMoto
 from shop_command.testing.stores import InDynamoDb, InMemory, StoreUnderTest
 from shop_observability.testing import invoked_before
+from shop_payment_provider.testing import ProviderProcess, running_provider
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef

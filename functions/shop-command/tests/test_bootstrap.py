@@ -9,7 +9,6 @@ import boto3
 import pytest
 import stripe
 
-from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command import bootstrap
 from shop_command.adapters.dynamodb import table
 from shop_command.bootstrap import Settings, SettingsError
@@ -17,6 +16,7 @@ from shop_command.handlers import sweep
 from shop_command.testing import http_event, invoke
 from shop_command.testing.shop import LambdaContext
 from shop_http.testing import Answer
+from shop_payment_provider.testing import ProviderProcess
 from shop_shared.envelope import decode
 
 EVENTS = Path(__file__).parents[1] / "events"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from shop_cli.payment_provider.testing import ProviderProcess, running_provider
 from shop_command.adapters.payment import StripeGateway
 from shop_command.ports import (
     Captured,
@@ -24,6 +23,7 @@ from shop_command.ports import (
 )
 from shop_command.testing import FakeGateway
 from shop_command.testing.gateway import DECLINES
+from shop_payment_provider.testing import ProviderProcess, running_provider
 from shop_shared.values import Money
 
 AMOUNT = Money(amount_minor=1_999, currency="EUR")

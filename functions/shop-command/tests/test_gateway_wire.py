@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
@@ -22,6 +21,7 @@ from shop_command.ports import (
     Unconfirmed,
     Unknown,
 )
+from shop_payment_provider.testing import ProviderProcess
 from shop_shared.values import Money
 
 AMOUNT = Money(amount_minor=1_999, currency="EUR")

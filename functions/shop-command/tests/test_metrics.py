@@ -14,7 +14,6 @@ import pytest
 import stripe
 from botocore.exceptions import ConnectTimeoutError
 
-from shop_cli.payment_provider.testing import ProviderProcess
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
@@ -30,6 +29,7 @@ from shop_command.testing.stores import transaction
 from shop_observability import metrics
 from shop_observability.metrics import Metric
 from shop_observability.testing import measured
+from shop_payment_provider.testing import ProviderProcess
 from shop_shared.envelope import Envelope
 
 IDLE = {"DueCount": [0.0], "OldestUnpublishedSeconds": [0.0], "OldestUnsettledSeconds": [0.0]}

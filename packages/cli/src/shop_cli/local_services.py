@@ -33,7 +33,7 @@ def payment_command(home: Home, state: State) -> list[str]:
     # The last run has left its URL, perhaps with another port. The provider waits until `write_webhook_url` has
     # written it anew.
     _webhook_url_file(home).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "shop_cli.payment_provider", "--port", str(state.ports["payment"])]
+    command = [sys.executable, "-m", "shop_payment_provider", "--port", str(state.ports["payment"])]
     command += ["--data", str(home.path / "payments.sqlite"), "--api-key-file", str(key_file)]
     return [*command, "--webhook-url-file", str(_webhook_url_file(home)), "--webhook-secret-file", str(secret_file)]
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import stripe
 
-from shop_cli.payment_provider.testing import ProviderProcess, running_provider
+from shop_payment_provider.testing import ProviderProcess, running_provider
 
 Connect = Callable[..., stripe.StripeClient]
 FORM = {"amount": "1999", "currency": "usd", "payment_method_types[]": "card", "payment_method": "pm_card_visa"}

@@ -41,7 +41,7 @@ class ProviderProcess:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        self._command = [sys.executable, "-m", "shop_cli.payment_provider", "--port", str(port)]
+        self._command = [sys.executable, "-m", "shop_payment_provider", "--port", str(port)]
         self._command += ["--data", str(self.data), "--api-key-file", str(key_file)]
         self._command += ["--slow-seconds", str(slow_seconds), "--timeout-seconds", str(timeout_seconds)]
         if webhooks:

@@ -1,4 +1,4 @@
-"""The mock payment provider as a process on 127.0.0.1: `python -m shop_cli.payment_provider --help`."""
+"""The mock payment provider as a process on 127.0.0.1: `python -m shop_payment_provider --help`."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ SHUTDOWN_SECONDS = 1
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m shop_cli.payment_provider", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m shop_payment_provider", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True, help="SQLite file that keeps everything; made if absent")
     parser.add_argument("--api-key-file", type=Path, required=True, help="file that holds the API key to accept")

@@ -10,7 +10,7 @@ import pytest
 
 HOLDER = """
 import time
-from shop_cli.payment_provider.testing import running_provider
+from shop_payment_provider.testing import running_provider
 with running_provider() as provider:
     print(provider._process.pid, flush=True)
     time.sleep(600)

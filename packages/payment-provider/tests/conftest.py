@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import stripe
 
-from shop_cli.payment_provider.testing import ProviderProcess, running_provider
+from shop_payment_provider.testing import ProviderProcess, running_provider
 
 
 @pytest.fixture(scope="session")

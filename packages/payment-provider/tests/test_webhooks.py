@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import stripe
 
-from shop_cli.payment_provider.testing import ProviderProcess, running_provider
+from shop_payment_provider.testing import ProviderProcess, running_provider
 
 Connect = Callable[..., stripe.StripeClient]
 INTENT: Any = {
