@@ -15,7 +15,7 @@ JUMPS: Final = {
     "jump-day": timedelta(hours=25),  # past the provider's memory of idempotency keys
 }
 SUBSETS_OF_MAX: Final = 4
-"""From a longer batch, only those subsets are tried that have a single item or lack a single item."""
+"""A longer batch is tried only with those subsets that have a single item or lack a single item."""
 
 PURE: Final = frozenset(
     {

@@ -62,7 +62,7 @@ class ClientIntent:
     repeats: list[Answer] = field(default_factory=list)
     """These answers came to repeated requests, after the final answer was known."""
     least: Mapping[str, int] = field(default_factory=dict)
-    """For each product, it is the least stock that was available during the last refusal for want of stock."""
+    """This is the least stock of each product that was available during the last refusal for want of stock."""
 
     def final(self) -> Answer | None:
         """Returns the first answer that settles the outcome."""
