@@ -81,7 +81,7 @@ COMMAND: Final = """
 from shop_command.handlers.api import handler
 from shop_command import bootstrap
 from shop_command.domain import product, reservation
-from shop_command.handlers.bodies import ReservationBody
+from shop_command.handlers.reservations import ReservationBody
 from shop_observability.logs import logger
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationPlaced

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shop_command.handlers.bodies import BODY_BYTES_MAX
 from shop_command.testing import Shop, http_event, invoke
+from shop_http.body import BODY_BYTES_MAX
 from shop_http.testing import Answer
 
 ID = "0d3a8f6e-9b1c-5e2d-8f47-3c5a1b2d4e6f"

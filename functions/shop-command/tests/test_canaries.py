@@ -48,8 +48,6 @@ def send(route: str, body: Any = None, *, raw_body: str | None = None, **path: A
     event = http_event(
         route, body, raw_body=raw_body, key=f"key-{CANARY}", subject=CUSTOMER, groups="[admin]", headers=HEADERS, **path
     )
-    event["rawQueryString"] = f"q={CANARY}"
-    event["queryStringParameters"] = {"q": CANARY}
     return invoke(event).status
 
 
@@ -74,6 +72,7 @@ def test_nothing_that_a_customer_sends_is_told(records: Callable[[], str]) -> No
     assert send("POST /reservations", {"lines": [{"sku": CANARY, "quantity": 1}]}) == 422
     assert send("POST /products", product(**{f"field-{CANARY}": CANARY})) == 422
     assert send("POST /products", raw_body=f'{{"{CANARY}"') == 400
+    assert send("POST /products", product(), query={"q": CANARY}) == 422
     webhook = http_event(
         "POST /payments/webhook",
         raw_body=json.dumps({"type": CANARY}),
@@ -85,7 +84,7 @@ def test_nothing_that_a_customer_sends_is_told(records: Callable[[], str]) -> No
     everything = records()
     assert CANARY not in everything
     # What is told is there: a line, metrics and a segment of each, with what it is about.
-    assert everything.count('"message":"request"') == 9
+    assert everything.count('"message":"request"') == 10
     assert f"reservation-{reservation}" in everything
     assert '"PaymentsDeclined":[1.0]' in everything
     assert '"name": "shop-command"' in everything

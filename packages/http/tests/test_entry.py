@@ -1,5 +1,6 @@
 """The HTTP entry that shop-command and shop-query share."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 from aws_lambda_powertools.event_handler import Response
 
 from shop_http.entry import HttpFunction
+from shop_http.parameters import number
 from shop_http.problem import ProblemError
 from shop_http.request import administrator, caller
+from shop_http.route import Route, Who
 from shop_http.testing import http_event
 from shop_observability.testing import listening_to_logs
 
@@ -30,10 +33,11 @@ def fail(error: Exception) -> Response[str]:
 
 
 function = HttpFunction("shop-test", errors)
-function.routes.get("/things/<sku>")(lambda sku: Response(200, "application/json", json.dumps({"sku": sku})))
-function.routes.get("/teapot")(lambda: fail(TeapotError()))
-function.routes.get("/bug")(lambda: fail(ValueError(f"of {SOMEBODY}'s data")))
-function.routes.get("/busy")(lambda: fail(ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})))
+BUSY = ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})
+function.route("GET /things/{sku}", tag="")(lambda _, sku: Response(200, "application/json", json.dumps({"sku": sku})))
+function.route("GET /teapot", tag="")(lambda _: fail(TeapotError()))
+function.route("GET /bug", tag="")(lambda _: fail(ValueError(f"of {SOMEBODY}'s data")))
+function.route("GET /busy", tag="")(lambda _: fail(BUSY))
 
 
 @pytest.fixture
@@ -89,6 +93,19 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing_of_the_inside() -> 
 def test_an_unknown_route_is_a_problem() -> None:
     answer = function(request("/nowhere"), None)
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (404, "application/problem+json")
+
+
+def test_a_handler_reads_only_parameters_that_its_route_declares() -> None:
+    declared = number("limit", "How many.", 1, 9, example=1, default=None)
+    route = Route(
+        "GET", "/", lambda request: Response(200, body=str(request.value(declared))), "", Who.ANYONE, False, (), ()
+    )
+    with pytest.raises(KeyError):
+        route.answer(request("/"), {})
+    known = dataclasses.replace(route, query=(declared,))
+    assert known.answer({**request("/"), "queryStringParameters": {"limit": "9"}}, {}).body == "9"
+    with pytest.raises(ProblemError, match="422"):
+        known.answer({**request("/"), "queryStringParameters": {"limit": "10"}}, {})
 
 
 def test_one_line_is_logged_for_a_request(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from shop_openapi import document, pages
-from shop_openapi.problems import CATALOGUE
+from shop_openapi.catalogue import CATALOGUE
 
 WHOLE = document.whole()
 PAGE = pages.html(WHOLE)

@@ -3,20 +3,24 @@ trace segment and one log line for each request. It knows no route."""
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from shop_http.parameters import Parameter
 from shop_http.problem import ProblemError
 from shop_http.request import correlation_id, header
+from shop_http.route import Route, Who
 from shop_observability import work
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.trace_header import request_header
 
+Handler = TypeVar("Handler", bound=Callable[..., Response[str]])
+
 
 class HttpFunction:
-    """A Lambda handler around a resolver's routes."""
+    """A Lambda handler around the routes that are declared with `route`."""
 
     def __init__(
         self,
@@ -29,9 +33,35 @@ class HttpFunction:
         self.service = service
         self.errors = errors
         self.answered = answered
-        self.routes = APIGatewayHttpResolver()
-        self.routes.not_found(lambda _: self._problem(NOT_FOUND))
-        self.routes.exception_handler(Exception)(self._failed)
+        self.declared: list[Route] = []
+        self.resolver = APIGatewayHttpResolver()
+        self.resolver.not_found(lambda _: self._problem(NOT_FOUND))
+        self.resolver.exception_handler(Exception)(self._failed)
+
+    def route(
+        self,
+        name: str,
+        *,
+        tag: str,
+        who: Who = Who.ANYONE,
+        keyed: bool = False,
+        query: tuple[Parameter[Any], ...] | None = (),
+        problems: tuple[str, ...] = (),
+        compress: bool = False,
+    ) -> Callable[[Handler], Handler]:
+        """Declares the route of the handler that it decorates; `name` is as in `POST /products/{sku}/price`."""
+        method, path = name.split()
+
+        def declare(handler: Handler) -> Handler:
+            route = Route(method, path, handler, tag, who, keyed, query, problems)
+            self.declared.append(route)
+            rule = path.replace("{", "<").replace("}", ">")
+            self.resolver.route(rule, method, compress=compress)(
+                lambda **parameters: route.answer(self.resolver.current_event.raw_event, parameters)
+            )
+            return handler
+
+        return declare
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         started = time.monotonic()
@@ -39,7 +69,7 @@ class HttpFunction:
         route = event.get("routeKey", "$default")
         trace = request_header(header(event, "x-amzn-trace-id"))
         with invocation(self.service, trace, correlation_id=correlation, route=route):
-            answer = self.routes.resolve(event, context)
+            answer = self.resolver.resolve(event, context)
             answer["headers"]["X-Correlation-Id"] = correlation
             if trace:
                 answer["headers"]["X-Amzn-Trace-Id"] = f"Root={trace.root};Sampled={int(bool(trace.sampled))}"
@@ -57,7 +87,7 @@ class HttpFunction:
         return self._problem(problem)
 
     def _problem(self, problem: ProblemError) -> Response[str]:
-        event = self.routes.current_event.raw_event
+        event = self.resolver.current_event.raw_event
         return problem.response(event["requestContext"]["http"]["path"], correlation_id(event))
 
 

@@ -43,3 +43,13 @@ class ProblemError(Exception):
         }
         headers = {"Cache-Control": "no-store", **self.headers}
         return Response(self.status, CONTENT_TYPE, json.dumps(document, ensure_ascii=False), headers=headers)
+
+
+def invalid_request(detail: str, errors: list[dict[str, str]]) -> ProblemError:
+    """`errors` names each fault: by `pointer` a place in the body, by `parameter` a query parameter."""
+    return ProblemError(422, "invalid-request", "Invalid request", detail, errors=errors)
+
+
+def invalid_parameter(name: str, allowed: str) -> ProblemError:
+    detail = "A query parameter is not allowed; see `errors`."
+    return invalid_request(detail, [{"parameter": name, "detail": allowed}])

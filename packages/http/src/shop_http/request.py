@@ -24,6 +24,9 @@ class Caller:
         return ADMINISTRATORS in self.groups
 
 
+ANONYMOUS: Final = Caller("", frozenset())
+
+
 def caller(event: Mapping[str, Any]) -> Caller:
     """Raises a 401 problem when the route has no authorizer, which only a mistake in the stack can bring about."""
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})

@@ -1,57 +1,211 @@
-"""Puts the document together: routes from the resolvers, bodies from the models, the rest from the declarations.
+"""Makes the API's document of the routes as the functions declare them; only what no code says is written here."""
 
-Raises DeclarationError for a route that is not declared, and for a declaration without a route.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
-
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import getdoc
+from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_hints
 
 import shop_command.handlers.api
 import shop_query.handlers.api
-from shop_http.entry import HttpFunction
+from shop_http import answers, route
+from shop_http.body import Body
 from shop_http.problem import CONTENT_TYPE
-from shop_openapi import commands, problems, queries
-from shop_openapi.declarations import (
-    RETRY_AFTER,
-    AnswerShape,
-    BodyShape,
-    Model,
-    Operation,
-    Operations,
-    Parameter,
-    Schema,
-    Who,
-)
-from shop_openapi.parameters import CORRELATION_ID, IDEMPOTENCY_KEY, TRACE_ID
+from shop_http.route import Route, Who
+from shop_openapi import models, problems
+from shop_openapi.catalogue import CATALOGUE
+from shop_openapi.schemas import INTENT, REFERENCE, Schema, components, example, reference
 from shop_openapi.text import DESCRIPTION, GATEWAY, TAGS
+from shop_shared import forms
 
 VERSION: Final = "1.0.0"
 """A breaking change of the API raises its major number, and an addition raises the minor one."""
-JSON: Final = "application/json"
 SCHEMES: Final = {"accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 AWS: Final = {
     "url": "https://{api}.execute-api.{region}.amazonaws.com",
     "variables": {"api": {"default": "api"}, "region": {"default": "us-east-1"}},
 }
 SERVED: Final = {"url": "..", "description": "Where this document came from."}
-_IN_BOTH: Final = (CORRELATION_ID, TRACE_ID)
+
+TEXT: Final = {"type": "string"}
+PATHS: Final = {
+    "sku": ("The product's.", forms.SKU),
+    "reservation_id": ("As placing it answered.", forms.UUID),
+    "purchase_id": ("As purchasing answered; it is the reservation's id.", forms.UUID),
+}
+REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
+    "X-Correlation-Id": (
+        "Comes back in the answer and stands in every log line and event that the request leads to. One that has other "
+        "than 1 to 128 letters, digits and `._:-` is replaced by the request's own id.",
+        TEXT,
+        "checkout-7f3a",
+    ),
+    "X-Amzn-Trace-Id": (
+        "The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. "
+        "What is no such header is as if it had not been sent.",
+        TEXT,
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+    ),
+    "Idempotency-Key": (
+        "A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and "
+        "one effect, for ever. 1 to 255 visible ASCII characters.",
+        {"type": "string", "pattern": f"^{route.IDEMPOTENCY_KEY}$"},
+        "3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11",
+    ),
+    "Stripe-Signature": (
+        "`t=<seconds>,v1=<HMAC-SHA256 of t, a full stop and the body, under the endpoint's secret>`, at most 300 s "
+        "old.",
+        TEXT,
+        "t=1795425600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd",
+    ),
+    "If-None-Match": (
+        "The `ETag` of a copy. Where it still holds, the answer is 304 without a body.",
+        TEXT,
+        '"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"',
+    ),
+}
+_IN_BOTH: Final = ("X-Correlation-Id", "X-Amzn-Trace-Id")
 """Every request and every answer has these headers, but the gateway's own 401."""
+_SHARED: Final = (*_IN_BOTH, "Idempotency-Key")
+LOCATION: Final = {"Location": {"description": "The path of what it is about.", "schema": TEXT}}
+RETRY_AFTER: Final = {
+    "Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer", "minimum": 1}}
+}
+ETAG: Final = {"ETag": {"description": "Of this very answer; for `If-None-Match`.", "schema": TEXT}}
+POLICY: Final = {"Content-Security-Policy": {"description": "No other host is asked for anything.", "schema": TEXT}}
+ANSWER_HEADERS: Final[dict[type, Schema]] = {
+    answers.Done: LOCATION,
+    answers.Created: LOCATION,
+    answers.Accepted: {**LOCATION, **RETRY_AFTER},
+    answers.Public: ETAG,
+}
+WEBHOOK: Final = {
+    "id": "evt_1PxExample",
+    "type": "payment_intent.succeeded",
+    "data": {"object": {"id": INTENT, "metadata": {"reservation_id": forms.UUID.example}}},
+}
 
 
-class DeclarationError(Exception):
-    """The declarations and the code differ; only a change of one of them helps."""
+@dataclass(frozen=True)
+class DocumentedAnswer:
+    kind: Any
+    """It is one of the classes of `shop_http.answers`."""
+    shows: Any
+    """It is the type of a JSON document, or else the media type."""
 
 
-class _Schemas(GenerateJsonSchema):
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - a title would only repeat the name
-        return False
+@dataclass(frozen=True)
+class Operation:
+    """A route, with what its handler's signature and docstring say."""
+
+    route: Route
+
+    @cached_property
+    def answers(self) -> tuple[DocumentedAnswer, ...]:
+        """The annotation is such as `Created[Refund] | Accepted[PendingRefund]` or `Annotated[Public, "Product"]`."""
+        returned = get_type_hints(self.route.handler, include_extras=True)["return"]
+        kinds = (
+            [returned] if get_origin(returned) in (Annotated, *ANSWER_HEADERS, answers.Receipt) else get_args(returned)
+        )
+        found = []
+        for kind in kinds:
+            first, second = (
+                (get_origin(kind), get_args(kind)[0]) if get_origin(kind) is not Annotated else get_args(kind)
+            )
+            found.append(
+                DocumentedAnswer(first, getattr(models, second, second) if isinstance(second, str) else second)
+            )
+        return tuple(found)
+
+    @property
+    def types(self) -> Iterator[type]:
+        if self._json_body:
+            yield self._json_body
+        yield from (it.shows for it in self.answers if isinstance(it.shows, type))
+
+    @property
+    def slugs(self) -> frozenset[str]:
+        """The problems that the declaration brings with it, and the route's own."""
+        slugs = {*self.route.problems, "internal-error"}
+        if self.route.who is not Who.ANYONE:
+            slugs.add("unauthenticated")
+        if self.route.who is Who.ADMINISTRATOR:
+            slugs.add("forbidden")
+        if self.route.keyed:
+            slugs |= {"idempotency-key-required", "idempotency-key-malformed", "idempotency-key-reused"}
+        if self.route.query is not None:
+            slugs.add("invalid-request")
+        if self.route.body:
+            slugs.add("body-too-large")
+        if self._json_body:
+            slugs |= {"malformed-json", "unsupported-media-type"}
+        return frozenset(slugs)
+
+    @property
+    def _json_body(self) -> type[Body] | None:
+        body = self.route.body
+        return cast("type[Body]", body) if body is not None and issubclass(cast("type", body), Body) else None
+
+    def document(self, defined: dict[str, Schema]) -> Schema:
+        summary, _, description = (getdoc(self.route.handler) or "").partition("\n\n")
+        first, *others = self.route.handler.__name__.split("_")
+        body = {"requestBody": self._request_body(defined)} if self.route.body else {}
+        return {
+            "operationId": first + "".join(map(str.capitalize, others)),
+            "tags": [self.route.tag],
+            "summary": summary.removesuffix("."),
+            "description": " ".join(description.split()),
+            "security": [] if self.route.who is Who.ANYONE else [{"accessToken": []}],
+            "x-who": self.route.who.value,
+            "parameters": list(self._parameters()),
+            **body,
+            "responses": dict(sorted([*self._answers(defined), *self._problems()])),
+        }
+
+    def _parameters(self) -> Iterator[Schema]:
+        for name in (part[1:-1] for part in self.route.path.split("/") if part.startswith("{")):
+            description, form = PATHS[name]
+            schema = {"type": "string", "pattern": form.anchored}
+            yield _parameter(name, "path", description, schema, form.example, required=True)
+        for it in self.route.query or ():
+            yield _parameter(it.name, "query", it.description, dict(it.schema), it.example)
+        if any(it.kind is answers.Public for it in self.answers):
+            yield _header("If-None-Match")
+        if self.route.body and not self._json_body:
+            yield _header("Stripe-Signature", required=True)
+        for name in (*(["Idempotency-Key"] if self.route.keyed else []), *_IN_BOTH):
+            yield {"$ref": f"#/components/parameters/{name}"}
+
+    def _request_body(self, defined: dict[str, Schema]) -> Schema:
+        model = self._json_body
+        schema = reference(model) if model else {"type": "object"}
+        shown = example(schema, defined) if model else WEBHOOK
+        return {"required": True, "content": {"application/json": {"schema": schema, "example": shown}}}
+
+    def _answers(self, defined: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
+        for it in self.answers:
+            if isinstance(it.shows, str):
+                content = {it.shows: {"schema": TEXT, "example": "<!doctype html>…"}}
+                yield "200", {"description": "This is a page.", **_headers(POLICY), "content": content}
+                continue
+            schema = reference(it.shows)
+            content = {"application/json": {"schema": schema, "example": example(schema, defined)}}
+            headers = _headers(ANSWER_HEADERS.get(it.kind, {}))
+            yield str(it.kind.STATUS), {"description": getdoc(it.shows), **headers, "content": content}
+            if it.kind is answers.Public:
+                yield "304", {"description": "The copy that `If-None-Match` names still holds.", **_headers(ETAG)}
+
+    def _problems(self) -> Iterator[tuple[str, Schema]]:
+        by_status: dict[int, list[str]] = {}
+        for slug in sorted(self.slugs):
+            by_status.setdefault(CATALOGUE[slug].sample.status, []).append(slug)
+        for status, slugs in by_status.items():
+            yield str(status), _problem_answer(status, slugs)
 
 
 def whole() -> Schema:
     """Returns the document of both functions."""
-    return _document({**command_operations(), **query_operations()}, AWS)
+    return _document([*command_operations(), *query_operations()], AWS)
 
 
 def of_commands() -> Schema:
@@ -62,35 +216,22 @@ def of_queries() -> Schema:
     return _document(query_operations(), SERVED)
 
 
-def command_operations() -> Operations:
-    return _declared(shop_command.handlers.api.handler, commands.OPERATIONS)
+def command_operations() -> list[Operation]:
+    return [Operation(it) for it in shop_command.handlers.api.handler.declared]
 
 
-def query_operations() -> Operations:
-    return _declared(shop_query.handlers.api.handler, queries.OPERATIONS)
+def query_operations() -> list[Operation]:
+    return [Operation(it) for it in shop_query.handlers.api.handler.declared]
 
 
-def routes(function: HttpFunction) -> frozenset[str]:
-    """Of a resolver's own table, such as `GET /products/{sku}`."""
-    table = function.routes.get_openapi_schema(title=function.service, version=VERSION).model_dump(exclude_none=True)
-    return frozenset(f"{method.upper()} {path}" for path, methods in table["paths"].items() for method in methods)
-
-
-def _declared(function: HttpFunction, operations: Operations) -> Operations:
-    differ = routes(function) ^ operations.keys()
-    if differ:
-        names = ", ".join(sorted(differ))
-        raise DeclarationError(f"{function.service}: declared and not there, or there and not declared: {names}")
-    return operations
-
-
-def _document(operations: Operations, server: Schema) -> Schema:
+def _document(operations: list[Operation], server: Schema) -> Schema:
+    models_ = components(it for operation in operations for it in operation.types)
     paths: dict[str, Schema] = {}
-    for route in sorted(operations, key=lambda route: route.split()[::-1]):
-        method, path = route.split()
-        paths.setdefault(path, {})[method.lower()] = _operation(operations[route])
-    tags = {operation.tag for operation in operations.values()}
-    slugs = sorted({slug for operation in operations.values() for slug in operation.slugs()})
+    for operation in sorted(operations, key=lambda it: (it.route.path, it.route.method)):
+        paths.setdefault(operation.route.path, {})[operation.route.method.lower()] = operation.document(models_)
+    tags = {operation.route.tag for operation in operations}
+    shown = [CATALOGUE[slug] for slug in sorted({slug for operation in operations for slug in operation.slugs})]
+    others = {"Problem": problems.BASE, "GatewayRefusal": GATEWAY["schema"]}
     return {
         "openapi": "3.1.1",
         "info": {"title": "Shop", "version": VERSION, "description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
@@ -99,76 +240,37 @@ def _document(operations: Operations, server: Schema) -> Schema:
         "paths": paths,
         "components": {
             "securitySchemes": SCHEMES,
-            "headers": {it.name: {"description": it.description, "schema": it.schema} for it in _IN_BOTH},
-            "parameters": {it.name: _parameter(it) for it in (*_IN_BOTH, IDEMPOTENCY_KEY)},
-            "schemas": _schemas(operations.values(), slugs),
-            "examples": {
-                slug: {"value": problems.example(problems.CATALOGUE[slug], problems.CATALOGUE[slug].sample())}
-                for slug in slugs
+            "headers": {
+                it: {"description": REQUEST_HEADERS[it][0], "schema": REQUEST_HEADERS[it][1]} for it in _IN_BOTH
             },
+            "parameters": {it: _header(it, required=it not in _IN_BOTH) for it in _SHARED},
+            "schemas": dict(sorted({**models_, **{it.component: it.schema() for it in shown}, **others}.items())),
+            "examples": {it.slug: {"value": it.example()} for it in shown},
         },
     }
 
 
-def _operation(operation: Operation) -> Schema:
-    shared = [*([IDEMPOTENCY_KEY] if operation.keyed else []), *_IN_BOTH]
+def _header(name: str, *, required: bool = False) -> Schema:
+    description, schema, shown = REQUEST_HEADERS[name]
+    return _parameter(name, "header", description, schema, shown, required=required)
+
+
+def _parameter(
+    name: str, place: str, description: str, schema: Schema, shown: object, *, required: bool = False
+) -> Schema:
     return {
-        "operationId": operation.id,
-        "tags": [operation.tag],
-        "summary": operation.summary,
-        "description": operation.description,
-        "security": [] if operation.who is Who.ANYONE else [{"accessToken": []}],
-        "x-who": operation.who.value,
-        "parameters": [
-            *(_parameter(it) for it in operation.parameters),
-            *({"$ref": f"#/components/parameters/{it.name}"} for it in shared),
-        ],
-        **({"requestBody": _request_body(operation.body)} if operation.body else {}),
-        "responses": dict(sorted([*_answers(operation.answers), *_problems(operation)])),
+        "name": name,
+        "in": place,
+        "required": required,
+        "description": description,
+        "schema": schema,
+        "example": shown,
     }
 
 
-def _parameter(parameter: Parameter) -> Schema:
-    return {
-        "name": parameter.name,
-        "in": parameter.place,
-        "required": parameter.required,
-        "description": parameter.description,
-        "schema": parameter.schema,
-        "example": parameter.example,
-    }
-
-
-def _request_body(body: BodyShape) -> Schema:
-    schema = {"type": "object"} if body.model is None else _reference(body.model)
-    return {"required": True, "content": {JSON: {"schema": schema, "example": body.example}}}
-
-
-def _answers(answers: Iterable[AnswerShape]) -> Iterator[tuple[str, Schema]]:
-    for answer in answers:
-        yield str(answer.status), {"description": answer.description, **_headers(answer.headers), **_content(answer)}
-
-
-def _content(answer: AnswerShape) -> Schema:
-    match answer.body:
-        case None:
-            return {}
-        case str(media_type):
-            return {"content": {media_type: {"schema": {"type": "string"}, "example": answer.example}}}
-        case model:
-            return {"content": {JSON: {"schema": _reference(model), "example": answer.example}}}
-
-
-def _problems(operation: Operation) -> Iterator[tuple[str, Schema]]:
-    by_status: dict[int, list[str]] = {}
-    for slug in sorted(operation.slugs()):
-        by_status.setdefault(problems.CATALOGUE[slug].sample().status, []).append(slug)
-    for status, slugs in by_status.items():
-        yield str(status), _problem_answer(status, slugs)
-
-
-def _problem_answer(status: int, slugs: list[str]) -> Schema:
-    choice = [{"$ref": f"#/components/schemas/{problems.component(slug)}"} for slug in slugs]
+def _problem_answer(status: int, slugs: Iterable[str]) -> Schema:
+    found = [CATALOGUE[slug] for slug in slugs]
+    choice = [{"$ref": REFERENCE + it.component} for it in found]
     content: Schema = {
         CONTENT_TYPE: {
             "schema": choice[0] if len(choice) == 1 else {"oneOf": choice},
@@ -176,35 +278,19 @@ def _problem_answer(status: int, slugs: list[str]) -> Schema:
         }
     }
     if status == 401:
-        content[JSON] = {"schema": {"$ref": "#/components/schemas/GatewayRefusal"}, "example": GATEWAY["example"]}
-    samples = [problems.CATALOGUE[slug].sample() for slug in slugs]
-    retried = any("Retry-After" in sample.headers for sample in samples)
-    titles = "; ".join(f"{sample.title} (`{sample.slug}`)" for sample in samples)
+        content["application/json"] = {
+            "schema": {"$ref": REFERENCE + "GatewayRefusal"},
+            "example": GATEWAY["example"],
+        }
+    retried = any("Retry-After" in it.sample.headers for it in found)
+    titles = "; ".join(f"{it.sample.title} (`{it.slug}`)" for it in found)
     gateway = "Without a valid token, by the gateway. " if status == 401 else ""
-    return {
-        "description": f"{gateway}{titles}.",
-        **_headers(RETRY_AFTER if retried else {}, status),
-        "content": content,
-    }
+    headers = _headers(RETRY_AFTER if retried else {}, status)
+    return {"description": f"{gateway}{titles}.", **headers, "content": content}
 
 
-def _headers(headers: Mapping[str, Schema], status: int = 200) -> Schema:
+def _headers(headers: Schema, status: int = 200) -> Schema:
     """A success always has its headers, while a problem has them only with some of its slugs."""
     always = status < 400
-    own = {} if status == 401 else {it.name: {"$ref": f"#/components/headers/{it.name}"} for it in _IN_BOTH}
+    own = {} if status == 401 else {it: {"$ref": f"#/components/headers/{it}"} for it in _IN_BOTH}
     return {"headers": {**{name: {**it, "required": always} for name, it in headers.items()}, **own}}
-
-
-def _reference(model: Model) -> Schema:
-    return {"$ref": f"#/components/schemas/{model.__name__}"}
-
-
-def _schemas(operations: Iterable[Operation], slugs: Iterable[str]) -> Schema:
-    bodies = {it.body.model for it in operations if it.body and it.body.model}
-    answers = {answer.body for it in operations for answer in it.answers if isinstance(answer.body, type)}
-    wanted: list[tuple[Model, JsonSchemaMode]] = [(model, "validation") for model in bodies | answers]
-    wanted.sort(key=lambda it: it[0].__name__)
-    _, found = models_json_schema(wanted, ref_template="#/components/schemas/{model}", schema_generator=_Schemas)
-    models = {name: {key: it[key] for key in it if key != "title"} for name, it in found.get("$defs", {}).items()}
-    refusals = {problems.component(slug): problems.schema(problems.CATALOGUE[slug]) for slug in slugs}
-    return dict(sorted({**models, **refusals, "Problem": problems.BASE, "GatewayRefusal": GATEWAY["schema"]}.items()))

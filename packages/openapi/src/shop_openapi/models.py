@@ -1,127 +1,26 @@
-"""The answers, as the functions give them. shop-query's JSON is made by PostgreSQL and its models exist only here."""
+"""The answers of shop-query. PostgreSQL makes their JSON, so these models exist only for the document."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from shop_command.handlers.function import Position, StreamVersion
+from shop_command.handlers.purchases import PaymentIntentId
+from shop_command.handlers.reservations import ReservedLine
 from shop_query.application.catalogue import TOTAL_MAX
-from shop_shared.values import (
-    BucketCount,
-    Category,
-    Currency,
-    Money,
-    Price,
-    Quantity,
-    Sku,
-    StockQuantity,
-    StreamId,
-    UnitPriceMinor,
-    Uuid,
-)
+from shop_shared.values import Category, Currency, Money, Price, Sku, Uuid
 
-StreamVersion = Annotated[int, Field(ge=1, description="Of the stream's last event: what `min_version` takes.")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Description = Annotated[str, Field(max_length=2_000)]
-PaymentIntentId = Annotated[str, Field(description="The payment's id at the provider.", examples=["pi_3OxAmple"])]
-
-
-class Positioned(BaseModel):
-    stream_id: StreamId
-    stream_version: StreamVersion
-
-
-class ReservedLine(BaseModel):
-    sku: Sku
-    quantity: Quantity
-    unit_price_minor: UnitPriceMinor
-
-
-class ListedProduct(Positioned):
-    sku: Sku
-    name: Name
-    description: Description
-    category: Category | None
-    price: Price
-    stock_buckets: BucketCount
-
-
-class RepricedProduct(Positioned):
-    sku: Sku
-    price: Price
-
-
-class ReceivedStock(Positioned):
-    sku: Sku
-    quantity: StockQuantity
-
-
-class RedistributedStock(Positioned):
-    sku: Sku
-    stock_buckets: BucketCount
-    moved: Annotated[int, Field(ge=0, description="How many units changed their bucket.")]
-
-
-class RetiredProduct(Positioned):
-    sku: Sku
-    status: Literal["retired"]
-
-
-class PlacedReservation(Positioned):
-    reservation_id: Uuid
-    status: Literal["active"]
-    lines: list[ReservedLine]
-    total: Money
-    expires_at: datetime
-
-
-class CancelledReservation(Positioned):
-    reservation_id: Uuid
-    status: Literal["cancelled"]
-    lines: list[ReservedLine]
-    total: Money
-
-
-class ConfirmedPurchase(Positioned):
-    purchase_id: Uuid
-    reservation_id: Uuid
-    status: Literal["purchased"]
-    total: Money
-    payment_intent_id: PaymentIntentId
-
-
-class PendingPurchase(Positioned):
-    reservation_id: Uuid
-    status: Literal["paying"]
-    total: Money
-    payment_intent_id: PaymentIntentId
-
-
-class Refund(Positioned):
-    purchase_id: Uuid
-    refund_id: Annotated[str, Field(description="The refund's id at the provider.")]
-    status: Literal["refunded"]
-    total: Money
-
-
-class PendingRefund(Positioned):
-    purchase_id: Uuid
-    status: Literal["refunding"]
-    total: Money
-
-
-class WebhookReceipt(BaseModel):
-    received: Literal[True]
-
-
-Status = Literal["active", "paying", "purchased", "cancelled", "expired", "refunded"]
 Cursor = Annotated[str | None, Field(description="What `cursor` takes for the next page; null on the last one.")]
 
 
-class Product(BaseModel):
+class Product(TypedDict):
+    """This is the product."""
+
     sku: Sku
-    name: Name
-    description: Description
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=2_000)]
     category: Category | None
     price: Price
     available: Annotated[int, Field(ge=0, description="How many can be reserved, as far as is projected.")]
@@ -129,29 +28,34 @@ class Product(BaseModel):
     version: StreamVersion
 
 
-class ProductPage(BaseModel):
+class ProductPage(TypedDict):
+    """This is a page of products."""
+
     items: list[Product]
     next_cursor: Cursor
-    total: Annotated[
-        int,
-        Field(
-            default_factory=int,
-            ge=0,
-            le=TOTAL_MAX,
-            description=f"On all pages together, counted up to {TOTAL_MAX:,}; only where it was asked for.",
-        ),
+    total: NotRequired[
+        Annotated[
+            int,
+            Field(
+                ge=0,
+                le=TOTAL_MAX,
+                examples=[98],
+                description=f"On all pages together, counted up to {TOTAL_MAX:,}; only where it was asked for.",
+            ),
+        ]
     ]
-    total_is_exact: Annotated[
-        bool,
-        Field(
-            default_factory=bool,
-            description=f"With `total`: false where there are more than {TOTAL_MAX:,}, or perhaps more than a search"
-            " looks at.",
-        ),
+    total_is_exact: NotRequired[
+        Annotated[
+            bool,
+            Field(
+                description=f"With `total`: false where there are more than {TOTAL_MAX:,}, or perhaps more than a "
+                "search looks at."
+            ),
+        ]
     ]
 
 
-class Moment(BaseModel):
+class Moment(TypedDict):
     type: Annotated[
         str,
         Field(
@@ -163,9 +67,11 @@ class Moment(BaseModel):
     stream_version: StreamVersion
 
 
-class Reservation(Positioned):
+class Reservation(Position):
     reservation_id: Uuid
-    status: Status
+    status: Annotated[
+        Literal["active", "paying", "purchased", "cancelled", "expired", "refunded"], Field(examples=["purchased"])
+    ]
     lines: list[ReservedLine]
     total: Money
     placed_at: datetime
@@ -173,15 +79,19 @@ class Reservation(Positioned):
 
 
 class ReservationWithTimeline(Reservation):
+    """This is the reservation, with what has happened to it."""
+
     timeline: list[Moment]
 
 
-class ReservationPage(BaseModel):
+class ReservationPage(TypedDict):
+    """This is a page of reservations."""
+
     items: list[Reservation]
     next_cursor: Cursor
 
 
-class Purchase(Positioned):
+class Purchase(Position):
     purchase_id: Uuid
     reservation_id: Uuid
     status: Literal["purchased", "refunded"]
@@ -192,22 +102,26 @@ class Purchase(Positioned):
 
 
 class PurchaseWithTimeline(Purchase):
+    """This is the purchase, with what has happened to it."""
+
     timeline: list[Moment]
 
 
-class PurchasePage(BaseModel):
+class PurchasePage(TypedDict):
+    """This is a page of purchases."""
+
     items: list[Purchase]
     next_cursor: Cursor
 
 
-class Revenue(BaseModel):
-    """Net of refunds, which count on the day they happen: it can be negative."""
+class Revenue(TypedDict):
+    """Revenue is net of refunds, which count on the day they happen: it can be negative."""
 
     amount_minor: int
     currency: Currency
 
 
-class ProductSales(BaseModel):
+class ProductSales(TypedDict):
     sku: Sku
     units: Annotated[int, Field(description="Sold less refunded.")]
     revenue: Revenue
@@ -217,10 +131,20 @@ class DailySales(ProductSales):
     day: date
 
 
-class DailySalesPage(BaseModel):
+class DailySalesPage(TypedDict):
+    """This is a page of sales."""
+
     items: list[DailySales]
     next_cursor: Cursor
 
 
-class TopSales(BaseModel):
+class TopSales(TypedDict):
+    """These are the products that were sold most; the most comes first."""
+
     items: list[ProductSales]
+
+
+class OpenApiDocument(TypedDict):
+    """The document follows OpenAPI 3.1. https://spec.openapis.org/oas/v3.1.1.html"""
+
+    openapi: str

@@ -7,9 +7,9 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from shop_openapi import problems
-from shop_openapi.declarations import Schema
-from shop_openapi.problem import Problem
+from shop_openapi.catalogue import CATALOGUE
+from shop_openapi.problems import Problem
+from shop_openapi.schemas import Schema
 
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("shop_openapi"),
@@ -32,21 +32,21 @@ exception is the gateway's own 401 ([why](adr/0005-gateway-401.md)).
 
 
 def problems_page() -> str:
-    found = sorted(problems.CATALOGUE.values(), key=lambda it: (it.sample().status, it.slug))
-    rows = "".join(f"| {it.sample().status} | [{it.slug}](#{it.slug}) | {it.retry} |\n" for it in found)
+    found = sorted(CATALOGUE.values(), key=lambda it: (it.sample.status, it.slug))
+    rows = "".join(f"| {it.sample.status} | [{it.slug}](#{it.slug}) | {it.retry} |\n" for it in found)
     return _HEAD + rows + "".join(_section(it) for it in found)
 
 
 def _section(problem: Problem) -> str:
-    sample = problem.sample()
-    example = json.dumps(problems.example(problem, sample), indent=2, ensure_ascii=False)
+    sample = problem.sample
+    example = json.dumps(problem.example(), indent=2, ensure_ascii=False)
     return f"""
 ## {problem.slug}
 
 {sample.status} {sample.title}. {problem.means}
 
 - **When:** {problem.when}
-- **What to do:** {problem.do}
+- **What to do:** {sample.detail}
 - **The same request again:** {problem.retry}
 
 ```json
@@ -69,8 +69,7 @@ def html(document: Schema) -> str:
         tags=[(tag, [it for it in operations if it[2]["tags"] == [tag["name"]]]) for tag in document["tags"]],
         parameters=document["components"]["parameters"],
         schemas=shown,
-        problems=[(it, it.sample()) for _, it in sorted(problems.CATALOGUE.items())],
-        example_of=problems.example,
+        problems=[it for _, it in sorted(CATALOGUE.items())],
     )
 
 

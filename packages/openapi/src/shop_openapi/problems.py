@@ -1,17 +1,59 @@
-"""The catalogue explains every problem type of the API. Each is sampled from the code."""
+"""A problem type is documented by a sample from the code and by prose. `catalogue` has the prose of each."""
 
 import json
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from shop_http.problem import TYPE_BASE, ProblemError
-from shop_openapi.declarations import Schema
-from shop_openapi.problem import Problem
-from shop_openapi.problems_of_commands import OF_COMMANDS
-from shop_openapi.problems_of_payment import OF_PAYMENT
-from shop_openapi.problems_of_queries import OF_QUERIES
-from shop_openapi.problems_of_requests import OF_REQUESTS
+from shop_openapi.schemas import Schema, schema_of
 
-CATALOGUE: Final = {it.slug: it for it in (*OF_REQUESTS, *OF_COMMANDS, *OF_PAYMENT, *OF_QUERIES)}
+NEVER: Final = "No: it is refused again."
+SAME_KEY: Final = (
+    "Yes, with the same key, after the seconds in `Retry-After`. It has one effect, however often it is sent."
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    sample: ProblemError
+    """The code has made it, so its status, title, detail and headers are the code's. `detail` says what to do."""
+    means: str
+    when: str
+    retry: str = NEVER
+    """Whether the same request helps, sent again with the same Idempotency-Key."""
+    instance: str = "/reservations"
+    extensions: Mapping[str, Schema] = field(default_factory=dict)
+    """An extension that is not here has the type of its sample."""
+
+    @property
+    def slug(self) -> str:
+        return self.sample.slug
+
+    @property
+    def component(self) -> str:
+        """Names the schema of the problem type."""
+        return "".join(part.capitalize() for part in self.slug.split("-")) + "Problem"
+
+    def schema(self) -> Schema:
+        extensions = {name: schema_of(value) for name, value in self.sample.extensions.items()}
+        return {
+            "description": self.means,
+            "allOf": [{"$ref": "#/components/schemas/Problem"}],
+            "type": "object",
+            "properties": {
+                "type": {"const": f"{TYPE_BASE}/{self.slug}"},
+                "status": {"const": self.sample.status},
+                **extensions,
+                **self.extensions,
+            },
+            **({"required": list(extensions)} if extensions else {}),
+        }
+
+    def example(self) -> Schema:
+        answer = self.sample.response(self.instance, "checkout-7f3a")
+        return dict(json.loads(str(answer.body)))
+
 
 BASE: Final[Schema] = {
     "type": "object",
@@ -28,34 +70,17 @@ BASE: Final[Schema] = {
 }
 
 
-def component(slug: str) -> str:
-    """Names the schema of a problem type."""
-    return "".join(part.capitalize() for part in slug.split("-")) + "Problem"
+def raised(action: Callable[..., object], *arguments: Any) -> ProblemError:
+    """Returns the problem that a call raises."""
+    try:
+        action(*arguments)
+    except ProblemError as problem:
+        return problem
+    raise AssertionError(f"{action} raised no problem")
 
 
-def schema(problem: Problem) -> Schema:
-    sample = problem.sample()
-    return {
-        "description": problem.means,
-        "allOf": [{"$ref": "#/components/schemas/Problem"}],
-        "type": "object",
-        "properties": {
-            "type": {"const": f"{TYPE_BASE}/{sample.slug}"},
-            "status": {"const": sample.status},
-            **problem.extensions,
-        },
-        **({"required": list(sample.extensions)} if sample.extensions else {}),
-    }
-
-
-def example(problem: Problem, sample: ProblemError) -> Schema:
-    document = {
-        "type": f"{TYPE_BASE}/{sample.slug}",
-        "title": sample.title,
-        "status": sample.status,
-        "detail": sample.detail,
-        "instance": problem.instance,
-        "correlation_id": "checkout-7f3a",
-        **sample.extensions,
-    }
-    return dict(json.loads(json.dumps(document)))  # with lists where the code has tuples
+def answered(errors: Callable[[Exception], ProblemError | None], error: Exception) -> ProblemError:
+    """Returns the problem that a function's table makes of an exception."""
+    problem = errors(error)
+    assert problem is not None, f"{error!r} is in no table"  # noqa: S101 - the table has changed
+    return problem

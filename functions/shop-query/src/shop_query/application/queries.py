@@ -62,8 +62,6 @@ class Queries:
         self, first: date | None, last: date | None, sku: str | None, limit: int, cursor: str | None = None
     ) -> str:
         """By day, SKU and currency, both days included; the last 30 days when none is given."""
-        if sku is not None and not forms.SKU.matches(sku):
-            raise InvalidParameterError("sku", f"A SKU is {forms.SKU.description}.")
         # What was said, not what it comes to: at midnight a list of the last 30 days goes on.
         scope: Scope = {"from": str(first), "to": str(last), "sku": sku}
         first, last = self._days(first, last)

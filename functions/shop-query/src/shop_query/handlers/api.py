@@ -1,117 +1,153 @@
 """The routes of shop-query answer behind the HTTP API. `$default` comes here too: a path without a route is a 404."""
 
-from enum import StrEnum
-from typing import Any, Final
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
 
-from aws_lambda_powertools.event_handler import Response
-
+from shop_http.answers import File, Private, Public
 from shop_http.entry import HttpFunction
-from shop_http.request import administrator, caller, header
+from shop_http.route import HttpRequest, Who
 from shop_observability import work
 from shop_query import bootstrap
-from shop_query.application.catalogue import Selection, Sort
-from shop_query.handlers import documents, etags
-from shop_query.handlers.parameters import QueryString
+from shop_query.application.catalogue import Selection
+from shop_query.handlers import parameters as given
 from shop_query.handlers.problems import problem
 from shop_shared import forms
 from shop_shared.forms import Form
 
 handler: Final = HttpFunction("shop-query", problem)
-_routes = handler.routes
+_GENERATED: Final = Path(__file__).parent / "generated"
+# The page has a style of its own and nothing else: no script, no other host, no frame.
+_HARDENED: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_PAGE: Final = (given.LIMIT, given.CURSOR)
+_ONE: Final = (given.MIN_VERSION,)
 
-# The catalogue is everyone's and always current: whoever keeps a copy asks whether it still holds. What belongs to a
-# caller is kept by nobody.
-PUBLIC: Final = "no-cache"
-PRIVATE: Final = "no-store"
+_LIST_PROBLEMS: Final = ("invalid-request", "read-model-unavailable", "read-timeout")
+_ONE_PROBLEMS: Final = ("not-found", "not-yet-visible", *_LIST_PROBLEMS)
+_list = partial(handler.route, problems=_LIST_PROBLEMS)
+_one = partial(handler.route, query=_ONE, problems=_ONE_PROBLEMS)
+_document = partial(handler.route, tag="Documentation", query=None, compress=True)
 
 
-class TopBy(StrEnum):
-    UNITS = "units"
-    REVENUE = "revenue"
+@_list("GET /products", tag="Catalogue", query=given.PRODUCTS)
+def list_products(call: HttpRequest) -> Annotated[Public, "ProductPage"]:
+    """Lists what is for sale, searched, filtered and sorted.
 
-
-@_routes.get("/products")
-def products() -> Response[str]:
-    filters = ("category", "currency", "price_min", "price_max", "in_stock")
-    query = QueryString(_event(), "q", *filters, "sort", "total", "limit", "cursor")
+    It comes in pages: what is added meanwhile neither repeats nor hides an item. Retired products are in no list.
+    """
     selection = Selection(
-        q=query.search(),
-        category=query.category(),
-        currency=query.currency(),
-        price_min=query.amount_minor("price_min"),
-        price_max=query.amount_minor("price_max"),
-        in_stock=query.flag("in_stock"),
-        sort=query.choice("sort", Sort),
+        q=call.value(given.Q),
+        category=call.value(given.CATEGORY),
+        currency=call.value(given.CURRENCY),
+        price_min=call.value(given.PRICE_MIN),
+        price_max=call.value(given.PRICE_MAX),
+        in_stock=call.value(given.IN_STOCK),
+        sort=call.value(given.SORT),
     )
-    total, limit, cursor = query.flag("total"), query.limit(), query.text("cursor")
-    return _public(bootstrap.queries().products(selection, limit, cursor, total=total))
+    total, limit, cursor = call.value(given.TOTAL), call.value(given.LIMIT), call.value(given.CURSOR)
+    return _public(call, bootstrap.queries().products(selection, limit, cursor, total=total))
 
 
-@_routes.get("/products/<sku>")
-def product(sku: str) -> Response[str]:
+@_one("GET /products/{sku}", tag="Catalogue")
+def get_product(call: HttpRequest, sku: str) -> Annotated[Public, "Product"]:
+    """Gets one product.
+
+    Retired ones are found too, because purchases that name them outlive them.
+    """
     _annotate("product", sku, forms.SKU)
-    query = QueryString(_event(), "min_version")
-    return _public(bootstrap.queries().product(sku, query.min_version()))
+    return _public(call, bootstrap.queries().product(sku, call.value(given.MIN_VERSION)))
 
 
-@_routes.get("/reservations")
-def reservations() -> Response[str]:
-    who = caller(_event())
-    query = QueryString(_event(), "limit", "cursor")
-    return _private(bootstrap.queries().reservations(who.subject, query.limit(), query.text("cursor")))
+@_list("GET /reservations", tag="Reservations", who=Who.CUSTOMER, query=_PAGE)
+def list_reservations(call: HttpRequest) -> Annotated[Private, "ReservationPage"]:
+    """Lists your reservations.
+
+    The newest comes first, whatever has become of them.
+    """
+    limit, cursor = call.value(given.LIMIT), call.value(given.CURSOR)
+    return Private(bootstrap.queries().reservations(call.caller.subject, limit, cursor))
 
 
-@_routes.get("/reservations/<reservation_id>")
-def reservation(reservation_id: str) -> Response[str]:
-    who = caller(_event())
+@_one("GET /reservations/{reservation_id}", tag="Reservations", who=Who.CUSTOMER)
+def get_reservation(call: HttpRequest, reservation_id: str) -> Annotated[Private, "ReservationWithTimeline"]:
+    """Gets one of your reservations, with its history.
+
+    Another customer's is not found.
+    """
     _annotate("reservation", reservation_id, forms.UUID)
-    query = QueryString(_event(), "min_version")
-    return _private(bootstrap.queries().reservation(reservation_id, who.subject, query.min_version()))
+    version = call.value(given.MIN_VERSION)
+    return Private(bootstrap.queries().reservation(reservation_id, call.caller.subject, version))
 
 
-@_routes.get("/purchases")
-def purchases() -> Response[str]:
-    who = caller(_event())
-    query = QueryString(_event(), "limit", "cursor")
-    return _private(bootstrap.queries().purchases(who.subject, query.limit(), query.text("cursor")))
+@_list("GET /purchases", tag="Purchases", who=Who.CUSTOMER, query=_PAGE)
+def list_purchases(call: HttpRequest) -> Annotated[Private, "PurchasePage"]:
+    """Lists your purchases.
+
+    The newest comes first.
+    """
+    limit, cursor = call.value(given.LIMIT), call.value(given.CURSOR)
+    return Private(bootstrap.queries().purchases(call.caller.subject, limit, cursor))
 
 
-@_routes.get("/purchases/<purchase_id>")
-def purchase(purchase_id: str) -> Response[str]:
-    who = caller(_event())
+@_one("GET /purchases/{purchase_id}", tag="Purchases", who=Who.CUSTOMER)
+def get_purchase(call: HttpRequest, purchase_id: str) -> Annotated[Private, "PurchaseWithTimeline"]:
+    """Gets one of your purchases, with its history.
+
+    Another customer's is not found.
+    """
     _annotate("reservation", purchase_id, forms.UUID)
-    query = QueryString(_event(), "min_version")
-    return _private(bootstrap.queries().purchase(purchase_id, who.subject, query.min_version()))
+    version = call.value(given.MIN_VERSION)
+    return Private(bootstrap.queries().purchase(purchase_id, call.caller.subject, version))
 
 
-@_routes.get("/sales/daily")
-def daily_sales() -> Response[str]:
-    administrator(_event())
-    query = QueryString(_event(), "from", "to", "sku", "limit", "cursor")
-    return _private(
-        bootstrap.queries().daily_sales(
-            query.day("from"), query.day("to"), query.text("sku"), query.limit(), query.text("cursor")
-        )
-    )
+@_list("GET /sales/daily", tag="Sales", who=Who.ADMINISTRATOR, query=(given.FROM, given.TO, given.SKU, *_PAGE))
+def list_daily_sales(call: HttpRequest) -> Annotated[Private, "DailySalesPage"]:
+    """Lists what was sold, by day, product and currency.
+
+    Sales are net of refunds, each counted on the day it happened: a day that is over never changes.
+    """
+    first, last, sku = call.value(given.FROM), call.value(given.TO), call.value(given.SKU)
+    limit, cursor = call.value(given.LIMIT), call.value(given.CURSOR)
+    return Private(bootstrap.queries().daily_sales(first, last, sku, limit, cursor))
 
 
-@_routes.get("/sales/top")
-def top_sales() -> Response[str]:
-    administrator(_event())
-    query = QueryString(_event(), "from", "to", "currency", "sort", "limit")
-    sort = (query.choice("sort", TopBy) or TopBy.UNITS).value
-    first, last, currency = query.day("from"), query.day("to"), query.currency()
-    return _private(bootstrap.queries().top_sales(first, last, currency, sort, query.limit()))
+@_list(
+    "GET /sales/top",
+    tag="Sales",
+    who=Who.ADMINISTRATOR,
+    query=(given.FROM, given.TO, given.CURRENCY, given.TOP_BY, given.LIMIT),
+)
+def list_top_sales(call: HttpRequest) -> Annotated[Private, "TopSales"]:
+    """Lists what was sold most, by product and currency.
+
+    Sales are net of refunds.
+    """
+    first, last, currency = call.value(given.FROM), call.value(given.TO), call.value(given.CURRENCY)
+    sort = call.value(given.TOP_BY) or given.TopBy.UNITS
+    return Private(bootstrap.queries().top_sales(first, last, currency, sort.value, call.value(given.LIMIT)))
 
 
-@_routes.get("/openapi/query.json", compress=True)
-def openapi() -> Response[str]:
-    return documents.openapi()
+@_document("GET /openapi/query.json")
+def get_query_open_api(_: HttpRequest) -> Annotated[File, "OpenApiDocument"]:
+    """Gets shop-query's part of this document.
+
+    It is as the function that answers was built, and changes with that function's releases.
+    """
+    return File(_GENERATED / "openapi.json")
 
 
-@_routes.get("/docs", compress=True)
-def docs() -> Response[str]:
-    return documents.page()
+@_document("GET /docs")
+def get_docs(_: HttpRequest) -> Annotated[File, "text/html"]:
+    """Shows this document as a page.
+
+    The page loads nothing from anywhere else.
+    """
+    return File(_GENERATED / "docs.html", "text/html; charset=utf-8", _HARDENED)
 
 
 def _annotate(kind: str, identifier: str, form: Form) -> None:
@@ -120,17 +156,5 @@ def _annotate(kind: str, identifier: str, form: Form) -> None:
         work.annotate(stream_id=f"{kind}-{identifier}")
 
 
-def _event() -> dict[str, Any]:
-    return _routes.current_event.raw_event
-
-
-def _public(document: str) -> Response[str]:
-    tag = etags.of(document)
-    headers = {"Cache-Control": PUBLIC, "ETag": tag}
-    if etags.matches(tag, header(_event(), "if-none-match")):
-        return Response(304, headers=headers, body="")
-    return Response(200, "application/json", document, headers=headers)
-
-
-def _private(document: str) -> Response[str]:
-    return Response(200, "application/json", document, headers={"Cache-Control": PRIVATE})
+def _public(call: HttpRequest, document: str) -> Public:
+    return Public(document, call.header("if-none-match"))

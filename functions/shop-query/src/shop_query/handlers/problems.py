@@ -1,6 +1,6 @@
 """This is the function's one table of HTTP statuses: each error has a problem with the client's next step."""
 
-from shop_http.problem import ProblemError
+from shop_http.problem import ProblemError, invalid_parameter
 from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
 from shop_query.ports import ReadModelTimeoutError, ReadModelUnavailableError
 
@@ -13,9 +13,7 @@ def problem(error: Exception) -> ProblemError | None:
             detail = f"This {error.kind} is not visible at version {error.min_version} yet. Repeat the request."
             return ProblemError(412, "not-yet-visible", "Not yet visible", detail, headers={"Retry-After": "1"})
         case InvalidParameterError():
-            errors = [{"parameter": error.parameter, "detail": error.detail}]
-            detail = "A query parameter is not allowed; see `errors`."
-            return ProblemError(422, "invalid-request", "Invalid request", detail, errors=errors)
+            return invalid_parameter(error.parameter, error.detail)
         case ReadModelTimeoutError():
             detail = "The answer took too long. Repeat the request after the seconds in `Retry-After`, or ask for less."
             return ProblemError(503, "read-timeout", "Read timed out", detail, headers={"Retry-After": "5"})

@@ -1,0 +1,106 @@
+"""A handler's return type is one of these: it names the status, the headers and the document of the answer."""
+
+import json
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
+
+from aws_lambda_powertools.event_handler import Response
+
+JSON: Final = "application/json"
+RETRY_SECONDS: Final = 2
+"""A caller who asks later than this finds a command settled, as a rule."""
+_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+Document = TypeVar("Document", bound=Mapping[str, Any])
+
+
+class Done(Response[str], Generic[Document]):
+    """The command has its effect. `location` is the path of the thing that it changed."""
+
+    STATUS = 200
+
+    def __init__(
+        self, document: Document, location: str, retry_after: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        text = json.dumps(document, ensure_ascii=False, default=_as_json)
+        headers = {"Location": location, "Cache-Control": "no-store", **retry_after}
+        super().__init__(self.STATUS, JSON, text, headers=headers)
+
+
+class Created(Done[Document]):
+    STATUS = 201
+
+
+class Accepted(Done[Document]):
+    """The command's outcome is not known yet."""
+
+    STATUS = 202
+
+    def __init__(self, document: Document, location: str) -> None:
+        super().__init__(document, location, {"Retry-After": str(RETRY_SECONDS)})
+
+
+class Receipt(Response[str], Generic[Document]):
+    """The request has arrived, which is all that its sender needs to know."""
+
+    STATUS = 200
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(self.STATUS, JSON, json.dumps(document), headers={"Cache-Control": "no-store"})
+
+
+class Private(Response[str]):
+    """The JSON belongs to its caller: nobody keeps a copy."""
+
+    STATUS = 200
+
+    def __init__(self, text: str) -> None:
+        super().__init__(self.STATUS, JSON, text, headers={"Cache-Control": "no-store"})
+
+
+class Public(Response[str]):
+    """The JSON is the same for everyone and always current. An ETag shows whether a client's copy still holds.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+    """
+
+    STATUS = 200
+
+    def __init__(self, text: str, if_none_match: str | None) -> None:
+        tag = etag(text)
+        headers = {"Cache-Control": "no-cache", "ETag": tag}
+        if etag_matches(tag, if_none_match):
+            super().__init__(304, headers=headers, body="")
+        else:
+            super().__init__(self.STATUS, JSON, text, headers=headers)
+
+
+class File(Response[str]):
+    """A file of the artifact describes the API."""
+
+    STATUS = 200
+
+    def __init__(self, path: Path, media_type: str = JSON, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        text = path.read_text(encoding="utf-8")
+        super().__init__(self.STATUS, media_type, text, headers={"Cache-Control": "public, max-age=300", **headers})
+
+
+def etag(text: str) -> str:
+    """The tag is strong: two answers with the same tag have the same bytes."""
+    return f'"{blake2b(text.encode(), digest_size=16).hexdigest()}"'
+
+
+def etag_matches(tag: str, if_none_match: str | None) -> bool:
+    """If-None-Match asks for the weak comparison: a cache on the way may have marked our tag as weak."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or tag in _TAG.findall(if_none_match)
+
+
+def _as_json(value: Any) -> Any:
+    """Events have values, such as a price, that are models of pydantic."""
+    return value.model_dump(mode="json")

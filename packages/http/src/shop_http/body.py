@@ -1,0 +1,64 @@
+"""Reads a request's body. This module needs pydantic; a function without bodies does not import it."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shop_http.problem import ProblemError, invalid_request
+from shop_http.request import header
+
+BODY_BYTES_MAX: Final = 64 * 1024
+
+
+class Body(BaseModel):
+    """A route's JSON body has exactly these fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+
+    @classmethod
+    def read(cls, event: Mapping[str, Any]) -> Self:
+        """Raises a problem for anything but a JSON document of the right type, size and shape."""
+        content_type = (header(event, "content-type") or "").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            detail = "Send the body as Content-Type: application/json."
+            raise ProblemError(415, "unsupported-media-type", "Unsupported media type", detail)
+        try:
+            return cls.model_validate_json(body_bytes(event))
+        except ValidationError as error:
+            raise _refused(error) from error
+
+
+class RawBody(bytes):
+    """The route takes the body as it was sent, because a signature covers it."""
+
+    @classmethod
+    def read(cls, event: Mapping[str, Any]) -> Self:
+        return cls(body_bytes(event))
+
+
+def body_bytes(event: Mapping[str, Any]) -> bytes:
+    """Raises a problem where the body is too large."""
+    # A lone surrogate is no UTF-8: let it reach the parser, which says so.
+    body = (event.get("body") or "").encode(errors="surrogatepass")
+    if event.get("isBase64Encoded"):
+        body = base64.b64decode(body)
+    if len(body) > BODY_BYTES_MAX:
+        raise ProblemError(413, "body-too-large", "Body too large", f"Send at most {BODY_BYTES_MAX} bytes.")
+    return body
+
+
+def _refused(error: ValidationError) -> ProblemError:
+    # The value that was sent is left out: it may be personal, and problems are logged by clients.
+    causes = error.errors(include_input=False, include_url=False, include_context=False)
+    if causes[0]["type"] == "json_invalid":
+        detail = f"Send one well-formed JSON document in UTF-8. {causes[0]['msg']}."
+        return ProblemError(400, "malformed-json", "Malformed JSON", detail)
+    errors = [{"pointer": _pointer(cause["loc"]), "detail": cause["msg"]} for cause in causes]
+    return invalid_request("Correct the fields that `errors` points to.", errors)
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    """https://www.rfc-editor.org/rfc/rfc6901"""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)

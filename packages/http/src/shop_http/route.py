@@ -1,0 +1,117 @@
+"""A route is declared once, beside its handler: the entry enforces the declaration, and the API's document shows it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, Protocol, Self
+
+from aws_lambda_powertools.event_handler import Response
+
+from shop_http.parameters import Parameter, Value
+from shop_http.problem import ProblemError, invalid_parameter
+from shop_http.request import ANONYMOUS, Caller, administrator, caller, correlation_id, header
+
+IDEMPOTENCY_KEY: Final = r"[\x21-\x7e]{1,255}"
+_KEY: Final = re.compile(IDEMPOTENCY_KEY)
+
+
+class Who(Enum):
+    ANYONE = "anyone"
+    CUSTOMER = "a customer, with an access token"
+    ADMINISTRATOR = "an administrator, with an access token"
+
+
+class RequestBody(Protocol):
+    @classmethod
+    def read(cls, event: Mapping[str, Any]) -> Self:
+        """Raises a problem for anything but a document of this shape."""
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One request, as far as its route's declaration has checked it."""
+
+    event: Mapping[str, Any]
+    caller: Caller
+    idempotency_key: str
+    """It is empty where the route takes none."""
+    query: Mapping[str, Any]
+
+    def value(self, parameter: Parameter[Value]) -> Value:
+        """Raises KeyError for a parameter that the route does not declare."""
+        value: Value = self.query[parameter.name]
+        return value
+
+    def header(self, name: str) -> str | None:
+        return header(self.event, name)
+
+    @property
+    def id(self) -> str:
+        return str(self.event["requestContext"]["requestId"])
+
+    @property
+    def correlation_id(self) -> str:
+        return correlation_id(self.event)
+
+
+@dataclass(frozen=True)
+class Route:
+    """The handler's signature belongs to the declaration: a parameter `body` is the type of the body, the return type
+    names the answers, and the docstring is the route's summary and description."""
+
+    method: str
+    path: str
+    """It names its parameters as API Gateway does: `/products/{sku}`."""
+    handler: Callable[..., Response[str]]
+    tag: str
+    who: Who
+    keyed: bool
+    """A keyed route refuses a request without an Idempotency-Key."""
+    query: tuple[Parameter[Any], ...] | None
+    """Any other parameter is refused; None stands for a page, which ignores what is in the query string."""
+    problems: tuple[str, ...]
+    """It names the problems that are the route's own; those that come with the declaration are added."""
+    body: type[RequestBody] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", self.handler.__annotations__.get("body"))
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def answer(self, event: Mapping[str, Any], path: Mapping[str, str]) -> Response[str]:
+        """Raises a problem for the first thing that the declaration does not allow."""
+        call = HttpRequest(event, self._caller(event), self._key(event), self._query(event))
+        if self.body is None:
+            return self.handler(call, **path)
+        return self.handler(call, body=self.body.read(event), **path)
+
+    def _caller(self, event: Mapping[str, Any]) -> Caller:
+        if self.who is Who.ANYONE:
+            return ANONYMOUS
+        return administrator(event) if self.who is Who.ADMINISTRATOR else caller(event)
+
+    def _key(self, event: Mapping[str, Any]) -> str:
+        if not self.keyed:
+            return ""
+        key = header(event, "idempotency-key")
+        if not key:
+            detail = "Send an Idempotency-Key header: a new random value for each purpose, the same one for a repeat."
+            raise ProblemError(400, "idempotency-key-required", "Idempotency-Key required", detail)
+        if not _KEY.fullmatch(key):
+            detail = "Send an Idempotency-Key of 1 to 255 visible ASCII characters, without spaces, such as a UUID."
+            raise ProblemError(400, "idempotency-key-malformed", "Idempotency-Key malformed", detail)
+        return key
+
+    def _query(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.query is None:
+            return {}
+        # API Gateway leaves the field out when the query string is empty, and joins repeated parameters by commas.
+        given: Mapping[str, str] = event.get("queryStringParameters") or {}
+        unknown = given.keys() - {parameter.name for parameter in self.query} if given else ()
+        for name in unknown:
+            allowed = ", ".join(parameter.name for parameter in self.query) or "none"
+            raise invalid_parameter(name[:100], f"There is no such parameter here. Allowed: {allowed}.")
+        return {parameter.name: parameter.read(given.get(parameter.name)) for parameter in self.query}
