@@ -32,9 +32,8 @@ class Parameter(Generic[Value]):
     """Raises ValueError for a value that is not allowed."""
     default: Value
 
-    def read(self, text: str | None) -> Value:
-        if text is None:
-            return self.default
+    def read(self, text: str) -> Value:
+        """Raises a problem for a value that is not allowed."""
         try:
             return self.parse(text)
         except ValueError:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final, Protocol, Self
 
 from aws_lambda_powertools.event_handler import Response
@@ -109,9 +110,16 @@ class Route:
         if self.query is None:
             return {}
         # API Gateway leaves the field out when the query string is empty, and joins repeated parameters by commas.
-        given: Mapping[str, str] = event.get("queryStringParameters") or {}
-        unknown = given.keys() - {parameter.name for parameter in self.query} if given else ()
-        for name in unknown:
-            allowed = ", ".join(parameter.name for parameter in self.query) or "none"
-            raise invalid_parameter(name[:100], f"There is no such parameter here. Allowed: {allowed}.")
-        return {parameter.name: parameter.read(given.get(parameter.name)) for parameter in self.query}
+        given: Mapping[str, str] | None = event.get("queryStringParameters")
+        if not given:
+            return self._defaults
+        known = {parameter.name: parameter for parameter in self.query}
+        for name in given:
+            if name not in known:
+                allowed = ", ".join(known) or "none"
+                raise invalid_parameter(name[:100], f"There is no such parameter here. Allowed: {allowed}.")
+        return self._defaults | {name: known[name].read(text) for name, text in given.items()}
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        return {parameter.name: parameter.default for parameter in self.query or ()}
