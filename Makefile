@@ -59,7 +59,7 @@ lock: ## bring the lock files up to date with every pyproject.toml
 
 test: setup $(if $(FUNCTION),,check) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone
 ifeq ($(TESTS),$(EVERY))
-	@echo "Beside the other suites, and told of after them: $(ASIDE)"
+	@echo "These suites run beside the others, and are reported after them: $(ASIDE)"
 	@mkdir -p .pytest_cache; set -m; $(VENV)/bin/pytest $(ASIDE) > .pytest_cache/aside.log 2>&1 & aside=$$!; set +m; \
 	trap 'exit 130' INT TERM; trap 'kill -INT -- -$$aside 2>/dev/null; wait $$aside' EXIT; \
 	$(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE),$(EVERY)); status=$$?; \
