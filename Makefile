@@ -1,4 +1,4 @@
-# `make` alone prints the targets. Everything is made inside the checkout: .venv, .venv-emulator, node_modules, .shop.
+# `make` alone prints the targets. Everything is made inside of the checkout: .venv, .venv-emulator, node_modules, .shop.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV_VERSION := 0.13.9
@@ -13,7 +13,7 @@ PACKAGES := $(patsubst packages/%,shop-%,$(filter packages/%,$(MEMBERS)))
 FUNCTION ?=
 COMMA := ,
 EVERY := packages functions tests
-# Suites that need no running shop, while those that do mostly wait for it.
+# These suites need no running shop. The others mostly wait for theirs.
 ASIDE := functions tests/simulation tests/releases
 TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
@@ -49,7 +49,7 @@ node_modules/.ready: package.json package-lock.json
 run: setup ## start the shop on this machine and stay in the foreground until Ctrl-C
 	@./shop up
 
-down: ## stop the shop, wherever it was started from; its data stays
+down: ## stop the shop of this checkout; its data stays
 	@./shop down
 
 lock: ## bring the lock files up to date with every pyproject.toml
@@ -59,7 +59,7 @@ lock: ## bring the lock files up to date with every pyproject.toml
 
 test: setup $(if $(FUNCTION),,check) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone
 ifeq ($(TESTS),$(EVERY))
-	@echo "Beside the other suites, and told of after them: $(ASIDE)"
+	@echo "These suites run beside the others, and are reported after them: $(ASIDE)"
 	@mkdir -p .pytest_cache; set -m; $(VENV)/bin/pytest $(ASIDE) > .pytest_cache/aside.log 2>&1 & aside=$$!; set +m; \
 	trap 'exit 130' INT TERM; trap 'kill -INT -- -$$aside 2>/dev/null; wait $$aside' EXIT; \
 	$(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE),$(EVERY)); status=$$?; \
@@ -106,13 +106,13 @@ openapi: setup ## write the API's document, its page and docs/problems.md from t
 commands: setup ## write docs/commands.md from the command line and this file
 	@$(VENV)/bin/python -m shop_cli.commands_page
 
-released: setup ## tag this commit as the release that later ones must get on with: the API, shop-query's SQL
+released: setup ## tag this commit as a release of the API and shop-query, which later ones must not break
 	@$(VENV)/bin/python -m shop_openapi --release
 
 simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STEPS=120 replays one random run
 	@$(VENV)/bin/python -m shop_simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
-simulate-nightly: setup ## the same with three faults at once, and 10,000 random runs: some hours
+simulate-nightly: setup ## the same with three faults at once and 10,000 random runs, for some hours
 	@$(VENV)/bin/python -m shop_simulation --faults 3 --seeds 10000 $(if $(STEPS),--steps $(STEPS))
 
 chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1

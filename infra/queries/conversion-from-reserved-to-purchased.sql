@@ -1,4 +1,4 @@
--- Of the reservations placed on each day, how many were purchased, and how the others ended.
+-- This counts, for each day, the reservations placed on it, those purchased, and how the others ended.
 WITH deliveries AS (
     SELECT subject, type, time, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
     FROM events

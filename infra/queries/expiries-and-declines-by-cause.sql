@@ -1,5 +1,5 @@
--- Why payments were declined and reservations expired, of the reservations placed from one day to another. The cause of
--- an expiry is the last decline before it, or that no payment was tried.
+-- This counts why payments were declined and reservations expired, for the reservations placed from one day to another.
+-- The cause of an expiry is the last decline before it, or that no payment was tried.
 WITH deliveries AS (
     SELECT
         subject, streamversion, type, time, data,

@@ -1,4 +1,4 @@
--- What was sold on each day, by product and currency, less what was refunded on that day.
+-- This sums the sales of each day, by product and currency, less the refunds of that day.
 WITH deliveries AS (
     SELECT type, time, data, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
     FROM events

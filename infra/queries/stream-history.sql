@@ -1,4 +1,4 @@
--- One stream's events in order.
+-- This lists one stream's events in order.
 WITH deliveries AS (
     SELECT streamversion, time, type, id, data, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
     FROM events

@@ -1,5 +1,5 @@
--- Where the rows after the cursor begin is the lower bound that the index is entered by: at the start it must be the
--- first day, or all days before it are read too.
+-- The key after the cursor is the index's lower bound. On the first page it must be the first day, or PostgreSQL reads all
+-- earlier days too.
 -- One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT

@@ -1,4 +1,4 @@
--- A statement of its own: each day is looked up by its key, where the other one reads all that was sold in the range.
+-- This statement looks each day up by its key, while daily_sales.sql reads every product of the range.
 -- One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT

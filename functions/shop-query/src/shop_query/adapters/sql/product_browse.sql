@@ -1,5 +1,5 @@
--- Never prepared: planned with its values, every filter and order that is not asked for folds away, and an index serves
--- what is left. A plan that is kept would have to suit all questions at once.
+-- This is never prepared. A plan for known values drops the filters and orders that are not requested, and uses an index
+-- for the others; a kept plan would have to suit all combinations.
 WITH matching AS NOT MATERIALIZED (
     SELECT sku, name, currency, price_minor, listed_at, NULL::integer AS rank
     FROM read_v1.products

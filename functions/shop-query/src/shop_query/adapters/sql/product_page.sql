@@ -1,6 +1,6 @@
--- The end of product_browse and product_search, which say what is `matching`.
--- One row more than the page is read, to know whether another page follows. One more than the most is counted, to know
--- whether that is all.
+-- Both product_browse and product_search, which define `matching`, end with this.
+-- One row more than the page is read, to know whether another page follows. The count stops one above its limit, to know
+-- whether it is exact.
 page AS (
     SELECT sku, lower(name) COLLATE "C" AS name, currency, price_minor, listed_at, rank
     FROM matching

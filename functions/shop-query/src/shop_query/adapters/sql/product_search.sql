@@ -1,6 +1,6 @@
--- Never prepared, like product_browse.sql. No index has rows in the order of relevance: all that is found is ranked, so
--- that much is bounded. OFFSET 0 keeps the other filters out of the choice of the index, which PostgreSQL would lose by:
--- it takes comparing texts for as cheap as comparing numbers.
+-- This is never prepared, like product_browse.sql. No index has the order of relevance, so all matches are ranked, and
+-- their number is limited. OFFSET 0 keeps the other filters out of the choice of the index, because PostgreSQL takes
+-- comparing texts to be as cheap as comparing numbers, and chooses badly.
 WITH worded AS MATERIALIZED ( -- what has all the words
     SELECT
         sku, name, currency, price_minor, listed_at,

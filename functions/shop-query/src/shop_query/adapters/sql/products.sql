@@ -1,4 +1,4 @@
--- The whole list by SKU, which most ask for: prepared, unlike product_browse.sql.
+-- Most requests are for the whole list by SKU, so this is prepared, unlike product_browse.sql.
 -- One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT

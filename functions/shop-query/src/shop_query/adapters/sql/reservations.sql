@@ -1,4 +1,4 @@
--- Newest first. One row more than the page is read, to know whether another page follows.
+-- The newest come first. One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT
         reservation_id, status, lines, total_minor, currency, version,

@@ -1,4 +1,4 @@
--- By units, unless the amounts are of one currency and asked for. All that was sold in the days is added up.
+-- The order is by units, or by revenue in one currency. All sales in the days are added up.
 WITH top AS (
     SELECT sku, currency, sum(units) AS units, sum(revenue_minor) AS revenue_minor
     FROM read_v1.sales_daily
