@@ -32,7 +32,6 @@ from shop_command.domain.reservation import (
     Terms,
 )
 from shop_command.domain.stock import ALLOCATIONS_MAX
-from shop_command.domain.stream import from_json, to_json
 from shop_command.testing.deciders import Given
 from shop_shared.events import (
     PaymentDeclined,
@@ -353,7 +352,7 @@ def test_a_state_is_due_while_it_holds_stock_or_money_may_move(
     assert after(name).state == state
     stream = reservation.stream(ID)
     assert stream.due_at(state, NOW) == due_at
-    assert from_json(stream, to_json(stream, state)) == state
+    assert stream.from_json(stream.to_json(state)) == state
 
 
 def test_an_event_of_no_reservation_leaves_no_state() -> None:

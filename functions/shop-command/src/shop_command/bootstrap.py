@@ -33,7 +33,7 @@ RESERVATION_SECONDS_DEFAULT: Final = 900
 AWS_CONFIG: Final = Config(
     connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=4
 )
-"""`adapters.deadline` knows how long a call may take with it."""
+"""`ports.deadline` knows how long a call may take with it."""
 
 
 class SettingsError(Exception):

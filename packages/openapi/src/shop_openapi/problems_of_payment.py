@@ -3,12 +3,11 @@
 from typing import Final
 
 from shop_command.adapters.webhook import ForgedWebhookError
-from shop_command.application.purchases import PaymentRefusedError, PaymentUnavailableError
+from shop_command.application.purchases import CardDeclinedError, PaymentRefusedError, PaymentUnavailableError
 from shop_command.domain import errors
-from shop_command.handlers import answers
 from shop_command.handlers.problems import problem_of
 from shop_openapi.parameters import UUID_EXAMPLE
-from shop_openapi.problem import SAME_KEY, Problem, answered, raised
+from shop_openapi.problem import SAME_KEY, Problem, answered
 from shop_openapi.samples import DECLINED
 
 _TEXT: Final = {"type": "string"}
@@ -17,7 +16,7 @@ _CODE: Final = {"type": "string", "description": "The payment provider's."}
 OF_PAYMENT: Final = (
     Problem(
         "card-declined",
-        raised(answers.purchase, DECLINED),
+        answered(problem_of, CardDeclinedError(DECLINED)),
         "The card was declined. No money was taken.",
         "The bank or the payment provider refuses it; `decline_code` says why, as far as they tell.",
         "Until the reservation expires, purchase it with another `payment_method` and a new Idempotency-Key.",

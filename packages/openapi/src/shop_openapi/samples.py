@@ -8,7 +8,7 @@ from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined
 from shop_shared.registry import dataschema
 
-DECLINED: Final = Envelope(
+DECLINED: "Final[Envelope[PaymentDeclined]]" = Envelope(
     id="01a207bc-da7e-7625-b882-a28e205073fc",
     type=PaymentDeclined.TYPE,
     subject=f"reservation-{UUID_EXAMPLE}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shop_command.adapters import deadline
+from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment

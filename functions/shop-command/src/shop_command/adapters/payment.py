@@ -14,7 +14,6 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from shop_command.adapters import deadline
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
     Captured,
@@ -26,6 +25,7 @@ from shop_command.ports import (
     Returned,
     Unconfirmed,
     Unknown,
+    deadline,
 )
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count, measure

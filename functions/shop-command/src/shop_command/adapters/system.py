@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shop_command.adapters import deadline
+from shop_command.ports import deadline
 from shop_observability.tracing import subsegment
 
 

@@ -5,17 +5,15 @@ to settle. All may do so at once: the stream's version lets one of them record i
 """
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
-from shop_command.application.journal import Journal
+from shop_command import ports
+from shop_command.application.journal import ROUNDS_MAX, Journal
 from shop_command.application.request import Request
-from shop_command.application.runner import ROUNDS_MAX
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError, NotStrayError
 from shop_command.domain.reservation import (
-    INTENT_CANCELED,
     Cancelled,
-    Command,
     ConfirmPurchase,
     DeclinePayment,
     Expired,
@@ -26,22 +24,11 @@ from shop_command.domain.reservation import (
     Reservation,
 )
 from shop_command.domain.stream import Snapshot
-from shop_command.ports import (
-    Captured,
-    ContentionError,
-    Declined,
-    IntentCancelled,
-    PaymentGateway,
-    Processing,
-    Returned,
-    Unconfirmed,
-    Unknown,
-    VersionConflictError,
-)
+from shop_command.ports import Captured, IntentCancelled, Processing, Returned, Unknown
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded
 
-Outcome = Captured | IntentCancelled | Declined | Unconfirmed | Processing | Unknown
+Outcome = Captured | IntentCancelled | ports.Declined | ports.Unconfirmed | Processing | Unknown
 Progress = Literal["settled", "refunded", "open", "nothing"]
 """`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
 
@@ -49,7 +36,7 @@ Progress = Literal["settled", "refunded", "open", "nothing"]
 @dataclass(frozen=True)
 class Settlement:
     journal: Journal
-    gateway: PaymentGateway
+    gateway: ports.PaymentGateway
 
     def check(self, reservation_id: str, payment_intent_id: str) -> None:
         """Something has happened to this intent, as the provider says. That is a reason to ask it, and proves nothing.
@@ -72,10 +59,10 @@ class Settlement:
                         self._record(loaded, last, outcome(state.terms.reservation_id, state.attempt, found))
                     elif found == Captured():
                         self._give_back(loaded, last, payment_intent_id)
-            except (VersionConflictError, NotPayingError, NotStrayError):
+            except (ports.VersionConflictError, NotPayingError, NotStrayError):
                 continue
             return
-        raise ContentionError
+        raise ports.ContentionError
 
     def settle(self, loaded: Snapshot[Reservation], last: Envelope) -> Progress:
         """Ends what is under way and due; `last` is the event that led to what was loaded.
@@ -123,7 +110,7 @@ class Settlement:
         command = RecordStrayRefund(reservation_id, intent, returned.refund_id)
         return self._record(loaded, last, command)
 
-    def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: Command | None) -> Progress:
+    def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: reservation.Command | None) -> Progress:
         if command is None:
             return "open"
         stream = reservation.stream(command.reservation_id)
@@ -133,7 +120,7 @@ class Settlement:
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
 
 
-def record(journal: Journal, request: Request, command: Command, *, cause: Envelope) -> Envelope:
+def record(journal: Journal, request: Request, command: reservation.Command, *, cause: Envelope) -> "Envelope[Any]":
     """Records what a request has just learned from the provider, whatever else has happened to the stream meanwhile."""
     stream = reservation.stream(command.reservation_id)
     loaded = journal.load(stream)
@@ -147,11 +134,11 @@ def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchas
     match found:
         case Captured():
             return ConfirmPurchase(reservation_id, attempt)
-        case Declined(code=code, decline_code=decline_code):
+        case ports.Declined(code=code, decline_code=decline_code):
             return DeclinePayment(reservation_id, attempt, code, decline_code)
         case IntentCancelled():
-            return DeclinePayment(reservation_id, attempt, INTENT_CANCELED, None)
-        case Unconfirmed() | Processing() | Unknown():
+            return DeclinePayment(reservation_id, attempt, reservation.INTENT_CANCELED, None)
+        case ports.Unconfirmed() | Processing() | Unknown():
             return None
         case _:
             assert_never(found)

@@ -5,14 +5,11 @@ from typing import Any, Final, assert_never
 
 from aws_lambda_powertools.event_handler import Response
 
-from shop_command.application.purchases import Pending
+from shop_command.application.purchases import Pending, PurchaseOutcome
 from shop_command.domain import reservation
 from shop_command.domain.reservation import Terms
-from shop_http.problem import ProblemError
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
-    PaymentDeclined,
-    PurchaseConfirmed,
     PurchaseRefunded,
     PurchaseRefundRequested,
     StockRedistributed,
@@ -74,12 +71,9 @@ def cancelled(terms: Terms, event: Envelope) -> Response[str]:
     return _json(200, body, f"/reservations/{terms.reservation_id}")
 
 
-def purchase(outcome: "Envelope[PurchaseConfirmed] | Envelope[PaymentDeclined] | Pending") -> Response[str]:
-    """Raises the 402 problem for a decline."""
+def purchase(outcome: PurchaseOutcome) -> Response[str]:
     if isinstance(outcome, Pending):
         return _pending(outcome)
-    if isinstance(outcome.data, PaymentDeclined):
-        raise _declined(outcome, outcome.data)
     fields = {"purchase_id", "reservation_id", "total", "payment_intent_id"}
     data = outcome.data.model_dump(mode="json", include=fields)
     return _json(201, {**data, "status": "purchased", **_position(outcome)}, f"/purchases/{data['purchase_id']}")
@@ -125,21 +119,6 @@ def _pending(pending: Pending) -> Response[str]:
     }
     location = f"/reservations/{pending.reservation_id}"
     return _json(202, body, location, {"Retry-After": str(SETTLE_RETRY_SECONDS)})
-
-
-def _declined(outcome: Envelope, data: PaymentDeclined) -> ProblemError:
-    return ProblemError(
-        402,
-        "card-declined",
-        "Card declined",
-        "No money was taken. Until the reservation expires it can be purchased with another payment_method and a new "
-        "Idempotency-Key.",
-        code=data.code,
-        decline_code=data.decline_code or data.code,
-        reservation_id=data.reservation_id,
-        payment_intent_id=data.payment_intent_id,
-        **_position(outcome),
-    )
 
 
 def _position(event: Envelope) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from shop_command import bootstrap
-from shop_command.adapters import deadline
 from shop_command.adapters.telemetry import SERVICE
 from shop_command.application.stock_search import WantedLine
 from shop_command.domain import product, reservation
@@ -28,6 +27,7 @@ from shop_command.handlers.bodies import (
     request_of,
 )
 from shop_command.handlers.problems import problem_of
+from shop_command.ports import deadline
 from shop_http.entry import HttpFunction
 from shop_http.request import administrator, caller, header
 from shop_observability import work

@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from shop_command import bootstrap
-from shop_command.adapters import deadline
 from shop_command.adapters.telemetry import SERVICE
 from shop_command.application.sweeping import Failure, Report
+from shop_command.ports import deadline
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count, measure

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError
 
-from shop_command.adapters import deadline
 from shop_command.adapters.dynamodb import items, table
 from shop_command.domain.stock import Bucket
 from shop_command.ports import (
@@ -26,6 +25,7 @@ from shop_command.ports import (
     StoredState,
     StoreUnavailableError,
     VersionConflictError,
+    deadline,
 )
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
