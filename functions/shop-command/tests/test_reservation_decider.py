@@ -3,32 +3,32 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shop_command.domain import errors, reservation
+from shop_command.domain import errors, refunding, reservation
+from shop_command.domain.placing import TOTAL_MINOR_MAX, PlaceReservation, RequestedLine
 from shop_command.domain.product import Listed, Product, Retired
 from shop_command.domain.reservation import (
     ATTEMPTS_MAX,
     INTENT_CANCELED,
-    TOTAL_MINOR_MAX,
-    Active,
-    Cancelled,
     CancelReservation,
     Command,
     ConfirmPurchase,
     DeclinePayment,
-    Expired,
     ExpireReservation,
-    Paying,
-    PlaceReservation,
-    Purchased,
     RecordRefund,
     RecordStrayRefund,
-    Refunded,
-    Refunding,
-    RequestedLine,
     RequestPayment,
     RequestRefund,
-    Reservation,
     ReservationEvent,
+)
+from shop_command.domain.reservation_states import (
+    Active,
+    Cancelled,
+    Expired,
+    Paying,
+    Purchased,
+    Refunded,
+    Refunding,
+    Reservation,
     Terms,
 )
 from shop_command.domain.stock import ALLOCATIONS_MAX
@@ -275,7 +275,7 @@ STRAYS: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("intent", ["pi_1", "pi_2"])
 def test_a_charge_is_stray_if_no_purchase_was_or_may_still_be_paid_with_it(name: str, intent: str) -> None:
     is_stray = intent in STRAYS[name]
-    assert reservation.is_stray(after(name).state, intent) == is_stray
+    assert refunding.is_stray(after(name).state, intent) == is_stray
     decided = after(name).when(command(RecordStrayRefund(ID, intent, "re_1")))
     if is_stray:
         decided.then(stray(intent))

@@ -6,7 +6,8 @@ from shop_command.application.journal import Journal
 from shop_command.application.request import Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import ReservationExpiredError, ReservationNotFoundError
-from shop_command.domain.reservation import ExpireReservation, Reservation
+from shop_command.domain.reservation import ExpireReservation
+from shop_command.domain.reservation_states import Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 

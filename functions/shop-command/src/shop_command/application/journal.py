@@ -5,29 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
+from shop_command import ports
 from shop_command.application.request import Key, Request
 from shop_command.domain import stock
 from shop_command.domain.errors import DomainError
 from shop_command.domain.stream import Snapshot, Stream
-from shop_command.ports import (
-    Clock,
-    Commit,
-    ContentionError,
-    EventIds,
-    EventStore,
-    KeyUsedError,
-    Publisher,
-    StoredState,
-    Telemetry,
-    VersionConflictError,
-)
 from shop_shared.envelope import Envelope
 from shop_shared.events import EventData
 from shop_shared.registry import dataschema
 
 ROUNDS_MAX: Final = 5
 """A command is decided anew at most this often because another one was quicker."""
-OVERTAKEN: Final[tuple[type[Exception], ...]] = (VersionConflictError, KeyUsedError)
+OVERTAKEN: Final[tuple[type[Exception], ...]] = (ports.VersionConflictError, ports.KeyUsedError)
 
 State = TypeVar("State")
 Event = TypeVar("Event", bound=EventData)
@@ -50,11 +39,11 @@ class Handled(Generic[State]):
 
 @dataclass(frozen=True)
 class Journal:
-    store: EventStore
-    publisher: Publisher
-    clock: Clock
-    ids: EventIds
-    telemetry: Telemetry
+    store: ports.EventStore
+    publisher: ports.Publisher
+    clock: ports.Clock
+    ids: ports.EventIds
+    telemetry: ports.Telemetry
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -99,7 +88,7 @@ class Journal:
                 # The same request, sent twice at once, may have been quicker: then what it did is no reason to refuse.
                 if key is None or self.store.key_use(key.id) is None:
                     raise
-        raise ContentionError
+        raise ports.ContentionError
 
     def append(
         self,
@@ -123,7 +112,7 @@ class Journal:
             for version, data in enumerate(decided, loaded.version + 1)
         )
         self.store.commit(
-            Commit(
+            ports.Commit(
                 stream_id=stream.id,
                 expected_version=loaded.version,
                 events=events,
@@ -162,5 +151,5 @@ def first_of(events: Iterable[Envelope], *types: type[EventData]) -> "Envelope[A
     return next((event for event in events if isinstance(event.data, types)), None)
 
 
-def snapshot(stream: Stream[State, Event], stored: StoredState | None) -> Snapshot[State]:
+def snapshot(stream: Stream[State, Event], stored: ports.StoredState | None) -> Snapshot[State]:
     return Snapshot(stored.version, stream.from_json(stored.state)) if stored else Snapshot(0, None)

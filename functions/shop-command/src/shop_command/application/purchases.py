@@ -13,7 +13,8 @@ from shop_command.application.journal import Decided, Journal, first_of
 from shop_command.application.request import Key, Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError
-from shop_command.domain.reservation import Active, Paying, RequestPayment, Reservation
+from shop_command.domain.reservation import RequestPayment
+from shop_command.domain.reservation_states import Active, Paying, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined, PaymentRequested, PurchaseConfirmed

@@ -9,7 +9,8 @@ from shop_command.application.journal import Decided, Journal, first_of
 from shop_command.application.request import Key, Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotRefundingError
-from shop_command.domain.reservation import RecordRefund, RequestRefund, Reservation
+from shop_command.domain.reservation import RecordRefund, RequestRefund
+from shop_command.domain.reservation_states import Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 from shop_shared.events import PurchaseRefunded, PurchaseRefundRequested

@@ -12,7 +12,8 @@ from shop_command.application.stock_search import StockSearch, WantedLine
 from shop_command.domain import product, reservation
 from shop_command.domain.errors import DomainError
 from shop_command.domain.placing import PlaceReservation, RequestedLine
-from shop_command.domain.reservation import Cancelled, CancelReservation, Reservation, Terms
+from shop_command.domain.reservation import CancelReservation
+from shop_command.domain.reservation_states import Cancelled, Reservation, Terms
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import ContentionError, StockShortError, VersionConflictError
 from shop_shared.envelope import Envelope

@@ -12,17 +12,9 @@ from shop_command.application.journal import ROUNDS_MAX, Journal
 from shop_command.application.request import Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError, NotStrayError
-from shop_command.domain.reservation import (
-    Cancelled,
-    ConfirmPurchase,
-    DeclinePayment,
-    Expired,
-    Paying,
-    RecordRefund,
-    RecordStrayRefund,
-    Refunding,
-    Reservation,
-)
+from shop_command.domain.refunding import is_stray
+from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, RecordRefund, RecordStrayRefund
+from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import Captured, IntentCancelled, Processing, Returned, Unknown
 from shop_shared.envelope import Envelope
@@ -49,7 +41,7 @@ class Settlement:
             loaded = self.journal.load(stream)
             state = loaded.state
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
-            if not is_current and not reservation.is_stray(state, payment_intent_id):
+            if not is_current and not is_stray(state, payment_intent_id):
                 return
             last = self.journal.last(stream, loaded)
             try:

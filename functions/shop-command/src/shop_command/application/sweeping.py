@@ -7,21 +7,12 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from shop_command import ports
 from shop_command.application.expiring import expire
 from shop_command.application.journal import Journal
 from shop_command.application.request import Request
 from shop_command.application.settling import Settlement
 from shop_command.domain import reservation
-from shop_command.ports import (
-    DUE_SHARDS,
-    PUBLISH_GRACE_SECONDS,
-    ContentionError,
-    Due,
-    DueEvent,
-    DueState,
-    StoreUnavailableError,
-    VersionConflictError,
-)
 from shop_shared.envelope import Envelope
 
 PAGE_ITEMS: Final = 100
@@ -76,14 +67,14 @@ class Sweep:
         report.left += len(unsettled)
         return report
 
-    def _pages(self, now: datetime, report: Report) -> Iterator[Sequence[Due]]:
+    def _pages(self, now: datetime, report: Report) -> Iterator[Sequence[ports.Due]]:
         """Yields the oldest page of each shard first, then the next page of each."""
-        waiting: deque[tuple[int, Due | None]] = deque((shard, None) for shard in range(DUE_SHARDS))
+        waiting: deque[tuple[int, ports.Due | None]] = deque((shard, None) for shard in range(ports.DUE_SHARDS))
         while waiting:
             shard, after = waiting.popleft()
             try:
                 page = self.journal.store.due(shard, now, PAGE_ITEMS, after)
-            except (ContentionError, StoreUnavailableError) as error:
+            except (ports.ContentionError, ports.StoreUnavailableError) as error:
                 report.failures.append(Failure(f"due shard {shard}", error))
                 continue
             report.due += len(page.items)
@@ -91,24 +82,26 @@ class Sweep:
                 waiting.append((shard, page.items[-1]))
             yield page.items
 
-    def _pay(self, pages: Iterator[Sequence[Due]], ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
+    def _pay(
+        self, pages: Iterator[Sequence[ports.Due]], ends: datetime, report: Report, unsettled: list[Envelope]
+    ) -> None:
         """All but the payments, whose streams' last events are collected."""
         while self.journal.now() < ends and (page := next(pages, None)) is not None:
             events = sorted(
-                (due for due in page if isinstance(due, DueEvent)), key=lambda due: (due.due_at, due.version)
+                (due for due in page if isinstance(due, ports.DueEvent)), key=lambda due: (due.due_at, due.version)
             )
             if events:
-                age = self.journal.now() - events[0].due_at + timedelta(seconds=PUBLISH_GRACE_SECONDS)
+                age = self.journal.now() - events[0].due_at + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS)
                 report.oldest_unpublished = max(report.oldest_unpublished, age)
                 self._publish(events, report)
             for due in page:
-                if isinstance(due, DueState):
+                if isinstance(due, ports.DueState):
                     self._expire(due, ends, report, unsettled)
 
-    def _publish(self, due: Sequence[DueEvent], report: Report) -> None:
+    def _publish(self, due: Sequence[ports.DueEvent], report: Report) -> None:
         try:
             events = self.journal.store.unpublished(due)
-        except (ContentionError, StoreUnavailableError) as error:
+        except (ports.ContentionError, ports.StoreUnavailableError) as error:
             report.failures.append(Failure(due[0].stream_id, error))
             report.left += len(due)
             return
@@ -127,7 +120,7 @@ class Sweep:
         report.published += len(published)
         report.left += len(events) - len(published)
 
-    def _expire(self, due: DueState, ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
+    def _expire(self, due: ports.DueState, ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
         if self.journal.now() >= ends:
             report.left += 1
             return
@@ -149,7 +142,7 @@ class Sweep:
             else:
                 report.oldest_unsettled = max(report.oldest_unsettled, now - last.time)
                 unsettled.append(last)
-        except VersionConflictError:
+        except ports.VersionConflictError:
             return  # somebody else was at it, and whatever it owes now is due anew
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
             report.failures.append(Failure(due.stream_id, error, last))
@@ -163,7 +156,7 @@ class Sweep:
                 if loaded.version != last.streamversion:
                     return  # somebody else was at it, and whatever it owes now is due anew
                 progress = self.settlement.settle(loaded, last)
-        except VersionConflictError:
+        except ports.VersionConflictError:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
             report.failures.append(Failure(last.subject, error, last))

@@ -8,16 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from shop_shared.events import (
-    EventData,
-    PurchaseConfirmed,
-    PurchaseRefunded,
-    ReservationCancelled,
-    ReservationExpired,
-    ReservationPlaced,
-    StockReceived,
-    StockRedistributed,
-)
+from shop_shared import events
 from shop_shared.values import Allocation, ReservationLine
 
 ALLOCATIONS_MAX: Final = 90
@@ -82,23 +73,23 @@ def allocate(quantity: int, available: Mapping[int, int], randomness: Random) ->
     return _limited(available, quantity)
 
 
-def changes(event: EventData) -> tuple[BucketChange, ...]:
+def changes(event: events.EventData) -> tuple[BucketChange, ...]:
     """The one place that says how an event moves stock."""
     match event:
-        case StockReceived(sku=sku, allocations=allocations):
+        case events.StockReceived(sku=sku, allocations=allocations):
             return tuple(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
-        case StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
+        case events.StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
             return (
                 *(BucketChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),
                 *(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in given),
             )
-        case ReservationPlaced(lines=lines):
+        case events.ReservationPlaced(lines=lines):
             return tuple(BucketChange(b, available=-n, held=n) for b, n in _allocations(lines))
-        case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):
+        case events.ReservationCancelled(lines=lines) | events.ReservationExpired(lines=lines):
             return tuple(BucketChange(b, held=-n, available=n) for b, n in _allocations(lines))
-        case PurchaseConfirmed(lines=lines):
+        case events.PurchaseConfirmed(lines=lines):
             return tuple(BucketChange(b, held=-n, sold=n) for b, n in _allocations(lines))
-        case PurchaseRefunded(lines=lines):
+        case events.PurchaseRefunded(lines=lines):
             return tuple(BucketChange(b, sold=-n, available=n) for b, n in _allocations(lines))
         case _:
             return ()

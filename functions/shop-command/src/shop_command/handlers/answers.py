@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from shop_command.application.purchases import Pending, PurchaseOutcome
 from shop_command.domain import reservation
-from shop_command.domain.reservation import Terms
+from shop_command.domain.reservation_states import Terms
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
     PurchaseRefunded,
