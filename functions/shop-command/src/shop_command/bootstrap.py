@@ -61,14 +61,7 @@ class Settings:
         seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
         if not seconds.isdecimal() or int(seconds) < 1:
             raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
-        return cls(
-            table_name=environment["TABLE_NAME"],
-            stream_name=environment["STREAM_NAME"],
-            payment_url=environment["PAYMENT_URL"],
-            payment_api_key_parameter=environment["PAYMENT_API_KEY_PARAMETER"],
-            payment_webhook_secret_parameter=environment["PAYMENT_WEBHOOK_SECRET_PARAMETER"],
-            reservation_seconds=int(seconds),
-        )
+        return cls(**{name.lower(): environment[name] for name in names}, reservation_seconds=int(seconds))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from shop_command.ports import Captured, IntentCancelled, Processing, Returned, 
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded
 
-Outcome = Captured | IntentCancelled | ports.Declined | ports.Unconfirmed | Processing | Unknown
+Outcome = ports.ConfirmOutcome | ports.RetrieveOutcome
 Progress = Literal["settled", "refunded", "open", "nothing"]
 """`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -90,16 +89,7 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
         case ListProduct():
             if state is not None:
                 raise ProductAlreadyListedError(command.sku)
-            return (
-                ProductListed(
-                    sku=command.sku,
-                    name=command.name,
-                    description=command.description,
-                    price=command.price,
-                    stock_buckets=command.stock_buckets,
-                    category=command.category,
-                ),
-            )
+            return (ProductListed(**vars(command)),)
         case Reprice(sku=sku, price=price):
             listed(sku, state)
             return (ProductRepriced(sku=sku, price=price),)
@@ -150,11 +140,7 @@ def listed(sku: str, state: Product | None) -> Listed:
 
 
 def stream(sku: str) -> Stream[Product, ProductEvent]:
-    return Stream(f"product-{sku}", _STATES, evolve, _due_at)
-
-
-def _due_at(_state: Product, _now: datetime) -> None:
-    return None
+    return Stream(f"product-{sku}", _STATES, evolve, due_at=lambda _state, _now: None)
 
 
 _STATES: Final[TypeAdapter[Product]] = TypeAdapter(

@@ -127,17 +127,19 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
         case DeclinePayment():
             return (_decline(command, _paying(command.reservation_id, state, command.attempt)),)
         case CancelReservation():
-            held = _held(command.reservation_id, state)
-            if now >= held.terms.expires_at:
-                raise errors.ReservationExpiredError(held.terms.reservation_id)
+            held = _held_at(command.reservation_id, state, now)
             return (events.ReservationCancelled(**_ending(held), reason="customer"),)
         case ExpireReservation():
             held = _held(command.reservation_id, state)
             if now < held.terms.expires_at:
                 raise errors.ReservationHeldError(held.terms.reservation_id)
             return (events.ReservationExpired(**_ending(held)),)
-        case RequestRefund() | RecordRefund() | RecordStrayRefund():
-            return (_give_back(command, state),)
+        case RequestRefund():
+            return (refunding.request_refund(refunding.purchased(command.reservation_id, state)),)
+        case RecordRefund(refund_id=refund_id):
+            return (refunding.refunded(refund_id, refunding.refunding(command.reservation_id, state)),)
+        case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
+            return (refunding.stray_refunded(command.reservation_id, intent, refund_id, state),)
         case _:
             assert_never(command)
 
@@ -173,9 +175,7 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
 
 def payable(reservation_id: str, state: Reservation | None, now: datetime) -> Active:
     """The reservation, if a payment may be requested now; raises why not. Asked before a payment intent is made."""
-    held = _held(reservation_id, state)
-    if now >= held.terms.expires_at:
-        raise errors.ReservationExpiredError(reservation_id)
+    held = _held_at(reservation_id, state, now)
     if held.attempts >= ATTEMPTS_MAX:
         raise errors.TooManyAttemptsError(reservation_id, ATTEMPTS_MAX)
     return held
@@ -241,22 +241,15 @@ def _held(reservation_id: str, state: Reservation | None) -> Active:
             assert_never(state)
 
 
+def _held_at(reservation_id: str, state: Reservation | None, now: datetime) -> Active:
+    held = _held(reservation_id, state)
+    if now >= held.terms.expires_at:
+        raise errors.ReservationExpiredError(reservation_id)
+    return held
+
+
 def _ending(state: Active) -> dict[str, Any]:
     return {"reservation_id": state.terms.reservation_id, "lines": state.terms.lines}
-
-
-def _give_back(
-    command: RequestRefund | RecordRefund | RecordStrayRefund, state: Reservation | None
-) -> events.PurchaseRefundRequested | events.PurchaseRefunded | events.PaymentRefunded:
-    match command:
-        case RequestRefund():
-            return refunding.request_refund(refunding.purchased(command.reservation_id, state))
-        case RecordRefund(refund_id=refund_id):
-            return refunding.refunded(refund_id, refunding.refunding(command.reservation_id, state))
-        case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
-            return refunding.stray_refunded(command.reservation_id, intent, refund_id, state)
-        case _:
-            assert_never(command)
 
 
 def _left_behind(state: Reservation) -> str | None:

@@ -236,6 +236,11 @@ class Unknown:
     reason: str
 
 
+ConfirmOutcome = Captured | Declined | IntentCancelled | Processing | Unknown
+RetrieveOutcome = Captured | IntentCancelled | Unconfirmed | Processing | Unknown
+CancelOutcome = Captured | IntentCancelled | Processing | Unknown
+
+
 class PaymentGateway(Protocol):
     """A payment takes two steps, so that no outcome is ever lost: an intent, which moves no money, and its
     confirmation. A call's outcome is a value. `Unknown` is never a failure: money may have moved, and only the provider
@@ -250,13 +255,13 @@ class PaymentGateway(Protocol):
 
     def confirm(
         self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> Captured | Declined | IntentCancelled | Processing | Unknown: ...
+    ) -> ConfirmOutcome: ...
 
-    def retrieve(self, payment_intent_id: str) -> Captured | IntentCancelled | Unconfirmed | Processing | Unknown:
+    def retrieve(self, payment_intent_id: str) -> RetrieveOutcome:
         """Reads what the provider's own record says. It works for ever, while it forgets idempotency keys after a
         day."""
 
-    def cancel(self, payment_intent_id: str) -> Captured | IntentCancelled | Processing | Unknown:
+    def cancel(self, payment_intent_id: str) -> CancelOutcome:
         """Wins for good, or shows that the charge did: of a cancel and a confirmation at once, one takes effect."""
 
     def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError, HTTPClientError
 
 from shop_command import ports
+from shop_command.adapters import telemetry
 from shop_command.adapters.dynamodb import items, table
 from shop_command.domain.stock import Bucket
+from shop_command.ports import deadline
 from shop_observability.logs import logger
-from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
 from shop_shared.envelope import Envelope, decode
 
@@ -97,14 +98,14 @@ class DynamoDbEventStore:
         try:
             self._commit(transaction)
         except (ports.VersionConflictError, ports.StockShortError):
-            count(Metric.COMMIT_CONFLICTS)
+            telemetry.commit_conflicted()
             raise
 
     def _commit(self, transaction: ports.Commit) -> None:
         actions = items.actions(self.table_name, transaction)
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             if attempt:
-                count(Metric.COMMIT_RETRIES)
+                telemetry.commit_retried()
                 self._pause(attempt)
             try:
                 with self._call("TransactWriteItems"):
@@ -130,37 +131,35 @@ class DynamoDbEventStore:
     def mark_published(self, events: Sequence[Envelope]) -> None:
         for event in events:
             try:
-                with self._call("UpdateItem"):
-                    self.client.update_item(
-                        TableName=self.table_name,
-                        Key={table.PK: {"S": event.subject}, table.SK: {"S": table.event_sk(event.streamversion)}},
-                        UpdateExpression="REMOVE #shard, #at",
-                        ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT},
-                    )
+                self._take_out_of_due(event.subject, table.event_sk(event.streamversion))
             except (ClientError, ports.ContentionError, ports.StoreUnavailableError):
                 fields = {"stream_id": event.subject, "correlation_id": event.correlationid}
                 logger().warning("event stays due although it was published", extra=fields, exc_info=True)
 
     def mark_settled(self, stream_id: str, version: int) -> None:
         try:
-            with self._call("UpdateItem"):
-                self.client.update_item(
-                    TableName=self.table_name,
-                    Key={table.PK: {"S": stream_id}, table.SK: {"S": table.STATE_SK}},
-                    UpdateExpression="REMOVE #shard, #at",
-                    ConditionExpression="#version = :version",
-                    ExpressionAttributeNames={
-                        "#shard": table.DUE_SHARD,
-                        "#at": table.DUE_AT,
-                        "#version": table.VERSION,
-                    },
-                    ExpressionAttributeValues={":version": {"N": str(version)}},
-                )
+            self._take_out_of_due(
+                stream_id,
+                table.STATE_SK,
+                {"#version": table.VERSION},
+                ConditionExpression="#version = :version",
+                ExpressionAttributeValues={":version": {"N": str(version)}},
+            )
         except self.client.exceptions.ConditionalCheckFailedException:
             pass  # the stream has moved on, and says itself what it owes
         except (ClientError, ports.ContentionError, ports.StoreUnavailableError):
             fields = {"stream_id": stream_id}
             logger().warning("state stays due although it was settled", extra=fields, exc_info=True)
+
+    def _take_out_of_due(self, pk: str, sk: str, names: Mapping[str, str] | None = None, **condition: Any) -> None:
+        with self._call("UpdateItem"):
+            self.client.update_item(
+                TableName=self.table_name,
+                Key={table.PK: {"S": pk}, table.SK: {"S": sk}},
+                UpdateExpression="REMOVE #shard, #at",
+                ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT, **(names or {})},
+                **condition,
+            )
 
     def due(self, shard: int, now: datetime, limit: int, after: ports.Due | None = None) -> ports.DuePage:
         start: dict[str, Any] = {"ExclusiveStartKey": _due_key(after)} if after else {}
@@ -209,10 +208,10 @@ class DynamoDbEventStore:
     def _call(self, operation: str) -> Iterator[None]:
         """One call as a subsegment; what the SDK gave up on becomes ContentionError or StoreUnavailableError."""
         try:
-            ports.deadline.require(ports.deadline.AWS_CALL_SECONDS_MAX)
+            deadline.require(deadline.AWS_CALL_SECONDS_MAX)
             with subsegment("DynamoDB", "aws", aws={"operation": operation, "table_name": self.table_name}):
                 yield
-        except (HTTPClientError, ports.deadline.OutOfTimeError) as error:
+        except (HTTPClientError, deadline.OutOfTimeError) as error:
             raise ports.StoreUnavailableError from error
         except ClientError as error:
             if error.response["Error"]["Code"] in _BUSY:
