@@ -38,7 +38,9 @@ class FirehoseArchive:
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def put(self, lines: Sequence[bytes]) -> None:
-        for request in _requests(_records(lines)):
+        # A line that is longer than RECORD_BYTES becomes a record of its own.
+        records = map(b"".join, _chunks(lines, RECORD_LINES_MAX, RECORD_BYTES, len))
+        for request in _chunks(records, RECORDS_MAX, REQUEST_BYTES_MAX - _REQUEST_FRAME_BYTES, _sent_bytes):
             self._put_all(request)
 
     def _put_all(self, records: Sequence[bytes]) -> None:
@@ -63,15 +65,6 @@ class FirehoseArchive:
             if entry.get("ErrorCode")
         ]
         return [record for record, _ in refused], refused[-1][1] if refused else ""
-
-
-def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Packs lines into records. A line that is longer than RECORD_BYTES becomes a record of its own."""
-    return map(b"".join, _chunks(lines, RECORD_LINES_MAX, RECORD_BYTES, len))
-
-
-def _requests(records: Iterable[bytes]) -> Iterator[list[bytes]]:
-    return _chunks(records, RECORDS_MAX, REQUEST_BYTES_MAX - _REQUEST_FRAME_BYTES, _sent_bytes)
 
 
 def _sent_bytes(record: bytes) -> int:
