@@ -1,4 +1,4 @@
-"""The only wiring: settings from the environment, clients, adapters, use cases."""
+"""Everything is wired here, and the environment is read nowhere else."""
 
 import os
 import random
@@ -77,7 +77,7 @@ class Application:
 
 @cache
 def application() -> Application:
-    """Built at the first request of an execution environment, and kept."""
+    """The first request of an execution environment builds it, and later ones use it too."""
     settings = Settings.of(os.environ)
     # Not boto3: its own imports, of what nobody here uses, would make each start longer.
     session = botocore.session.get_session()
@@ -113,7 +113,7 @@ def assemble(
     telemetry: Telemetry,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
 ) -> Application:
-    """The use cases over any adapters: the deployed ones, or a test's."""
+    """Builds the use cases over any adapters: the deployed ones, or a test's."""
     journal = Journal(store, publisher, clock, ids, telemetry)
     settlement = Settlement(journal, gateway)
     return Application(

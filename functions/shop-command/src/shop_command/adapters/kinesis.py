@@ -1,4 +1,4 @@
-"""Publisher to a Kinesis stream."""
+"""Events are published to a Kinesis stream."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -65,5 +65,4 @@ class KinesisPublisher:
 
 
 def _streams(events: Iterable[Envelope]) -> list[str]:
-    """Each once, in order."""
     return list(dict.fromkeys(event.subject for event in events))

@@ -1,4 +1,4 @@
-"""PaymentGateway in Stripe's PaymentIntents format. https://docs.stripe.com/api/payment_intents
+"""The payment gateway speaks the format of Stripe's PaymentIntents. https://docs.stripe.com/api/payment_intents
 
 What an answer means is decided by what it proves about money, never by its status alone. No card or key is logged.
 """
@@ -160,7 +160,7 @@ class StripeGateway:
                 return _unknown(listed)
 
     def _truth(self, payment_intent_id: str, refused: _Answer) -> ports.CancelOutcome:
-        """Of an intent whose state was not what the request expects: the refusal carries it, or it is asked for."""
+        """Finds the state of an intent that a request was refused for: in the refusal, or by asking the provider."""
         known = _ended(refused.error.get("payment_intent"))
         if known is not None and not isinstance(known, ports.Processing):
             return known

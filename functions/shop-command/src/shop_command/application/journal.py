@@ -1,4 +1,4 @@
-"""Loading streams, deciding commands and appending to streams: one transaction, then publication."""
+"""The journal loads streams, runs commands, and appends events: one transaction, then their publication."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Journal:
         return snapshot(stream, self.store.states([stream.id]).get(stream.id))
 
     def last(self, stream: Stream[State, Event], loaded: Snapshot[State]) -> Envelope:
-        """The event that led to what was loaded."""
+        """Returns the event that led to what was loaded."""
         return self.store.events(stream.id, loaded.version)[0]
 
     def run(

@@ -41,7 +41,7 @@ class CardDeclinedError(Exception):
 
 @dataclass(frozen=True)
 class Pending:
-    """Not settled yet: this request's own attempt, or another one's."""
+    """A payment is not settled yet, which this request or another one has begun."""
 
     reservation_id: str
     payment_intent_id: str
@@ -54,7 +54,7 @@ PurchaseOutcome: TypeAlias = "Envelope[PurchaseConfirmed] | Pending"
 
 @dataclass(frozen=True)
 class Attempt:
-    """A payment that was requested: its event, and what its confirmation takes."""
+    """A payment was requested by this event, and is to be confirmed with this method."""
 
     requested: "Envelope[PaymentRequested]"
     payment_method: str

@@ -1,4 +1,4 @@
-"""An administrator's refund: recorded as wanted, asked of the provider, recorded as done. A crash leaves it due."""
+"""A refund is recorded as wanted, asked of the provider, and recorded as done. A crash leaves it due."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -24,7 +24,7 @@ class Refunds:
     gateway: ports.PaymentGateway
 
     def refund(self, request: Request, purchase_id: str) -> RefundEvent:
-        """The event purchase.refunded, or purchase.refund-requested while it is not known whether the money is back."""
+        """Returns purchase.refunded, or purchase.refund-requested while it is not known whether the money is back."""
 
         def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided:
             now = self.journal.now()

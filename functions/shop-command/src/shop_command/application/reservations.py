@@ -1,4 +1,4 @@
-"""Placing a reservation: all lines are held, or none. And giving it up before it is paid for."""
+"""A customer places a reservation, which holds all lines or none, and may cancel it before it is paid for."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,7 +40,7 @@ class Reservations:
             return self._first_answer(stream.id, lines)
 
     def cancel(self, request: Request, reservation_id: str) -> "tuple[Terms, Envelope[ReservationCancelled]]":
-        """The reservation's terms, and the event of whoever cancelled it first, for ever."""
+        """Returns the reservation's terms, and always the event of whoever cancelled it first."""
         stream = reservation.stream(reservation_id)
 
         def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided | Cancelled:

@@ -1,4 +1,4 @@
-"""What has become of money, found out from the provider's own record, and recorded.
+"""What has become of money is found out from the provider's own record, and recorded.
 
 Nobody waits here for an answer: the sweep and the provider's webhooks settle what a request could not, or did not live
 to settle. All may do so at once: the stream's version lets one of them record it.
@@ -22,7 +22,8 @@ from shop_shared.events import PaymentRefunded
 
 Outcome = ports.ConfirmOutcome | ports.RetrieveOutcome
 Progress = Literal["settled", "refunded", "open", "nothing"]
-"""`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
+"""What is `open` stays due: the provider does not know yet, or does not answer. At `nothing`, somebody else has ended
+it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Settlement:
         """Something has happened to this intent, as the provider says. That is a reason to ask it, and proves nothing.
 
         Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises
-        ContentionError and StoreUnavailableError, after which hearing it again helps.
+        ContentionError and StoreUnavailableError, after which a repeat of the webhook helps.
         """
         stream = reservation.stream(reservation_id)
         for _ in range(ROUNDS_MAX):
@@ -91,7 +92,7 @@ class Settlement:
                 assert_never(closed)
 
     def _give_back(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
-        """A charge that no purchase can come of."""
+        """Refunds a charge that no purchase can come of."""
         events = self.journal.store.events(last.subject)
         if any(isinstance(e.data, PaymentRefunded) and e.data.payment_intent_id == intent for e in events):
             return "refunded"

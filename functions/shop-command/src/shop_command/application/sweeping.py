@@ -17,7 +17,8 @@ from shop_shared.envelope import Envelope
 
 PAGE_ITEMS: Final = 100
 PAGES_SHARE: Final = 0.5
-"""Of the time, for what needs no provider. The rest is for payments, whose every call may last until it times out."""
+"""All that needs no provider gets this share of the time. The rest is for payments, where each call may last until it
+times out."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Failure:
     stream_id: str
     error: Exception
     last: Envelope | None = None
-    """The stream's last event, where that much could be read."""
+    """This is the stream's last event, if it could be read."""
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Report:
     settled: int = 0
     refunded: int = 0
     left: int = 0
-    """Found due, and still so: the provider or the stream did not do its part, or there was no time."""
+    """So much is still due: the provider or the stream did not do its part, or there was no time."""
     oldest_unpublished: timedelta = timedelta()
     """The oldest event that was found due happened so long ago."""
     oldest_unsettled: timedelta = timedelta()
@@ -85,7 +86,7 @@ class Sweep:
     def _pay(
         self, pages: Iterator[Sequence[ports.Due]], ends: datetime, report: Report, unsettled: list[Envelope]
     ) -> None:
-        """All but the payments, whose streams' last events are collected."""
+        """Does everything that is due but payments, of which it collects the streams' last events."""
         while self.journal.now() < ends and (page := next(pages, None)) is not None:
             events = sorted(
                 (due for due in page if isinstance(due, ports.DueEvent)), key=lambda due: (due.due_at, due.version)

@@ -24,7 +24,7 @@ class Listed:
     stock_buckets: int
     """New stock goes to these buckets, and blind choices look for it in them."""
     buckets_ever: int = 0
-    """The most that it ever had: what was held while it had them returns there. 0 in states of before it was kept."""
+    """It never had more than this: what was held while it had them returns there. Older states have 0."""
     status: Literal["listed"] = "listed"
 
     def bucket_numbers(self) -> range:
@@ -63,7 +63,7 @@ class ReceiveStock:
     sku: str
     quantity: int
     first_bucket: int
-    """Chance's choice of where the remainder of an even spread goes; taken modulo the number of buckets."""
+    """The remainder of an even spread goes here, to a number chosen at random, modulo the number of buckets."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class RedistributeStock:
     sku: str
     stock_buckets: int
     available: Mapping[int, int]
-    """By bucket, of all buckets that stock can be in."""
+    """Each bucket that stock can be in has so much."""
     halvings: int = 0
-    """How often to be content with half, as `stock.even_out` has it."""
+    """`stock.even_out` explains it."""
 
 
 @dataclass(frozen=True)

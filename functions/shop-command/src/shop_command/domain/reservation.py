@@ -23,11 +23,11 @@ from shop_command.domain.stream import Stream
 from shop_shared import events
 
 ATTEMPTS_MAX: Final = 10
-"""Cards tried for one reservation: more is somebody testing stolen ones."""
+"""A customer tries fewer cards for one reservation; somebody who tries more is testing stolen ones."""
 SETTLE_AFTER_SECONDS: Final = 60
 """A payment or refund with an unknown outcome is due this long after its request: longer than any request takes."""
 INTENT_CANCELED: Final = "intent_canceled"
-"""The code of a decline after which the intent is dead: it is never charged, and the next attempt makes a new one."""
+"""After a decline with this code the intent is never charged, and the next attempt makes a new one."""
 _PREFIX: Final = "reservation-"
 
 ReservationEvent = (
@@ -174,7 +174,7 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
 
 
 def payable(reservation_id: str, state: Reservation | None, now: datetime) -> Active:
-    """The reservation, if a payment may be requested now; raises why not. Asked before a payment intent is made."""
+    """Returns the reservation if a payment may be requested now, before an intent is made for it; raises why not."""
     held = _held_at(reservation_id, state, now)
     if held.attempts >= ATTEMPTS_MAX:
         raise errors.TooManyAttemptsError(reservation_id, ATTEMPTS_MAX)
@@ -182,7 +182,7 @@ def payable(reservation_id: str, state: Reservation | None, now: datetime) -> Ac
 
 
 def is_overdue(state: Reservation | None, now: datetime) -> bool:
-    """Whether it should have expired, and nobody has recorded that yet."""
+    """Returns whether it should have expired, and nobody has recorded that yet."""
     return isinstance(state, Active) and now >= state.terms.expires_at
 
 

@@ -1,4 +1,4 @@
-"""Stock in buckets: a product's stock is split so that many can sell it at once without waiting for one counter.
+"""A product's stock is split into buckets, so that many can sell it at once without waiting for one counter.
 
 In each bucket `available + held + sold` is what it has received, and none of the three is ever negative.
 """
@@ -12,9 +12,9 @@ from shop_shared import events
 from shop_shared.values import Allocation, ReservationLine
 
 ALLOCATIONS_MAX: Final = 90
-"""Buckets of all lines together: one transaction has 100 actions, and the rest is for events, state and key."""
+"""All lines together take from no more buckets: a transaction's other actions are for events, state and key."""
 MOVED_MAX: Final = 1_000_000
-"""Out of or into one bucket at once: what an event's allocation can say."""
+"""No more moves out of or into one bucket at once, because an event's allocation can't say more."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def allocate(quantity: int, available: Mapping[int, int], randomness: Random) ->
 
 
 def changes(event: events.EventData) -> tuple[BucketChange, ...]:
-    """The one place that says how an event moves stock."""
+    """Only this function says how an event moves stock."""
     match event:
         case events.StockReceived(sku=sku, allocations=allocations):
             return tuple(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
@@ -96,7 +96,7 @@ def changes(event: events.EventData) -> tuple[BucketChange, ...]:
 
 
 def _limited(amounts: Mapping[int, int], total: int) -> tuple[Allocation, ...]:
-    """The largest amounts first, until they are `total` together."""
+    """Takes the largest amounts first, until they are `total` together."""
     made = []
     for bucket, amount in sorted(amounts.items(), key=lambda item: -item[1]):
         if part := min(amount, total):

@@ -1,4 +1,4 @@
-"""What the application needs to know of an aggregate to store it: its stream's id, its fold and what it owes."""
+"""To store an aggregate, the application needs its stream's id, its fold, and when it is due."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Stream(Generic[State, Event]):
     states: TypeAdapter[State]
     evolve: Callable[[State | None, Event], State | None]
     due_at: Callable[[State, datetime], datetime | None]
-    """When somebody must look at this state again, as seen at the moment of its last event. None: never."""
+    """Returns when somebody must look at this state again, as seen at its last event's time, or None for never."""
 
     def fold(self, state: State | None, events: Iterable[Any]) -> State:
         for event in events:
@@ -37,7 +37,7 @@ class Stream(Generic[State, Event]):
 
 @dataclass(frozen=True)
 class Snapshot(Generic[State]):
-    """A stream's fold at a version. Version 0 and no state: there is no such stream."""
+    """This is a stream's fold at a version. A stream that does not exist has version 0 and no state."""
 
     version: int
     state: State | None

@@ -1,4 +1,4 @@
-"""The one table from errors to HTTP: status, slug, and what the caller can do."""
+"""This table says how each error is answered over HTTP: its status, its slug, and what the caller can do."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict

@@ -29,7 +29,7 @@ PUBLISH_GRACE_SECONDS: Final = 10
 
 @dataclass(frozen=True)
 class StoredState:
-    """The fold of a stream as JSON, at a version."""
+    """This is the fold of a stream as JSON, at a version."""
 
     version: int
     state: str
@@ -47,7 +47,7 @@ class KeyUse:
 
 @dataclass(frozen=True)
 class Level:
-    """What can be reserved from a bucket, and how often the bucket has changed."""
+    """So much can be reserved from a bucket, and so often the bucket has changed."""
 
     available: int
     version: int
@@ -109,11 +109,11 @@ class StockShortError(Exception):
 
 
 class ContentionError(Exception):
-    """Given up after the bounded number of tries. Nothing has changed."""
+    """The store has given up after its bounded number of tries. Nothing has changed."""
 
 
 class StoreUnavailableError(Exception):
-    """No answer, or the store's own failure. Whether the call took effect is unknown."""
+    """The store failed, or did not answer. Whether the call took effect is unknown."""
 
 
 class EventStore(Protocol):
@@ -127,29 +127,29 @@ class EventStore(Protocol):
     def key_use(self, key_id: str) -> KeyUse | None: ...
 
     def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
-        """Each as it was at some moment of the call, not all at the same one. Two calls with equal answers prove that
-        all of them were so at once, between the two. What has never received anything is at 0, version 0."""
+        """Reads each bucket at some moment of the call, not all at the same one. Two calls with equal answers prove
+        that all of them were so at once, between the two. A bucket that never received anything is at 0, version 0."""
 
     def commit(self, transaction: Commit) -> None:
         """A transaction that was committed before, its answer lost, succeeds again without a second effect."""
 
     def mark_published(self, events: Sequence[Envelope]) -> None:
-        """They are no longer due. Never raises: what stays due by mistake is published again, which readers expect."""
+        """Ends that they are due. Never raises: what stays due by mistake is published again, which readers expect."""
 
     def mark_settled(self, stream_id: str, version: int) -> None:
-        """The state at this version is no longer due; a later one is left alone. Never raises, as `mark_published`."""
+        """Ends that the state is due, unless it has a later version. Never raises, as `mark_published`."""
 
     def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
-        """What is due by `now` in one of DUE_SHARDS, oldest first, from behind `after` on. May show what was done a
-        moment ago, and not yet what has just become due: look at the item itself before acting on it."""
+        """Reads what is due by `now` in one of DUE_SHARDS, oldest first, from behind `after` on. It may show what was
+        done a moment ago, and not yet what has just become due: look at the item itself before acting on it."""
 
     def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
-        """The events themselves, at most 100, in the order in which they are named."""
+        """Reads these events, at most 100, in this order."""
 
 
 class Publisher(Protocol):
     def publish(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
-        """The events that were published, which may be none. Never raises: what is not published stays due."""
+        """Returns the events that were published, which may be none. Never raises: what is not published stays due."""
 
 
 class Clock(Protocol):
@@ -163,16 +163,16 @@ class EventIds(Protocol):
 
 
 class Telemetry(Protocol):
-    """Never raises, and has no part in what happens."""
+    """It never raises, and has no part in what happens."""
 
     def header(self) -> str | None:
-        """The trace that the work inside belongs to, as the next hop continues it."""
+        """Returns the header of the current trace, as the next hop continues it."""
 
     def annotate(self, stream_id: str, event_type: str) -> None:
         """Names what is going to be committed."""
 
     def committed(self, events: Sequence[Envelope]) -> None:
-        """Each event once, whoever has brought it about: a request, a webhook or the sweep."""
+        """Counts each event once, whether a request, a webhook or the sweep has led to it."""
 
     def following(self, event: Envelope) -> AbstractContextManager[None]:
         """The work inside has been asked for by nobody: it belongs to the trace of the event that led to it."""
@@ -219,7 +219,7 @@ class Unconfirmed:
 
 @dataclass(frozen=True)
 class Processing:
-    """The provider is at it. Money will move or not, and nobody can stop it."""
+    """The provider works on it. Money will move or not, and nobody can stop it."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ class Returned:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Timeout, connection lost, or the provider's own error. `reason` is for the log."""
+    """The call timed out, its connection was lost, or the provider failed. `reason` is for the log."""
 
     reason: str
 
@@ -262,7 +262,8 @@ class PaymentGateway(Protocol):
         day."""
 
     def cancel(self, payment_intent_id: str) -> CancelOutcome:
-        """Wins for good, or shows that the charge did: of a cancel and a confirmation at once, one takes effect."""
+        """Ends the intent for good, or shows that it was charged: of a cancel and a confirmation at once, one takes
+        effect."""
 
     def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
-        """All of a captured intent's money, once, however often it is asked for."""
+        """Gives all of a captured intent's money back once, however often it is asked for."""

@@ -17,7 +17,7 @@ RETRIED: Final = frozenset({"TransactionConflict", "ThrottlingError", "Provision
 
 
 def actions(name: str, transaction: ports.Commit) -> "list[TransactWriteItemTypeDef]":
-    """Events, state, stock, key, in this order: `refusal` counts on it."""
+    """Returns the actions for events, state, stock and key in this order, which `refusal` relies on."""
     return [
         *(_put_event(name, event) for event in transaction.events),
         _put_state(name, transaction),
@@ -27,7 +27,7 @@ def actions(name: str, transaction: ports.Commit) -> "list[TransactWriteItemType
 
 
 def is_own_repeat(transaction: ports.Commit, reasons: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether this very transaction was committed before, and only its answer was lost.
+    """Returns whether this very transaction was committed before, and only its answer was lost.
 
     Whatever else is the matter, its first event being there decides it: a transaction appears whole or not at all.
     """

@@ -27,7 +27,7 @@ READ_ATTEMPTS_MAX: Final = 5
 PAUSE_SECONDS_FIRST: Final = 0.02
 PAUSE_SECONDS_MAX: Final = 0.5
 BATCH_KEYS_MAX: Final = 100
-"""DynamoDB's own limit for BatchGetItem."""
+"""BatchGetItem takes no more keys."""
 
 _BUSY: Final = frozenset(
     {
@@ -56,7 +56,7 @@ class DynamoDbEventStore:
         }
 
     def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]:
-        """All pages: a stream is as long as its aggregate's life, a few kilobytes."""
+        """Reads all pages, because a stream has a few kilobytes only: it is as long as its aggregate's life."""
         with self._call("Query"):
             pages = self.client.get_paginator("query").paginate(
                 TableName=self.table_name,
@@ -206,7 +206,7 @@ class DynamoDbEventStore:
 
     @contextmanager
     def _call(self, operation: str) -> Iterator[None]:
-        """One call as a subsegment; what the SDK gave up on becomes ContentionError or StoreUnavailableError."""
+        """Traces one call. What the SDK gave up on becomes ContentionError or StoreUnavailableError."""
         try:
             deadline.require(deadline.AWS_CALL_SECONDS_MAX)
             with subsegment("DynamoDB", "aws", aws={"operation": operation, "table_name": self.table_name}):
@@ -222,14 +222,13 @@ class DynamoDbEventStore:
 
 
 def _due(item: Mapping[str, Any]) -> ports.Due:
-    """Reads an item of the index."""
     stream_id, due_at = item[table.PK]["S"], table.moment(item[table.DUE_AT]["S"])
     version = table.event_version(item[table.SK]["S"])
     return ports.DueState(stream_id, due_at) if version is None else ports.DueEvent(stream_id, version, due_at)
 
 
 def _due_key(due: ports.Due) -> dict[str, Any]:
-    """An item's key in the index. It says where to go on, also when the item has left the index meanwhile."""
+    """Returns the item's key in the index. A query goes on behind it, even if the item has left the index."""
     sk = table.event_sk(due.version) if isinstance(due, ports.DueEvent) else table.STATE_SK
     return {
         table.PK: {"S": due.stream_id},
