@@ -7,9 +7,9 @@ from typing import Any
 import boto3
 
 from shop_command import bootstrap
-from shop_command.adapters import deadline
 from shop_command.adapters.payment import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from shop_command.handlers import api
+from shop_command.ports import deadline
 from shop_command.testing.shop import LambdaContext
 
 EVENTS = Path(__file__).parents[1] / "events"

@@ -14,7 +14,6 @@ from shop_command.domain.product import (
     Reprice,
     Retire,
 )
-from shop_command.domain.stream import from_json, to_json
 from shop_command.testing.deciders import Given
 from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
 from shop_shared.values import Allocation, Price
@@ -121,9 +120,9 @@ def test_all_buckets_that_ever_were_are_looked_through() -> None:
 def test_a_state_from_before_buckets_could_change_is_read() -> None:
     stream = product.stream("MUG")
     now = Listed("MUG", "Mug", "Blue", PRICE, 3)
-    stored = to_json(stream, now).replace('"buckets_ever":0,', "")
+    stored = stream.to_json(now).replace('"buckets_ever":0,', "")
     assert "buckets_ever" not in stored
-    before = from_json(stream, stored)
+    before = stream.from_json(stored)
     assert isinstance(before, Listed)
     assert before.bucket_numbers() == range(3)
     after = product.evolve(before, redistributed(1, {}, {}))

@@ -3,36 +3,35 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shop_command.domain import errors, reservation
+from shop_command.domain import errors, refunding, reservation
+from shop_command.domain.placing import TOTAL_MINOR_MAX, PlaceReservation, RequestedLine
 from shop_command.domain.product import Listed, Product, Retired
 from shop_command.domain.reservation import (
     ATTEMPTS_MAX,
     INTENT_CANCELED,
-    TOTAL_MINOR_MAX,
-    Active,
-    Cancelled,
     CancelReservation,
     Command,
     ConfirmPurchase,
     DeclinePayment,
-    Expired,
     ExpireReservation,
-    Paying,
-    PlaceReservation,
-    Purchased,
     RecordRefund,
     RecordStrayRefund,
-    Refunded,
-    Refunding,
-    RequestedLine,
     RequestPayment,
     RequestRefund,
-    Reservation,
     ReservationEvent,
+)
+from shop_command.domain.reservation_states import (
+    Active,
+    Cancelled,
+    Expired,
+    Paying,
+    Purchased,
+    Refunded,
+    Refunding,
+    Reservation,
     Terms,
 )
 from shop_command.domain.stock import ALLOCATIONS_MAX
-from shop_command.domain.stream import from_json, to_json
 from shop_command.testing.deciders import Given
 from shop_shared.events import (
     PaymentDeclined,
@@ -276,7 +275,7 @@ STRAYS: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("intent", ["pi_1", "pi_2"])
 def test_a_charge_is_stray_if_no_purchase_was_or_may_still_be_paid_with_it(name: str, intent: str) -> None:
     is_stray = intent in STRAYS[name]
-    assert reservation.is_stray(after(name).state, intent) == is_stray
+    assert refunding.is_stray(after(name).state, intent) == is_stray
     decided = after(name).when(command(RecordStrayRefund(ID, intent, "re_1")))
     if is_stray:
         decided.then(stray(intent))
@@ -353,7 +352,7 @@ def test_a_state_is_due_while_it_holds_stock_or_money_may_move(
     assert after(name).state == state
     stream = reservation.stream(ID)
     assert stream.due_at(state, NOW) == due_at
-    assert from_json(stream, to_json(stream, state)) == state
+    assert stream.from_json(stream.to_json(state)) == state
 
 
 def test_an_event_of_no_reservation_leaves_no_state() -> None:

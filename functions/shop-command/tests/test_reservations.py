@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from shop_command.application.runner import ROUNDS_MAX
+from shop_command.application.journal import ROUNDS_MAX
 from shop_command.domain.stock import ALLOCATIONS_MAX, Bucket
 from shop_command.ports import Level
 from shop_command.testing import Shop

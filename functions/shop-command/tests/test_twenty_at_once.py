@@ -18,7 +18,7 @@ import pytest
 from shop_command import bootstrap
 from shop_command.adapters.system import SystemClock, Uuid7
 from shop_command.adapters.telemetry import Observability
-from shop_command.application.purchases import Pending
+from shop_command.application.purchases import CardDeclinedError, Pending
 from shop_command.application.request import Request
 from shop_command.application.stock_search import WantedLine
 from shop_command.bootstrap import Application
@@ -83,6 +83,15 @@ def request(key: str = "the-key", request_id: str = "request") -> Request:
 
 
 Send = Callable[[Trading, Request], Envelope | Pending]
+
+
+def purchase_with_a_declined_card(trading: "Trading", request: Request) -> Envelope | Pending:
+    try:
+        return trading.application.purchases.purchase(request, trading.reservation_id, "pm_card_visa_chargeDeclined")
+    except CardDeclinedError as declined:
+        return declined.event
+
+
 COMMANDS: Final[dict[str, tuple[Send, list[str], tuple[int, int, int]]]] = {
     # What is sent, the types of the events that it leads to, and what of MUG is available, held and sold afterwards.
     "list": (
@@ -122,7 +131,7 @@ COMMANDS: Final[dict[str, tuple[Send, list[str], tuple[int, int, int]]]] = {
         (96, 0, 4),
     ),
     "declined": (
-        lambda t, r: t.application.purchases.purchase(r, t.reservation_id, "pm_card_visa_chargeDeclined"),
+        purchase_with_a_declined_card,
         ["shop.payment.requested.v1", "shop.payment.declined.v1"],
         (96, 2, 2),
     ),

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from shop_dispatch.application.project import contiguous_runs
 from shop_dispatch.domain.products import ProductChange, product_changes
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.records import Event, Parked, read
 from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import SalesChange, sales_changes
 from shop_dispatch.domain.stock import StockChange, stock_changes
-from shop_dispatch.domain.streams import contiguous_runs
 from shop_shared.envelope import encode
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shop_dispatch import bootstrap
-from shop_dispatch.adapters.parked import PostgresParkedRecords
+from shop_dispatch.adapters.postgres import PostgresParkedRecords
 from shop_dispatch.application import parking, project
 from shop_dispatch.application.parking import REPLAYED_MAX, Replay
 from shop_dispatch.domain.records import read

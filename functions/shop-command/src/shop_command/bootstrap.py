@@ -1,4 +1,4 @@
-"""The only wiring: settings from the environment, clients, adapters, use cases."""
+"""Everything is wired here, and the environment is read nowhere else."""
 
 import os
 import random
@@ -33,7 +33,7 @@ RESERVATION_SECONDS_DEFAULT: Final = 900
 AWS_CONFIG: Final = Config(
     connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=4
 )
-"""`adapters.deadline` knows how long a call may take with it."""
+"""`ports.deadline` knows how long a call may take with it."""
 
 
 class SettingsError(Exception):
@@ -61,14 +61,7 @@ class Settings:
         seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
         if not seconds.isdecimal() or int(seconds) < 1:
             raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
-        return cls(
-            table_name=environment["TABLE_NAME"],
-            stream_name=environment["STREAM_NAME"],
-            payment_url=environment["PAYMENT_URL"],
-            payment_api_key_parameter=environment["PAYMENT_API_KEY_PARAMETER"],
-            payment_webhook_secret_parameter=environment["PAYMENT_WEBHOOK_SECRET_PARAMETER"],
-            reservation_seconds=int(seconds),
-        )
+        return cls(**{name.lower(): environment[name] for name in names}, reservation_seconds=int(seconds))
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,7 @@ class Application:
 
 @cache
 def application() -> Application:
-    """Built at the first request of an execution environment, and kept."""
+    """The first request of an execution environment builds it, and later ones use it too."""
     settings = Settings.of(os.environ)
     # Not boto3: its own imports, of what nobody here uses, would make each start longer.
     session = botocore.session.get_session()
@@ -120,7 +113,7 @@ def assemble(
     telemetry: Telemetry,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
 ) -> Application:
-    """The use cases over any adapters: the deployed ones, or a test's."""
+    """Builds the use cases over any adapters: the deployed ones, or a test's."""
     journal = Journal(store, publisher, clock, ids, telemetry)
     settlement = Settlement(journal, gateway)
     return Application(

@@ -14,8 +14,7 @@ from shop_database.migrations import Migrated
 from shop_database.migrations import migrate as apply_migrations
 from shop_dispatch.adapters import shadow
 from shop_dispatch.adapters.firehose import FirehoseArchive
-from shop_dispatch.adapters.parked import PostgresParkedRecords
-from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
+from shop_dispatch.adapters.postgres import SCHEMA, PostgresParkedRecords, PostgresReadModel
 from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
 from shop_dispatch.adapters.statements import SESSION
 from shop_dispatch.application.archive import ArchiveBatch

@@ -12,15 +12,14 @@ from shop_dispatch.domain.records import Event, Parked
 Result = TypeVar("Result")
 
 
+@dataclass(eq=False)
 class RefusedError(Exception):
     """A rule of the tables refuses what an event says, and will again: the event is to be parked. A bug, here or there.
 
     `cause` names the rule and never a value, which may be a customer's.
     """
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
+    cause: str
 
 
 class Transaction(Protocol):

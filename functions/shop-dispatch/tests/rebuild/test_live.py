@@ -186,14 +186,14 @@ def test_a_projection_that_waits_for_the_swap_writes_into_the_new_tables(read_mo
         rebuilding.begin(EventSource.LOG)
         rebuilding.go_on(20)
         waiting = threading.Thread(target=read_model.project, args=[mug.received(1)])
-        with rebuilding._shadow.whole():
-            rebuilding._shadow.hold_projections()
+        with rebuilding.shadow.whole():
+            rebuilding.shadow.hold_projections()
             waiting.start()
             with psycopg.connect(read_model.database.superuser_url, autocommit=True) as superuser:
                 blocked = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
                 while not superuser.execute(blocked.encode()).fetchall():
                     time.sleep(0.01)
-            rebuilding._shadow.swap()
+            rebuilding.shadow.swap()
         waiting.join(10)
     assert read_model.query("SELECT received FROM shop.stock") == [(8,)]
     assert read_model.query("SELECT received FROM shop_before.stock") == [(7,)]

@@ -82,7 +82,7 @@ def test_whatever_dies_the_same_steps_go_on(shop: Any, source: EventSource, way:
 def test_two_at_once_do_not_work_on_it(shop: Any) -> None:
     with shop.opened() as first, shop.opened() as second:
         first.begin(EventSource.LOG)
-        with first._shadow.claimed():
+        with first.shadow.claimed():
             for act in (partial(second.go_on, 1), second.swap, second.abandon, second.drop_old):
                 with pytest.raises(BusyError, match="another invocation"):
                     act()

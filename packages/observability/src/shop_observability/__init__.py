@@ -1,1 +1,1 @@
-"""What every function says of itself: logs, metrics, traces, and problems as RFC 9457."""
+"""Every function writes its logs, metrics and traces with this package."""

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shop_command.adapters.webhook import ForgedWebhookError
-from shop_command.application.purchases import PaymentRefusedError, PaymentUnavailableError
+from shop_command.application.purchases import CardDeclinedError, PaymentRefusedError, PaymentUnavailableError
 from shop_command.application.request import IdempotencyKeyReusedError
 from shop_command.domain import errors
-from shop_command.handlers import purchases, reservations
+from shop_command.handlers import reservations
 from shop_command.handlers.problems import problem_of
 from shop_command.ports import ContentionError
 from shop_http import body, entry, request
@@ -39,12 +39,23 @@ _FAULTS: Final = {
     },
 }
 _KEYED: Final = Route("POST", "/", lambda: None, "", Who.ANYONE, keyed=True, query=(), problems=())  # type: ignore[arg-type,return-value] # it is never answered
-_DECLINED: Final = PaymentDeclined(
-    reservation_id=_ID,
-    attempt=1,
-    payment_intent_id="pi_3PxExample0000000000000001",
-    code="card_declined",
-    decline_code="insufficient_funds",
+_DECLINED: Final[Envelope[PaymentDeclined]] = Envelope(
+    id="01a207bc-da7e-7625-b882-a28e205073fc",
+    type=PaymentDeclined.TYPE,
+    subject=f"reservation-{_ID}",
+    time=datetime(2026, 11, 23, 9, 29, 6, tzinfo=UTC),
+    dataschema=dataschema(PaymentDeclined),
+    streamversion=3,
+    partitionkey=f"reservation-{_ID}",
+    correlationid="checkout-7f3a",
+    causationid="request",
+    data=PaymentDeclined(
+        reservation_id=_ID,
+        attempt=1,
+        payment_intent_id="pi_3PxExample0000000000000001",
+        code="card_declined",
+        decline_code="insufficient_funds",
+    ),
 )
 
 
@@ -58,22 +69,6 @@ def _body(text: str, headers: dict[str, str]) -> ProblemError:
 
 def _command(error: Exception) -> ProblemError:
     return answered(problem_of, error)
-
-
-def _declined() -> ProblemError:
-    event = Envelope(
-        id="01a207bc-da7e-7625-b882-a28e205073fc",
-        type=PaymentDeclined.TYPE,
-        subject=f"reservation-{_ID}",
-        time=datetime(2026, 11, 23, 9, 29, 6, tzinfo=UTC),
-        dataschema=dataschema(PaymentDeclined),
-        streamversion=3,
-        partitionkey=f"reservation-{_ID}",
-        correlationid="checkout-7f3a",
-        causationid="request",
-        data=_DECLINED,
-    )
-    return purchases.declined(event, _DECLINED)
 
 
 _OF_REQUESTS: Final = (
@@ -212,7 +207,7 @@ _OF_COMMANDS: Final = (
 )
 _OF_PAYMENT: Final = (
     Problem(
-        _declined(),
+        _command(CardDeclinedError(_DECLINED)),
         "The card was declined. No money was taken.",
         "The bank or the payment provider refuses it; `decline_code` says why, as far as they tell.",
         "No: the same key gets this same answer, for ever.",

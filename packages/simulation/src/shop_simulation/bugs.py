@@ -16,7 +16,7 @@ from shop_command.application.settling import Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
 from shop_command.domain import reservation, stock
-from shop_command.domain.reservation import Cancelled, Paying
+from shop_command.domain.reservation_states import Cancelled, Paying
 from shop_command.ports import (
     Captured,
     Declined,

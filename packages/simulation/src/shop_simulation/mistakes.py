@@ -12,7 +12,7 @@ from shop_command.application.settling import Progress, Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
-from shop_command.domain.reservation import Active, Cancelled, Paying, Purchased, Refunding, Reservation
+from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
 from shop_command.ports import (
     Captured,
     Commit,

@@ -1,4 +1,4 @@
-"""Publisher to a Kinesis stream."""
+"""Events are published to a Kinesis stream."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shop_command.adapters import deadline
+from shop_command.adapters import telemetry
+from shop_command.ports import deadline
 from shop_observability.logs import logger
-from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
 from shop_shared.envelope import Envelope, encode
 
@@ -33,7 +33,7 @@ class KinesisPublisher:
         failed = list(events)
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
-                count(Metric.PUBLISH_RETRIES, len(failed))
+                telemetry.publishing_retried(len(failed))
                 self.sleep(self.randomness.uniform(0, PAUSE_SECONDS_MAX))
             try:
                 codes = self._put(failed)
@@ -44,7 +44,7 @@ class KinesisPublisher:
                 return published
             # The answer has an entry for each record, in order; a success of the call says nothing details them.
             taken = [event for event, code in zip(failed, codes, strict=True) if code is None]
-            count(Metric.EVENTS_PUBLISHED, len(taken))
+            telemetry.published(len(taken))
             published += taken
             failed = [event for event, code in zip(failed, codes, strict=True) if code is not None]
             if not failed:
@@ -65,5 +65,4 @@ class KinesisPublisher:
 
 
 def _streams(events: Iterable[Envelope]) -> list[str]:
-    """Each once, in order."""
     return list(dict.fromkeys(event.subject for event in events))

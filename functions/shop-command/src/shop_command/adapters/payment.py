@@ -1,12 +1,10 @@
-"""PaymentGateway in Stripe's PaymentIntents format. https://docs.stripe.com/api/payment_intents
+"""The payment gateway speaks the format of Stripe's PaymentIntents. https://docs.stripe.com/api/payment_intents
 
 What an answer means is decided by what it proves about money, never by its status alone. No card or key is logged.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -14,22 +12,11 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from shop_command.adapters import deadline
+from shop_command import ports
+from shop_command.adapters import telemetry
 from shop_command.adapters.system import SecretUnavailableError
-from shop_command.ports import (
-    Captured,
-    Created,
-    Declined,
-    IntentCancelled,
-    Processing,
-    Refused,
-    Returned,
-    Unconfirmed,
-    Unknown,
-)
+from shop_command.ports import deadline
 from shop_observability.logs import logger
-from shop_observability.metrics import Metric, count, measure
-from shop_observability.tracing import subsegment
 from shop_shared.values import Money
 
 API_VERSION: Final = "2026-10-28.endive"
@@ -77,7 +64,7 @@ class StripeGateway:
             retries=False, timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
         )
 
-    def create(self, reservation_id: str, attempt: int, amount: Money) -> Created | Refused | Unknown:
+    def create(self, reservation_id: str, attempt: int, amount: Money) -> ports.Created | ports.Refused | ports.Unknown:
         fields = {
             "amount": str(amount.amount_minor),
             "currency": amount.currency.lower(),
@@ -86,35 +73,33 @@ class StripeGateway:
         }
         answer = self._call("POST", "/v1/payment_intents", fields, f"{reservation_id}:create:{attempt}")
         match answer:
-            case Unknown():
+            case ports.Unknown():
                 return answer
             case _Answer(status=200, body={"id": str(intent)}):
-                return Created(intent)
+                return ports.Created(intent)
             case _Answer(status=400) if answer.error.get("type") != "idempotency_error":
-                return Refused(_code(answer.error))
+                return ports.Refused(_code(answer.error))
             case _:
                 return _unknown(answer)
 
     def confirm(
         self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> Captured | Declined | IntentCancelled | Processing | Unknown:
+    ) -> ports.ConfirmOutcome:
         answer = self._call(
             "POST",
             f"/v1/payment_intents/{payment_intent_id}/confirm",
             {"payment_method": payment_method},
             f"{reservation_id}:confirm:{attempt}",
         )
-        outcome = answer if isinstance(answer, Unknown) else self._confirmed(payment_intent_id, answer)
-        count(Metric.PAYMENTS_UNKNOWN, isinstance(outcome, Processing | Unknown))
+        outcome = answer if isinstance(answer, ports.Unknown) else self._confirmed(payment_intent_id, answer)
+        telemetry.confirmed(outcome)
         return outcome
 
-    def _confirmed(
-        self, payment_intent_id: str, answer: _Answer
-    ) -> Captured | Declined | IntentCancelled | Processing | Unknown:
+    def _confirmed(self, payment_intent_id: str, answer: _Answer) -> ports.ConfirmOutcome:
         if answer.status == 200:
             if answer.body.get("status") == "requires_action":
                 # 3-D Secure, which only the customer's browser could go through. The shop has no page for it.
-                return Declined("authentication_required")
+                return ports.Declined("authentication_required")
             return _ended(answer.body) or _unknown(answer)
         if answer.is_unexpected_state:
             # Ended by an earlier attempt whose key the provider has forgotten, or by somebody who cancelled it.
@@ -123,37 +108,39 @@ class StripeGateway:
             # 400: the provider refused to try, for example because there is no such payment method. Nothing was
             # charged and a repeat ends the same way, so it is a decline: otherwise the reservation would be stuck.
             decline_code = answer.error.get("decline_code")
-            return Declined(_code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None)
+            return ports.Declined(
+                _code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None
+            )
         return _unknown(answer)
 
-    def retrieve(self, payment_intent_id: str) -> Captured | IntentCancelled | Unconfirmed | Processing | Unknown:
+    def retrieve(self, payment_intent_id: str) -> ports.RetrieveOutcome:
         answer = self._call("GET", f"/v1/payment_intents/{payment_intent_id}")
-        if isinstance(answer, Unknown):
+        if isinstance(answer, ports.Unknown):
             return answer
         if answer.status != 200:
             return _unknown(answer)
         if answer.body.get("status") in ("requires_payment_method", "requires_confirmation", "requires_action"):
-            return Unconfirmed()
+            return ports.Unconfirmed()
         return _ended(answer.body) or _unknown(answer)
 
-    def cancel(self, payment_intent_id: str) -> Captured | IntentCancelled | Processing | Unknown:
+    def cancel(self, payment_intent_id: str) -> ports.CancelOutcome:
         # Without an idempotency key: a second cancel does no harm, and under a key the provider would give a refusal
         # again for a day, also when the reason for it has gone.
         answer = self._call("POST", f"/v1/payment_intents/{payment_intent_id}/cancel")
-        if isinstance(answer, Unknown):
+        if isinstance(answer, ports.Unknown):
             return answer
         if answer.status == 200:
             return _ended(answer.body) or _unknown(answer)
         return self._truth(payment_intent_id, answer) if answer.is_unexpected_state else _unknown(answer)
 
-    def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
+    def refund(self, payment_intent_id: str, reservation_id: str) -> ports.Returned | ports.Unknown:
         fields = {"payment_intent": payment_intent_id, "metadata[reservation_id]": reservation_id}
         answer = self._call("POST", "/v1/refunds", fields, f"{payment_intent_id}:refund")
         match answer:
-            case Unknown():
+            case ports.Unknown():
                 return answer
             case _Answer(status=200, body={"id": str(refund), "status": "succeeded"}):
-                return Returned(refund)
+                return ports.Returned(refund)
             case _Answer(status=200):
                 pass  # pending, and kept so under the key: the provider's list tells how it went on
             case _Answer(status=400) if answer.error.get("code") == "charge_already_refunded":
@@ -162,9 +149,9 @@ class StripeGateway:
                 return _unknown(answer)
         return self._refund_of(payment_intent_id)
 
-    def _refund_of(self, payment_intent_id: str) -> Returned | Unknown:
+    def _refund_of(self, payment_intent_id: str) -> ports.Returned | ports.Unknown:
         listed = self._call("GET", f"/v1/refunds?payment_intent={payment_intent_id}")
-        if isinstance(listed, Unknown):
+        if isinstance(listed, ports.Unknown):
             return listed
         match listed.body.get("data"):
             case [*refunds] if listed.status == 200:
@@ -172,18 +159,18 @@ class StripeGateway:
             case _:
                 return _unknown(listed)
 
-    def _truth(self, payment_intent_id: str, refused: _Answer) -> Captured | IntentCancelled | Processing | Unknown:
-        """Of an intent whose state was not what the request expects: the refusal carries it, or it is asked for."""
+    def _truth(self, payment_intent_id: str, refused: _Answer) -> ports.CancelOutcome:
+        """Finds the state of an intent that a request was refused for: in the refusal, or by asking the provider."""
         known = _ended(refused.error.get("payment_intent"))
-        if known is not None and not isinstance(known, Processing):
+        if known is not None and not isinstance(known, ports.Processing):
             return known
         # The provider repeats a refusal for a day under its key, so what was under way then may be over by now.
         found = self.retrieve(payment_intent_id)
-        return _unknown(refused) if isinstance(found, Unconfirmed) else found
+        return _unknown(refused) if isinstance(found, ports.Unconfirmed) else found
 
     def _call(
         self, method: str, path: str, fields: Mapping[str, str] | None = None, idempotency_key: str | None = None
-    ) -> _Answer | Unknown:
+    ) -> _Answer | ports.Unknown:
         url = self._url + path
         try:
             headers = {"Authorization": f"Bearer {self._api_key()}", "Stripe-Version": API_VERSION}
@@ -195,7 +182,7 @@ class StripeGateway:
             body = json.loads(response.data)
         except (HTTPError, SecretUnavailableError, deadline.OutOfTimeError, ValueError) as error:
             logger().warning("the payment provider did not answer", extra={"reason": type(error).__name__})
-            return Unknown(type(error).__name__)
+            return ports.Unknown(type(error).__name__)
         return _Answer(response.status, body if isinstance(body, dict) else {})
 
     def _send(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
@@ -206,7 +193,7 @@ class StripeGateway:
             deadline.require(self._call_seconds_max)
             try:
                 http: dict[str, Any] = {"request": {"method": method, "url": url}}
-                with subsegment(self._host, "remote", http=http), _timed():
+                with telemetry.payment_call(self._host, http):
                     response = self._http.request(method, url, body=body, headers=headers, redirect=False)
                     http["response"] = {"status": response.status}
                     return response
@@ -216,32 +203,23 @@ class StripeGateway:
         raise AssertionError("unreachable")
 
 
-@contextmanager
-def _timed() -> Iterator[None]:
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        measure(Metric.PAYMENT_CALL_MILLISECONDS, round((time.monotonic() - started) * 1000, 1))
-
-
-def _ended(intent: Any) -> Captured | IntentCancelled | Processing | None:
+def _ended(intent: Any) -> ports.Captured | ports.IntentCancelled | ports.Processing | None:
     """Returns what an intent's status proves: None where it waits for a confirmation, or is no intent."""
     match intent:
         case {"status": "succeeded"}:
-            return Captured()
+            return ports.Captured()
         case {"status": "canceled"}:
-            return IntentCancelled()
+            return ports.IntentCancelled()
         case {"status": "processing"}:
-            return Processing()
+            return ports.Processing()
         case _:
             return None
 
 
-def _returned(refund: Any) -> Returned | None:
+def _returned(refund: Any) -> ports.Returned | None:
     match refund:
         case {"id": str(refund_id), "status": "succeeded"}:
-            return Returned(refund_id)
+            return ports.Returned(refund_id)
         case _:
             return None
 
@@ -250,6 +228,6 @@ def _code(error: Mapping[str, Any]) -> str:
     return str(error.get("code") or error.get("type") or "unknown")[:CODE_CHARACTERS_MAX]
 
 
-def _unknown(answer: _Answer) -> Unknown:
+def _unknown(answer: _Answer) -> ports.Unknown:
     logger().warning("the payment provider's answer leaves the outcome open", extra={"reason": answer.reason})
-    return Unknown(answer.reason)
+    return ports.Unknown(answer.reason)

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shop_command.adapters import deadline
+from shop_command.ports import deadline
 from shop_observability.tracing import subsegment
 
 
@@ -32,12 +32,12 @@ class Uuid7:
 
 
 class SecretUnavailableError(Exception):
-    """The parameter can't be read."""
+    """The parameter could not be read. A retry may help."""
 
 
 @dataclass(frozen=True)
 class SecretParameter:
-    """A SecureString of the parameter store, read at each call."""
+    """Each call reads a SecureString of the parameter store."""
 
     client: Callable[[], Any]  # botocore's, of ssm
     name: str

@@ -1,11 +1,16 @@
-"""The Telemetry port is implemented by shop_observability."""
+"""The Telemetry port is implemented by shop_observability, and what happens during the work is counted here.
 
+What came of an invocation as a whole is counted by its handler.
+"""
+
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from typing import Any, Final
 
+from shop_command.ports import ConfirmOutcome, Processing, Unknown
 from shop_observability import tracing, work
-from shop_observability.metrics import Metric, count
+from shop_observability.metrics import Metric, count, measure
 from shop_observability.trace_header import TraceHeader
 from shop_shared.envelope import Envelope
 from shop_shared.events import EventData, PaymentDeclined, PaymentRefunded, PurchaseConfirmed, PurchaseRefunded
@@ -44,3 +49,33 @@ class Observability:
             yield events
         traces = ((event.awstraceheader or "", event.subject, event.type, event.correlationid) for event in events)
         tracing.trace_events(SERVICE, done, traces)
+
+
+def commit_conflicted() -> None:
+    count(Metric.COMMIT_CONFLICTS)
+
+
+def commit_retried() -> None:
+    count(Metric.COMMIT_RETRIES)
+
+
+def publishing_retried(events: int) -> None:
+    count(Metric.PUBLISH_RETRIES, events)
+
+
+def published(events: int) -> None:
+    count(Metric.EVENTS_PUBLISHED, events)
+
+
+def confirmed(outcome: ConfirmOutcome) -> None:
+    count(Metric.PAYMENTS_UNKNOWN, isinstance(outcome, Processing | Unknown))
+
+
+@contextmanager
+def payment_call(host: str, http: dict[str, Any]) -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        with tracing.subsegment(host, "remote", http=http):
+            yield
+    finally:
+        measure(Metric.PAYMENT_CALL_MILLISECONDS, round((time.monotonic() - started) * 1000, 1))

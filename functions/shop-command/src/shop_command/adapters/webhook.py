@@ -1,4 +1,4 @@
-"""The payment provider's webhooks, in Stripe's format and with its signature. https://docs.stripe.com/webhooks/signature"""
+"""Webhooks have Stripe's format and its signature. https://docs.stripe.com/webhooks/signature"""
 
 import hashlib
 import hmac
@@ -12,13 +12,13 @@ from shop_command.ports import Clock
 from shop_shared import forms
 
 TOLERANCE_SECONDS: Final = 300
-"""Stripe's own default: an older signature could be a recorded one that somebody plays again."""
+"""This is Stripe's own default. Somebody may have recorded an older signature, and send it again."""
 TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"})
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 
 
 class ForgedWebhookError(Exception):
-    """Not signed with our secret, or too long ago. A repeat with the same signature never helps."""
+    """The webhook was not signed with our secret, or too long ago. A repeat with the same signature never helps."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class StripeWebhook:
     clock: Clock
 
     def read(self, payload: bytes, signature: str) -> Hint | None:
-        """None: it is none of our business. Raises ForgedWebhookError, and SecretUnavailableError after which a repeat
-        helps."""
+        """Returns None for an event that the shop does not use. Raises ForgedWebhookError, and SecretUnavailableError
+        after which a repeat helps."""
         self._verify(payload, signature)
         try:
             event = json.loads(payload)

@@ -1,4 +1,4 @@
-"""A reservation whose time is over: whoever meets it first records that, and its stock can be sold again."""
+"""Whoever first meets a reservation whose time is over records that, and its stock can be sold again."""
 
 from datetime import datetime
 
@@ -6,7 +6,8 @@ from shop_command.application.journal import Journal
 from shop_command.application.request import Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import ReservationExpiredError, ReservationNotFoundError
-from shop_command.domain.reservation import ExpireReservation, Reservation
+from shop_command.domain.reservation import ExpireReservation
+from shop_command.domain.reservation_states import Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 
@@ -14,7 +15,7 @@ from shop_shared.envelope import Envelope
 def owned(
     journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]
 ) -> tuple[Reservation, datetime]:
-    """The caller's reservation, and the present, in which its time is not over. Raises as `in_time` does."""
+    """Returns the caller's reservation, and the present, in which its time is not over. Raises as `in_time` does."""
     # Another customer's is answered like one that does not exist: its existence is nobody else's business.
     if loaded.state is None or loaded.state.terms.customer_id != request.caller:
         raise ReservationNotFoundError(reservation_id)
@@ -22,7 +23,7 @@ def owned(
 
 
 def in_time(journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> datetime:
-    """The present, in which the reservation's time is not over.
+    """Returns the present, in which the reservation's time is not over.
 
     Raises ReservationExpiredError where it is, whether or not anybody has recorded that before, and
     VersionConflictError where somebody else changes the reservation just then: load it again. It has to be asked at

@@ -1,29 +1,49 @@
-"""Loading streams and appending to them: one transaction, then publication."""
+"""The journal loads streams, runs commands, and appends events: one transaction, then their publication."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, Final, Generic, TypeVar
 
+from shop_command import ports
 from shop_command.application.request import Key, Request
 from shop_command.domain import stock
-from shop_command.domain.stream import Snapshot, Stream, fold, from_json, to_json
-from shop_command.ports import Clock, Commit, EventIds, EventStore, Publisher, StoredState, Telemetry
+from shop_command.domain.errors import DomainError
+from shop_command.domain.stream import Snapshot, Stream
 from shop_shared.envelope import Envelope
 from shop_shared.events import EventData
 from shop_shared.registry import dataschema
 
+ROUNDS_MAX: Final = 5
+"""A command is decided anew at most this often because another one was quicker."""
+OVERTAKEN: Final[tuple[type[Exception], ...]] = (ports.VersionConflictError, ports.KeyUsedError)
+
 State = TypeVar("State")
 Event = TypeVar("Event", bound=EventData)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Decided:
+    events: tuple[EventData, ...]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Handled(Generic[State]):
+    event: "Envelope[Any]"
+    before: State | None
+    """The state that the command was decided on. A repeat of an earlier request is not decided, and has none."""
+    is_repeat: bool
 
 
 @dataclass(frozen=True)
 class Journal:
-    store: EventStore
-    publisher: Publisher
-    clock: Clock
-    ids: EventIds
-    telemetry: Telemetry
+    store: ports.EventStore
+    publisher: ports.Publisher
+    clock: ports.Clock
+    ids: ports.EventIds
+    telemetry: ports.Telemetry
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -32,38 +52,73 @@ class Journal:
         return snapshot(stream, self.store.states([stream.id]).get(stream.id))
 
     def last(self, stream: Stream[State, Event], loaded: Snapshot[State]) -> Envelope:
-        """The event that led to what was loaded."""
+        """Returns the event that led to what was loaded."""
         return self.store.events(stream.id, loaded.version)[0]
+
+    def run(
+        self,
+        request: Request,
+        stream: Stream[State, Event],
+        decide: Callable[[Snapshot[State], int], Decided | Result],
+        *,
+        key: Key | None = None,
+        overtaken: tuple[type[Exception], ...] = OVERTAKEN,
+        rounds_max: int = ROUNDS_MAX,
+    ) -> Handled[State] | Result:
+        """Runs one command: loads its stream, decides, appends, and decides anew where another command was quicker.
+
+        `decide` is called with the stream and the number of rounds that were lost. Where it gives back anything but a
+        decision, that is the result, and nothing is appended. Raises ContentionError after the last round.
+        """
+        for rounds in range(rounds_max):
+            use = self.store.key_use(key.id) if key else None
+            if key and use:
+                key.check(use)
+                return Handled(self.store.events(use.stream_id, use.version)[0], None, is_repeat=True)
+            loaded = self.load(stream)
+            try:
+                decided = decide(loaded, rounds)
+                if not isinstance(decided, Decided):
+                    return decided
+                event = self.append(stream, loaded, decided.events, request, now=decided.now, key=key)
+                return Handled(event, loaded.state, is_repeat=False)
+            except overtaken:
+                continue
+            except DomainError:
+                # The same request, sent twice at once, may have been quicker: then what it did is no reason to refuse.
+                if key is None or self.store.key_use(key.id) is None:
+                    raise
+        raise ports.ContentionError
 
     def append(
         self,
         stream: Stream[State, Event],
         loaded: Snapshot[State],
-        decided: tuple[Event, ...],
+        decided: tuple[EventData, ...],
         request: Request,
         *,
         now: datetime,
         key: Key | None = None,
         cause: str | None = None,
-    ) -> "Envelope[Event]":
+    ) -> "Envelope[Any]":
         """Commits the events, publishes what it can, and gives back the last one. Raises what EventStore.commit does.
 
         `key` remembers the idempotency key together with the last event's version.
         """
         self.telemetry.annotate(stream.id, decided[-1].TYPE)
-        state = fold(stream, loaded.state, decided)
+        state = stream.fold(loaded.state, decided)
         events = tuple(
             self._envelope(stream.id, version, data, request=request, cause=cause, now=now)
             for version, data in enumerate(decided, loaded.version + 1)
         )
         self.store.commit(
-            Commit(
+            ports.Commit(
                 stream_id=stream.id,
                 expected_version=loaded.version,
                 events=events,
-                state=to_json(stream, state),
+                state=stream.to_json(state),
                 due_at=stream.due_at(state, now),
-                stock=_stock(decided),
+                stock=tuple(change for data in decided for change in stock.changes(data)),
                 key_use=key.used(stream.id, events[-1].streamversion) if key else None,
             )
         )
@@ -72,7 +127,7 @@ class Journal:
         published = self.publisher.publish(events)
         if published:
             self.store.mark_published(published)
-        return cast("Envelope[Event]", events[-1])
+        return events[-1]
 
     def _envelope(
         self, stream_id: str, version: int, data: EventData, *, request: Request, cause: str | None, now: datetime
@@ -92,15 +147,9 @@ class Journal:
         )
 
 
-def first_of(data: type[Event], events: Iterable[Envelope]) -> "Envelope[Event] | None":
-    return next((cast("Envelope[Event]", event) for event in events if isinstance(event.data, data)), None)
+def first_of(events: Iterable[Envelope], *types: type[EventData]) -> "Envelope[Any] | None":
+    return next((event for event in events if isinstance(event.data, types)), None)
 
 
-def snapshot(stream: Stream[State, Event], stored: StoredState | None) -> Snapshot[State]:
-    if stored is None:
-        return Snapshot(0, None)
-    return Snapshot(stored.version, from_json(stream, stored.state))
-
-
-def _stock(events: Iterable[EventData]) -> tuple[stock.BucketChange, ...]:
-    return tuple(change for event in events for change in stock.changes(event))
+def snapshot(stream: Stream[State, Event], stored: ports.StoredState | None) -> Snapshot[State]:
+    return Snapshot(stored.version, stream.from_json(stored.state)) if stored else Snapshot(0, None)

@@ -2,22 +2,12 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import Final, TypeVar, cast
+from typing import Any, Final
 
-from shop_command.application.journal import Journal
+from shop_command.application.journal import OVERTAKEN, Decided, Journal
 from shop_command.application.request import Key, Request
-from shop_command.application.runner import OVERTAKEN, Decided, run
 from shop_command.domain import product
-from shop_command.domain.product import (
-    Command,
-    ListProduct,
-    Product,
-    ProductEvent,
-    ReceiveStock,
-    RedistributeStock,
-    Reprice,
-    Retire,
-)
+from shop_command.domain.product import Command, ListProduct, Product, ReceiveStock, RedistributeStock, Reprice, Retire
 from shop_command.domain.stock import Bucket
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import ContentionError, StockShortError
@@ -29,8 +19,6 @@ REDISTRIBUTION_ROUNDS_MAX: Final = 10
 """Stock is redistributed anew at most this often because customers were first. After each round it is content with
 half."""
 
-Data = TypeVar("Data", bound=ProductEvent)
-
 
 @dataclass(frozen=True)
 class Products:
@@ -39,44 +27,39 @@ class Products:
 
     def list_product(self, request: Request, command: ListProduct) -> "Envelope[ProductListed]":
         body = {name: value for name, value in vars(command).items() if (name, value) != ("category", None)}
-        return self._run(request, command, Key.of(request, "list-product", **body), ProductListed)
+        return self._run(request, command, Key.of(request, "list-product", **body))
 
     def reprice(self, request: Request, sku: str, price: Price) -> "Envelope[ProductRepriced]":
-        return self._run(
-            request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price), ProductRepriced
-        )
+        return self._run(request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price))
 
     def receive_stock(self, request: Request, sku: str, quantity: int) -> "Envelope[StockReceived]":
         command = ReceiveStock(sku, quantity, first_bucket=self.randomness.randrange(BUCKETS_MAX))
-        return self._run(request, command, Key.of(request, "receive-stock", sku=sku, quantity=quantity), StockReceived)
+        return self._run(request, command, Key.of(request, "receive-stock", sku=sku, quantity=quantity))
 
     def redistribute_stock(self, request: Request, sku: str, stock_buckets: int) -> "Envelope[StockRedistributed]":
         """One transaction moves what is available. Customers who buy meanwhile lose nothing by it, nor wait for it."""
 
-        def decide(loaded: Snapshot[Product], rounds: int) -> Decided[ProductEvent]:
+        def decide(loaded: Snapshot[Product], rounds: int) -> Decided:
             buckets = [Bucket(sku, number) for number in product.listed(sku, loaded.state).bucket_numbers()]
             levels = self.journal.store.levels(buckets)
             available = {bucket.number: level.available for bucket, level in levels.items()}
             command = RedistributeStock(sku, stock_buckets, available, halvings=rounds)
             return Decided(product.decide(command, loaded.state), self.journal.now())
 
-        handled = run(
-            self.journal,
+        return self.journal.run(
             request,
             product.stream(sku),
             decide,
             key=Key.of(request, "redistribute-stock", sku=sku, stock_buckets=stock_buckets),
             overtaken=(*OVERTAKEN, StockShortError, ContentionError),
             rounds_max=REDISTRIBUTION_ROUNDS_MAX,
-        )
-        return cast("Envelope[StockRedistributed]", handled.event)
+        ).event
 
     def retire(self, request: Request, sku: str) -> "Envelope[ProductRetired]":
-        return self._run(request, Retire(sku), Key.of(request, "retire", sku=sku), ProductRetired)
+        return self._run(request, Retire(sku), Key.of(request, "retire", sku=sku))
 
-    def _run(self, request: Request, command: Command, key: Key, _leads_to: type[Data]) -> "Envelope[Data]":
-        def decide(loaded: Snapshot[Product], _rounds: int) -> Decided[ProductEvent]:
+    def _run(self, request: Request, command: Command, key: Key) -> "Envelope[Any]":
+        def decide(loaded: Snapshot[Product], _rounds: int) -> Decided:
             return Decided(product.decide(command, loaded.state), self.journal.now())
 
-        handled = run(self.journal, request, product.stream(command.sku), decide, key=key)
-        return cast("Envelope[Data]", handled.event)
+        return self.journal.run(request, product.stream(command.sku), decide, key=key).event

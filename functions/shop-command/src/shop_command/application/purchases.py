@@ -5,32 +5,20 @@ repeat of the request here, a webhook or the sweep in `settling`.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never, cast
+from typing import Any, TypeAlias, assert_never
 
+from shop_command import ports
 from shop_command.application import expiring, settling
-from shop_command.application.journal import Journal
+from shop_command.application.journal import Decided, Journal, first_of
 from shop_command.application.request import Key, Request
-from shop_command.application.runner import Decided, run
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError
-from shop_command.domain.reservation import Active, Paying, RequestPayment, Reservation, ReservationEvent
+from shop_command.domain.reservation import RequestPayment
+from shop_command.domain.reservation_states import Active, Paying, Reservation
 from shop_command.domain.stream import Snapshot
-from shop_command.ports import (
-    ContentionError,
-    Created,
-    PaymentGateway,
-    Refused,
-    StoreUnavailableError,
-    Unconfirmed,
-    Unknown,
-    VersionConflictError,
-)
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined, PaymentRequested, PurchaseConfirmed
 from shop_shared.values import Money
-
-if TYPE_CHECKING:
-    AttemptOutcome = Envelope[PurchaseConfirmed] | Envelope[PaymentDeclined]
 
 
 class PaymentUnavailableError(Exception):
@@ -44,9 +32,16 @@ class PaymentRefusedError(Exception):
     code: str
 
 
+@dataclass(eq=False)
+class CardDeclinedError(Exception):
+    """The attempt has ended, and moved no money. A repeat gets the same answer; another card may be tried."""
+
+    event: "Envelope[PaymentDeclined]"
+
+
 @dataclass(frozen=True)
 class Pending:
-    """Not settled yet: this request's own attempt, or another one's."""
+    """A payment is not settled yet, which this request or another one has begun."""
 
     reservation_id: str
     payment_intent_id: str
@@ -54,9 +49,12 @@ class Pending:
     stream_version: int
 
 
+PurchaseOutcome: TypeAlias = "Envelope[PurchaseConfirmed] | Pending"
+
+
 @dataclass(frozen=True)
 class Attempt:
-    """A payment that was requested: its event, and what its confirmation takes."""
+    """A payment was requested by this event, and is to be confirmed with this method."""
 
     requested: "Envelope[PaymentRequested]"
     payment_method: str
@@ -69,27 +67,25 @@ class Attempt:
 @dataclass(frozen=True)
 class Purchases:
     journal: Journal
-    gateway: PaymentGateway
+    gateway: ports.PaymentGateway
 
-    def purchase(self, request: Request, reservation_id: str, payment_method: str) -> "AttemptOutcome | Pending":
-        """Returns the event with the attempt's outcome, or Pending while there is none yet."""
+    def purchase(self, request: Request, reservation_id: str, payment_method: str) -> PurchaseOutcome:
+        """Returns the event of the purchase, or Pending while the attempt has no outcome. Raises CardDeclinedError."""
 
-        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided[ReservationEvent] | Pending:
+        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided | Pending:
             state, _ = expiring.owned(self.journal, request, reservation_id, loaded)
             if isinstance(state, Paying):
                 return Pending(reservation_id, state.payment_intent_id, state.terms.total, loaded.version)
             return self._request(request, reservation_id, loaded)
 
         key = Key.of(request, "purchase", reservation_id=reservation_id, payment_method=payment_method)
-        handled = run(self.journal, request, reservation.stream(reservation_id), decide, key=key)
+        handled = self.journal.run(request, reservation.stream(reservation_id), decide, key=key)
         if isinstance(handled, Pending):
             return handled
-        attempt = Attempt(cast("Envelope[PaymentRequested]", handled.event), payment_method)
+        attempt = Attempt(handled.event, payment_method)
         return self._again(request, attempt) if handled.is_repeat else self._confirm(request, attempt)
 
-    def _request(
-        self, request: Request, reservation_id: str, loaded: Snapshot[Reservation]
-    ) -> Decided[ReservationEvent]:
+    def _request(self, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> Decided:
         present = expiring.in_time(self.journal, request, reservation_id, loaded)
         active = reservation.payable(reservation_id, loaded.state, present)
         intent = active.payment_intent_id or self._intent(active)
@@ -100,51 +96,57 @@ class Purchases:
     def _intent(self, active: Active) -> str:
         created = self.gateway.create(active.terms.reservation_id, active.attempts + 1, active.terms.total)
         match created:
-            case Created(payment_intent_id=intent):
+            case ports.Created(payment_intent_id=intent):
                 return intent
-            case Refused(code=code):
+            case ports.Refused(code=code):
                 raise PaymentRefusedError(code)
-            case Unknown():
+            case ports.Unknown():
                 raise PaymentUnavailableError
             case _:
                 assert_never(created)
 
-    def _confirm(self, request: Request, attempt: Attempt) -> "AttemptOutcome | Pending":
+    def _confirm(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
         data = attempt.requested.data
         outcome = self.gateway.confirm(
             data.payment_intent_id, data.reservation_id, data.attempt, attempt.payment_method
         )
         return self._settle(request, attempt, outcome)
 
-    def _again(self, request: Request, attempt: Attempt) -> "AttemptOutcome | Pending":
+    def _again(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
         """A repeat is answered with the recorded outcome of its attempt, or with the provider's where none is
         recorded."""
         recorded = self._recorded(attempt)
-        if recorded is not None:
+        if not isinstance(recorded, Pending):
             return recorded
         found = self.gateway.retrieve(attempt.requested.data.payment_intent_id)
-        if isinstance(found, Unconfirmed):
+        if isinstance(found, ports.Unconfirmed):
             # Declined or never received: the attempt's own key makes the provider tell which, and never charges twice.
             return self._confirm(request, attempt)
         return self._settle(request, attempt, found)
 
-    def _settle(self, request: Request, attempt: Attempt, found: settling.Outcome) -> "AttemptOutcome | Pending":
+    def _settle(self, request: Request, attempt: Attempt, found: settling.Outcome) -> PurchaseOutcome:
         data = attempt.requested.data
         command = settling.outcome(data.reservation_id, data.attempt, found)
         if command is None:
-            return self._recorded(attempt) or attempt.pending()
+            return self._recorded(attempt)
         try:
-            recorded = settling.record(self.journal, request, command, cause=attempt.requested)
-            return cast("AttemptOutcome", recorded)
-        except (VersionConflictError, NotPayingError):
+            return _confirmed(settling.record(self.journal, request, command, cause=attempt.requested))
+        except (ports.VersionConflictError, NotPayingError):
             # A repeat of this request, the sweep or a webhook was quicker to record what the provider said.
-            return self._recorded(attempt) or attempt.pending()
-        except (ContentionError, StoreUnavailableError):
+            return self._recorded(attempt)
+        except (ports.ContentionError, ports.StoreUnavailableError):
             # The money may have moved: the honest answer is that it is not settled, and a repeat settles it.
             return attempt.pending()
 
-    def _recorded(self, attempt: Attempt) -> "AttemptOutcome | None":
+    def _recorded(self, attempt: Attempt) -> PurchaseOutcome:
         """The attempt's outcome is the first one after it, because no other attempt begins before."""
         later = self.journal.store.events(attempt.requested.subject, attempt.requested.streamversion + 1)
-        outcome = next((event for event in later if isinstance(event.data, PurchaseConfirmed | PaymentDeclined)), None)
-        return cast("AttemptOutcome | None", outcome)
+        outcome = first_of(later, PurchaseConfirmed, PaymentDeclined)
+        return _confirmed(outcome) if outcome else attempt.pending()
+
+
+def _confirmed(outcome: "Envelope[Any]") -> "Envelope[PurchaseConfirmed]":
+    """Raises CardDeclinedError where the outcome of the attempt is a decline."""
+    if isinstance(outcome.data, PaymentDeclined):
+        raise CardDeclinedError(outcome)
+    return outcome

@@ -1,4 +1,4 @@
-"""Who asks, and how a repeat of the same request is recognized."""
+"""A request says who asks, and by its key a repeat of it is recognized."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ class Request:
         return cls("", "", event.id, event.correlationid)
 
     def reservation_id(self) -> str:
-        """A repeat meets its own stream. Unguessable as the caller's id is, and no use without being its owner."""
+        """A repeat finds its own stream. Nobody can guess the id, and it is of use to its owner only."""
         return str(uuid.uuid5(_RESERVATIONS, f"{self.caller}\n{self.idempotency_key}"))
 
     def key_id(self, operation: str) -> str:
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Key:
-    """An idempotency key where the stream outlives the command, so that the key is remembered beside the stream.
+    """The key is remembered beside the stream, where the stream outlives the command.
 
     A field that a later version adds to a body stays out of the digest while it has its default: otherwise a repeat of
     an older request would no longer be recognized.

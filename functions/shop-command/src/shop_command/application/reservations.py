@@ -1,4 +1,4 @@
-"""Placing a reservation: all lines are held, or none. And giving it up before it is paid for."""
+"""A customer places a reservation, which holds all lines or none, and may cancel it before it is paid for."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,21 +6,14 @@ from random import Random
 from typing import cast
 
 from shop_command.application import expiring
-from shop_command.application.journal import Journal, first_of
+from shop_command.application.journal import ROUNDS_MAX, Decided, Journal, first_of
 from shop_command.application.request import IdempotencyKeyReusedError, Request
-from shop_command.application.runner import ROUNDS_MAX, Decided, run
 from shop_command.application.stock_search import StockSearch, WantedLine
 from shop_command.domain import product, reservation
 from shop_command.domain.errors import DomainError
-from shop_command.domain.reservation import (
-    Cancelled,
-    CancelReservation,
-    PlaceReservation,
-    RequestedLine,
-    Reservation,
-    ReservationEvent,
-    Terms,
-)
+from shop_command.domain.placing import PlaceReservation, RequestedLine
+from shop_command.domain.reservation import CancelReservation
+from shop_command.domain.reservation_states import Cancelled, Reservation, Terms
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import ContentionError, StockShortError, VersionConflictError
 from shop_shared.envelope import Envelope
@@ -47,21 +40,21 @@ class Reservations:
             return self._first_answer(stream.id, lines)
 
     def cancel(self, request: Request, reservation_id: str) -> "tuple[Terms, Envelope[ReservationCancelled]]":
-        """The reservation's terms, and the event of whoever cancelled it first, for ever."""
+        """Returns the reservation's terms, and always the event of whoever cancelled it first."""
         stream = reservation.stream(reservation_id)
 
-        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided[ReservationEvent] | Cancelled:
+        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided | Cancelled:
             state, now = expiring.owned(self.journal, request, reservation_id, loaded)
             if isinstance(state, Cancelled):
                 return state
             return Decided(reservation.decide(CancelReservation(reservation_id), state, now), now)
 
-        handled = run(self.journal, request, stream, decide)
+        handled = self.journal.run(request, stream, decide)
         if isinstance(handled, Cancelled):
-            first = first_of(ReservationCancelled, self.journal.store.events(stream.id))
+            first = first_of(self.journal.store.events(stream.id), ReservationCancelled)
             return handled.terms, cast("Envelope[ReservationCancelled]", first)
         # A command without a key has no repeats, and `owned` has refused a stream without a state.
-        return cast("Reservation", handled.before).terms, cast("Envelope[ReservationCancelled]", handled.event)
+        return cast("Reservation", handled.before).terms, handled.event
 
     def _place(self, request: Request, search: StockSearch) -> "Envelope[ReservationPlaced]":
         # The first round takes from buckets chosen blindly, each further one from what was just read. A round is lost
@@ -81,8 +74,7 @@ class Reservations:
             )
             decided = reservation.decide(command, None, now)
             try:
-                placed = self.journal.append(stream, Snapshot(0, None), decided, request, now=now)
-                return cast("Envelope[ReservationPlaced]", placed)
+                return self.journal.append(stream, Snapshot(0, None), decided, request, now=now)
             except StockShortError as short:
                 search.look({bucket.sku for bucket in short.buckets})
         raise ContentionError

@@ -1,68 +1,48 @@
-"""What has become of money, found out from the provider's own record, and recorded.
+"""What has become of money is found out from the provider's own record, and recorded.
 
 Nobody waits here for an answer: the sweep and the provider's webhooks settle what a request could not, or did not live
 to settle. All may do so at once: the stream's version lets one of them record it.
 """
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
-from shop_command.application.journal import Journal
+from shop_command import ports
+from shop_command.application.journal import ROUNDS_MAX, Journal
 from shop_command.application.request import Request
-from shop_command.application.runner import ROUNDS_MAX
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError, NotStrayError
-from shop_command.domain.reservation import (
-    INTENT_CANCELED,
-    Cancelled,
-    Command,
-    ConfirmPurchase,
-    DeclinePayment,
-    Expired,
-    Paying,
-    RecordRefund,
-    RecordStrayRefund,
-    Refunding,
-    Reservation,
-)
+from shop_command.domain.refunding import is_stray
+from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, RecordRefund, RecordStrayRefund
+from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation
 from shop_command.domain.stream import Snapshot
-from shop_command.ports import (
-    Captured,
-    ContentionError,
-    Declined,
-    IntentCancelled,
-    PaymentGateway,
-    Processing,
-    Returned,
-    Unconfirmed,
-    Unknown,
-    VersionConflictError,
-)
+from shop_command.ports import Captured, IntentCancelled, Processing, Returned, Unknown
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded
 
-Outcome = Captured | IntentCancelled | Declined | Unconfirmed | Processing | Unknown
+Outcome = ports.ConfirmOutcome | ports.RetrieveOutcome
 Progress = Literal["settled", "refunded", "open", "nothing"]
-"""`open`: the provider does not know yet, or does not answer. It stays due. `nothing`: somebody else has ended it."""
+"""What is `open` stays due: the provider does not know yet, or does not answer. At `nothing`, somebody else has ended
+it."""
 
 
 @dataclass(frozen=True)
 class Settlement:
     journal: Journal
-    gateway: PaymentGateway
+    gateway: ports.PaymentGateway
 
     def check(self, reservation_id: str, payment_intent_id: str) -> None:
         """Something has happened to this intent, as the provider says. That is a reason to ask it, and proves nothing.
 
         Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises
-        ContentionError and StoreUnavailableError, after which hearing it again helps.
+        ContentionError and StoreUnavailableError, after which a repeat of the webhook helps.
         """
         stream = reservation.stream(reservation_id)
         for _ in range(ROUNDS_MAX):
             loaded = self.journal.load(stream)
             state = loaded.state
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
-            if not is_current and not reservation.is_stray(state, payment_intent_id):
+            if not is_current and not is_stray(state, payment_intent_id):
                 return
             last = self.journal.last(stream, loaded)
             try:
@@ -72,10 +52,10 @@ class Settlement:
                         self._record(loaded, last, outcome(state.terms.reservation_id, state.attempt, found))
                     elif found == Captured():
                         self._give_back(loaded, last, payment_intent_id)
-            except (VersionConflictError, NotPayingError, NotStrayError):
+            except (ports.VersionConflictError, NotPayingError, NotStrayError):
                 continue
             return
-        raise ContentionError
+        raise ports.ContentionError
 
     def settle(self, loaded: Snapshot[Reservation], last: Envelope) -> Progress:
         """Ends what is under way and due; `last` is the event that led to what was loaded.
@@ -112,7 +92,7 @@ class Settlement:
                 assert_never(closed)
 
     def _give_back(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
-        """A charge that no purchase can come of."""
+        """Refunds a charge that no purchase can come of."""
         events = self.journal.store.events(last.subject)
         if any(isinstance(e.data, PaymentRefunded) and e.data.payment_intent_id == intent for e in events):
             return "refunded"
@@ -123,7 +103,7 @@ class Settlement:
         command = RecordStrayRefund(reservation_id, intent, returned.refund_id)
         return self._record(loaded, last, command)
 
-    def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: Command | None) -> Progress:
+    def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: reservation.Command | None) -> Progress:
         if command is None:
             return "open"
         stream = reservation.stream(command.reservation_id)
@@ -133,7 +113,7 @@ class Settlement:
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
 
 
-def record(journal: Journal, request: Request, command: Command, *, cause: Envelope) -> Envelope:
+def record(journal: Journal, request: Request, command: reservation.Command, *, cause: Envelope) -> "Envelope[Any]":
     """Records what a request has just learned from the provider, whatever else has happened to the stream meanwhile."""
     stream = reservation.stream(command.reservation_id)
     loaded = journal.load(stream)
@@ -147,11 +127,11 @@ def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchas
     match found:
         case Captured():
             return ConfirmPurchase(reservation_id, attempt)
-        case Declined(code=code, decline_code=decline_code):
+        case ports.Declined(code=code, decline_code=decline_code):
             return DeclinePayment(reservation_id, attempt, code, decline_code)
         case IntentCancelled():
-            return DeclinePayment(reservation_id, attempt, INTENT_CANCELED, None)
-        case Unconfirmed() | Processing() | Unknown():
+            return DeclinePayment(reservation_id, attempt, reservation.INTENT_CANCELED, None)
+        case ports.Unconfirmed() | Processing() | Unknown():
             return None
         case _:
             assert_never(found)

@@ -1,4 +1,4 @@
-"""Where the lines of one reservation take their stock from: a bucket chosen blindly, then wherever there is enough."""
+"""The lines of a reservation take their stock from a bucket chosen at random, and then from wherever is enough."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import InitVar, dataclass, field
@@ -31,7 +31,7 @@ class StockSearch:
     randomness: Random
     lines: tuple[WantedLine, ...]
     stored: InitVar[Mapping[str, StoredState]]
-    """The states of the lines' products, by stream; may hold others too."""
+    """These are states by stream: those of the lines' products, and perhaps others."""
     products: dict[str, Product | None] = field(init=False)
     allocations: dict[str, tuple[Allocation, ...]] = field(init=False)
 

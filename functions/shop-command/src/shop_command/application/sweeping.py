@@ -7,26 +7,18 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from shop_command import ports
 from shop_command.application.expiring import expire
 from shop_command.application.journal import Journal
 from shop_command.application.request import Request
 from shop_command.application.settling import Settlement
 from shop_command.domain import reservation
-from shop_command.ports import (
-    DUE_SHARDS,
-    PUBLISH_GRACE_SECONDS,
-    ContentionError,
-    Due,
-    DueEvent,
-    DueState,
-    StoreUnavailableError,
-    VersionConflictError,
-)
 from shop_shared.envelope import Envelope
 
 PAGE_ITEMS: Final = 100
 PAGES_SHARE: Final = 0.5
-"""Of the time, for what needs no provider. The rest is for payments, whose every call may last until it times out."""
+"""All that needs no provider gets this share of the time. The rest is for payments, where each call may last until it
+times out."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class Failure:
     stream_id: str
     error: Exception
     last: Envelope | None = None
-    """The stream's last event, where that much could be read."""
+    """This is the stream's last event, if it could be read."""
 
 
 @dataclass
@@ -46,7 +38,7 @@ class Report:
     settled: int = 0
     refunded: int = 0
     left: int = 0
-    """Found due, and still so: the provider or the stream did not do its part, or there was no time."""
+    """So much is still due: the provider or the stream did not do its part, or there was no time."""
     oldest_unpublished: timedelta = timedelta()
     """The oldest event that was found due happened so long ago."""
     oldest_unsettled: timedelta = timedelta()
@@ -76,14 +68,14 @@ class Sweep:
         report.left += len(unsettled)
         return report
 
-    def _pages(self, now: datetime, report: Report) -> Iterator[Sequence[Due]]:
+    def _pages(self, now: datetime, report: Report) -> Iterator[Sequence[ports.Due]]:
         """Yields the oldest page of each shard first, then the next page of each."""
-        waiting: deque[tuple[int, Due | None]] = deque((shard, None) for shard in range(DUE_SHARDS))
+        waiting: deque[tuple[int, ports.Due | None]] = deque((shard, None) for shard in range(ports.DUE_SHARDS))
         while waiting:
             shard, after = waiting.popleft()
             try:
                 page = self.journal.store.due(shard, now, PAGE_ITEMS, after)
-            except (ContentionError, StoreUnavailableError) as error:
+            except (ports.ContentionError, ports.StoreUnavailableError) as error:
                 report.failures.append(Failure(f"due shard {shard}", error))
                 continue
             report.due += len(page.items)
@@ -91,24 +83,26 @@ class Sweep:
                 waiting.append((shard, page.items[-1]))
             yield page.items
 
-    def _pay(self, pages: Iterator[Sequence[Due]], ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
-        """All but the payments, whose streams' last events are collected."""
+    def _pay(
+        self, pages: Iterator[Sequence[ports.Due]], ends: datetime, report: Report, unsettled: list[Envelope]
+    ) -> None:
+        """Does everything that is due but payments, of which it collects the streams' last events."""
         while self.journal.now() < ends and (page := next(pages, None)) is not None:
             events = sorted(
-                (due for due in page if isinstance(due, DueEvent)), key=lambda due: (due.due_at, due.version)
+                (due for due in page if isinstance(due, ports.DueEvent)), key=lambda due: (due.due_at, due.version)
             )
             if events:
-                age = self.journal.now() - events[0].due_at + timedelta(seconds=PUBLISH_GRACE_SECONDS)
+                age = self.journal.now() - events[0].due_at + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS)
                 report.oldest_unpublished = max(report.oldest_unpublished, age)
                 self._publish(events, report)
             for due in page:
-                if isinstance(due, DueState):
+                if isinstance(due, ports.DueState):
                     self._expire(due, ends, report, unsettled)
 
-    def _publish(self, due: Sequence[DueEvent], report: Report) -> None:
+    def _publish(self, due: Sequence[ports.DueEvent], report: Report) -> None:
         try:
             events = self.journal.store.unpublished(due)
-        except (ContentionError, StoreUnavailableError) as error:
+        except (ports.ContentionError, ports.StoreUnavailableError) as error:
             report.failures.append(Failure(due[0].stream_id, error))
             report.left += len(due)
             return
@@ -127,7 +121,7 @@ class Sweep:
         report.published += len(published)
         report.left += len(events) - len(published)
 
-    def _expire(self, due: DueState, ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
+    def _expire(self, due: ports.DueState, ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
         if self.journal.now() >= ends:
             report.left += 1
             return
@@ -149,7 +143,7 @@ class Sweep:
             else:
                 report.oldest_unsettled = max(report.oldest_unsettled, now - last.time)
                 unsettled.append(last)
-        except VersionConflictError:
+        except ports.VersionConflictError:
             return  # somebody else was at it, and whatever it owes now is due anew
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
             report.failures.append(Failure(due.stream_id, error, last))
@@ -163,7 +157,7 @@ class Sweep:
                 if loaded.version != last.streamversion:
                     return  # somebody else was at it, and whatever it owes now is due anew
                 progress = self.settlement.settle(loaded, last)
-        except VersionConflictError:
+        except ports.VersionConflictError:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
             report.failures.append(Failure(last.subject, error, last))

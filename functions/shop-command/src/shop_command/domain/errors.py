@@ -34,7 +34,7 @@ class ProductRetiredError(ProductError): ...
 
 @dataclass(eq=False)
 class UnknownProductsError(DomainError):
-    """Never listed, or retired: in both cases not for sale."""
+    """These were never listed, or are retired, and so are not for sale."""
 
     skus: tuple[str, ...]
 

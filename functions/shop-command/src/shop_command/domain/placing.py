@@ -1,4 +1,4 @@
-"""What a reservation begins with: all lines at the store's prices, in one currency, for no more than can be charged."""
+"""A reservation takes the store's prices, has one currency, and costs no more than can be charged."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ TOTAL_MINOR_MAX: Final = 99_999_999
 
 @dataclass(frozen=True)
 class RequestedLine:
-    """What the customer asks for, with what the store knows of it: the product, and the stock that is taken."""
+    """The customer asks for this much of a product, and it is taken from these buckets."""
 
     sku: str
     quantity: int

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -25,7 +24,7 @@ class Listed:
     stock_buckets: int
     """New stock goes to these buckets, and blind choices look for it in them."""
     buckets_ever: int = 0
-    """The most that it ever had: what was held while it had them returns there. 0 in states of before it was kept."""
+    """It never had more than this: what was held while it had them returns there. Older states have 0."""
     status: Literal["listed"] = "listed"
 
     def bucket_numbers(self) -> range:
@@ -64,7 +63,7 @@ class ReceiveStock:
     sku: str
     quantity: int
     first_bucket: int
-    """Chance's choice of where the remainder of an even spread goes; taken modulo the number of buckets."""
+    """The remainder of an even spread goes here, to a number chosen at random, modulo the number of buckets."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,9 @@ class RedistributeStock:
     sku: str
     stock_buckets: int
     available: Mapping[int, int]
-    """By bucket, of all buckets that stock can be in."""
+    """Each bucket that stock can be in has so much."""
     halvings: int = 0
-    """How often to be content with half, as `stock.even_out` has it."""
+    """`stock.even_out` explains it."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +89,7 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
         case ListProduct():
             if state is not None:
                 raise ProductAlreadyListedError(command.sku)
-            return (
-                ProductListed(
-                    sku=command.sku,
-                    name=command.name,
-                    description=command.description,
-                    price=command.price,
-                    stock_buckets=command.stock_buckets,
-                    category=command.category,
-                ),
-            )
+            return (ProductListed(**vars(command)),)
         case Reprice(sku=sku, price=price):
             listed(sku, state)
             return (ProductRepriced(sku=sku, price=price),)
@@ -150,11 +140,7 @@ def listed(sku: str, state: Product | None) -> Listed:
 
 
 def stream(sku: str) -> Stream[Product, ProductEvent]:
-    return Stream(f"product-{sku}", _STATES, evolve, _due_at)
-
-
-def _due_at(_state: Product, _now: datetime) -> None:
-    return None
+    return Stream(f"product-{sku}", _STATES, evolve, due_at=lambda _state, _now: None)
 
 
 _STATES: Final[TypeAdapter[Product]] = TypeAdapter(

@@ -1,4 +1,4 @@
-"""Giving money back: a purchase's, or a charge's that no purchase can come of."""
+"""Money is given back for a purchase, or for a charge that no purchase can come of."""
 
 from typing import assert_never
 
@@ -17,7 +17,7 @@ from shop_shared.events import PaymentRefunded, PurchaseRefunded, PurchaseRefund
 
 
 def is_stray(state: Reservation | None, payment_intent_id: str) -> bool:
-    """Whether a charge of this intent can't be, nor become, what this reservation's purchase was paid with.
+    """Returns whether a charge of this intent can't be, nor become, what this reservation's purchase was paid with.
 
     Not while it may still be paid with that very intent: the next attempt finds it charged, and is a purchase. Only the
     end of the reservation makes the charge a stray one.

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final, assert_never
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from shop_command.domain import errors, refunding
-from shop_command.domain.placing import TOTAL_MINOR_MAX, PlaceReservation, RequestedLine, place
-from shop_command.domain.refunding import is_stray
+from shop_command.domain.placing import PlaceReservation, place
 from shop_command.domain.reservation_states import (
     Active,
     Cancelled,
@@ -21,52 +20,26 @@ from shop_command.domain.reservation_states import (
     Terms,
 )
 from shop_command.domain.stream import Stream
-from shop_shared.events import (
-    PaymentDeclined,
-    PaymentRefunded,
-    PaymentRequested,
-    PurchaseConfirmed,
-    PurchaseRefunded,
-    PurchaseRefundRequested,
-    ReservationCancelled,
-    ReservationExpired,
-    ReservationPlaced,
-)
-
-__all__ = [
-    "TOTAL_MINOR_MAX",
-    "Active",
-    "Cancelled",
-    "Expired",
-    "Paying",
-    "PlaceReservation",
-    "Purchased",
-    "Refunded",
-    "Refunding",
-    "RequestedLine",
-    "Reservation",
-    "Terms",
-    "is_stray",
-]
+from shop_shared import events
 
 ATTEMPTS_MAX: Final = 10
-"""Cards tried for one reservation: more is somebody testing stolen ones."""
+"""A customer tries fewer cards for one reservation; somebody who tries more is testing stolen ones."""
 SETTLE_AFTER_SECONDS: Final = 60
 """A payment or refund with an unknown outcome is due this long after its request: longer than any request takes."""
 INTENT_CANCELED: Final = "intent_canceled"
-"""The code of a decline after which the intent is dead: it is never charged, and the next attempt makes a new one."""
+"""After a decline with this code the intent is never charged, and the next attempt makes a new one."""
 _PREFIX: Final = "reservation-"
 
 ReservationEvent = (
-    ReservationPlaced
-    | ReservationCancelled
-    | ReservationExpired
-    | PaymentRequested
-    | PaymentDeclined
-    | PurchaseConfirmed
-    | PurchaseRefundRequested
-    | PurchaseRefunded
-    | PaymentRefunded
+    events.ReservationPlaced
+    | events.ReservationCancelled
+    | events.ReservationExpired
+    | events.PaymentRequested
+    | events.PaymentDeclined
+    | events.PurchaseConfirmed
+    | events.PurchaseRefundRequested
+    | events.PurchaseRefunded
+    | events.PaymentRefunded
 )
 
 
@@ -142,7 +115,7 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
         case RequestPayment(payment_intent_id=intent):
             active = payable(command.reservation_id, state, now)
             return (
-                PaymentRequested(
+                events.PaymentRequested(
                     reservation_id=active.terms.reservation_id,
                     attempt=active.attempts + 1,
                     payment_intent_id=intent,
@@ -154,62 +127,62 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
         case DeclinePayment():
             return (_decline(command, _paying(command.reservation_id, state, command.attempt)),)
         case CancelReservation():
-            held = _held(command.reservation_id, state)
-            if now >= held.terms.expires_at:
-                raise errors.ReservationExpiredError(held.terms.reservation_id)
-            return (ReservationCancelled(**_ending(held), reason="customer"),)
+            held = _held_at(command.reservation_id, state, now)
+            return (events.ReservationCancelled(**_ending(held), reason="customer"),)
         case ExpireReservation():
             held = _held(command.reservation_id, state)
             if now < held.terms.expires_at:
                 raise errors.ReservationHeldError(held.terms.reservation_id)
-            return (ReservationExpired(**_ending(held)),)
-        case RequestRefund() | RecordRefund() | RecordStrayRefund():
-            return (_give_back(command, state),)
+            return (events.ReservationExpired(**_ending(held)),)
+        case RequestRefund():
+            return (refunding.request_refund(refunding.purchased(command.reservation_id, state)),)
+        case RecordRefund(refund_id=refund_id):
+            return (refunding.refunded(refund_id, refunding.refunding(command.reservation_id, state)),)
+        case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
+            return (refunding.stray_refunded(command.reservation_id, intent, refund_id, state),)
         case _:
             assert_never(command)
 
 
 def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | None:
-    if isinstance(event, ReservationPlaced):
+    if isinstance(event, events.ReservationPlaced):
         terms = Terms(event.reservation_id, event.customer_id, event.lines, event.total, event.expires_at)
         return Active(terms)
     if state is None:
         return None
     match event:
-        case PaymentRequested():
+        case events.PaymentRequested():
             return Paying(state.terms, event.attempt, event.payment_intent_id)
-        case PaymentDeclined():
+        case events.PaymentDeclined():
             dead = event.code == INTENT_CANCELED
             return Active(state.terms, event.attempt, None if dead else event.payment_intent_id)
-        case PurchaseConfirmed():
+        case events.PurchaseConfirmed():
             return Purchased(state.terms, event.attempt, event.payment_intent_id)
-        case ReservationCancelled():
+        case events.ReservationCancelled():
             return Cancelled(state.terms, _left_behind(state))
-        case ReservationExpired():
+        case events.ReservationExpired():
             return Expired(state.terms, _left_behind(state))
-        case PurchaseRefundRequested():
+        case events.PurchaseRefundRequested():
             return Refunding(state.terms, event.payment_intent_id)
-        case PurchaseRefunded():
+        case events.PurchaseRefunded():
             intent = state.payment_intent_id if isinstance(state, Purchased | Refunding) else ""
             return Refunded(state.terms, event.refund_id, intent)
-        case PaymentRefunded():
+        case events.PaymentRefunded():
             return _without(state, event.payment_intent_id)
         case _:
             assert_never(event)
 
 
 def payable(reservation_id: str, state: Reservation | None, now: datetime) -> Active:
-    """The reservation, if a payment may be requested now; raises why not. Asked before a payment intent is made."""
-    held = _held(reservation_id, state)
-    if now >= held.terms.expires_at:
-        raise errors.ReservationExpiredError(reservation_id)
+    """Returns the reservation if a payment may be requested now, before an intent is made for it; raises why not."""
+    held = _held_at(reservation_id, state, now)
     if held.attempts >= ATTEMPTS_MAX:
         raise errors.TooManyAttemptsError(reservation_id, ATTEMPTS_MAX)
     return held
 
 
 def is_overdue(state: Reservation | None, now: datetime) -> bool:
-    """Whether it should have expired, and nobody has recorded that yet."""
+    """Returns whether it should have expired, and nobody has recorded that yet."""
     return isinstance(state, Active) and now >= state.terms.expires_at
 
 
@@ -227,8 +200,8 @@ def _paying(reservation_id: str, state: Reservation | None, attempt: int) -> Pay
     raise errors.NotPayingError(reservation_id)
 
 
-def _confirm(state: Paying) -> PurchaseConfirmed:
-    return PurchaseConfirmed(
+def _confirm(state: Paying) -> events.PurchaseConfirmed:
+    return events.PurchaseConfirmed(
         purchase_id=state.terms.reservation_id,
         reservation_id=state.terms.reservation_id,
         customer_id=state.terms.customer_id,
@@ -239,8 +212,8 @@ def _confirm(state: Paying) -> PurchaseConfirmed:
     )
 
 
-def _decline(command: DeclinePayment, state: Paying) -> PaymentDeclined:
-    return PaymentDeclined(
+def _decline(command: DeclinePayment, state: Paying) -> events.PaymentDeclined:
+    return events.PaymentDeclined(
         reservation_id=state.terms.reservation_id,
         attempt=state.attempt,
         payment_intent_id=state.payment_intent_id,
@@ -268,22 +241,15 @@ def _held(reservation_id: str, state: Reservation | None) -> Active:
             assert_never(state)
 
 
+def _held_at(reservation_id: str, state: Reservation | None, now: datetime) -> Active:
+    held = _held(reservation_id, state)
+    if now >= held.terms.expires_at:
+        raise errors.ReservationExpiredError(reservation_id)
+    return held
+
+
 def _ending(state: Active) -> dict[str, Any]:
     return {"reservation_id": state.terms.reservation_id, "lines": state.terms.lines}
-
-
-def _give_back(
-    command: RequestRefund | RecordRefund | RecordStrayRefund, state: Reservation | None
-) -> PurchaseRefundRequested | PurchaseRefunded | PaymentRefunded:
-    match command:
-        case RequestRefund():
-            return refunding.request_refund(refunding.purchased(command.reservation_id, state))
-        case RecordRefund(refund_id=refund_id):
-            return refunding.refunded(refund_id, refunding.refunding(command.reservation_id, state))
-        case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
-            return refunding.stray_refunded(command.reservation_id, intent, refund_id, state)
-        case _:
-            assert_never(command)
 
 
 def _left_behind(state: Reservation) -> str | None:

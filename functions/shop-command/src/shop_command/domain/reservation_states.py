@@ -1,4 +1,4 @@
-"""The states of a reservation, as they are stored. A new field needs a default: older states are read for ever."""
+"""A reservation is stored in one of these states. A new field needs a default, because old states are read for ever."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Active:
-    """Held until it expires. After a declined attempt it holds the intent, which the next attempt confirms."""
+    """It is held until it expires. After a declined attempt it holds the intent, which the next attempt confirms."""
 
     terms: Terms
     attempts: int = 0
@@ -65,7 +65,7 @@ class Refunded:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """`payment_intent_id`: the intent that declined attempts left behind. Until it is closed it could be charged."""
+    """Declined attempts leave an intent behind, which could be charged until it is closed."""
 
     terms: Terms
     payment_intent_id: str | None = None
@@ -74,7 +74,7 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Expired:
-    """`payment_intent_id`: as for Cancelled."""
+    """It keeps the intent as Cancelled does."""
 
     terms: Terms
     payment_intent_id: str | None = None

@@ -1,4 +1,4 @@
-"""Stock in buckets: a product's stock is split so that many can sell it at once without waiting for one counter.
+"""A product's stock is split into buckets, so that many can sell it at once without waiting for one counter.
 
 In each bucket `available + held + sold` is what it has received, and none of the three is ever negative.
 """
@@ -8,22 +8,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from shop_shared.events import (
-    EventData,
-    PurchaseConfirmed,
-    PurchaseRefunded,
-    ReservationCancelled,
-    ReservationExpired,
-    ReservationPlaced,
-    StockReceived,
-    StockRedistributed,
-)
+from shop_shared import events
 from shop_shared.values import Allocation, ReservationLine
 
 ALLOCATIONS_MAX: Final = 90
-"""Buckets of all lines together: one transaction has 100 actions, and the rest is for events, state and key."""
+"""All lines together take from no more buckets: a transaction's other actions are for events, state and key."""
 MOVED_MAX: Final = 1_000_000
-"""Out of or into one bucket at once: what an event's allocation can say."""
+"""No more moves out of or into one bucket at once, because an event's allocation can't say more."""
 
 
 @dataclass(frozen=True)
@@ -82,30 +73,30 @@ def allocate(quantity: int, available: Mapping[int, int], randomness: Random) ->
     return _limited(available, quantity)
 
 
-def changes(event: EventData) -> tuple[BucketChange, ...]:
-    """The one place that says how an event moves stock."""
+def changes(event: events.EventData) -> tuple[BucketChange, ...]:
+    """Only this function says how an event moves stock."""
     match event:
-        case StockReceived(sku=sku, allocations=allocations):
+        case events.StockReceived(sku=sku, allocations=allocations):
             return tuple(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
-        case StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
+        case events.StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
             return (
                 *(BucketChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),
                 *(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in given),
             )
-        case ReservationPlaced(lines=lines):
+        case events.ReservationPlaced(lines=lines):
             return tuple(BucketChange(b, available=-n, held=n) for b, n in _allocations(lines))
-        case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):
+        case events.ReservationCancelled(lines=lines) | events.ReservationExpired(lines=lines):
             return tuple(BucketChange(b, held=-n, available=n) for b, n in _allocations(lines))
-        case PurchaseConfirmed(lines=lines):
+        case events.PurchaseConfirmed(lines=lines):
             return tuple(BucketChange(b, held=-n, sold=n) for b, n in _allocations(lines))
-        case PurchaseRefunded(lines=lines):
+        case events.PurchaseRefunded(lines=lines):
             return tuple(BucketChange(b, sold=-n, available=n) for b, n in _allocations(lines))
         case _:
             return ()
 
 
 def _limited(amounts: Mapping[int, int], total: int) -> tuple[Allocation, ...]:
-    """The largest amounts first, until they are `total` together."""
+    """Takes the largest amounts first, until they are `total` together."""
     made = []
     for bucket, amount in sorted(amounts.items(), key=lambda item: -item[1]):
         if part := min(amount, total):

@@ -1,9 +1,9 @@
-"""What the application needs to know of an aggregate to store it: its stream's id, its fold and what it owes."""
+"""To store an aggregate, the application needs its stream's id, its fold, and when it is due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -19,28 +19,25 @@ class Stream(Generic[State, Event]):
     states: TypeAdapter[State]
     evolve: Callable[[State | None, Event], State | None]
     due_at: Callable[[State, datetime], datetime | None]
-    """When somebody must look at this state again, as seen at the moment of its last event. None: never."""
+    """Returns when somebody must look at this state again, as seen at its last event's time, or None for never."""
+
+    def fold(self, state: State | None, events: Iterable[Any]) -> State:
+        for event in events:
+            state = self.evolve(state, event)
+        if state is None:
+            raise AssertionError(f"{self.id}: events that leave no state")
+        return state
+
+    def to_json(self, state: State) -> str:
+        return self.states.dump_json(state, exclude_none=True).decode()
+
+    def from_json(self, state: str) -> State:
+        return self.states.validate_json(state, context=OPEN)
 
 
 @dataclass(frozen=True)
 class Snapshot(Generic[State]):
-    """A stream's fold at a version. Version 0 and no state: there is no such stream."""
+    """This is a stream's fold at a version. A stream that does not exist has version 0 and no state."""
 
     version: int
     state: State | None
-
-
-def fold(stream: Stream[State, Event], state: State | None, events: tuple[Event, ...]) -> State:
-    for event in events:
-        state = stream.evolve(state, event)
-    if state is None:
-        raise AssertionError(f"{stream.id}: events that leave no state")
-    return state
-
-
-def to_json(stream: Stream[State, Event], state: State) -> str:
-    return stream.states.dump_json(state, exclude_none=True).decode()
-
-
-def from_json(stream: Stream[State, Event], state: str) -> State:
-    return stream.states.validate_json(state, context=OPEN)

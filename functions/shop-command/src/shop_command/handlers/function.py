@@ -7,11 +7,11 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from shop_command.adapters import deadline
 from shop_command.adapters.telemetry import SERVICE
 from shop_command.application.request import Request
 from shop_command.domain.stream import Stream
 from shop_command.handlers.problems import problem_of
+from shop_command.ports import deadline
 from shop_http.entry import HttpFunction
 from shop_http.route import HttpRequest
 from shop_observability import work

@@ -13,11 +13,9 @@ from shop_command.domain.errors import PurchaseNotFoundError
 from shop_command.handlers.function import WEBHOOK, Position, annotate, function, position, request_of
 from shop_http.answers import Accepted, Created, Receipt
 from shop_http.body import Body, RawBody
-from shop_http.problem import ProblemError
 from shop_http.route import HttpRequest, Who
 from shop_shared import forms
-from shop_shared.envelope import Envelope
-from shop_shared.events import PaymentDeclined, PurchaseRefunded, PurchaseRefundRequested
+from shop_shared.events import PurchaseRefunded, PurchaseRefundRequested
 from shop_shared.values import Money, Uuid
 
 _route = partial(function.route, tag="Purchases")
@@ -75,8 +73,6 @@ def purchase(call: HttpRequest, body: PurchaseBody) -> Created[ConfirmedPurchase
         }
         return Accepted(pending, f"/reservations/{outcome.reservation_id}")
     data = outcome.data
-    if isinstance(data, PaymentDeclined):
-        raise declined(outcome, data)
     confirmed: ConfirmedPurchase = {
         "purchase_id": data.purchase_id,
         "reservation_id": data.reservation_id,
@@ -86,21 +82,6 @@ def purchase(call: HttpRequest, body: PurchaseBody) -> Created[ConfirmedPurchase
         **position(outcome),
     }
     return Created(confirmed, f"/purchases/{data.purchase_id}")
-
-
-def declined(outcome: Envelope, data: PaymentDeclined) -> ProblemError:
-    return ProblemError(
-        402,
-        "card-declined",
-        "Card declined",
-        "No money was taken. Until the reservation expires it can be purchased with another payment_method and a new "
-        "Idempotency-Key.",
-        code=data.code,
-        decline_code=data.decline_code or data.code,
-        reservation_id=data.reservation_id,
-        payment_intent_id=data.payment_intent_id,
-        **position(outcome),
-    )
 
 
 class Refund(Position):

@@ -1,22 +1,22 @@
-"""The schedule's function: pays what is due, and tells how much that was."""
+"""The schedule invokes this function, which does what is due, and answers how much that was."""
 
 from typing import Any, Final
 
 from shop_command import bootstrap
-from shop_command.adapters import deadline
 from shop_command.adapters.telemetry import SERVICE
 from shop_command.application.sweeping import Failure, Report
+from shop_command.ports import deadline
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count, measure
 from shop_observability.trace_header import TraceHeader, request_header
 
 ENDING_SECONDS: Final = 12.0
-"""Kept back from the time that Lambda gives: for the item that was begun last, and its call to the provider."""
+"""So much of Lambda's time is left for the item that was begun last, and its call to the provider."""
 COUNTS: Final = ("due", "published", "expired", "settled", "refunded", "left")
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule says nothing
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule sends nothing
     with invocation(SERVICE, request_header(None), function="sweep"):
         return _sweep(context.get_remaining_time_in_millis() / 1000)
 

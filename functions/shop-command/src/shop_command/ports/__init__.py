@@ -1,34 +1,269 @@
 """The application reaches everything outside of itself through these ports. Everything with an effect, or that differs
 from run to run, is behind one of these; a simulation that wraps them sees, and can break, everything that the function
-does."""
+does. (Randomness is a `random.Random`, which a seed makes repeatable.)
 
-from shop_command.ports.payment import Captured as Captured
-from shop_command.ports.payment import Created as Created
-from shop_command.ports.payment import Declined as Declined
-from shop_command.ports.payment import IntentCancelled as IntentCancelled
-from shop_command.ports.payment import PaymentGateway as PaymentGateway
-from shop_command.ports.payment import Processing as Processing
-from shop_command.ports.payment import Refused as Refused
-from shop_command.ports.payment import Returned as Returned
-from shop_command.ports.payment import Unconfirmed as Unconfirmed
-from shop_command.ports.payment import Unknown as Unknown
-from shop_command.ports.publisher import Publisher as Publisher
-from shop_command.ports.store import DUE_SHARDS as DUE_SHARDS
-from shop_command.ports.store import PUBLISH_GRACE_SECONDS as PUBLISH_GRACE_SECONDS
-from shop_command.ports.store import Commit as Commit
-from shop_command.ports.store import ContentionError as ContentionError
-from shop_command.ports.store import Due as Due
-from shop_command.ports.store import DueEvent as DueEvent
-from shop_command.ports.store import DuePage as DuePage
-from shop_command.ports.store import DueState as DueState
-from shop_command.ports.store import EventStore as EventStore
-from shop_command.ports.store import KeyUse as KeyUse
-from shop_command.ports.store import KeyUsedError as KeyUsedError
-from shop_command.ports.store import Level as Level
-from shop_command.ports.store import StockShortError as StockShortError
-from shop_command.ports.store import StoredState as StoredState
-from shop_command.ports.store import StoreUnavailableError as StoreUnavailableError
-from shop_command.ports.store import VersionConflictError as VersionConflictError
-from shop_command.ports.system import Clock as Clock
-from shop_command.ports.system import EventIds as EventIds
-from shop_command.ports.telemetry import Telemetry as Telemetry
+`EventStore.commit` raises these errors, none of which leaves anything behind:
+
+KeyUsedError          the idempotency key was used before: answer from its use
+VersionConflictError  the stream has moved on: load it again and decide again
+StockShortError       a bucket has less than the transaction takes: read the buckets again
+ContentionError       others kept touching the same items: a later retry helps
+and StoreUnavailableError, after which the transaction may or may not have happened: a repeat of the command finds out.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from shop_command.domain.stock import Bucket, BucketChange
+from shop_shared.envelope import Envelope
+from shop_shared.values import Money
+
+DUE_SHARDS: Final = 8
+"""What is due is spread over so many partitions: each takes 1,000 writes a second, and a command makes about four."""
+PUBLISH_GRACE_SECONDS: Final = 10
+"""An event is due only this long after its time: until then the request that made it publishes it."""
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """This is the fold of a stream as JSON, at a version."""
+
+    version: int
+    state: str
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """An idempotency key was used, with this body, and led to this event."""
+
+    key_id: str
+    body_digest: str
+    stream_id: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """So much can be reserved from a bucket, and so often the bucket has changed."""
+
+    available: int
+    version: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Events follow `expected_version` without a gap; the first one's id identifies the transaction for ever.
+
+    `due_at` is the moment at which the new state must be looked at again.
+    """
+
+    stream_id: str
+    expected_version: int
+    events: tuple[Envelope, ...]
+    state: str
+    due_at: datetime | None = None
+    stock: tuple[BucketChange, ...] = ()
+    key_use: KeyUse | None = None
+
+
+@dataclass(frozen=True)
+class DueEvent:
+    """It has not been published, as far as the store knows."""
+
+    stream_id: str
+    version: int
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class DueState:
+    """Somebody has to look at what has become of this stream."""
+
+    stream_id: str
+    due_at: datetime
+
+
+Due = DueEvent | DueState
+
+
+@dataclass(frozen=True)
+class DuePage:
+    items: Sequence[Due]
+    is_last: bool
+
+
+class VersionConflictError(Exception):
+    """Another command has extended the stream first."""
+
+
+class KeyUsedError(Exception):
+    """A command with the same idempotency key was first: most likely the same one, sent twice at once."""
+
+
+@dataclass(eq=False)
+class StockShortError(Exception):
+    buckets: tuple[Bucket, ...]
+
+
+class ContentionError(Exception):
+    """The store has given up after its bounded number of tries. Nothing has changed."""
+
+
+class StoreUnavailableError(Exception):
+    """The store failed, or did not answer. Whether the call took effect is unknown."""
+
+
+class EventStore(Protocol):
+    """All reads but `due` are consistent: they see every transaction that was committed before."""
+
+    def states(self, stream_ids: Collection[str]) -> Mapping[str, StoredState]:
+        """Reads at most 100. Streams that do not exist are left out."""
+
+    def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]: ...
+
+    def key_use(self, key_id: str) -> KeyUse | None: ...
+
+    def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
+        """Reads each bucket at some moment of the call, not all at the same one. Two calls with equal answers prove
+        that all of them were so at once, between the two. A bucket that never received anything is at 0, version 0."""
+
+    def commit(self, transaction: Commit) -> None:
+        """A transaction that was committed before, its answer lost, succeeds again without a second effect."""
+
+    def mark_published(self, events: Sequence[Envelope]) -> None:
+        """Ends that they are due. Never raises: what stays due by mistake is published again, which readers expect."""
+
+    def mark_settled(self, stream_id: str, version: int) -> None:
+        """Ends that the state is due, unless it has a later version. Never raises, as `mark_published`."""
+
+    def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
+        """Reads what is due by `now` in one of DUE_SHARDS, oldest first, from behind `after` on. It may show what was
+        done a moment ago, and not yet what has just become due: look at the item itself before acting on it."""
+
+    def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
+        """Reads these events, at most 100, in this order."""
+
+
+class Publisher(Protocol):
+    def publish(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
+        """Returns the events that were published, which may be none. Never raises: what is not published stays due."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Returns the time in UTC, to the millisecond."""
+
+
+class EventIds(Protocol):
+    def next(self) -> str:
+        """Makes a new UUIDv7."""
+
+
+class Telemetry(Protocol):
+    """It never raises, and has no part in what happens."""
+
+    def header(self) -> str | None:
+        """Returns the header of the current trace, as the next hop continues it."""
+
+    def annotate(self, stream_id: str, event_type: str) -> None:
+        """Names what is going to be committed."""
+
+    def committed(self, events: Sequence[Envelope]) -> None:
+        """Counts each event once, whether a request, a webhook or the sweep has led to it."""
+
+    def following(self, event: Envelope) -> AbstractContextManager[None]:
+        """The work inside has been asked for by nobody: it belongs to the trace of the event that led to it."""
+
+    def for_all(self) -> AbstractContextManager[list[Envelope]]:
+        """The work inside is done for many at once. It is recorded in the trace of each event that is put into the
+        list."""
+
+
+@dataclass(frozen=True)
+class Created:
+    payment_intent_id: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The provider will never take this amount or currency."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Captured:
+    """The money is ours."""
+
+
+@dataclass(frozen=True)
+class Declined:
+    """This attempt moved no money and never will. The intent may be confirmed again, with another card."""
+
+    code: str
+    decline_code: str | None = None
+
+
+@dataclass(frozen=True)
+class IntentCancelled:
+    """The intent is dead: it moved no money and never will, whoever confirms it."""
+
+
+@dataclass(frozen=True)
+class Unconfirmed:
+    """The intent waits for a confirmation: the current attempt's was declined, or never reached the provider."""
+
+
+@dataclass(frozen=True)
+class Processing:
+    """The provider works on it. Money will move or not, and nobody can stop it."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The money is the customer's again."""
+
+    refund_id: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The call timed out, its connection was lost, or the provider failed. `reason` is for the log."""
+
+    reason: str
+
+
+ConfirmOutcome = Captured | Declined | IntentCancelled | Processing | Unknown
+RetrieveOutcome = Captured | IntentCancelled | Unconfirmed | Processing | Unknown
+CancelOutcome = Captured | IntentCancelled | Processing | Unknown
+
+
+class PaymentGateway(Protocol):
+    """A payment takes two steps, so that no outcome is ever lost: an intent, which moves no money, and its
+    confirmation. A call's outcome is a value. `Unknown` is never a failure: money may have moved, and only the provider
+    can say.
+
+    Idempotency keys derive from reservation, attempt and intent: a repeat is the same call, never a second charge.
+    So the other arguments have to be the same in every call for the same one.
+    """
+
+    def create(self, reservation_id: str, attempt: int, amount: Money) -> Created | Refused | Unknown:
+        """The provider keeps, and tells in its webhooks, which reservation the intent is for."""
+
+    def confirm(
+        self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
+    ) -> ConfirmOutcome: ...
+
+    def retrieve(self, payment_intent_id: str) -> RetrieveOutcome:
+        """Reads what the provider's own record says. It works for ever, while it forgets idempotency keys after a
+        day."""
+
+    def cancel(self, payment_intent_id: str) -> CancelOutcome:
+        """Ends the intent for good, or shows that it was charged: of a cancel and a confirmation at once, one takes
+        effect."""
+
+    def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
+        """Gives all of a captured intent's money back once, however often it is asked for."""

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from shop_dispatch.ports import ArchiveError
@@ -30,23 +31,23 @@ BACKOFF_SECONDS: Final = 0.1
 """The second attempt waits up to this long. The limit doubles each time, and each wait is a random part of it."""
 
 
+@dataclass(frozen=True)
 class FirehoseArchive:
-    def __init__(
-        self, client: "FirehoseClient", delivery_stream: str, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._client = client
-        self._delivery_stream = delivery_stream
-        self._sleep = sleep
+    client: "FirehoseClient"
+    delivery_stream: str
+    sleep: Callable[[float], None] = field(default=time.sleep)
 
     def put(self, lines: Sequence[bytes]) -> None:
-        for request in _requests(_records(lines)):
+        # A line that is longer than RECORD_BYTES becomes a record of its own.
+        records = map(b"".join, _chunks(lines, RECORD_LINES_MAX, RECORD_BYTES, len))
+        for request in _chunks(records, RECORDS_MAX, REQUEST_BYTES_MAX - _REQUEST_FRAME_BYTES, _sent_bytes):
             self._put_all(request)
 
     def _put_all(self, records: Sequence[bytes]) -> None:
         cause = ""
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
-                self._sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - jitter, no secret
+                self.sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - jitter, no secret
             records, cause = self._put_once(records)
             if not records:
                 return
@@ -55,8 +56,8 @@ class FirehoseArchive:
     def _put_once(self, records: Sequence[bytes]) -> tuple[list[bytes], str]:
         """Returns the refused records, and one of the reasons. The call succeeds even if every record is refused."""
         with subsegment("Firehose", "aws", aws={"operation": "PutRecordBatch", "record_count": len(records)}):
-            answer = self._client.put_record_batch(
-                DeliveryStreamName=self._delivery_stream, Records=[{"Data": record} for record in records]
+            answer = self.client.put_record_batch(
+                DeliveryStreamName=self.delivery_stream, Records=[{"Data": record} for record in records]
             )
         refused = [
             (record, entry["ErrorCode"])
@@ -64,15 +65,6 @@ class FirehoseArchive:
             if entry.get("ErrorCode")
         ]
         return [record for record, _ in refused], refused[-1][1] if refused else ""
-
-
-def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Packs lines into records. A line that is longer than RECORD_BYTES becomes a record of its own."""
-    return map(b"".join, _chunks(lines, RECORD_LINES_MAX, RECORD_BYTES, len))
-
-
-def _requests(records: Iterable[bytes]) -> Iterator[list[bytes]]:
-    return _chunks(records, RECORDS_MAX, REQUEST_BYTES_MAX - _REQUEST_FRAME_BYTES, _sent_bytes)
 
 
 def _sent_bytes(record: bytes) -> int:

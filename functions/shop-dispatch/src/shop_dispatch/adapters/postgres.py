@@ -1,8 +1,9 @@
-"""The read model is kept in PostgreSQL."""
+"""The read model, and the records that could not be applied, are kept in PostgreSQL."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
@@ -10,7 +11,7 @@ import psycopg
 from shop_database import Reconnecting
 from shop_dispatch.adapters import statements
 from shop_dispatch.domain.records import Event, Parked
-from shop_dispatch.ports import RefusedError, Transaction
+from shop_dispatch.ports import ParkedRecord, Place, RefusedError, Transaction
 from shop_observability.tracing import subsegment
 
 Result = TypeVar("Result")
@@ -24,9 +25,9 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 
+@dataclass(frozen=True)
 class PostgresReadModel:
-    def __init__(self, connection: Reconnecting) -> None:
-        self._connection = connection
+    connection: Reconnecting
 
     def transact(self, work: Callable[[Transaction], Result]) -> Result:
         def attempt(connection: psycopg.Connection) -> Result:
@@ -35,7 +36,7 @@ class PostgresReadModel:
 
         database = {"database_type": "PostgreSQL", "user": "shop_dispatch"}
         with refusals(), subsegment("postgresql", "remote", sql=database):
-            return self._connection.run(attempt)
+            return self.connection.run(attempt)
 
 
 @contextmanager
@@ -49,27 +50,27 @@ def refusals() -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
 class PostgresTransaction:
-    def __init__(self, connection: psycopg.Connection, until_commit: ExitStack) -> None:
-        self._connection = connection
-        self._until_commit = until_commit
+    connection: psycopg.Connection
+    until_commit: ExitStack
 
     def lock_heads(self, stream_ids: Sequence[str]) -> dict[str, int]:
         ids = [_array(stream_ids)]
-        self._connection.execute(statements.ADD_HEADS, ids)
-        return dict(self._connection.execute(statements.LOCK_HEADS, ids))
+        self.connection.execute(statements.ADD_HEADS, ids)
+        return dict(self.connection.execute(statements.LOCK_HEADS, ids))
 
     def held_back(self, heads: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
-        rows = self._connection.execute(statements.HELD_BACK, [_array(heads), _array(heads.values())])
+        rows = self.connection.execute(statements.HELD_BACK, [_array(heads), _array(heads.values())])
         return {(stream_id, version): text.encode() for stream_id, version, text in rows}
 
     def log(self, events: Sequence[Event]) -> None:
         if events:
-            with self._connection.cursor() as cursor, cursor.copy(statements.LOG) as copy:
+            with self.connection.cursor() as cursor, cursor.copy(statements.LOG) as copy:
                 copy.write("".join(map(_log_line, events)))
         # From here on statements are sent without waiting for answers: the server applies one table's changes while the
         # next one's are folded here, and the network is crossed once. (COPY can't be sent that way.)
-        self._until_commit.enter_context(self._connection.pipeline())
+        self.until_commit.enter_context(self.connection.pipeline())
 
     def advance_heads(self, heads: Mapping[str, int]) -> None:
         self._execute(statements.ADVANCE_HEADS, list(heads.items()))
@@ -78,7 +79,7 @@ class PostgresTransaction:
         self._execute(statements.CHANGE[table], changes)
 
     def withdraw(self, stream_id: str, stream_version: int) -> None:
-        self._connection.execute(statements.WITHDRAW, [stream_id, stream_version])
+        self.connection.execute(statements.WITHDRAW, [stream_id, stream_version])
 
     def park(self, parked: Sequence[Parked]) -> None:
         rows = {}
@@ -90,7 +91,31 @@ class PostgresTransaction:
 
     def _execute(self, statement: LiteralString, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
-            self._connection.execute(statement, [_array(column) for column in zip(*rows, strict=True)])
+            self.connection.execute(statement, [_array(column) for column in zip(*rows, strict=True)])
+
+
+@dataclass(frozen=True)
+class PostgresParkedRecords:
+    connection: Reconnecting
+
+    def read(self, parked_ids: Sequence[str] | None, *, after: Place, limit: int) -> list[ParkedRecord]:
+        stream, version, parked_id = after
+        ids = list(parked_ids) if parked_ids is not None else None
+        values = {"parked_ids": ids, "stream": stream, "version": version, "id": parked_id, "limit": limit}
+        return self.connection.run(
+            lambda connection: [ParkedRecord(*row) for row in connection.execute(statements.PARKED, values)]
+        )
+
+    def resolve(self, keys: Mapping[str, tuple[str, int]]) -> list[str]:
+        columns = [list(keys), [stream_id for stream_id, _ in keys.values()], [version for _, version in keys.values()]]
+        return self.connection.run(
+            lambda connection: [parked_id for (parked_id,) in connection.execute(statements.RESOLVE, columns)]
+        )
+
+    def drop(self, parked_id: str, reason: str) -> bool:
+        return self.connection.run(
+            lambda connection: connection.execute(statements.DROP, [reason, parked_id]).rowcount == 1
+        )
 
 
 def _cause(error: psycopg.Error) -> str:

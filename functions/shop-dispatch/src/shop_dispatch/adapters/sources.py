@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,34 +28,34 @@ WHERE (stream_id, stream_version) > (%s, %s) ORDER BY stream_id, stream_version 
 """
 
 
+@dataclass(frozen=True)
 class LogSource:
     """Reads in the order of the log's key. Events that are added behind the place that was reached have been noted."""
 
-    def __init__(self, connection: psycopg.Connection, batch_events: int) -> None:
-        self._connection = connection
-        self._batch_events = batch_events
+    connection: psycopg.Connection
+    batch_events: int
 
     def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
         while True:
             place = checkpoint or ["", 0]
-            rows = self._connection.execute(_LOGGED, [*place, self._batch_events]).fetchall()
-            checkpoint = list(rows[-1][:2]) if len(rows) == self._batch_events else None
+            rows = self.connection.execute(_LOGGED, [*place, self.batch_events]).fetchall()
+            checkpoint = list(rows[-1][:2]) if len(rows) == self.batch_events else None
             yield SourceBatch([text.encode() for _, _, text in rows], checkpoint)
             if checkpoint is None:
                 return
 
 
+@dataclass(frozen=True)
 class StoreSource:
     """Scans consistently, so every published event is there, and events that are not published yet are, too."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, batch_events: int) -> None:
-        self._client = client
-        self._table = table
-        self._batch_events = batch_events
+    client: "DynamoDBClient"
+    table: str
+    batch_events: int
 
     def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
         request: ScanInputTypeDef = {
-            "TableName": self._table,
+            "TableName": self.table,
             "ConsistentRead": True,
             "FilterExpression": "begins_with(sk, :event)",
             "ExpressionAttributeValues": {":event": {"S": "event#"}},
@@ -64,23 +65,23 @@ class StoreSource:
         records: list[bytes] = []
         while True:
             # A page has a megabyte of items before the filter.
-            page = self._client.scan(**request, **({"ExclusiveStartKey": checkpoint} if checkpoint else {}))
+            page = self.client.scan(**request, **({"ExclusiveStartKey": checkpoint} if checkpoint else {}))
             records += [item["event"]["S"].encode() for item in page["Items"]]
             checkpoint = page.get("LastEvaluatedKey")
-            if checkpoint is None or len(records) >= self._batch_events:
+            if checkpoint is None or len(records) >= self.batch_events:
                 yield SourceBatch(records, checkpoint)
                 records = []
             if checkpoint is None:
                 return
 
 
+@dataclass(frozen=True)
 class ArchiveSource:
     """Reads JSON lines, compressed with gzip or not, object by object in the order of their keys."""
 
-    def __init__(self, client: "S3Client", bucket: str, batch_events: int) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._batch_events = batch_events
+    client: "S3Client"
+    bucket: str
+    batch_events: int
 
     def batches(self, checkpoint: Any) -> Iterator[SourceBatch]:
         # A checkpoint names the last object that was read whole, the next one, and how many of its lines were read.
@@ -88,8 +89,8 @@ class ArchiveSource:
         records: list[bytes] = []
         for key, lines in self._objects(after):
             line = lines_read if key == begun else 0
-            while len(records) + len(lines) - line >= self._batch_events:
-                end = line + self._batch_events - len(records)
+            while len(records) + len(lines) - line >= self.batch_events:
+                end = line + self.batch_events - len(records)
                 yield SourceBatch(records + lines[line:end], [after, key, end])
                 records, line = [], end
             records += lines[line:]
@@ -102,8 +103,8 @@ class ArchiveSource:
                 yield from zip(keys, pool.map(self._lines, keys), strict=True)
 
     def _keys(self, after: str) -> Iterator[list[str]]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=ARCHIVE_PREFIX, StartAfter=after
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=ARCHIVE_PREFIX, StartAfter=after
         )
         together: list[str] = []
         size = 0
@@ -117,7 +118,7 @@ class ArchiveSource:
             yield together
 
     def _lines(self, key: str) -> list[bytes]:
-        content = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        content = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
         return [line for line in content.split(b"\n") if line.strip()]

@@ -25,14 +25,14 @@ class Archived:
     traces: tuple[Trace, ...]
 
 
+@dataclass(frozen=True)
 class ArchiveBatch:
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
+    archive: Archive
 
     def __call__(self, records: Sequence[bytes]) -> Archived:
         """Raises ArchiveError, or what the archive's client raises; delivering the batch again helps."""
         entries = [entry for entry in map(_entry, records) if entry]
-        self._archive.put([line for line, _ in entries])
+        self.archive.put([line for line, _ in entries])
         return Archived(
             records=len(records),
             archived=len(entries),

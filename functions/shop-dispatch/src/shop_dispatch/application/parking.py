@@ -25,10 +25,10 @@ class Replayed:
     """The next step begins after this place, which is that of the last record read."""
 
 
+@dataclass(frozen=True)
 class Replay:
-    def __init__(self, parked: ParkedRecords, project: Project) -> None:
-        self._parked = parked
-        self._project = project
+    parked: ParkedRecords
+    project: Project
 
     def __call__(self, parked_ids: Sequence[str] | None, after: Place = BEGINNING) -> Replayed:
         """Replays the next REPLAYED_MAX records, of all records when there are no ids, in the order of their streams.
@@ -36,12 +36,12 @@ class Replay:
         A repeat is safe: an event that is applied already is a duplicate. A crash in between leaves a record on the
         list whose event is applied, and the next replay takes it off.
         """
-        records = self._parked.read(parked_ids, after=after, limit=REPLAYED_MAX)
+        records = self.parked.read(parked_ids, after=after, limit=REPLAYED_MAX)
         payloads = {record.parked_id: record.payload for record in records}
-        projected = self._project(list(payloads.values()))
+        projected = self.project(list(payloads.values()))
         events = {parked_id: read(payload) for parked_id, payload in payloads.items()}
         keys = {parked_id: event.key for parked_id, event in events.items() if isinstance(event, Event)}
-        resolved = set(self._parked.resolve(keys))
+        resolved = set(self.parked.resolve(keys))
         return Replayed(
             resolved=[parked_id for parked_id in payloads if parked_id in resolved],
             still_parked=[parked_id for parked_id in payloads if parked_id not in resolved],

@@ -1,13 +1,12 @@
 """Applies a batch of records to the read model: each event once, whatever is delivered twice or out of order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.records import Event, Parked, Trace, read
-from shop_dispatch.domain.streams import contiguous_runs
 from shop_dispatch.ports import ReadModel, RefusedError, Transaction
 
 
@@ -37,9 +36,9 @@ class Projected:
         )
 
 
+@dataclass(frozen=True)
 class Project:
-    def __init__(self, read_model: ReadModel) -> None:
-        self._read_model = read_model
+    read_model: ReadModel
 
     def __call__(self, records: Sequence[bytes]) -> Projected:
         """Takes one transaction, and more only where the tables refuse an event, which is then parked.
@@ -53,7 +52,7 @@ class Project:
 
     def _project(self, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
         try:
-            return self._read_model.transact(lambda transaction: _apply(transaction, events, parked))
+            return self.read_model.transact(lambda transaction: _apply(transaction, events, parked))
         except RefusedError:
             streams = sorted({event.envelope.subject for event in events})
             if not streams:
@@ -70,23 +69,23 @@ class Project:
 
     def _log(self, event: Event) -> Projected:
         try:
-            return self._read_model.transact(lambda transaction: _log(transaction, event))
+            return self.read_model.transact(lambda transaction: _log(transaction, event))
         except RefusedError as error:
             refused = Parked(event.text.encode(), error.cause, *event.key)
-            self._read_model.transact(lambda transaction: transaction.park([refused]))
+            self.read_model.transact(lambda transaction: transaction.park([refused]))
             return Projected(records=1, parked=1)
 
     def _apply_singly(self, stream_id: str) -> Projected:
         """Applies the stream's logged events, one in each transaction, until one is refused, which is then parked."""
         outcome = Projected()
         while True:
-            event, waiting = self._read_model.transact(partial(_following, stream_id))
+            event, waiting = self.read_model.transact(partial(_following, stream_id))
             if event is None:
                 return outcome + Projected(waiting=waiting)
             try:
-                outcome += self._read_model.transact(partial(_apply_one, event))
+                outcome += self.read_model.transact(partial(_apply_one, event))
             except RefusedError as error:
-                return outcome + self._read_model.transact(partial(_set_aside, event, error.cause))
+                return outcome + self.read_model.transact(partial(_set_aside, event, error.cause))
 
 
 def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
@@ -112,6 +111,18 @@ def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[P
         duplicates=len(events) - len(fresh),
         parked=len(parked),
     ) + _outcome(applied)
+
+
+def contiguous_runs(heads: Mapping[str, int], events: Iterable[Event]) -> list[Event]:
+    """Returns each stream's events after its head, in order, up to the first gap. Streams keep the order of `heads`."""
+    by_key = {event.key: event for event in events}
+    runs: list[Event] = []
+    for stream_id, head in heads.items():
+        version = head + 1
+        while event := by_key.get((stream_id, version)):
+            runs.append(event)
+            version += 1
+    return runs
 
 
 def _log(transaction: Transaction, event: Event) -> Projected:

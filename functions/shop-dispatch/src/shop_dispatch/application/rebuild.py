@@ -5,6 +5,7 @@ All state is in the database and is committed with the work that it describes, s
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from shop_dispatch.application.project import Project
@@ -17,23 +18,20 @@ DRAINS_MAX: Final = 20
 arrive faster than they are applied."""
 
 
+@dataclass(frozen=True)
 class Rebuild:
-    def __init__(
-        self, shadow: Shadow, source: Callable[[EventSource], EventReader], now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._shadow = shadow
-        self._source = source
-        self._now = now
-        self._project = Project(shadow)
+    shadow: Shadow
+    source: Callable[[EventSource], EventReader]
+    now: Callable[[], float] = field(default=time.monotonic)
 
     def status(self) -> Progress:
-        return self._shadow.progress()
+        return self.shadow.progress()
 
     def begin(self, source: EventSource) -> None:
-        with self._shadow.claimed():
-            match self._shadow.progress().phase:
+        with self.shadow.claimed():
+            match self.shadow.progress().phase:
                 case Phase.NONE:
-                    self._shadow.begin(source)
+                    self.shadow.begin(source)
                 case Phase.SWAPPED:
                     raise RebuildError(
                         "old-tables", "the tables from before the last rebuild are still there: drop them"
@@ -44,35 +42,35 @@ class Rebuild:
     def go_on(self, seconds: float) -> None:
         """Works until the time is over, or only the swap is left to do. It always completes the batch or index that it
         has begun. Raises RebuildError when the source lacks events that the live tables have."""
-        deadline = self._now() + seconds
-        with self._shadow.claimed():
-            while self._step(deadline) and self._now() < deadline:
+        deadline = self.now() + seconds
+        with self.shadow.claimed():
+            while self._step(deadline) and self.now() < deadline:
                 pass
 
     def swap(self) -> None:
         """Raises BusyError when others hold the locks that it needs; nothing has changed then."""
-        with self._shadow.claimed():
+        with self.shadow.claimed():
             if self._under_way().phase is not Phase.READY:
                 raise RebuildError("not-ready", "the new tables are not ready: continue first")
             self._drain()
-            with self._shadow.whole():
-                self._shadow.hold_projections()
+            with self.shadow.whole():
+                self.shadow.hold_projections()
                 self._under_way()
                 # Nobody can add to the live log now.
                 self._drain()
-                _refuse(self._shadow.behind())
-                self._shadow.swap()
+                _refuse(self.shadow.behind())
+                self.shadow.swap()
 
     def drop_old(self) -> None:
-        with self._shadow.claimed():
-            if not self._shadow.drop_old():
+        with self.shadow.claimed():
+            if not self.shadow.drop_old():
                 raise RebuildError("no-old-tables", "there are no tables from before a rebuild")
 
     def abandon(self) -> None:
-        with self._shadow.claimed():
-            if self._shadow.progress().phase in (Phase.NONE, Phase.SWAPPED):
+        with self.shadow.claimed():
+            if self.shadow.progress().phase in (Phase.NONE, Phase.SWAPPED):
                 raise RebuildError("not-under-way", "no rebuild is under way")
-            self._shadow.abandon()
+            self.shadow.abandon()
 
     def _step(self, deadline: float) -> bool:
         """Returns whether there is more to do."""
@@ -87,7 +85,7 @@ class Rebuild:
         return True
 
     def _under_way(self) -> Progress:
-        progress = self._shadow.progress()
+        progress = self.shadow.progress()
         if progress.phase in (Phase.NONE, Phase.SWAPPED):
             raise RebuildError("not-under-way", "no rebuild is under way: begin one")
         if not progress.same_release:
@@ -100,31 +98,31 @@ class Rebuild:
     def _load(self, progress: Progress, deadline: float) -> None:
         if progress.source is None:
             raise AssertionError("a rebuild has a source")
-        for batch in self._source(progress.source).batches(progress.checkpoint):
-            with self._shadow.whole():
-                unreadable = self._project(batch.records).parked if batch.records else 0
-                self._shadow.loaded(batch.checkpoint, len(batch.records), unreadable)
+        for batch in self.source(progress.source).batches(progress.checkpoint):
+            with self.shadow.whole():
+                unreadable = Project(self.shadow)(batch.records).parked if batch.records else 0
+                self.shadow.loaded(batch.checkpoint, len(batch.records), unreadable)
                 if batch.checkpoint is None:
-                    self._shadow.enter(Phase.INDEXING)
-            if self._now() >= deadline:
+                    self.shadow.enter(Phase.INDEXING)
+            if self.now() >= deadline:
                 return
 
     def _index(self, progress: Progress) -> None:
-        if self._shadow.make_next_index():
+        if self.shadow.make_next_index():
             return
-        self._shadow.tidy()
-        with self._shadow.whole():
+        self.shadow.tidy()
+        with self.shadow.whole():
             if progress.source is EventSource.ARCHIVE:
-                self._shadow.note_what_is_not_archived_yet()
-            self._shadow.enter(Phase.CATCHING_UP)
+                self.shadow.note_what_is_not_archived_yet()
+            self.shadow.enter(Phase.CATCHING_UP)
 
     def _catch_up(self, progress: Progress) -> bool:
         if self._drain_once() == BATCH_EVENTS:
             return True
         if progress.phase is not Phase.READY:
-            _refuse(self._shadow.missing())
-            _refuse(self._shadow.behind())
-            self._shadow.enter(Phase.READY)
+            _refuse(self.shadow.missing())
+            _refuse(self.shadow.behind())
+            self.shadow.enter(Phase.READY)
         return False
 
     def _drain(self) -> None:
@@ -134,10 +132,10 @@ class Rebuild:
         raise RebuildError("behind", "too many events have arrived: continue first")
 
     def _drain_once(self) -> int:
-        with self._shadow.whole():
-            taken, records = self._shadow.take_noted(BATCH_EVENTS)
+        with self.shadow.whole():
+            taken, records = self.shadow.take_noted(BATCH_EVENTS)
             if records:
-                self._project(records)
+                Project(self.shadow)(records)
         return taken
 
 

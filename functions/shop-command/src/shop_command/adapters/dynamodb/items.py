@@ -4,16 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from shop_command import ports
 from shop_command.adapters.dynamodb import table
 from shop_command.domain.stock import BucketChange
-from shop_command.ports import (
-    PUBLISH_GRACE_SECONDS,
-    Commit,
-    KeyUse,
-    KeyUsedError,
-    StockShortError,
-    VersionConflictError,
-)
 from shop_shared.envelope import Envelope, encode
 
 if TYPE_CHECKING:
@@ -23,8 +16,8 @@ FAILED_CONDITION: Final = "ConditionalCheckFailed"
 RETRIED: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
-def actions(name: str, transaction: Commit) -> "list[TransactWriteItemTypeDef]":
-    """Events, state, stock, key, in this order: `refusal` counts on it."""
+def actions(name: str, transaction: ports.Commit) -> "list[TransactWriteItemTypeDef]":
+    """Returns the actions for events, state, stock and key in this order, which `refusal` relies on."""
     return [
         *(_put_event(name, event) for event in transaction.events),
         _put_state(name, transaction),
@@ -33,15 +26,15 @@ def actions(name: str, transaction: Commit) -> "list[TransactWriteItemTypeDef]":
     ]
 
 
-def is_own_repeat(transaction: Commit, reasons: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether this very transaction was committed before, and only its answer was lost.
+def is_own_repeat(transaction: ports.Commit, reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Returns whether this very transaction was committed before, and only its answer was lost.
 
     Whatever else is the matter, its first event being there decides it: a transaction appears whole or not at all.
     """
     return bool(reasons[0].get("Item", {}).get(table.EVENT) == {"S": encode(transaction.events[0]).decode()})
 
 
-def refusal(transaction: Commit, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
+def refusal(transaction: ports.Commit, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
     """Returns why the transaction was cancelled, or None where trying the same once more may help.
 
     A conflict says nothing about the conditions of the same transaction: another transaction was touching an item, and
@@ -57,10 +50,10 @@ def refusal(transaction: Commit, reasons: Sequence[Mapping[str, Any]]) -> Except
     stock_end = stock_first + len(transaction.stock)
     # The key comes first: a repeat of a command also finds the stream moved on, by itself.
     if any(index >= stock_end for index in failed):
-        return KeyUsedError()
+        return ports.KeyUsedError()
     if any(index < stock_first for index in failed):
-        return VersionConflictError()
-    return StockShortError(tuple(transaction.stock[index - stock_first].bucket for index in failed))
+        return ports.VersionConflictError()
+    return ports.StockShortError(tuple(transaction.stock[index - stock_first].bucket for index in failed))
 
 
 def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
@@ -72,7 +65,7 @@ def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
         table.TIME: {"S": table.due_at(event.time)},
         table.EVENT: {"S": encode(event).decode()},
         table.DUE_SHARD: {"S": table.due_shard(event.subject)},
-        table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=PUBLISH_GRACE_SECONDS))},
+        table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS))},
     }
     return {
         "Put": {
@@ -85,7 +78,7 @@ def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
     }
 
 
-def _put_state(name: str, transaction: Commit) -> "TransactWriteItemTypeDef":
+def _put_state(name: str, transaction: ports.Commit) -> "TransactWriteItemTypeDef":
     item = {
         table.PK: {"S": transaction.stream_id},
         table.SK: {"S": table.STATE_SK},
@@ -127,7 +120,7 @@ def _change_stock(name: str, change: BucketChange) -> "TransactWriteItemTypeDef"
     return {"Update": update}
 
 
-def _put_key(name: str, use: KeyUse) -> "TransactWriteItemTypeDef":
+def _put_key(name: str, use: ports.KeyUse) -> "TransactWriteItemTypeDef":
     item = {
         table.PK: {"S": table.key_pk(use.key_id)},
         table.SK: {"S": table.KEY_SK},

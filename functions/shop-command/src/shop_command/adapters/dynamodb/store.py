@@ -10,25 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError
 
-from shop_command.adapters import deadline
+from shop_command import ports
+from shop_command.adapters import telemetry
 from shop_command.adapters.dynamodb import items, table
 from shop_command.domain.stock import Bucket
-from shop_command.ports import (
-    Commit,
-    ContentionError,
-    Due,
-    DueEvent,
-    DuePage,
-    DueState,
-    KeyUse,
-    Level,
-    StockShortError,
-    StoredState,
-    StoreUnavailableError,
-    VersionConflictError,
-)
+from shop_command.ports import deadline
 from shop_observability.logs import logger
-from shop_observability.metrics import Metric, count
 from shop_observability.tracing import subsegment
 from shop_shared.envelope import Envelope, decode
 
@@ -40,7 +27,7 @@ READ_ATTEMPTS_MAX: Final = 5
 PAUSE_SECONDS_FIRST: Final = 0.02
 PAUSE_SECONDS_MAX: Final = 0.5
 BATCH_KEYS_MAX: Final = 100
-"""DynamoDB's own limit for BatchGetItem."""
+"""BatchGetItem takes no more keys."""
 
 _BUSY: Final = frozenset(
     {
@@ -61,14 +48,15 @@ class DynamoDbEventStore:
     randomness: Random
     sleep: Callable[[float], None] = field(default=time.sleep)
 
-    def states(self, stream_ids: Collection[str]) -> Mapping[str, StoredState]:
+    def states(self, stream_ids: Collection[str]) -> Mapping[str, ports.StoredState]:
         found = self._batch_get([(stream_id, table.STATE_SK) for stream_id in stream_ids])
         return {
-            pk: StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"]) for (pk, _), item in found.items()
+            pk: ports.StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"])
+            for (pk, _), item in found.items()
         }
 
     def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]:
-        """All pages: a stream is as long as its aggregate's life, a few kilobytes."""
+        """Reads all pages, because a stream has a few kilobytes only: it is as long as its aggregate's life."""
         with self._call("Query"):
             pages = self.client.get_paginator("query").paginate(
                 TableName=self.table_name,
@@ -84,7 +72,7 @@ class DynamoDbEventStore:
             )
             return tuple(decode(item[table.EVENT]["S"]) for page in pages for item in page["Items"])
 
-    def key_use(self, key_id: str) -> KeyUse | None:
+    def key_use(self, key_id: str) -> ports.KeyUse | None:
         with self._call("GetItem"):
             item = self.client.get_item(
                 TableName=self.table_name,
@@ -93,29 +81,31 @@ class DynamoDbEventStore:
             ).get("Item")
         if item is None:
             return None
-        return KeyUse(key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"]))
+        return ports.KeyUse(
+            key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"])
+        )
 
-    def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
+    def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, ports.Level]:
         found = self._batch_get([(table.bucket_pk(bucket), table.STATE_SK) for bucket in buckets])
         levels = {
             # Buckets from before versions were counted have none until they change.
-            pk: Level(int(item[table.AVAILABLE]["N"]), int(item.get(table.VERSION, {"N": "0"})["N"]))
+            pk: ports.Level(int(item[table.AVAILABLE]["N"]), int(item.get(table.VERSION, {"N": "0"})["N"]))
             for (pk, _), item in found.items()
         }
-        return {bucket: levels.get(table.bucket_pk(bucket), Level(0, 0)) for bucket in buckets}
+        return {bucket: levels.get(table.bucket_pk(bucket), ports.Level(0, 0)) for bucket in buckets}
 
-    def commit(self, transaction: Commit) -> None:
+    def commit(self, transaction: ports.Commit) -> None:
         try:
             self._commit(transaction)
-        except (VersionConflictError, StockShortError):
-            count(Metric.COMMIT_CONFLICTS)
+        except (ports.VersionConflictError, ports.StockShortError):
+            telemetry.commit_conflicted()
             raise
 
-    def _commit(self, transaction: Commit) -> None:
+    def _commit(self, transaction: ports.Commit) -> None:
         actions = items.actions(self.table_name, transaction)
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             if attempt:
-                count(Metric.COMMIT_RETRIES)
+                telemetry.commit_retried()
                 self._pause(attempt)
             try:
                 with self._call("TransactWriteItems"):
@@ -131,49 +121,47 @@ class DynamoDbEventStore:
             except self.client.exceptions.IdempotentParameterMismatchException as error:
                 # Another transaction has drawn the same id, which is used now. A repeat of the command draws a new one;
                 # this token is lost.
-                raise ContentionError from error
-            except ContentionError:
+                raise ports.ContentionError from error
+            except ports.ContentionError:
                 continue
             else:
                 return
-        raise ContentionError
+        raise ports.ContentionError
 
     def mark_published(self, events: Sequence[Envelope]) -> None:
         for event in events:
             try:
-                with self._call("UpdateItem"):
-                    self.client.update_item(
-                        TableName=self.table_name,
-                        Key={table.PK: {"S": event.subject}, table.SK: {"S": table.event_sk(event.streamversion)}},
-                        UpdateExpression="REMOVE #shard, #at",
-                        ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT},
-                    )
-            except (ClientError, ContentionError, StoreUnavailableError):
+                self._take_out_of_due(event.subject, table.event_sk(event.streamversion))
+            except (ClientError, ports.ContentionError, ports.StoreUnavailableError):
                 fields = {"stream_id": event.subject, "correlation_id": event.correlationid}
                 logger().warning("event stays due although it was published", extra=fields, exc_info=True)
 
     def mark_settled(self, stream_id: str, version: int) -> None:
         try:
-            with self._call("UpdateItem"):
-                self.client.update_item(
-                    TableName=self.table_name,
-                    Key={table.PK: {"S": stream_id}, table.SK: {"S": table.STATE_SK}},
-                    UpdateExpression="REMOVE #shard, #at",
-                    ConditionExpression="#version = :version",
-                    ExpressionAttributeNames={
-                        "#shard": table.DUE_SHARD,
-                        "#at": table.DUE_AT,
-                        "#version": table.VERSION,
-                    },
-                    ExpressionAttributeValues={":version": {"N": str(version)}},
-                )
+            self._take_out_of_due(
+                stream_id,
+                table.STATE_SK,
+                {"#version": table.VERSION},
+                ConditionExpression="#version = :version",
+                ExpressionAttributeValues={":version": {"N": str(version)}},
+            )
         except self.client.exceptions.ConditionalCheckFailedException:
             pass  # the stream has moved on, and says itself what it owes
-        except (ClientError, ContentionError, StoreUnavailableError):
+        except (ClientError, ports.ContentionError, ports.StoreUnavailableError):
             fields = {"stream_id": stream_id}
             logger().warning("state stays due although it was settled", extra=fields, exc_info=True)
 
-    def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
+    def _take_out_of_due(self, pk: str, sk: str, names: Mapping[str, str] | None = None, **condition: Any) -> None:
+        with self._call("UpdateItem"):
+            self.client.update_item(
+                TableName=self.table_name,
+                Key={table.PK: {"S": pk}, table.SK: {"S": sk}},
+                UpdateExpression="REMOVE #shard, #at",
+                ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT, **(names or {})},
+                **condition,
+            )
+
+    def due(self, shard: int, now: datetime, limit: int, after: ports.Due | None = None) -> ports.DuePage:
         start: dict[str, Any] = {"ExclusiveStartKey": _due_key(after)} if after else {}
         with self._call("Query"):
             answer = self.client.query(
@@ -185,9 +173,9 @@ class DynamoDbEventStore:
                 Limit=limit,
                 **start,
             )
-        return DuePage(tuple(_due(item) for item in answer["Items"]), "LastEvaluatedKey" not in answer)
+        return ports.DuePage(tuple(_due(item) for item in answer["Items"]), "LastEvaluatedKey" not in answer)
 
-    def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
+    def unpublished(self, due: Collection[ports.DueEvent]) -> Sequence[Envelope]:
         keys = [(item.stream_id, table.event_sk(item.version)) for item in due]
         found = self._batch_get(keys)
         return tuple(decode(found[key][table.EVENT]["S"]) for key in keys)
@@ -208,7 +196,7 @@ class DynamoDbEventStore:
             if left:
                 attempt += 1
                 if attempt == READ_ATTEMPTS_MAX:
-                    raise ContentionError
+                    raise ports.ContentionError
                 self._pause(attempt)
                 waiting += left["Keys"]
         return found
@@ -218,31 +206,30 @@ class DynamoDbEventStore:
 
     @contextmanager
     def _call(self, operation: str) -> Iterator[None]:
-        """One call as a subsegment; what the SDK gave up on becomes ContentionError or StoreUnavailableError."""
+        """Traces one call. What the SDK gave up on becomes ContentionError or StoreUnavailableError."""
         try:
             deadline.require(deadline.AWS_CALL_SECONDS_MAX)
             with subsegment("DynamoDB", "aws", aws={"operation": operation, "table_name": self.table_name}):
                 yield
         except (HTTPClientError, deadline.OutOfTimeError) as error:
-            raise StoreUnavailableError from error
+            raise ports.StoreUnavailableError from error
         except ClientError as error:
             if error.response["Error"]["Code"] in _BUSY:
-                raise ContentionError from error
+                raise ports.ContentionError from error
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-                raise StoreUnavailableError from error
+                raise ports.StoreUnavailableError from error
             raise
 
 
-def _due(item: Mapping[str, Any]) -> Due:
-    """Reads an item of the index."""
+def _due(item: Mapping[str, Any]) -> ports.Due:
     stream_id, due_at = item[table.PK]["S"], table.moment(item[table.DUE_AT]["S"])
     version = table.event_version(item[table.SK]["S"])
-    return DueState(stream_id, due_at) if version is None else DueEvent(stream_id, version, due_at)
+    return ports.DueState(stream_id, due_at) if version is None else ports.DueEvent(stream_id, version, due_at)
 
 
-def _due_key(due: Due) -> dict[str, Any]:
-    """An item's key in the index. It says where to go on, also when the item has left the index meanwhile."""
-    sk = table.event_sk(due.version) if isinstance(due, DueEvent) else table.STATE_SK
+def _due_key(due: ports.Due) -> dict[str, Any]:
+    """Returns the item's key in the index. A query goes on behind it, even if the item has left the index."""
+    sk = table.event_sk(due.version) if isinstance(due, ports.DueEvent) else table.STATE_SK
     return {
         table.PK: {"S": due.stream_id},
         table.SK: {"S": sk},

@@ -1,4 +1,4 @@
-"""Names of the table's keys, index and attributes: the one place that says them. `infra/table.yml` declares the same.
+"""The names of the table's keys, index and attributes stand only here. `infra/table.yml` declares the same.
 
 | item | pk | sk |
 |---|---|---|
@@ -61,7 +61,7 @@ def due_shard(stream_id: str) -> str:
 
 
 def event_version(sk: str) -> int | None:
-    """None: it is no event's."""
+    """Returns None for a key that is no event's."""
     return int(sk.removeprefix(EVENT_SK_PREFIX)) if sk.startswith(EVENT_SK_PREFIX) else None
 
 
@@ -70,5 +70,5 @@ def moment(due_at: str) -> datetime:
 
 
 def due_at(moment: datetime) -> str:
-    """Of one width, so that the order of the texts is the order in time."""
+    """All texts have one width, so that their order is the order in time."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

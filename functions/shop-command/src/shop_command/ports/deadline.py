@@ -1,4 +1,4 @@
-"""The time that the current invocation has left: no adapter begins a call that could end after it.
+"""No adapter begins a call that could end after the time that the current invocation has left.
 
 Every call has a bound of its own, but a purchase makes eleven. Were several slow, Lambda would end the function in the
 middle, and the caller would get the gateway's bare 503 instead of an answer that says what happened and what to do.
@@ -12,9 +12,9 @@ from math import inf
 from typing import Final
 
 ANSWER_SECONDS: Final = 1.0
-"""Kept back from the time that Lambda gives: for the answer itself."""
+"""So much of Lambda's time is left for the answer itself."""
 AWS_CALL_SECONDS_MAX: Final = 9.0
-"""Two tries to connect and to read, and the pause between them, as `bootstrap.AWS_CONFIG` says."""
+"""`bootstrap.AWS_CONFIG` allows two tries to connect and to read, with a pause between them."""
 
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=inf)
 
