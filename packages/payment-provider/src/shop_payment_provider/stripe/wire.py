@@ -1,10 +1,14 @@
-"""Reads forms with nested brackets and writes error bodies as Stripe does. It knows nothing of payments."""
+"""Reads forms with nested brackets, writes errors and signs webhooks as Stripe does. It knows nothing of payments."""
 
+import hashlib
+import hmac
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
+
+from .cards import Fault
 
 FIELDS_MAX = 200
 AMOUNT_MAX = 99_999_999
@@ -19,6 +23,12 @@ Validator = Callable[[str, Any], Any]
 class Reply:
     status: int
     body: dict[str, Any]
+    fault: Fault | None = None
+    """It tells the caller how the answer has to be delayed."""
+    pending: str | None = None
+    """The object of this id has to be settled in a while."""
+    original_request: str | None = None
+    """The answer is that of an earlier request, which had this id."""
 
 
 class ApiError(Exception):
@@ -32,6 +42,12 @@ class ApiError(Exception):
 def error_reply(status: int, message: str, *, kind: str, **fields: Any) -> Reply:
     """A body as https://docs.stripe.com/api/errors has it; fields are code, decline_code, param, payment_intent..."""
     return Reply(status, {"error": {"type": kind, "message": message, **fields}})
+
+
+def signature(payload: str, secret: str, sent_at: int) -> str:
+    """Returns the header Stripe-Signature. https://docs.stripe.com/webhooks/signature"""
+    digest = hmac.new(secret.encode(), f"{sent_at}.{payload}".encode(), hashlib.sha256).hexdigest()
+    return f"t={sent_at},v1={digest}"
 
 
 def parse_form(encoded: bytes) -> dict[str, Any]:
