@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 from shop_command.application.request import Request
 from shop_dispatch.application.project import Project
-from shop_simulation.provider import Charge
 from shop_simulation.read_model import InMemoryReadModel
 from shop_simulation.world import ClientIntent, World
 
@@ -24,6 +23,18 @@ PRODUCTS, RESERVATIONS = "product-", "reservation-"
 class Violation(NamedTuple):
     invariant: int
     text: str
+
+
+class Charge(NamedTuple):
+    """The provider has taken this money."""
+
+    intent_id: str
+    reservation_id: str
+    amount: int
+    currency: str
+    card: str
+    """It is empty if the customer went through 3-D Secure, because the shop then did not confirm the payment itself."""
+    is_refunded: bool
 
 
 class WorldFacts:
@@ -48,8 +59,10 @@ class WorldFacts:
     @cached_property
     def charges(self) -> dict[str, list[Charge]]:
         charges: dict[str, list[Charge]] = defaultdict(list)
-        for charge in self.world.provider.charges:
-            charges[charge.reservation_id].append(charge)
+        for record in self.world.provider.records("charge"):
+            if record["paid"]:
+                charge = _charge(record)
+                charges[charge.reservation_id].append(charge)
         return charges
 
     @cached_property
@@ -85,6 +98,18 @@ class WorldFacts:
             sum(quantity * price for (quantity, _), price in zip(lines, chosen, strict=True))
             for chosen in product(*(choices for _, choices in lines))
         }
+
+
+def _charge(record: Mapping[str, Any]) -> Charge:
+    is_authenticated = record["payment_method_details"]["card"]["three_d_secure"] is not None
+    return Charge(
+        record["payment_intent"],
+        record["metadata"]["reservation_id"],
+        record["amount"],
+        record["currency"],
+        "" if is_authenticated else record["payment_method"],
+        record["refunded"],
+    )
 
 
 def slug(body: Any) -> str:

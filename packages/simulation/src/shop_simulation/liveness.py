@@ -69,7 +69,7 @@ def _read_model_is_what_happened(rows: Mapping[str, Any], facts: WorldFacts) -> 
 def _money_matches(_: World, facts: WorldFacts) -> Iterator[str]:
     for name in facts.statuses.keys() - facts.unreadable:
         status = facts.statuses[name]
-        kept = sum(1 for charge in facts.charges.get(name, []) if not charge.refunds)
+        kept = sum(1 for charge in facts.charges.get(name, []) if not charge.is_refunded)
         if kept != (1 if status in SOLD else 0):
             yield f"{name} is {status} and has {kept} charges that were not given back"
         if status in UNSETTLED:

@@ -41,8 +41,9 @@ CLOCK_FAULT_RATE: Final = 0.005
 CUSTOMERS: Final = ("customer-1", "customer-2", "customer-3")
 SKUS: Final = ("MUG", "POT")
 CARDS: Final = (
-    *("visa", "visa", "visa", "refund_slow"),
-    *("declined", "slow", "slow_declined", "error_before", "error_after", "action", "action"),
+    *("pm_card_visa", "pm_card_visa", "pm_card_visa", "pm_card_pendingRefund", "pm_card_visa_chargeDeclined"),
+    *("pm_card_processing", "pm_card_processing_declined", "pm_card_error_before_charge"),
+    *("pm_card_error_after_charge", "pm_card_authenticationRequired", "pm_card_authenticationRequired"),
 )
 
 
@@ -124,7 +125,7 @@ class RandomRun:
 
     def _purchase(self, number: int) -> WorkflowStep:
         of, caller = self._pick_reservation()
-        return purchase(f"pm_card_{self.randomness.choice(CARDS)}", name=f"purchase-{number}", of=of, caller=caller)
+        return purchase(self.randomness.choice(CARDS), name=f"purchase-{number}", of=of, caller=caller)
 
     def _cancel(self, number: int) -> WorkflowStep:
         of, caller = self._pick_reservation()

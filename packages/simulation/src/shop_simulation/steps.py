@@ -1,7 +1,5 @@
 """Each function makes a step that changes a world: a client's request, a sweep, a delivery."""
 
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final, cast
 
 from shop_command.testing import http_event
+from shop_payment_provider.stripe import signature
 from shop_simulation.seam import Process
 from shop_simulation.world import ADMINISTRATOR, WEBHOOK_SECRET, Answer, ClientIntent, World
 
@@ -129,9 +128,10 @@ def receive_webhooks(*, again: bool = False) -> WorkflowStep:
     """The provider's new webhooks arrive or, with `again`, all of its webhooks, the newest first."""
 
     def run(world: World, process: Process) -> None:
-        count = len(world.provider.webhooks)
+        events = world.provider.records("event")
+        count = len(events)
         for number in reversed(range(count)) if again else range(world.webhooks_received, count):
-            payload = world.provider.webhooks[number].decode()
+            payload = json.dumps(events[number])
             intent = world.intents.setdefault(f"webhook {number + 1}", ClientIntent("webhook", PROVIDER, "", {}))
             answer = world.request(process, intent, _webhook(world, payload, WEBHOOK_SECRET))
             if answer is None or answer[0] != 200:
@@ -145,10 +145,10 @@ def receive_forged_webhooks() -> WorkflowStep:
     """An attacker who guesses the secret, or replays an old signature, claims that every payment has succeeded."""
 
     def run(world: World, process: Process) -> None:
-        for known in list(world.provider.intents.values()):
-            body = {"type": "payment_intent.succeeded", "data": {"object": {**known.body(), "status": "succeeded"}}}
+        for known in world.provider.records("payment_intent"):
+            body = {"type": "payment_intent.succeeded", "data": {"object": {**known, "status": "succeeded"}}}
             for secret, age in (("whsec_guessed", timedelta()), (WEBHOOK_SECRET, timedelta(minutes=6))):
-                intent = world.intents.setdefault(f"forged for {known.id}", ClientIntent("forged", PROVIDER, "", {}))
+                intent = world.intents.setdefault(f"forged for {known['id']}", ClientIntent("forged", PROVIDER, "", {}))
                 world.request(process, intent, _webhook(world, json.dumps(body), secret, age))
 
     return WorkflowStep("forged webhooks arrive", "command", run)
@@ -156,8 +156,7 @@ def receive_forged_webhooks() -> WorkflowStep:
 
 def _webhook(world: World, payload: str, secret: str, age: timedelta = timedelta()) -> dict[str, Any]:
     sent_at = int((world.clock.now() - age).timestamp())
-    signature = hmac.new(secret.encode(), f"{sent_at}.{payload}".encode(), hashlib.sha256).hexdigest()
-    headers = {"stripe-signature": f"t={sent_at},v1={signature}"}
+    headers = {"stripe-signature": signature(payload, secret, sent_at)}
     return http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers)
 
 

@@ -62,7 +62,7 @@ ENDING: Final = (
     ),
     Workflow(
         "cancel after a declined card",
-        before=(*PLACED, purchase("pm_card_declined")),
+        before=(*PLACED, purchase("pm_card_visa_chargeDeclined")),
         steps=(cancel(), sweep(), purchase(name="purchase again")),
         rivals=(purchase(name="purchase again"), sweep()),
     ),
@@ -88,7 +88,7 @@ PAYING: Final = (
     ),
     Workflow(
         "refund that takes its time",
-        before=(*PLACED, purchase("pm_card_refund_slow")),
+        before=(*PLACED, purchase("pm_card_pendingRefund")),
         steps=(refund(), A_WHILE, sweep(), refund().maybe()),
     ),
     Workflow(
@@ -99,12 +99,12 @@ PAYING: Final = (
     ),
     Workflow(
         "webhooks of an earlier attempt",
-        before=(*PLACED, purchase("pm_card_declined")),
+        before=(*PLACED, purchase("pm_card_visa_chargeDeclined")),
         steps=(purchase(name="purchase again"), receive_webhooks(), receive_webhooks(again=True)),
     ),
     Workflow(
         "3-D Secure after the end",
-        before=(*PLACED, purchase("pm_card_action")),
+        before=(*PLACED, purchase("pm_card_authenticationRequired")),
         steps=(
             authenticate().maybe(),
             cancel(),
@@ -165,20 +165,30 @@ WORKFLOWS: Final = (
     Workflow(
         "a declined card, then another one",
         before=(*STOCKED, place()),
-        steps=(purchase("pm_card_declined"), purchase("pm_card_declined").maybe(), purchase(name="purchase again")),
+        steps=(
+            purchase("pm_card_visa_chargeDeclined"),
+            purchase("pm_card_visa_chargeDeclined").maybe(),
+            purchase(name="purchase again"),
+        ),
     ),
     *(
         Workflow(
-            f"purchase with {card}",
+            f"purchase with {name}",
             before=(*STOCKED, place()),
-            steps=(purchase(f"pm_card_{card}"), purchase(f"pm_card_{card}").maybe(), purchase(name="another").maybe()),
+            steps=(purchase(card), purchase(card).maybe(), purchase(name="another").maybe()),
         )
-        for card in ("slow", "slow_declined", "error_before", "error_after", "action")
+        for name, card in {
+            "slow": "pm_card_processing",
+            "slow_declined": "pm_card_processing_declined",
+            "error_before": "pm_card_error_before_charge",
+            "error_after": "pm_card_error_after_charge",
+            "action": "pm_card_authenticationRequired",
+        }.items()
     ),
     Workflow(
         "another body",
         before=(*STOCKED, place()),
-        steps=(purchase(), with_other_body(purchase(), {"payment_method": "pm_card_declined"})),
+        steps=(purchase(), with_other_body(purchase(), {"payment_method": "pm_card_visa_chargeDeclined"})),
     ),
     Workflow(
         "somebody else's reservation",

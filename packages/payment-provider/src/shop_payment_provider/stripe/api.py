@@ -59,9 +59,7 @@ class Stripe:
         self._now = now
         self.payments = Payments(store, now=now, new_id=new_id)
 
-    def request(
-        self, method: str, path: str, form: bytes = b"", key: str | None = None, request_id: str = ""
-    ) -> Reply:
+    def request(self, method: str, path: str, form: bytes = b"", key: str | None = None, request_id: str = "") -> Reply:
         """`form` is the body of a POST, and the query of a GET. The first answer to a key is given again for a day."""
         try:
             kept_as = f"idempotency_key:{key}" if key and method == "POST" else None

@@ -231,9 +231,7 @@ class Payments:
             "paid": decline is None,
             "payment_intent": intent["id"],
             "payment_method": method,
-            "payment_method_details": {
-                "type": "card", "card": {**_details(card), "three_d_secure": three_d_secure}
-            },
+            "payment_method_details": {"type": "card", "card": {**_details(card), "three_d_secure": three_d_secure}},
             "refunded": False,
             "status": "failed" if decline else "succeeded",
         }
