@@ -76,9 +76,9 @@ PAYING: Final = (
     Workflow("purchase, then sweep", before=PLACED, steps=(purchase(), A_WHILE, sweep(), purchase().maybe())),
     Workflow(
         "sweep of a payment",
-        before=(*PLACED, purchase("pm_card_error_after"), A_WHILE),
+        before=(*PLACED, purchase("pm_card_error_after_charge"), A_WHILE),
         steps=(TOO_LONG.maybe(), sweep(), sweep()),
-        rivals=(sweep(), purchase("pm_card_error_after"), receive_webhooks()),
+        rivals=(sweep(), purchase("pm_card_error_after_charge"), receive_webhooks()),
     ),
     Workflow(
         "refund",
