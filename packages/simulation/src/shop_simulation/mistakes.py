@@ -51,14 +51,6 @@ def hoping(self: Journal) -> dict[str, Any]:
     return {"store": Around(self.store, commit=commit)}
 
 
-def forgetting(self: Journal) -> dict[str, Any]:
-    def publish(events: Sequence[Envelope]) -> Sequence[Envelope]:
-        self.publisher.publish(events)
-        return events
-
-    return {"publisher": Around(self.publisher, publish=publish)}
-
-
 def one_cent(amount: Money) -> Money:
     return Money(amount_minor=1, currency=amount.currency)
 

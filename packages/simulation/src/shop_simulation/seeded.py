@@ -6,6 +6,7 @@ One `random.Random(seed)` decides everything, so a seed and a number of steps re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -25,13 +26,13 @@ from shop_simulation.steps import (
     receive,
     receive_forged_webhooks,
     receive_webhooks,
+    recover,
     redistribute,
     refund,
     reprice,
     retire,
     sweep,
 )
-from shop_simulation.workflows import settle
 from shop_simulation.world import World
 
 FAULT_RATE: Final = 0.04
@@ -74,7 +75,7 @@ class RandomRun:
         for number in range(steps):
             self._run(self._next(number))
             self._judge(oracle.safety(self.world), number + 1)
-        settle(self.world)
+        recover(self.world)
         self._judge([*oracle.safety(self.world), *oracle.liveness(self.world)], steps)
 
     def _run(self, step: WorkflowStep) -> None:
@@ -82,16 +83,10 @@ class RandomRun:
         process = self.world.process(step.process, RandomFaults(self.randomness, self.history), thorough=True)
         if step.process in OVERTAKEN:
             rivals = self.randomness.choices([*self.asked[-12:], sweep()], k=2)
-            process.meanwhile = {rival.name: self._whole(rival) for rival in rivals}
+            process.meanwhile = {rival.name: partial(rival.run_alone, self.world) for rival in rivals}
         step.run(self.world, process)
         if step.process == "command":
             self.asked.append(step)
-
-    def _whole(self, step: WorkflowStep) -> Callable[[], None]:
-        def run() -> None:
-            step.run(self.world, self.world.process(step.process))
-
-        return run
 
     def _next(self, number: int) -> WorkflowStep:
         if number < len(SKUS):

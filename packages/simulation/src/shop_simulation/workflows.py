@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import Final
 
 from shop_simulation.explorer import Workflow
-from shop_simulation.faults import older_type
 from shop_simulation.steps import (
+    DELIVERED,
     authenticate,
     cancel,
-    deliver,
     later,
     list_product,
     lose_sight,
@@ -25,13 +24,8 @@ from shop_simulation.steps import (
     sweep,
     with_other_body,
 )
-from shop_simulation.world import World
-
-SWEEPS_MAX: Final = 2
-"""This many sweeps, each followed by a delivery of everything, must leave the world in order."""
 
 STOCKED: Final = (list_product(), receive(10))
-DELIVERED: Final = (deliver("project"), deliver("archive"))
 
 PLACED: Final = (*STOCKED, place())
 PURCHASED: Final = (*PLACED, purchase())
@@ -205,25 +199,3 @@ WORKFLOWS: Final = (
         steps=(*DELIVERED, *DELIVERED),
     ),
 )
-
-
-def settle(world: World) -> None:
-    """Faults have stopped: time passes, the sweep runs, everything is delivered, and parked records are replayed."""
-    for _ in range(SWEEPS_MAX):
-        world.provider.arrive_all()
-        world.jump(timedelta(minutes=16))
-        for step in (sweep(), *DELIVERED):
-            step.run(world, world.process(step.process))
-        _replay(world)
-        if not (world.store.due_events or world.store.due_states or any(world.stream.waiting.values())):
-            return
-
-
-def _replay(world: World) -> None:
-    """Replays parked records, as a release would that knows their types."""
-    if not world.read_model.tables.parked:
-        return
-    parked = world.read_model.tables.parked
-    records = [older_type(payload) for payload in parked]
-    world.project(world.process("project"))(records)
-    world.read_model.tables.parked = {}
