@@ -17,13 +17,7 @@ from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
 from shop_command.domain import reservation, stock
 from shop_command.domain.reservation import Cancelled, Paying
-from shop_command.ports import (
-    Captured,
-    Declined,
-    StockShortError,
-    StoreUnavailableError,
-    VersionConflictError,
-)
+from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, VersionConflictError
 from shop_dispatch.application import project
 from shop_observability.logs import logger
 from shop_shared.events import PurchaseConfirmed
@@ -151,14 +145,7 @@ BUGS: Final = (
         mistakes.gateway_with(mistakes.only_looking),
         "purchase, then sweep",
     ),
-    Bug(
-        13,
-        "pays back before it records that it will",
-        Refunds,
-        "refund",
-        before(mistakes.paid_back_first),
-        "refund",
-    ),
+    Bug(13, "pays back before it records that it will", Refunds, "refund", before(mistakes.paid_back_first), "refund"),
     Bug(13, "forgets refunds that were recorded", Settlement, "settle", mistakes.never_refunding, "refund"),
     Bug(
         13,

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from shop_command.application.request import Request
 from shop_dispatch.application.project import Project
+from shop_payment_provider.stripe.store import Record
 from shop_simulation.read_model import InMemoryReadModel
 from shop_simulation.world import ClientIntent, World
 
@@ -23,18 +24,6 @@ PRODUCTS, RESERVATIONS = "product-", "reservation-"
 class Violation(NamedTuple):
     invariant: int
     text: str
-
-
-class Charge(NamedTuple):
-    """The provider has taken this money."""
-
-    intent_id: str
-    reservation_id: str
-    amount: int
-    currency: str
-    card: str
-    """It is empty if the customer went through 3-D Secure, because the shop then did not confirm the payment itself."""
-    is_refunded: bool
 
 
 class WorldFacts:
@@ -57,12 +46,12 @@ class WorldFacts:
         return {name: str(json.loads(state)["status"]) for name, state in states.items()}
 
     @cached_property
-    def charges(self) -> dict[str, list[Charge]]:
-        charges: dict[str, list[Charge]] = defaultdict(list)
-        for record in self.world.provider.records("charge"):
-            if record["paid"]:
-                charge = _charge(record)
-                charges[charge.reservation_id].append(charge)
+    def charges(self) -> dict[str, list[Record]]:
+        """Returns the provider's records of the money that it has taken, by reservation."""
+        charges: dict[str, list[Record]] = defaultdict(list)
+        for charge in self.world.provider.records("charge"):
+            if charge["paid"]:
+                charges[charge["metadata"]["reservation_id"]].append(charge)
         return charges
 
     @cached_property
@@ -100,16 +89,10 @@ class WorldFacts:
         }
 
 
-def _charge(record: Mapping[str, Any]) -> Charge:
-    is_authenticated = record["payment_method_details"]["card"]["three_d_secure"] is not None
-    return Charge(
-        record["payment_intent"],
-        record["metadata"]["reservation_id"],
-        record["amount"],
-        record["currency"],
-        "" if is_authenticated else record["payment_method"],
-        record["refunded"],
-    )
+def card_of(charge: Record) -> str:
+    """Returns an empty string if the customer went through 3-D Secure: the shop then did not confirm the payment."""
+    is_authenticated = charge["payment_method_details"]["card"]["three_d_secure"] is not None
+    return "" if is_authenticated else str(charge["payment_method"])
 
 
 def slug(body: Any) -> str:

@@ -13,25 +13,12 @@ from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
 from shop_command.domain.reservation import Active, Cancelled, Paying, Purchased, Refunding, Reservation
-from shop_command.ports import (
-    Captured,
-    Commit,
-    Declined,
-    IntentCancelled,
-    StoreUnavailableError,
-    Unconfirmed,
-    Unknown,
-)
+from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
 from shop_dispatch.domain.projections import Projection
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled
 from shop_shared.values import Money
-from shop_simulation.planting import (
-    Around,
-    Original,
-    changed_arguments,
-    with_fields,
-)
+from shop_simulation.planting import Around, Original, changed_arguments, with_fields
 from shop_simulation.store import SimulatedStore
 
 
@@ -57,12 +44,7 @@ def one_cent(amount: Money) -> Money:
 
 def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:
     return changed_arguments(
-        lambda self, request, attempt, found: (
-            self,
-            request,
-            attempt,
-            outcome if isinstance(found, Unknown) else found,
-        )
+        lambda self, request, attempt, found: (self, request, attempt, outcome if isinstance(found, Unknown) else found)
     )
 
 

@@ -193,9 +193,5 @@ WORKFLOWS: Final = (
     *ENDING,
     *PAYING,
     *MOVING,
-    Workflow(
-        "delivery",
-        before=(*STOCKED, place(), purchase()),
-        steps=(*DELIVERED, *DELIVERED),
-    ),
+    Workflow("delivery", before=(*STOCKED, place(), purchase()), steps=(*DELIVERED, *DELIVERED)),
 )
