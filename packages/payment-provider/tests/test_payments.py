@@ -143,6 +143,26 @@ def test_a_card_that_times_out_was_charged_and_a_repeat_says_so(provider: Provid
 
 @pytest.mark.parametrize(
     ("card", "status"),
+    [("pm_card_processing", "succeeded"), ("pm_card_processing_declined", "requires_payment_method")],
+)
+def test_a_payment_that_is_processing_ends_by_itself(client: stripe.StripeClient, card: str, status: str) -> None:
+    created = create(client)
+    assert confirm(client, created.id, card).status == "processing"
+    while (now := client.v1.payment_intents.retrieve(created.id).status) == "processing":
+        time.sleep(0.05)
+    assert now == status
+
+
+def test_a_refund_that_is_pending_succeeds_by_itself(client: stripe.StripeClient) -> None:
+    created = create(client, payment_method="pm_card_pendingRefund", confirm=True)
+    refund = client.v1.refunds.create({"payment_intent": created.id})
+    assert refund.status == "pending"
+    while client.v1.refunds.retrieve(refund.id).status == "pending":
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("card", "status"),
     [("pm_card_error_before_charge", "requires_payment_method"), ("pm_card_error_after_charge", "succeeded")],
 )
 def test_an_error_is_kept_under_its_key_and_the_intent_tells_whether_it_was_charged(

@@ -139,14 +139,8 @@ class RandomRun:
         return steps.deliver(self.randomness.choice(("project", "archive")))
 
     def _webhooks(self, _: int) -> WorkflowStep:
-        return self.randomness.choice(
-            (
-                steps.receive_webhooks(),
-                steps.receive_webhooks(),
-                steps.receive_webhooks(again=True),
-                steps.receive_forged_webhooks(),
-            )
-        )
+        arrivals = (steps.receive_webhooks(), steps.receive_webhooks(), steps.receive_webhooks(again=True))
+        return self.randomness.choice((*arrivals, steps.receive_forged_webhooks()))
 
     def _sweep(self, _: int) -> WorkflowStep:
         return steps.sweep()
