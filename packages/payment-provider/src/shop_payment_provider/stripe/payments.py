@@ -5,9 +5,9 @@ https://docs.stripe.com/payments/paymentintents/lifecycle
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from .cards import CARDS, Card, Decline, Fault
+from .cards import CARDS, Card, Fault
 from .store import Record, Store
 from .wire import ApiError, Reply, error_reply
 
@@ -20,6 +20,7 @@ ALLOWED_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "refund": ("succeeded",),
 }
 """The statuses of an intent in which each transition may begin."""
+SERVER_ERROR: Final = error_reply(500, "An unknown error occurred", kind="api_error")
 
 
 class Payments:
@@ -50,7 +51,7 @@ class Payments:
         match fault:
             case Fault.ERROR_BEFORE_CHARGE:
                 self._put(intent)
-                return _server_error()
+                return SERVER_ERROR
             case Fault.SLOW | Fault.PROCESSING:
                 intent |= {"payment_method": method, "status": "processing"}
                 self._begin(intent, key if fault is Fault.SLOW else None)
@@ -59,7 +60,7 @@ class Payments:
                 return Reply(200, self._put(intent | {"payment_method": method, "status": "requires_action"}))
             case _:
                 reply = self._charge(intent, method)
-                return _server_error() if fault is Fault.ERROR_AFTER_CHARGE else replace(reply, fault=fault)
+                return SERVER_ERROR if fault is Fault.ERROR_AFTER_CHARGE else replace(reply, fault=fault)
 
     def authenticate(self, intent_id: str) -> Reply:
         """The customer completes 3-D Secure in the browser."""
@@ -105,7 +106,7 @@ class Payments:
             message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
             raise ApiError(400, message, param="amount")
         self._put(charge | {"amount_refunded": charge["amount_refunded"] + amount, "refunded": amount == left})
-        is_pending = _card(charge["payment_method"]).fault is Fault.PENDING_REFUND
+        is_pending = CARDS[charge["payment_method"]].fault is Fault.PENDING_REFUND
         refund = {
             "id": self._new_id("re"),
             "object": "refund",
@@ -139,7 +140,7 @@ class Payments:
         return Reply(200, {"object": "list", "url": url, "has_more": len(found) > limit, "data": found[:limit]})
 
     def _charge(self, intent: Record, method: str, three_d_secure: Record | None = None) -> Reply:
-        card = _card(method)
+        card = CARDS[method]
         charge = self._put(self._new_charge(intent, method, three_d_secure))
         intent["latest_charge"] = charge["id"]
         if card.decline is None:
@@ -151,7 +152,12 @@ class Payments:
             "charge": charge["id"],
             "code": card.decline.code,
             "decline_code": card.decline.decline_code,
-            "payment_method": {"id": method, "object": "payment_method", "type": "card", "card": _details(card)},
+            "payment_method": {
+                "id": method,
+                "object": "payment_method",
+                "type": "card",
+                "card": {"brand": card.brand, "last4": card.last4},
+            },
         }
         intent |= {"payment_method": None, "status": "requires_payment_method"}
         intent["last_payment_error"] = {"type": "card_error", "message": card.decline.message, **error}
@@ -211,8 +217,8 @@ class Payments:
         }
 
     def _new_charge(self, intent: Record, method: str, three_d_secure: Record | None) -> Record:
-        card = _card(method)
-        decline: Decline | None = card.decline
+        card = CARDS[method]
+        decline = card.decline
         return {
             "id": self._new_id("ch"),
             "object": "charge",
@@ -231,7 +237,10 @@ class Payments:
             "paid": decline is None,
             "payment_intent": intent["id"],
             "payment_method": method,
-            "payment_method_details": {"type": "card", "card": {**_details(card), "three_d_secure": three_d_secure}},
+            "payment_method_details": {
+                "type": "card",
+                "card": {"brand": card.brand, "last4": card.last4, "three_d_secure": three_d_secure},
+            },
             "refunded": False,
             "status": "failed" if decline else "succeeded",
         }
@@ -242,10 +251,6 @@ def _card(method: str) -> Card:
         message = f"No such PaymentMethod: '{method}'"
         raise ApiError(400, message, code="resource_missing", param="payment_method")
     return CARDS[method]
-
-
-def _details(card: Card) -> dict[str, Any]:
-    return {"brand": card.brand, "last4": card.last4}
 
 
 def _require(intent: Record, transition: str, otherwise: str | None = None) -> None:
@@ -275,7 +280,3 @@ def _refuse_redirect(intent: Record, given: Record) -> None:
             "`automatic_payment_methods[enabled]=true` and `automatic_payment_methods[allow_redirects]=never`.",
             param="return_url",
         )
-
-
-def _server_error() -> Reply:
-    return error_reply(500, "An unknown error occurred", kind="api_error")
