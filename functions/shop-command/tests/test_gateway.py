@@ -22,13 +22,18 @@ from shop_command.ports import (
     Unknown,
 )
 from shop_command.testing import FakeGateway
-from shop_command.testing.gateway import DECLINES
+from shop_payment_provider.stripe import CARDS
 from shop_payment_provider.testing import ProviderProcess, running_provider
 from shop_shared.values import Money
 
 AMOUNT = Money(amount_minor=1_999, currency="EUR")
 KEY = "sk_test_local"
 DECLINED = "pm_card_visa_chargeDeclined"
+DECLINES = {
+    name: Declined(card.decline.code, card.decline.decline_code)
+    for name, card in CARDS.items()
+    if card.decline and not card.fault
+}
 WAIT_SECONDS_MAX = 20
 
 
@@ -269,7 +274,7 @@ class TestStripeGateway(Contract):
     def forget_keys(self, provider: ProviderProcess) -> Callable[[], None]:
         def forget() -> None:
             with provider.database() as database:
-                database.execute("DELETE FROM idempotency")
+                database.execute("DELETE FROM object WHERE kind = 'idempotency_key'")
 
         return forget
 

@@ -25,7 +25,7 @@ def test_a_refund_returns_money_and_stock(stocked: Shop, purchased: str) -> None
     assert answer.headers["Location"] == f"/purchases/{purchased}"
     assert answer.body == {
         "purchase_id": purchased,
-        "refund_id": "re_pi_1",
+        "refund_id": "re_1",
         "status": "refunded",
         "total": {"amount_minor": 1000, "currency": "EUR"},
         "stream_id": f"reservation-{purchased}",
@@ -110,7 +110,7 @@ def test_a_refund_that_nobody_knows_the_end_of_is_ended_by_a_repeat_or_the_sweep
         stocked.clock.advance(60)
         assert stocked.sweep().refunded == 1
     answer = stocked.refund(purchased)
-    assert (answer.status, answer.body["refund_id"]) == (201, "re_pi_1")
+    assert (answer.status, answer.body["refund_id"]) == (201, "re_1")
     assert stocked.totals() == Counters(10, 0, 0)
     assert types(stocked, purchased) == ["shop.purchase.refund-requested.v1", "shop.purchase.refunded.v1"]
 

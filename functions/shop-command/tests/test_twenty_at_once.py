@@ -189,7 +189,7 @@ def check_one_effect(trading: Trading, name: str) -> None:
     pending = [answer for answer in answers if isinstance(answer, Pending)]
     assert not pending or (name in ("purchase", "declined") and pending[0].reservation_id == trading.reservation_id)
     assert send(trading, request()) == new[-1]
-    assert len(trading.gateway.with_status("captured")) == (2 if name == "purchase" else 1)
+    assert len(trading.gateway.with_status("succeeded")) == (2 if name == "purchase" else 1)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

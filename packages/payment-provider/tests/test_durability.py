@@ -73,7 +73,10 @@ def test_a_key_over_255_characters_is_refused(provider: ProviderProcess) -> None
 def test_a_key_is_forgotten_after_a_day(own_provider: ProviderProcess) -> None:
     first = post(own_provider, "payment_intents", FORM, "old").json()
     with sqlite3.connect(own_provider.data) as database:
-        database.execute("UPDATE idempotency SET created = created - 24 * 3600")
+        database.execute(
+            "UPDATE object SET body = json_set(body, '$.created', body ->> '$.created' - 24 * 3600) "
+            "WHERE kind = 'idempotency_key'"
+        )
     database.close()
     assert post(own_provider, "payment_intents", FORM, "old").json()["id"] != first["id"]
 

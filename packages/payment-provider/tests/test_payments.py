@@ -13,7 +13,7 @@ import httpx
 import pytest
 import stripe
 
-from shop_payment_provider.cards import CARDS, Fault
+from shop_payment_provider.stripe import CARDS, Fault
 from shop_payment_provider.testing import ProviderProcess
 
 Connect = Callable[..., stripe.StripeClient]
@@ -23,7 +23,7 @@ INTENT: Any = {
     "payment_method_types": ["card"],
     "metadata": {"reservation_id": "r1"},
 }
-DECLINED = {name: card.decline for name, card in CARDS.items() if card.decline}
+DECLINED = {name: card.decline for name, card in CARDS.items() if card.decline and not card.fault}
 
 
 def create(client: stripe.StripeClient, **changes: Any) -> stripe.PaymentIntent:
@@ -139,6 +139,26 @@ def test_a_card_that_times_out_was_charged_and_a_repeat_says_so(provider: Provid
     assert client.v1.payment_intents.retrieve(created.id).status == "succeeded"
     assert confirm(client, created.id, "pm_card_timeout_after_charge", f"t-{created.id}").status == "succeeded"
     assert len(charges(client, created.id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("card", "status"),
+    [("pm_card_processing", "succeeded"), ("pm_card_processing_declined", "requires_payment_method")],
+)
+def test_a_payment_that_is_processing_ends_by_itself(client: stripe.StripeClient, card: str, status: str) -> None:
+    created = create(client)
+    assert confirm(client, created.id, card).status == "processing"
+    while (now := client.v1.payment_intents.retrieve(created.id).status) == "processing":
+        time.sleep(0.05)
+    assert now == status
+
+
+def test_a_refund_that_is_pending_succeeds_by_itself(client: stripe.StripeClient) -> None:
+    created = create(client, payment_method="pm_card_pendingRefund", confirm=True)
+    refund = client.v1.refunds.create({"payment_intent": created.id})
+    assert refund.status == "pending"
+    while client.v1.refunds.retrieve(refund.id).status == "pending":
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -347,17 +367,20 @@ def test_the_table_of_cards_in_the_readme_agrees_with_the_code() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in readme.splitlines() if "| `pm_" in line]
     results = {
-        None: "charged", Fault.SLOW: "charged, `processing`", Fault.TIMEOUT_AFTER_CHARGE: "charged at once",
-        Fault.ERROR_BEFORE_CHARGE: "not charged", Fault.ERROR_AFTER_CHARGE: "charged",
-    }  # fmt: skip
+        None: ("charged", "200"),
+        Fault.AUTHENTICATION: ("not charged: `requires_action`", "200"),
+        Fault.PENDING_REFUND: ("charged, and a refund is `pending`", "200"),
+        Fault.SLOW: ("charged, `processing`", "200"),
+        Fault.PROCESSING: ("first `processing`", "200"),
+        Fault.TIMEOUT_AFTER_CHARGE: ("charged at once", "200"),
+        Fault.ERROR_BEFORE_CHARGE: ("not charged", "500"),
+        Fault.ERROR_AFTER_CHARGE: ("charged", "500"),
+    }
     assert [row[0] for row in rows] == list(CARDS)
     for name, result, status, code, decline_code in rows:
         card = CARDS[name]
-        if card.decline is not None:
-            assert (result, status, code, decline_code) == (
-                "declined", "402", card.decline.code, card.decline.decline_code
-            )  # fmt: skip
-        else:
-            failed = card.fault in (Fault.ERROR_BEFORE_CHARGE, Fault.ERROR_AFTER_CHARGE)
-            assert result.startswith(results[card.fault])
-            assert (status, code, decline_code) == ("500" if failed else "200", "", "")
+        expected, expected_status = ("declined", "402") if card.decline and not card.fault else results[card.fault]
+        assert result.startswith(expected)
+        assert ("declined" in result) == (card.decline is not None)
+        decline = (card.decline.code, card.decline.decline_code) if card.decline else ("", "")
+        assert (status, code, decline_code) == (expected_status, *decline)

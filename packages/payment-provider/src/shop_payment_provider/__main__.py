@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from .app import create_app
-from .store import Store
+from .store import SqliteStore
 from .webhooks import Webhooks
 
 # A delayed answer must not hold up the end: what is undecided then is settled at the next start.
@@ -32,7 +32,7 @@ def main() -> None:
     api_key = arguments.api_key_file.read_text().strip()
     if not api_key:
         parser.error(f"{arguments.api_key_file} is empty")
-    store = Store(arguments.data)
+    store = SqliteStore(arguments.data, keeps_webhooks=arguments.webhook_url_file is not None)
     webhooks = None
     if arguments.webhook_url_file:
         webhooks = Webhooks(store, arguments.webhook_url_file, arguments.webhook_secret_file.read_text().strip())

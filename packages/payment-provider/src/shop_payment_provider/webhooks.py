@@ -1,24 +1,21 @@
-"""Sends webhooks that say how payment intents ended, signed as Stripe signs. https://docs.stripe.com/webhooks/signature
+"""Sends webhooks that say how payment intents ended, signed as Stripe signs.
 
 An event is stored in the transaction of its change, and deleted when it was accepted or has failed too often. So a
 restart delivers what was not yet delivered, and a kill at the wrong moment delivers twice, but no event is lost.
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from .store import KeptWebhook, Store
+from .store import KeptWebhook, SqliteStore
+from .stripe import signature
 
 POLL_SECONDS = 0.1
 ANSWER_SECONDS_MAX = 30
@@ -29,24 +26,10 @@ RETRY_AFTER_SECONDS = (0.5, 2.0, 8.0, 30.0)
 
 @dataclass(frozen=True)
 class Webhooks:
-    store: Store
+    store: SqliteStore
     url_file: Path
     """The file holds the URL. It may appear or change at any time, and events wait until it exists."""
     secret: str
-
-    def announce(self, event_type: str, intent: dict[str, Any]) -> None:
-        """Stores the event in the caller's transaction."""
-        event = {
-            "id": f"evt_{secrets.token_hex(12)}",
-            "object": "event",
-            "created": int(time.time()),
-            "data": {"object": intent},
-            "livemode": False,
-            "pending_webhooks": 1,
-            "request": None,
-            "type": event_type,
-        }
-        self.store.keep_webhook(json.dumps(event))
 
     @asynccontextmanager
     async def delivering(self, _: object) -> AsyncIterator[None]:
@@ -69,7 +52,8 @@ class Webhooks:
                     await asyncio.sleep(POLL_SECONDS)
 
     async def _deliver(self, client: httpx.AsyncClient, url: str, event: KeptWebhook) -> None:
-        headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": self._signature(event.body)}
+        signed = signature(event.body, self.secret, int(time.time()))
+        headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signed}
         try:
             answer = await client.post(url, content=event.body.encode(), headers=headers)
             outcome, taken = str(answer.status_code), answer.is_success
@@ -90,8 +74,3 @@ class Webhooks:
             return self.url_file.read_text().strip()
         except FileNotFoundError:
             return ""
-
-    def _signature(self, body: str) -> str:
-        sent = int(time.time())
-        digest = hmac.new(self.secret.encode(), f"{sent}.{body}".encode(), hashlib.sha256).hexdigest()
-        return f"t={sent},v1={digest}"

@@ -7,13 +7,14 @@ world have the same future: it is explored once, and counted for both.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from shop_simulation import oracle
 from shop_simulation.facts import Violation
 from shop_simulation.faults import kind
 from shop_simulation.seam import Effect, PortCall
-from shop_simulation.steps import WorkflowStep
+from shop_simulation.steps import WorkflowStep, recover
 from shop_simulation.world import World
 
 PROCESSES_MAX: Final = 16
@@ -82,15 +83,10 @@ class Script:
             yield f"    {fault} at call {number + 1}, {self.calls[number][0]}"
 
 
-Settle = Callable[[World], None]
-"""Recovery runs without faults, and must leave every world in order."""
-
-
 class Explorer:
-    def __init__(self, workflow: Workflow, faults_max: int, settle: Settle, *, thorough: bool = False) -> None:
+    def __init__(self, workflow: Workflow, faults_max: int, *, thorough: bool = False) -> None:
         self.workflow = workflow
         self.faults_max = min(faults_max, workflow.faults_max)
-        self.settle = settle
         self.thorough = thorough
         self.explored = Explored()
         self._histories: dict[tuple[int, int, bytes], int] = {}
@@ -99,7 +95,7 @@ class Explorer:
         """Raises Broken at the first history that ends in a violation."""
         world = World()
         for step in self.workflow.before:
-            step.run(world, world.process(step.process))
+            step.run_alone(world)
             self._judge(oracle.safety(world), [f"  {step.name}"])
         self.explored.histories = self._visit(world.freeze(), 0, self.faults_max, ())
         self.explored.worlds = len(self._histories)
@@ -144,20 +140,14 @@ class Explorer:
                 ]
 
     def _rivals(self, world: World, running: WorkflowStep) -> Mapping[str, Callable[[], None]]:
-        def run(rival: WorkflowStep) -> Callable[[], None]:
-            return lambda: _run_sound(world, rival)
-
-        return {rival.name: run(rival) for rival in self.workflow.rivals} if running.process in OVERTAKEN else {}
+        rivals = self.workflow.rivals if running.process in OVERTAKEN else ()
+        return {rival.name: partial(rival.run_alone, world) for rival in rivals}
 
     def _finish(self, frozen: bytes, history: Sequence[str]) -> None:
         world = World.thaw(frozen)
-        self.settle(world)
+        recover(world)
         self._judge([*oracle.safety(world), *oracle.liveness(world)], [*history, "  recovery without faults"])
 
     def _judge(self, violations: Sequence[Violation], history: Sequence[str]) -> None:
         if violations:
             raise Broken(violations, [f"workflow {self.workflow.name!r}:", *history])
-
-
-def _run_sound(world: World, step: WorkflowStep) -> None:
-    step.run(world, world.process(step.process))

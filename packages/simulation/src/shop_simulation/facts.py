@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from shop_command.application.request import Request
 from shop_dispatch.application.project import Project
-from shop_simulation.provider import Charge
+from shop_payment_provider.stripe.store import Record
 from shop_simulation.read_model import InMemoryReadModel
 from shop_simulation.world import ClientIntent, World
 
@@ -46,10 +46,12 @@ class WorldFacts:
         return {name: str(json.loads(state)["status"]) for name, state in states.items()}
 
     @cached_property
-    def charges(self) -> dict[str, list[Charge]]:
-        charges: dict[str, list[Charge]] = defaultdict(list)
-        for charge in self.world.provider.charges:
-            charges[charge.reservation_id].append(charge)
+    def charges(self) -> dict[str, list[Record]]:
+        """Returns the provider's records of the money that it has taken, by reservation."""
+        charges: dict[str, list[Record]] = defaultdict(list)
+        for charge in self.world.provider.records("charge"):
+            if charge["paid"]:
+                charges[charge["metadata"]["reservation_id"]].append(charge)
         return charges
 
     @cached_property
@@ -85,6 +87,12 @@ class WorldFacts:
             sum(quantity * price for (quantity, _), price in zip(lines, chosen, strict=True))
             for chosen in product(*(choices for _, choices in lines))
         }
+
+
+def card_of(charge: Record) -> str:
+    """Returns an empty string if the customer went through 3-D Secure: the shop then did not confirm the payment."""
+    is_authenticated = charge["payment_method_details"]["card"]["three_d_secure"] is not None
+    return "" if is_authenticated else str(charge["payment_method"])
 
 
 def slug(body: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import combinations
 from typing import Any, Final
 
@@ -42,6 +43,9 @@ class DatabaseGoneError(Exception):
     """The connection to the database broke, or the server failed."""
 
 
+_archive_refused: Final = partial(ArchiveError, 1, "simulated")
+
+
 def _instead(outcome: Callable[[], Any]) -> Effect:
     return lambda _perform, _args: _end(outcome())
 
@@ -55,26 +59,17 @@ def _lost(outcome: Callable[[], Any]) -> Effect:
 
 
 def _end(outcome: Any) -> Any:
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, BaseException):
         raise outcome
     return outcome
 
 
-def _crash_before(_perform: Perform, _args: tuple[Any, ...]) -> Any:
-    raise Crash
+def _first(run: Callable[[], None]) -> Effect:
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        run()
+        return perform(*args)
 
-
-def _crash_after(perform: Perform, args: tuple[Any, ...]) -> Any:
-    perform(*args)
-    raise Crash
-
-
-def _unknown() -> Unknown:
-    return Unknown("simulated")
-
-
-def _database_gone() -> Exception:
-    return DatabaseGoneError("simulated")
+    return effect
 
 
 def _twice(perform: Perform, args: tuple[Any, ...]) -> Any:
@@ -87,7 +82,7 @@ def _twice(perform: Perform, args: tuple[Any, ...]) -> Any:
     return perform(work)
 
 
-_CRASHES: Final[Mapping[str, Effect]] = {"crash-before": _crash_before, "crash-after": _crash_after}
+_CRASHES: Final[Mapping[str, Effect]] = {"crash-before": _instead(Crash), "crash-after": _lost(Crash)}
 _OF_PORT: Final[Mapping[str, Mapping[str, Effect]]] = {
     "EventStore": {
         "error": _instead(StoreUnavailableError),
@@ -95,13 +90,10 @@ _OF_PORT: Final[Mapping[str, Mapping[str, Effect]]] = {
         "lost": _lost(StoreUnavailableError),
     },
     "Publisher": {"error": _instead(tuple), "lost": _lost(tuple)},
-    "PaymentGateway": {"error": _instead(_unknown), "lost": _lost(_unknown)},
-    "ReadModel": {"error": _instead(_database_gone), "lost": _lost(_database_gone), "twice": _twice},
-    "Transaction": {"error": _instead(_database_gone), "lost": _lost(_database_gone)},
-    "Archive": {
-        "error": _instead(lambda: ArchiveError(1, "simulated")),
-        "lost": _lost(lambda: ArchiveError(1, "simulated")),
-    },
+    "PaymentGateway": {"error": _instead(partial(Unknown, "simulated")), "lost": _lost(partial(Unknown, "simulated"))},
+    "ReadModel": {"error": _instead(DatabaseGoneError), "lost": _lost(DatabaseGoneError), "twice": _twice},
+    "Transaction": {"error": _instead(DatabaseGoneError), "lost": _lost(DatabaseGoneError)},
+    "Archive": {"error": _instead(_archive_refused), "lost": _lost(_archive_refused)},
     "Delivery": {
         "reversed": lambda perform, args: perform(args[0])[::-1],
         "doubled": lambda perform, args: [*perform(args[0]), *perform(args[0])],
@@ -143,7 +135,7 @@ def _newer(index: int) -> Effect:
 _PARTIAL: Final[Mapping[tuple[str, str], Callable[[], Any] | None]] = {
     ("Publisher", "publish"): None,
     ("EventStore", "mark_published"): None,
-    ("Archive", "put"): lambda: ArchiveError(1, "simulated"),
+    ("Archive", "put"): _archive_refused,
     ("Delivery", "batch"): None,
 }
 
@@ -160,10 +152,13 @@ def kind(fault: str) -> str:
     return fault.partition(":")[0]
 
 
+def _of_any_call(port: str, method: str) -> dict[str, Effect]:
+    return {**_CRASHES, **_OF_METHOD.get((port, method), _OF_PORT[port])}
+
+
 def of_port(port: str, method: str) -> frozenset[str]:
     """Returns the kinds of faults that a method must be tried with if it is ever called with enough items."""
-    faults = {**_CRASHES, **_OF_METHOD.get((port, method), _OF_PORT[port])}
-    kinds = set(faults) | ({"part"} if (port, method) in _PARTIAL else set())
+    kinds = set(_of_any_call(port, method)) | ({"part"} if (port, method) in _PARTIAL else set())
     if port == "PaymentGateway" and (port, method) not in PURE:
         kinds.add("late")
     if port == "Delivery":
@@ -191,12 +186,10 @@ class Faults:
         thorough: bool,
     ) -> None:
         """If `thorough`, it also offers faults that lead to the same world as another fault."""
-        self._jump = jump
-        self._delay = delay
         self._thorough = thorough
-        self._jumps: dict[str, Effect] = {name: self._after(time) for name, time in JUMPS.items()}
+        self._jumps = {name: _first(partial(jump, time)) for name, time in JUMPS.items()}
         self._old = _first(show_old)
-        self._late: dict[str, Effect] = {f"late:{calls}": self._later(calls) for calls in (0, 1)}
+        self._late = {f"late:{calls}": _first(partial(delay, calls)) for calls in (0, 1)}
 
     def __call__(
         self, process: Process, call: PortCall, args: tuple[Any, ...], perform: Perform
@@ -204,7 +197,7 @@ class Faults:
         name = call.port, call.method
         if name == ("EventStore", "due") and not self._thorough and not perform(*args).items:
             return {}  # an empty page has nothing to miss or to overtake, and each sweep reads eight shards
-        faults = {**_CRASHES, **_OF_METHOD.get(name, _OF_PORT[call.port])}
+        faults = _of_any_call(*name)
         if call.port == "PaymentGateway" and name not in PURE:
             faults |= self._late
         if not self._thorough and name in PURE:
@@ -234,28 +227,6 @@ class Faults:
         # No other port reads the clock, and the provider's behaviour changes only after a day.
         only = "jump-expiry" if port == "Clock" else "jump-day"
         return {only: self._jumps[only]}
-
-    def _after(self, time: timedelta) -> Effect:
-        def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
-            self._jump(time)
-            return perform(*args)
-
-        return effect
-
-    def _later(self, calls: int) -> Effect:
-        def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
-            self._delay(calls)
-            return perform(*args)
-
-        return effect
-
-
-def _first(run: Callable[[], None]) -> Effect:
-    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
-        run()
-        return perform(*args)
-
-    return effect
 
 
 def _amid(run: Callable[[], None]) -> Effect:

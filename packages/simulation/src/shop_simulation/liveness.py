@@ -49,7 +49,7 @@ def _read_model_is_what_happened(rows: Mapping[str, Any], facts: WorldFacts) -> 
     if +units != +sold:
         yield f"sold are {dict(sold)}, and the sales say {dict(units)}"
     names = [name for name, status in facts.statuses.items() if status in SOLD]
-    charged = sum(charge.amount for name in names for charge in facts.charges.get(name, []))
+    charged = sum(charge["amount"] for name in names for charge in facts.charges.get(name, []))
     revenue = sum(row[4] for row in rows["sales_daily"].values())
     if revenue != charged:
         yield f"the revenue is {revenue}, and {charged} was charged for what is sold"
@@ -69,7 +69,7 @@ def _read_model_is_what_happened(rows: Mapping[str, Any], facts: WorldFacts) -> 
 def _money_matches(_: World, facts: WorldFacts) -> Iterator[str]:
     for name in facts.statuses.keys() - facts.unreadable:
         status = facts.statuses[name]
-        kept = sum(1 for charge in facts.charges.get(name, []) if not charge.refunds)
+        kept = sum(1 for charge in facts.charges.get(name, []) if not charge["refunded"])
         if kept != (1 if status in SOLD else 0):
             yield f"{name} is {status} and has {kept} charges that were not given back"
         if status in UNSETTLED:

@@ -13,25 +13,12 @@ from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
 from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
-from shop_command.ports import (
-    Captured,
-    Commit,
-    Declined,
-    IntentCancelled,
-    StoreUnavailableError,
-    Unconfirmed,
-    Unknown,
-)
+from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
 from shop_dispatch.domain.projections import Projection
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled
 from shop_shared.values import Money
-from shop_simulation.planting import (
-    Around,
-    Original,
-    changed_arguments,
-    with_fields,
-)
+from shop_simulation.planting import Around, Original, changed_arguments, with_fields
 from shop_simulation.store import SimulatedStore
 
 
@@ -51,26 +38,13 @@ def hoping(self: Journal) -> dict[str, Any]:
     return {"store": Around(self.store, commit=commit)}
 
 
-def forgetting(self: Journal) -> dict[str, Any]:
-    def publish(events: Sequence[Envelope]) -> Sequence[Envelope]:
-        self.publisher.publish(events)
-        return events
-
-    return {"publisher": Around(self.publisher, publish=publish)}
-
-
 def one_cent(amount: Money) -> Money:
     return Money(amount_minor=1, currency=amount.currency)
 
 
 def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:
     return changed_arguments(
-        lambda self, request, attempt, found: (
-            self,
-            request,
-            attempt,
-            outcome if isinstance(found, Unknown) else found,
-        )
+        lambda self, request, attempt, found: (self, request, attempt, outcome if isinstance(found, Unknown) else found)
     )
 
 

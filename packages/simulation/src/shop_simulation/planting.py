@@ -43,7 +43,7 @@ def fired(bug: Bug) -> Broken | None:
     workflow = next(workflow for workflow in workflows.WORKFLOWS if workflow.name == bug.workflow)
     with bug.planted():
         try:
-            Explorer(workflow, bug.faults_max, workflows.settle).run()
+            Explorer(workflow, bug.faults_max).run()
         except Broken as broken:
             return broken
     return None

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from shop_simulation import seeded
 from shop_simulation.explorer import Broken, Explored, Explorer
-from shop_simulation.workflows import WORKFLOWS, settle
+from shop_simulation.workflows import WORKFLOWS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ def _explore(task: tuple[str, int]) -> Explored | str:
     name, faults_max = task
     workflow = next(workflow for workflow in WORKFLOWS if workflow.name == name)
     try:
-        return Explorer(workflow, faults_max, settle, thorough=faults_max == 1).run()
+        return Explorer(workflow, faults_max, thorough=faults_max == 1).run()
     except Broken as broken:
         return str(broken)
 

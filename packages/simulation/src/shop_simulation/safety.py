@@ -11,13 +11,14 @@ from shop_simulation.facts import (
     RESERVATIONS,
     SOLD,
     WorldFacts,
+    card_of,
     event_at,
     position,
     quantities,
     rebuilt,
     slug,
 )
-from shop_simulation.provider import API_KEY, PaymentIntent
+from shop_simulation.provider import API_KEY
 from shop_simulation.world import ADMINISTRATOR, HOLD, WEBHOOK_SECRET, World
 
 Check = Callable[[World, WorldFacts], Iterator[str]]
@@ -76,21 +77,17 @@ def _one_end(world: World, facts: WorldFacts) -> Iterator[str]:
             yield f"{name} has ended {len(ends)} times"
         if status == "expired" and world.clock.now() < placed.sent[0] + HOLD:
             yield f"{name} expired too early"
-        intents = [intent for intent in world.provider.intents.values() if intent.reservation_id == name]
-        if before == "paying" and status in ("expired", "cancelled") and any(map(_may_charge, intents)):
+        if before == "paying" and status in ("expired", "cancelled") and _may_be_charged(world, facts, name):
             yield f"{name} is {status} although its payment was under way"
     yield from _answers_name_the_winner(world, facts)
 
 
-def _may_charge(intent: PaymentIntent) -> bool:
-    """Returns whether a confirmation by the shop has charged the intent or still may."""
-    match intent.status:
-        case "succeeded":
-            return bool(intent.card)
-        case "requires_payment_method":
-            return not intent.card
-        case status:
-            return status == "processing"
+def _may_be_charged(world: World, facts: WorldFacts, name: str) -> bool:
+    """Returns whether a confirmation by the shop has charged the reservation or still may."""
+    intents = [it for it in world.provider.records("payment_intent") if it["metadata"]["reservation_id"] == name]
+    unconfirmed = [it for it in intents if it["status"] == "requires_payment_method" and not it["last_payment_error"]]
+    is_processing = any(intent["status"] == "processing" for intent in intents)
+    return is_processing or bool(unconfirmed) or any(card_of(charge) for charge in facts.charges.get(name, []))
 
 
 def _answers_name_the_winner(world: World, facts: WorldFacts) -> Iterator[str]:
@@ -116,8 +113,9 @@ def _one_charge(_: World, facts: WorldFacts) -> Iterator[str]:
         placed = facts.reservations.get(name)
         agreed = {final[1]["total"]["amount_minor"]} if placed and (final := placed.final()) else None
         for charge in charges:
-            if not placed or charge.amount not in (agreed or facts.totals(placed)) or charge.currency != "eur":
-                yield f"{name} was charged {charge.amount} {charge.currency}"
+            amount, currency = charge["amount"], charge["currency"]
+            if not placed or amount not in (agreed or facts.totals(placed)) or currency != "eur":
+                yield f"{name} was charged {amount} {currency}"
 
 
 def _keys_keep_their_inputs(world: World, _: WorldFacts) -> Iterator[str]:
@@ -137,11 +135,11 @@ def _answers_are_true(_: World, facts: WorldFacts) -> Iterator[str]:
     for purchase in purchases:
         final = purchase.final()
         for charge in facts.charges.get(purchase.body["reservation_id"], []) if final and final[0] == 402 else []:
-            paid_with = charge.intent_id, charge.card
+            paid_with = charge["payment_intent"], card_of(charge)
             if final and paid_with == (final[1]["payment_intent_id"], purchase.body["payment_method"]):
-                yield f"{charge.card} was answered as declined, and was charged for {charge.reservation_id}"
+                yield f"{paid_with[1]} was answered as declined, and was charged for {purchase.body['reservation_id']}"
     for name, status in facts.statuses.items():
-        if status == "refunded" and not any(charge.refunds for charge in facts.charges.get(name, [])):
+        if status == "refunded" and not any(charge["refunded"] for charge in facts.charges.get(name, [])):
             yield f"{name} is refunded, and the money was not given back"
     for refund in facts.of_kind("refund"):
         now, final = facts.statuses.get(refund.body["purchase_id"]), refund.final()

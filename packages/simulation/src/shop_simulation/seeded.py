@@ -6,32 +6,15 @@ One `random.Random(seed)` decides everything, so a seed and a number of steps re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Final
 
-from shop_simulation import oracle
+from shop_simulation import oracle, steps
 from shop_simulation.explorer import OVERTAKEN, Broken
 from shop_simulation.facts import Violation
 from shop_simulation.seam import Effect, PortCall
-from shop_simulation.steps import (
-    WorkflowStep,
-    authenticate,
-    cancel,
-    deliver,
-    known_reservation,
-    list_product,
-    place,
-    purchase,
-    receive,
-    receive_forged_webhooks,
-    receive_webhooks,
-    redistribute,
-    refund,
-    reprice,
-    retire,
-    sweep,
-)
-from shop_simulation.workflows import settle
+from shop_simulation.steps import WorkflowStep
 from shop_simulation.world import World
 
 FAULT_RATE: Final = 0.04
@@ -41,8 +24,9 @@ CLOCK_FAULT_RATE: Final = 0.005
 CUSTOMERS: Final = ("customer-1", "customer-2", "customer-3")
 SKUS: Final = ("MUG", "POT")
 CARDS: Final = (
-    *("visa", "visa", "visa", "refund_slow"),
-    *("declined", "slow", "slow_declined", "error_before", "error_after", "action", "action"),
+    *("pm_card_visa", "pm_card_visa", "pm_card_visa", "pm_card_pendingRefund", "pm_card_visa_chargeDeclined"),
+    *("pm_card_processing", "pm_card_processing_declined", "pm_card_error_before_charge"),
+    *("pm_card_error_after_charge", "pm_card_authenticationRequired", "pm_card_authenticationRequired"),
 )
 
 
@@ -68,33 +52,27 @@ class RandomRun:
         self.asked: list[WorkflowStep] = []
         self.placed: list[str] = []
 
-    def go(self, steps: int) -> None:
+    def go(self, count: int) -> None:
         """Raises Broken, whose text says how to replay the run."""
-        for number in range(steps):
+        for number in range(count):
             self._run(self._next(number))
             self._judge(oracle.safety(self.world), number + 1)
-        settle(self.world)
-        self._judge([*oracle.safety(self.world), *oracle.liveness(self.world)], steps)
+        steps.recover(self.world)
+        self._judge([*oracle.safety(self.world), *oracle.liveness(self.world)], count)
 
     def _run(self, step: WorkflowStep) -> None:
         self.history.append(f"  {step.name}")
         process = self.world.process(step.process, RandomFaults(self.randomness, self.history), thorough=True)
         if step.process in OVERTAKEN:
-            rivals = self.randomness.choices([*self.asked[-12:], sweep()], k=2)
-            process.meanwhile = {rival.name: self._whole(rival) for rival in rivals}
+            rivals = self.randomness.choices([*self.asked[-12:], steps.sweep()], k=2)
+            process.meanwhile = {rival.name: partial(rival.run_alone, self.world) for rival in rivals}
         step.run(self.world, process)
         if step.process == "command":
             self.asked.append(step)
 
-    def _whole(self, step: WorkflowStep) -> Callable[[], None]:
-        def run() -> None:
-            step.run(self.world, self.world.process(step.process))
-
-        return run
-
     def _next(self, number: int) -> WorkflowStep:
         if number < len(SKUS):
-            return list_product(
+            return steps.list_product(
                 SKUS[number], buckets=self.randomness.randint(1, 4), price_minor=self.randomness.randint(1, 999)
             )
         choices: dict[Callable[[int], WorkflowStep], float] = {
@@ -114,31 +92,31 @@ class RandomRun:
         return self.randomness.choices(list(choices), list(choices.values()))[0](number)
 
     def _receive(self, number: int) -> WorkflowStep:
-        return receive(self.randomness.randint(1, 40), self.randomness.choice(SKUS), name=f"receive-{number}")
+        return steps.receive(self.randomness.randint(1, 40), self.randomness.choice(SKUS), name=f"receive-{number}")
 
     def _place(self, number: int) -> WorkflowStep:
         self.placed.append(f"place-{number}")
         skus = self.randomness.sample(SKUS, self.randomness.randint(1, len(SKUS)))
         lines = {sku: self.randomness.randint(1, 6) for sku in skus}
-        return place(lines, name=self.placed[-1], caller=self.randomness.choice(CUSTOMERS))
+        return steps.place(lines, name=self.placed[-1], caller=self.randomness.choice(CUSTOMERS))
 
     def _purchase(self, number: int) -> WorkflowStep:
         of, caller = self._pick_reservation()
-        return purchase(f"pm_card_{self.randomness.choice(CARDS)}", name=f"purchase-{number}", of=of, caller=caller)
+        return steps.purchase(self.randomness.choice(CARDS), name=f"purchase-{number}", of=of, caller=caller)
 
     def _cancel(self, number: int) -> WorkflowStep:
         of, caller = self._pick_reservation()
-        return cancel(name=f"cancel-{number}", of=of, caller=caller)
+        return steps.cancel(name=f"cancel-{number}", of=of, caller=caller)
 
     def _refund(self, number: int) -> WorkflowStep:
-        return refund(name=f"refund-{number}", of=self._pick_reservation()[0])
+        return steps.refund(name=f"refund-{number}", of=self._pick_reservation()[0])
 
     def _authenticate(self, _: int) -> WorkflowStep:
-        return authenticate(self._pick_reservation()[0])
+        return steps.authenticate(self._pick_reservation()[0])
 
     def _pick_reservation(self) -> tuple[str, str]:
         """Picks a recent reservation and, most of the time, its own customer."""
-        known = [name for name in self.placed if known_reservation(self.world, name)]
+        known = [name for name in self.placed if steps.known_reservation(self.world, name)]
         of = self.randomness.choice(known[-4:] or ["none yet"])
         is_theirs = known and self.randomness.random() < 0.9
         return of, self.world.intents[of].caller if is_theirs else self.randomness.choice(CUSTOMERS)
@@ -148,35 +126,34 @@ class RandomRun:
         kind = self.randomness.choices(("price", "buckets", "end"), (6, 12, 1))[0]
         match kind:
             case "price":
-                return reprice(self.randomness.randint(1, 999), sku, name=f"reprice-{number}")
+                return steps.reprice(self.randomness.randint(1, 999), sku, name=f"reprice-{number}")
             case "buckets":
-                return redistribute(self.randomness.randint(1, 6), sku, name=f"redistribute-{number}")
+                return steps.redistribute(self.randomness.randint(1, 6), sku, name=f"redistribute-{number}")
             case _:
-                return retire(sku, name=f"retire-{number}")
+                return steps.retire(sku, name=f"retire-{number}")
 
     def _repeat(self, number: int) -> WorkflowStep:
         return self.randomness.choice(self.asked[-12:]) if self.asked else self._wait(number)
 
     def _deliver(self, _: int) -> WorkflowStep:
-        return deliver(self.randomness.choice(("project", "archive")))
+        return steps.deliver(self.randomness.choice(("project", "archive")))
 
     def _webhooks(self, _: int) -> WorkflowStep:
-        return self.randomness.choice(
-            (receive_webhooks(), receive_webhooks(), receive_webhooks(again=True), receive_forged_webhooks())
-        )
+        arrivals = (steps.receive_webhooks(), steps.receive_webhooks(), steps.receive_webhooks(again=True))
+        return self.randomness.choice((*arrivals, steps.receive_forged_webhooks()))
 
     def _sweep(self, _: int) -> WorkflowStep:
-        return sweep()
+        return steps.sweep()
 
     def _wait(self, _: int) -> WorkflowStep:
         seconds = self.randomness.choice((1, 20, 60, 60, 120, 600, 1_000, 90_000))
         return WorkflowStep(f"{seconds} seconds pass", "time", lambda world, _: world.jump(timedelta(seconds=seconds)))
 
-    def _judge(self, violations: list[Violation], steps: int) -> None:
+    def _judge(self, violations: list[Violation], count: int) -> None:
         if violations:
-            replay = f"replay it: make simulate SEED={self.seed} STEPS={steps}"
+            replay = f"replay it: make simulate SEED={self.seed} STEPS={count}"
             raise Broken(violations, [replay, f"seed {self.seed}:", *self.history])
 
 
-def run(seed: int, steps: int) -> None:
-    RandomRun(seed).go(steps)
+def run(seed: int, count: int) -> None:
+    RandomRun(seed).go(count)

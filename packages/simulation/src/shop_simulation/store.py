@@ -6,15 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shop_command.adapters.dynamodb import table
-from shop_command.ports import (
-    Commit,
-    Due,
-    DueEvent,
-    DuePage,
-    DueState,
-    StoredState,
-    StoreUnavailableError,
-)
+from shop_command.ports import Commit, Due, DueEvent, DuePage, DueState, StoredState, StoreUnavailableError
 from shop_command.testing import FakeClock, InMemoryEventStore
 from shop_shared.envelope import Envelope
 

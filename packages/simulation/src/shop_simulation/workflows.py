@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import Final
 
 from shop_simulation.explorer import Workflow
-from shop_simulation.faults import older_type
 from shop_simulation.steps import (
+    DELIVERED,
     authenticate,
     cancel,
-    deliver,
     later,
     list_product,
     lose_sight,
@@ -25,13 +24,8 @@ from shop_simulation.steps import (
     sweep,
     with_other_body,
 )
-from shop_simulation.world import World
-
-SWEEPS_MAX: Final = 2
-"""This many sweeps, each followed by a delivery of everything, must leave the world in order."""
 
 STOCKED: Final = (list_product(), receive(10))
-DELIVERED: Final = (deliver("project"), deliver("archive"))
 
 PLACED: Final = (*STOCKED, place())
 PURCHASED: Final = (*PLACED, purchase())
@@ -62,7 +56,7 @@ ENDING: Final = (
     ),
     Workflow(
         "cancel after a declined card",
-        before=(*PLACED, purchase("pm_card_declined")),
+        before=(*PLACED, purchase("pm_card_visa_chargeDeclined")),
         steps=(cancel(), sweep(), purchase(name="purchase again")),
         rivals=(purchase(name="purchase again"), sweep()),
     ),
@@ -76,9 +70,9 @@ PAYING: Final = (
     Workflow("purchase, then sweep", before=PLACED, steps=(purchase(), A_WHILE, sweep(), purchase().maybe())),
     Workflow(
         "sweep of a payment",
-        before=(*PLACED, purchase("pm_card_error_after"), A_WHILE),
+        before=(*PLACED, purchase("pm_card_error_after_charge"), A_WHILE),
         steps=(TOO_LONG.maybe(), sweep(), sweep()),
-        rivals=(sweep(), purchase("pm_card_error_after"), receive_webhooks()),
+        rivals=(sweep(), purchase("pm_card_error_after_charge"), receive_webhooks()),
     ),
     Workflow(
         "refund",
@@ -88,7 +82,7 @@ PAYING: Final = (
     ),
     Workflow(
         "refund that takes its time",
-        before=(*PLACED, purchase("pm_card_refund_slow")),
+        before=(*PLACED, purchase("pm_card_pendingRefund")),
         steps=(refund(), A_WHILE, sweep(), refund().maybe()),
     ),
     Workflow(
@@ -99,12 +93,12 @@ PAYING: Final = (
     ),
     Workflow(
         "webhooks of an earlier attempt",
-        before=(*PLACED, purchase("pm_card_declined")),
+        before=(*PLACED, purchase("pm_card_visa_chargeDeclined")),
         steps=(purchase(name="purchase again"), receive_webhooks(), receive_webhooks(again=True)),
     ),
     Workflow(
         "3-D Secure after the end",
-        before=(*PLACED, purchase("pm_card_action")),
+        before=(*PLACED, purchase("pm_card_authenticationRequired")),
         steps=(
             authenticate().maybe(),
             cancel(),
@@ -165,20 +159,30 @@ WORKFLOWS: Final = (
     Workflow(
         "a declined card, then another one",
         before=(*STOCKED, place()),
-        steps=(purchase("pm_card_declined"), purchase("pm_card_declined").maybe(), purchase(name="purchase again")),
+        steps=(
+            purchase("pm_card_visa_chargeDeclined"),
+            purchase("pm_card_visa_chargeDeclined").maybe(),
+            purchase(name="purchase again"),
+        ),
     ),
     *(
         Workflow(
-            f"purchase with {card}",
+            f"purchase with {name}",
             before=(*STOCKED, place()),
-            steps=(purchase(f"pm_card_{card}"), purchase(f"pm_card_{card}").maybe(), purchase(name="another").maybe()),
+            steps=(purchase(card), purchase(card).maybe(), purchase(name="another").maybe()),
         )
-        for card in ("slow", "slow_declined", "error_before", "error_after", "action")
+        for name, card in {
+            "slow": "pm_card_processing",
+            "slow_declined": "pm_card_processing_declined",
+            "error_before": "pm_card_error_before_charge",
+            "error_after": "pm_card_error_after_charge",
+            "action": "pm_card_authenticationRequired",
+        }.items()
     ),
     Workflow(
         "another body",
         before=(*STOCKED, place()),
-        steps=(purchase(), with_other_body(purchase(), {"payment_method": "pm_card_declined"})),
+        steps=(purchase(), with_other_body(purchase(), {"payment_method": "pm_card_visa_chargeDeclined"})),
     ),
     Workflow(
         "somebody else's reservation",
@@ -189,31 +193,5 @@ WORKFLOWS: Final = (
     *ENDING,
     *PAYING,
     *MOVING,
-    Workflow(
-        "delivery",
-        before=(*STOCKED, place(), purchase()),
-        steps=(*DELIVERED, *DELIVERED),
-    ),
+    Workflow("delivery", before=(*STOCKED, place(), purchase()), steps=(*DELIVERED, *DELIVERED)),
 )
-
-
-def settle(world: World) -> None:
-    """Faults have stopped: time passes, the sweep runs, everything is delivered, and parked records are replayed."""
-    for _ in range(SWEEPS_MAX):
-        world.provider.arrive_all()
-        world.jump(timedelta(minutes=16))
-        for step in (sweep(), *DELIVERED):
-            step.run(world, world.process(step.process))
-        _replay(world)
-        if not (world.store.due_events or world.store.due_states or any(world.stream.waiting.values())):
-            return
-
-
-def _replay(world: World) -> None:
-    """Replays parked records, as a release would that knows their types."""
-    if not world.read_model.tables.parked:
-        return
-    parked = world.read_model.tables.parked
-    records = [older_type(payload) for payload in parked]
-    world.project(world.process("project"))(records)
-    world.read_model.tables.parked = {}

@@ -1,7 +1,5 @@
 """The whole function over fakes: whole Lambda events in, answers out."""
 
-import hashlib
-import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from shop_command.testing.fakes import (
 )
 from shop_command.testing.gateway import FakeGateway
 from shop_http.testing import Answer, http_event
+from shop_payment_provider.stripe import signature
 
 WEBHOOK_SECRET = "whsec_of_tests"  # noqa: S105 - of no use elsewhere
 
@@ -133,8 +132,7 @@ class Shop:
         intent = {"id": payment_intent_id, "object": "payment_intent", "metadata": {"reservation_id": reservation_id}}
         payload = json.dumps({"id": "evt_1", "object": "event", "type": type_, "data": {"object": intent}})
         signed_at = int(self.clock.now().timestamp()) - age_seconds
-        signature = hmac.new(secret.encode(), f"{signed_at}.{payload}".encode(), hashlib.sha256).hexdigest()
-        headers = {"stripe-signature": f"t={signed_at},v1={signature}"}
+        headers = {"stripe-signature": signature(payload, secret, signed_at)}
         return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
 
     def sweep(self, seconds: float = 50.0) -> Report:

@@ -1,10 +1,14 @@
-"""Reads forms with nested brackets and writes error bodies as Stripe does. It knows nothing of payments."""
+"""Reads forms with nested brackets, writes errors and signs webhooks as Stripe does. It knows nothing of payments."""
 
+import hashlib
+import hmac
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
+
+from .cards import Fault
 
 FIELDS_MAX = 200
 AMOUNT_MAX = 99_999_999
@@ -19,6 +23,12 @@ Validator = Callable[[str, Any], Any]
 class Reply:
     status: int
     body: dict[str, Any]
+    fault: Fault | None = None
+    """It tells the caller how the answer has to be delayed."""
+    pending: str | None = None
+    """The object of this id has to be settled in a while."""
+    original_request: str | None = None
+    """The answer is that of an earlier request, which had this id."""
 
 
 class ApiError(Exception):
@@ -32,6 +42,12 @@ class ApiError(Exception):
 def error_reply(status: int, message: str, *, kind: str, **fields: Any) -> Reply:
     """A body as https://docs.stripe.com/api/errors has it; fields are code, decline_code, param, payment_intent..."""
     return Reply(status, {"error": {"type": kind, "message": message, **fields}})
+
+
+def signature(payload: str, secret: str, sent_at: int) -> str:
+    """Returns the header Stripe-Signature. https://docs.stripe.com/webhooks/signature"""
+    digest = hmac.new(secret.encode(), f"{sent_at}.{payload}".encode(), hashlib.sha256).hexdigest()
+    return f"t={sent_at},v1={digest}"
 
 
 def parse_form(encoded: bytes) -> dict[str, Any]:
@@ -75,10 +91,24 @@ def validate(
     return {name: allowed[name](name, value) for name, value in form.items()}
 
 
-def string(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ApiError(400, f"Invalid string: {name}", param=name)
-    return value
+def matching(pattern: str, convert: Callable[[str], Any] = str) -> Validator:
+    """Takes a string that matches the whole pattern."""
+
+    def check(name: str, value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.DOTALL):
+            raise ApiError(400, f"Invalid {name}: {value}", param=name)
+        return convert(value)
+
+    return check
+
+
+string = matching(".*")
+currency = matching("[A-Za-z]{3}", str.lower)
+boolean = matching("true|false", lambda value: value == "true")
+
+
+def one_of(*choices: str) -> Validator:
+    return matching("|".join(choices))
 
 
 def integer(minimum: int, maximum: int) -> Validator:
@@ -91,27 +121,6 @@ def integer(minimum: int, maximum: int) -> Validator:
         return int(value)
 
     return check
-
-
-def boolean(name: str, value: Any) -> bool:
-    if value not in ("true", "false"):
-        raise ApiError(400, f"Invalid boolean: {value}", param=name)
-    return bool(value == "true")
-
-
-def one_of(*choices: str) -> Validator:
-    def check(name: str, value: Any) -> str:
-        if value not in choices:
-            raise ApiError(400, f"Invalid {name}: must be one of {', '.join(choices)}", param=name)
-        return str(value)
-
-    return check
-
-
-def currency(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{3}", value):
-        raise ApiError(400, f"Invalid currency: {value}.", param=name)
-    return value.lower()
 
 
 def list_of(*choices: str) -> Validator:
