@@ -109,6 +109,7 @@ def _module(value: object) -> str:
     return str(name).partition(".")[0]
 
 
+@cache
 def _is_ours(filename: str) -> bool:
     path = Path(filename)
     return path.is_relative_to(CHECKOUT) and not any(part.startswith(".venv") for part in path.parts)
