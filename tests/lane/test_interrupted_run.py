@@ -32,7 +32,7 @@ def test_that_starts_everything():
         time.sleep(600)
 """
 STARTED = {"emulator_launcher", "microburst", "shop_payment_provider", "shop_cli.xray", "/home/postgres", "-postgres-"}
-"""What tells them apart by their command lines. The last two are the PostgreSQL of the shop and that of the tests."""
+"""Their command lines tell them apart. The last two are the PostgreSQL of the shop and that of the tests."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
