@@ -121,13 +121,13 @@ simulate-nightly: setup ## the same with three faults at once, and 10,000 random
 	@$(VENV)/bin/python -m shop_simulation --faults 3 --seeds 10000 $(if $(STEPS),--steps $(STEPS))
 
 chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
-	@$(VENV)/bin/python bench/chaos.py $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
+	@$(VENV)/bin/python -m bench.chaos $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
 
 outage: setup ## stop the PostgreSQL of the running shop for SECONDS=60 while customers buy, then audit it
-	@$(VENV)/bin/python bench/outage.py $(if $(SECONDS),--seconds $(SECONDS))
+	@$(VENV)/bin/python -m bench.outage $(if $(SECONDS),--seconds $(SECONDS))
 
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
-	@$(VENV)/bin/python bench/hot_stock.py $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
+	@$(VENV)/bin/python -m bench.hot_stock $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
 
 bench: setup ## measure against peers and floors; ONLY=query,start,tracing,dispatch,rebuild
 	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start tracing dispatch rebuild))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
