@@ -35,7 +35,7 @@ ENVIRONMENT: Final = {
     "POWERTOOLS_SERVICE_NAME": "shop-query",
 }
 
-# It prints the first request's CPU, then that of many.
+# Its last line has the CPU time of the first request, and the mean of many.
 FRAME: Final = f"""
 {QUIET_FRAME}
 *paths, warm_up, count = sys.argv[1:]
