@@ -4,6 +4,8 @@ SHELL := /bin/bash
 UV_VERSION := 0.13.9
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Without bytecode on disk, each run of the tests would compile and rewrite every module anew, for as long as it tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 UV := $(VENV)/bin/uv
@@ -57,21 +59,24 @@ lock: ## bring the lock files up to date with every pyproject.toml
 	@for function in $(FUNCTIONS); do $(UV) pip compile $(LOCK_FLAGS) --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer functions/$$function/pyproject.toml -o functions/$$function/requirements.lock || exit 1; done
 	@$(UV) pip compile --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 packages/cli/emulator.in -o packages/cli/emulator.lock
 
+# Two runs of pytest beside each other: what the first one prints comes last, and Ctrl-C ends both.
+define at_once
+@mkdir -p .pytest_cache; set -m; $(1) > .pytest_cache/aside.log 2>&1 & aside=$$!; set +m; \
+trap 'exit 130' INT TERM; trap 'kill -INT -- -$$aside 2>/dev/null; wait $$aside' EXIT; \
+$(2); status=$$?; wait $$aside || status=$$?; cat .pytest_cache/aside.log; exit $$status
+endef
+
 test: setup $(if $(FUNCTION),,check) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone
 ifeq ($(TESTS),$(EVERY))
 	@echo "These suites run beside the others, and are reported after them: $(ASIDE)"
-	@mkdir -p .pytest_cache; set -m; $(VENV)/bin/pytest $(ASIDE) > .pytest_cache/aside.log 2>&1 & aside=$$!; set +m; \
-	trap 'exit 130' INT TERM; trap 'kill -INT -- -$$aside 2>/dev/null; wait $$aside' EXIT; \
-	$(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE),$(EVERY)); status=$$?; \
-	wait $$aside || status=$$?; cat .pytest_cache/aside.log; exit $$status
+	$(call at_once,$(VENV)/bin/pytest $(ASIDE),$(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE),$(EVERY)))
 else
 	@$(VENV)/bin/pytest --ignore=tests/templates $(TESTS)
 endif
 
 unit: setup ## the fast lane: every test that starts no process and opens no database; FUNCTION=shop-query for one function
 ifeq ($(TESTS),$(EVERY))
-	@mkdir -p .pytest_cache; $(UNIT) functions > .pytest_cache/unit.log 2>&1 & aside=$$!; $(UNIT) packages; status=$$?; \
-	wait $$aside || status=$$?; cat .pytest_cache/unit.log; exit $$status
+	$(call at_once,$(UNIT) functions,$(UNIT) packages)
 else
 	@$(UNIT) $(TESTS)
 endif
@@ -116,13 +121,13 @@ simulate-nightly: setup ## the same with three faults at once and 10,000 random 
 	@$(VENV)/bin/python -m shop_simulation --faults 3 --seeds 10000 $(if $(STEPS),--steps $(STEPS))
 
 chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
-	@$(VENV)/bin/python bench/chaos.py $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
+	@$(VENV)/bin/python -m bench.chaos $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
 
 outage: setup ## stop the PostgreSQL of the running shop for SECONDS=60 while customers buy, then audit it
-	@$(VENV)/bin/python bench/outage.py $(if $(SECONDS),--seconds $(SECONDS))
+	@$(VENV)/bin/python -m bench.outage $(if $(SECONDS),--seconds $(SECONDS))
 
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
-	@$(VENV)/bin/python bench/hot_stock.py $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
+	@$(VENV)/bin/python -m bench.hot_stock $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
 
 bench: setup ## measure against peers and floors; ONLY=query,start,tracing,dispatch,rebuild
 	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start tracing dispatch rebuild))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status

@@ -5,7 +5,9 @@ open a database or use moto. What a test reaches is followed by name, through th
 test that starts a process get into the lane nevertheless, the interpreter's audit hook fails it.
 """
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from inspect import unwrap
@@ -14,6 +16,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
+
+from shop_cli.guard_testing import guard_this_process
 
 CHECKOUT = Path(__file__).parent
 LANE = "not slow and not emulator"
@@ -26,6 +30,10 @@ _inside_a_test = False
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.markexpr == LANE:
         sys.addaudithook(_refuse_processes)
+    else:
+        # The folders of `tmp_path` stay for whoever looks into a failure.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+        guard_this_process()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -101,6 +109,7 @@ def _module(value: object) -> str:
     return str(name).partition(".")[0]
 
 
+@cache
 def _is_ours(filename: str) -> bool:
     path = Path(filename)
     return path.is_relative_to(CHECKOUT) and not any(part.startswith(".venv") for part in path.parts)

@@ -6,7 +6,6 @@ order, though not at the same instant.
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import os
 import signal
@@ -23,10 +22,11 @@ from typing import Any, Final
 
 import httpx
 import psutil
+from bench.running import running_shop, server, start_again, stock
 
-from shop_cli import emulator, environment, local_services, processes, seed
-from shop_cli.home import Home, RecordedRun
-from shop_cli.testing import Answer, Shop, run_shop
+from shop_cli import emulator, environment, local_services, seed
+from shop_cli.home import Home
+from shop_cli.testing import Answer, Shop
 
 CLIENTS: Final = 4
 PRODUCTS: Final = 4
@@ -38,7 +38,6 @@ PROVIDER_KILLS_IN_TEN: Final = 2
 THINK_SECONDS_MAX: Final = 1.0
 """A customer waits up to so long before each request: otherwise forty purchases are done before the second kill."""
 PROVIDER_DOWN_SECONDS: Final = (0.1, 2.0)
-START_SECONDS_MAX: Final = 30
 REPEATS_MAX: Final = 30
 UNPUBLISHED_DUE_SECONDS: Final = 11
 UNSETTLED_DUE_SECONDS: Final = 62
@@ -106,7 +105,7 @@ class Killer:
 
     def _workers(self) -> Iterator[tuple[str, psutil.Process]]:
         """The emulator runs each function in child processes of its own."""
-        for child in psutil.Process(_record(self.home, "aws").pid).children():
+        for child in psutil.Process(server(self.home, "aws").pid).children():
             try:
                 name = child.environ().get("AWS_LAMBDA_FUNCTION_NAME", "")
             except psutil.Error:
@@ -115,36 +114,18 @@ class Killer:
                 yield name, child
 
     def _kill_provider(self) -> None:
-        os.kill(_record(self.home, "payment").pid, signal.SIGKILL)
+        os.kill(server(self.home, "payment").pid, signal.SIGKILL)
         self.kills["payment provider"] += 1
         time.sleep(self.randomness.uniform(*PROVIDER_DOWN_SECONDS))
         start_provider(self.home)
 
 
 def start_provider(home: Home) -> None:
-    """As `shop up` does, and recorded as it does, so that `shop down` finds it."""
-    state, run, old = home.state(), _run(home), _record(home, "payment")
-    command = local_services.payment_command(home, state)
-    _, new = processes.spawn(home, "payment", command, local_services.environment(), port=old.port)
-    kept = tuple(new if record == old else record for record in run.processes)
-    home.record(dataclasses.replace(run, processes=kept))
+    state = home.state()
+    health = f"{environment.payment_url(state)}/health"
+    command, variables = local_services.payment_command(home, state), local_services.environment()
     local_services.write_webhook_url(home, seed.api_url(state))
-    deadline = time.monotonic() + START_SECONDS_MAX
-    while not emulator.answers(f"{environment.payment_url(state)}/health"):
-        if time.monotonic() > deadline:
-            raise SystemExit("the payment provider does not start again")
-        time.sleep(0.05)
-
-
-def _run(home: Home) -> RecordedRun:
-    run = home.run()
-    if run is None:
-        raise SystemExit("The shop does not run: ./shop up --detach")
-    return run
-
-
-def _record(home: Home, name: str) -> Any:
-    return next(record for record in _run(home).processes if record.name == name)
+    start_again(home, "payment", command, variables, lambda: emulator.answers(health))
 
 
 def buy(shop: Shop, order: PlannedOrder) -> None:
@@ -247,7 +228,7 @@ def differences(shop: Shop, orders: list[PlannedOrder], received: dict[str, int]
     for sku, quantity in received.items():
         expected_counts = {name: counted[sku][name] for name in ("held", "sold")}
         expected_counts["available"] = quantity - sum(expected_counts.values())
-        buckets = _buckets(shop, sku)
+        buckets = stock(shop, sku, BUCKETS)
         if buckets != expected_counts:
             yield f"{sku}: the buckets should hold {expected_counts}; they hold {buckets}"
     ours = {f"reservation-{reservation}" for reservation in found} | {f"product-{sku}" for sku in received}
@@ -260,17 +241,6 @@ def _end(events: list[dict[str, Any]]) -> str:
     last = str(events[-1]["type"]).removeprefix("shop.").removesuffix(".v1")
     ends = {"reservation.placed": "active", "payment.declined": "active", "payment.requested": "paying"}
     return {**ends, "purchase.confirmed": "confirmed"}.get(last, last)
-
-
-def _buckets(shop: Shop, sku: str) -> dict[str, int]:
-    totals = dict.fromkeys(("held", "sold", "available"), 0)
-    keys = [{"pk": {"S": f"stock#{sku}#{number}"}, "sk": {"S": "state"}} for number in range(BUCKETS)]
-    table = shop.status["table_name"]
-    request = {table: {"Keys": keys, "ConsistentRead": True}}
-    for item in shop.client("dynamodb").batch_get_item(RequestItems=request)["Responses"][table]:
-        for name in totals:
-            totals[name] += int(item[name]["N"])
-    return totals
 
 
 def sweep(shop: Shop) -> str:
@@ -289,8 +259,8 @@ def make_orders(
     cards = [card for card in CARDS if not (quick and card == "pm_card_error_before_charge")]
     received = {}
     for _ in range(PRODUCTS):
-        stock = purchases * quantity_max
-        received[shop.new_product(stock=stock, price_minor=randomness.randint(100, 9_999), buckets=BUCKETS)] = stock
+        units = purchases * quantity_max
+        received[shop.new_product(stock=units, price_minor=randomness.randint(100, 9_999), buckets=BUCKETS)] = units
     orders = [
         PlannedOrder(
             sku=randomness.choice(list(received)),
@@ -352,13 +322,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="leave nothing to the sweep that it would wait for")
     arguments = parser.parse_args()
-    home = Home.current()
-    _run(home)
-    status = json.loads(run_shop(home.path, "status", "--json").stdout)
-    with httpx.Client(timeout=40) as client:
-        shop = Shop(home.path, status, client)
+    with running_shop() as shop:
         orders, received = make_orders(shop, arguments.purchases, Random(arguments.seed), quick=arguments.quick)
-        trade(shop, home, orders, arguments.seed)
+        trade(shop, Home(shop.home), orders, arguments.seed)
         clean = audit(shop, orders, received)
     print("clean" if clean else "NOT CLEAN")
     return 0 if clean else 1

@@ -16,21 +16,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import psycopg
 from bench.history import History
 from bench.measure import AGAIN, Comparison, Samples, circumstances, table, verdict
 from bench.peer import Peer
+from bench.rebuild import MIGRATIONS, digest
 from rich.console import Console
 from rich.status import Status
 
-from shop_cli.build import CHECKOUT
+from shop_cli.guard_testing import guard_this_process
 from shop_database.testing import Database, empty_database, migrated_database, server
 from shop_dispatch import bootstrap
 from shop_dispatch.handlers import project as handler
 
-MIGRATIONS: Final = CHECKOUT / "functions" / "shop-dispatch" / "migrations"
 SIZES: Final = (100, 1_000, 10_000)
 BATCHES: Final = 24
 DUPLICATES: Final = 0.05
@@ -42,12 +42,8 @@ FLOOR_SHARE: Final = 0.30
 PEER_TIMES: Final = 40
 GROWTH: Final = 1.2
 FLOOR, PROJECT, FULL, PEER = "COPY into a plain table", "project", "project, full read model", "eventsourcing"
-DIGEST: Final = (
-    "SELECT md5(string_agg(md5((to_jsonb(t) - 'received_at')::text), '' ORDER BY t::text)) FROM shop.{} AS t"
-)
 WIRED: Final = bootstrap.project.__wrapped__
 """The bootstrap without its cache, since the bench uses several databases at once."""
-TABLES: Final = ("event_log", "stream_head", "product", "stock", "reservation", "sales_daily", "parked")
 
 
 class Plain:
@@ -83,12 +79,12 @@ class Handler:
             raise AssertionError(f"a batch was not applied as a whole: {counts}")
         return took
 
-    def digest(self) -> list[Any]:
-        with psycopg.connect(self._database.superuser_url) as connection:
-            return [connection.execute(DIGEST.format(table).encode()).fetchone() for table in TABLES]
+    def digest(self) -> str:
+        return digest(self._database)
 
 
 def main() -> int:
+    guard_this_process()
     parser = argparse.ArgumentParser(prog="python -m bench.dispatch", description=__doc__)
     parser.add_argument("--full", type=int, default=300_000, metavar="EVENTS", help="in the full read model")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="EVENTS", help="of the batches")

@@ -6,7 +6,6 @@ a folder of this environment. Prints microseconds of CPU a request: nothing here
 Exits with 1 when a goal is missed, with 2 when the run is to be thrown away.
 """
 
-import argparse
 import json
 import random
 import statistics
@@ -17,9 +16,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
-from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, installed, repeats, table, unpacked, verdict
+from bench.measure import (
+    AGAIN,
+    QUIET_FRAME,
+    Comparison,
+    Samples,
+    Way,
+    circumstances,
+    installed,
+    options,
+    pipe,
+    table,
+    unpacked,
+    verdict,
+)
 
 from shop_cli.build import CHECKOUT
 
@@ -53,27 +65,20 @@ ENVIRONMENT: Final = {
 }
 QUIET: Final = ENVIRONMENT | {"POWERTOOLS_LOG_LEVEL": "WARNING"}
 
-# The log goes nowhere, what is measured goes to where stdout was. The first line has the texts, each other a task.
-FRAME: Final = """
-import json, os, sys, time
-replies = os.fdopen(os.dup(1), "w")
-os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+# The first line has the texts, each other a task.
+FRAME: Final = f"""
+{QUIET_FRAME}
 sys.path[:0] = sys.argv[1:]
 TEXTS = json.loads(sys.stdin.readline())
 SCRIPT
-class Context:
-    function_name, memory_limit_in_mb, aws_request_id = "shop-query", 512, "request-1"
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:shop-query"
-    def get_remaining_time_in_millis(self):
-        return 15000
-context = Context()
 for line in sys.stdin:
     event, count = json.loads(line)
     began = time.process_time()
     for _ in range(count):
         answer = handler(event, context)
     us = (time.process_time() - began) * 1e6 / count
-    print(json.dumps({"us": us, "answer": answer, "sampled": "aws_xray_sdk" in sys.modules}), file=replies, flush=True)
+    found = dict(us=us, answer=answer, sampled="aws_xray_sdk" in sys.modules)
+    print(json.dumps(found), file=replies, flush=True)
 """
 CANDIDATE: Final = """
 from shop_query import bootstrap
@@ -144,7 +149,7 @@ class Worker:
 
     def ask(self, event: dict[str, Any], count: int) -> dict[str, Any]:
         self.write([event, count])
-        line = _pipe(self.process.stdout).readline()
+        line = pipe(self.process.stdout).readline()
         if not line:
             raise SystemExit(f"a handler ended with {self.process.wait()}")
         answer: dict[str, Any] = json.loads(line)
@@ -153,15 +158,9 @@ class Worker:
         return answer
 
     def write(self, value: Any) -> None:
-        pipe = _pipe(self.process.stdin)
-        pipe.write(json.dumps(value) + "\n")
-        pipe.flush()
-
-
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    if pipe is None:
-        raise AssertionError("it was opened with pipes")
-    return pipe
+        stdin = pipe(self.process.stdin)
+        stdin.write(json.dumps(value) + "\n")
+        stdin.flush()
 
 
 @contextmanager
@@ -251,11 +250,7 @@ def comparisons(route: str) -> list[Comparison]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", default="3.13", help="of the artifact (default: %(default)s)")
-    parser.add_argument("--repeats", type=repeats, default=15, help="at least 9 (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
-    arguments = parser.parse_args()
+    arguments = options(__doc__, repeats=15)
     randomness, samples = random.Random(arguments.seed), Samples()
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder:
         every = ways(arguments.python, Path(folder))

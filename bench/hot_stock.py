@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 import httpx
+from bench.running import running_shop, stock
 
-from shop_cli.home import Home
-from shop_cli.testing import Answer, Shop, run_shop
+from shop_cli.testing import Answer, Shop
 
 REPEATS_MAX: Final = 20
 PAUSE_SECONDS: Final = 1
@@ -32,7 +32,6 @@ PROGRESS_SECONDS: Final = 5
 AUDITS_MAX: Final = 5
 AUDIT_PAUSE_SECONDS: Final = 30
 """What a slow answer left unpublished is paid by the sweep, once a minute: the audit is repeated over two of them."""
-LEVELS: Final = ("available", "held", "sold")
 
 
 @dataclass
@@ -138,20 +137,9 @@ def differences(shop: Shop, made: Round) -> Iterator[str]:
             yield f"{count} were refused as {slug}"
     yield from made.unexpected
     should = {"available": made.units - expected, "held": expected, "sold": 0}
-    levels = levels_of(shop, made)
+    levels = stock(shop, made.sku, made.buckets)
     if levels != should:
         yield f"the buckets should hold {should}; they hold {levels}"
-
-
-def levels_of(shop: Shop, made: Round) -> dict[str, int]:
-    """As the table says, over all buckets."""
-    table, name, total = shop.client("dynamodb"), shop.status["table_name"], dict.fromkeys(LEVELS, 0)
-    for number in range(made.buckets):
-        key = {"pk": {"S": f"stock#{made.sku}#{number}"}, "sk": {"S": "state"}}
-        item = table.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item", {})
-        for level in LEVELS:
-            total[level] += int(item.get(level, {"N": "0"})["N"])
-    return total
 
 
 def measure(shop: Shop, arguments: argparse.Namespace) -> bool:
@@ -190,12 +178,8 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=100, help="of the product (100)")
     parser.add_argument("--buckets", type=numbers, default=[1, 8, 64], help="one after the other (1,8,64)")
     arguments = parser.parse_args()
-    home = Home.current()
-    if home.run() is None:
-        raise SystemExit("The shop does not run: ./shop up --detach")
-    status = json.loads(run_shop(home.path, "status", "--json").stdout)
-    with httpx.Client(timeout=ANSWER_SECONDS_MAX, limits=httpx.Limits(max_connections=arguments.clients)) as client:
-        clean = measure(Shop(home.path, status, client), arguments)
+    with running_shop(answer_seconds_max=ANSWER_SECONDS_MAX, connections_max=arguments.clients) as shop:
+        clean = measure(shop, arguments)
     print("clean" if clean else "NOT CLEAN")
     return 0 if clean else 1
 

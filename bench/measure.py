@@ -4,6 +4,7 @@ Every way is run in every repeat, in shuffled order, and a ratio is of one repea
 both. The same way twice (A/A) says what the machine adds of itself. Where that is too much, there is no result.
 """
 
+import argparse
 import os
 import shutil
 import statistics
@@ -13,14 +14,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from shop_cli.build import CHECKOUT, BuildError, build, interpreter, run, uv
+from shop_cli.guard_testing import guard_this_process
 
 AGAIN: Final = " again"
 AA_RANGE: Final = (0.85, 1.15)
 REPEATS_MIN: Final = 9
 MISSED, THROWN_AWAY = 1, 2
+
+QUIET_FRAME: Final = """
+import json, os, sys, time
+replies = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+class Context:
+    function_name, memory_limit_in_mb, aws_request_id = "shop", 512, "request-1"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:shop"
+    def get_remaining_time_in_millis(self):
+        return 15000
+context = Context()
+"""
+"""A way's process begins with it: the log goes nowhere, and what is measured goes to where stdout was."""
 
 Samples = dict[str, list[float]]
 """By the way's name: one number for each repeat, in the same order for all."""
@@ -92,7 +107,23 @@ def verdict(comparisons: list[Comparison], samples: Samples) -> int:
     return MISSED if failed else 0
 
 
-def repeats(text: str) -> int:
+def options(description: str | None, *, repeats: int) -> argparse.Namespace:
+    """Reads the command line, and sees to it that nothing of the benchmark outlives it."""
+    guard_this_process()
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--python", default="3.13", help="of the artifacts (default: %(default)s)")
+    parser.add_argument("--repeats", type=_repeats, default=repeats, help="at least 9 (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
+    return parser.parse_args()
+
+
+def pipe(opened: IO[str] | None) -> IO[str]:
+    if opened is None:
+        raise AssertionError("the process was not started with pipes")
+    return opened
+
+
+def _repeats(text: str) -> int:
     if int(text) < REPEATS_MIN:
         raise ValueError(text)
     return int(text)

@@ -5,8 +5,6 @@ looks for what was lost or doubled. Exits with 1 if there is anything, or if the
 """
 
 import argparse
-import dataclasses
-import json
 import os
 import signal
 import sys
@@ -14,18 +12,17 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import psycopg
+from bench.running import running_shop, server, start_again
 from rich.console import Console
 
 from shop_cli import postgres, processes
-from shop_cli.home import Home, ProcessRecord
-from shop_cli.testing import Shop, run_shop
+from shop_cli.home import Home
+from shop_cli.testing import Shop
 
 CLIENTS: Final = 3
 PAUSE_SECONDS: Final = 0.2
@@ -72,7 +69,7 @@ class Trade:
 
 
 def stop_database(home: Home) -> None:
-    record = next(record for record in processes_of(home) if record.name == "postgres")
+    record = server(home, "postgres")
     os.kill(record.pid, signal.SIGINT)  # "fast": connections are cut, what is committed is kept
     deadline = time.monotonic() + STOP_SECONDS_MAX
     while processes.find(record):
@@ -82,25 +79,9 @@ def stop_database(home: Home) -> None:
 
 
 def start_database(home: Home) -> None:
-    """As `shop up` does, and recorded as it does, so that `shop down` finds it."""
-    state, run = home.state(), home.run()
-    if run is None:
-        raise SystemExit("The shop was stopped meanwhile")
-    old = next(record for record in run.processes if record.name == "postgres")
+    state, account = home.state(), postgres.account()
     command, environment = postgres.server_command(home, state), postgres.server_environment()
-    _, new = processes.spawn(
-        home, "postgres", command, environment, port=old.port, cwd=Path("/"), user=postgres.account()
-    )
-    home.record(dataclasses.replace(run, processes=tuple(new if it == old else it for it in run.processes)))
-    while not postgres.is_ready(state):
-        time.sleep(0.05)
-
-
-def processes_of(home: Home) -> Sequence[ProcessRecord]:
-    run = home.run()
-    if run is None:
-        raise SystemExit("The shop does not run: ./shop up --detach")
-    return run.processes
+    start_again(home, "postgres", command, environment, lambda: postgres.is_ready(state), cwd=Path("/"), user=account)
 
 
 def seconds_behind(shop: Shop, versions: dict[str, int]) -> float:
@@ -119,10 +100,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="outage", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="that PostgreSQL is away for (60)")
     arguments = parser.parse_args()
-    home, say = Home.current(), Console(stderr=True).print
-    status = json.loads(run_shop(home.path, "status", "--json").stdout)
-    with httpx.Client(timeout=40) as client:
-        shop = Shop(home.path, status, client)
+    say = Console(stderr=True).print
+    with running_shop() as shop:
+        home = Home(shop.home)
         trade = Trade(shop, shop.new_product(stock=100_000, buckets=8))
         with ThreadPoolExecutor(CLIENTS) as pool:
             customers = [pool.submit(trade.run) for _ in range(CLIENTS)]
@@ -147,7 +127,7 @@ def main() -> int:
     print(f"read model level with the store {lag:.1f} s after PostgreSQL answered again")
     for (request, code), count in sorted(trade.answers.items()):
         print(f"  {request}: {count:,} times {code}")
-    verified = run_shop(home.path, "verify", check=False)
+    verified = shop.command("verify", check=False)
     print(verified.stdout.strip().splitlines()[-1])
     return verified.returncode
 

@@ -4,10 +4,10 @@ stores its position with it."""
 import json
 import subprocess
 from collections.abc import Sequence
-from typing import IO, Final
+from typing import Final
 
 import psycopg
-from bench.measure import installed
+from bench.measure import installed, pipe
 
 from shop_cli.build import interpreter
 from shop_database.testing import Database
@@ -69,17 +69,11 @@ class Peer:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __call__(self, records: Sequence[bytes]) -> float:
-        stdin = _pipe(self._process.stdin)
+        stdin = pipe(self._process.stdin)
         stdin.write(json.dumps([record.decode() for record in records]) + "\n")
         stdin.flush()
-        return float(_pipe(self._process.stdout).readline())
+        return float(pipe(self._process.stdout).readline())
 
     def close(self) -> None:
         self._process.kill()
         self._process.communicate()
-
-
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    if pipe is None:
-        raise AssertionError("it was opened with pipes")
-    return pipe

@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from bench.rebuild import MIGRATIONS
 
+from shop_cli.guard_testing import guard_this_process
 from shop_database import DatabaseSettings
 from shop_database.testing import Database, migrated_database
 from shop_query import bootstrap
@@ -29,7 +30,6 @@ from shop_query.application.queries import Queries
 from shop_query.handlers.api import handler
 from shop_query.ports import Document, Page, Parameters, Query
 
-MIGRATIONS: Final = Path(__file__).parents[1] / "functions" / "shop-dispatch" / "migrations"
 RATIO_MAX: Final = 3.0
 CUSTOMERS_PER_PURCHASE: Final = 0.1
 WORDS: Final = 3_000
@@ -260,6 +260,7 @@ def plans(catalogue: Catalogue, randomness: random.Random) -> Iterator[str]:
 
 
 def main() -> int:
+    guard_this_process()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--products", type=int, default=100_000)
     parser.add_argument("--purchases", type=int, default=1_000_000)

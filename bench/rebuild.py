@@ -26,6 +26,7 @@ import psycopg
 from bench.history import History
 from botocore.awsrequest import AWSRequest, AWSResponse, HeadersDict
 
+from shop_cli.guard_testing import guard_this_process
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.testing import Database, migrated_database
 from shop_dispatch import bootstrap
@@ -35,7 +36,7 @@ from shop_dispatch.handlers.rebuild import handler
 from shop_shared.envelope import decode
 
 MIGRATIONS: Final = Path(__file__).parents[1] / "functions" / "shop-dispatch" / "migrations"
-TABLES: Final = ("event_log", "stream_head", "product", "stock", "reservation", "sales_daily")
+TABLES: Final = ("event_log", "stream_head", "product", "stock", "reservation", "sales_daily", "parked")
 BATCH_EVENTS: Final = 5_000
 STEP_SECONDS: Final = 2.0
 PAGE_BYTES: Final = 1024 * 1024
@@ -209,6 +210,7 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
+    guard_this_process()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -5,7 +5,6 @@ peer has the same wheels, from the same folder, and boto3 where Lambda has it. P
 the peak of resident memory (VmHWM). Exits with 1 when a goal is missed, with 2 when the run is to be thrown away.
 """
 
-import argparse
 import json
 import random
 import subprocess
@@ -15,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, repeats, table, unpacked, verdict
+from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, options, table, unpacked, verdict
 
 ENVIRONMENT: Final = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -162,11 +161,7 @@ def start(way: Way, python: str, *, warm_up: bool = False) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", default="3.13", help="of the artifacts (default: %(default)s)")
-    parser.add_argument("--repeats", type=repeats, default=15, help="at least 9 (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
-    arguments = parser.parse_args()
+    arguments = options(__doc__, repeats=15)
     randomness = random.Random(arguments.seed)
     units: dict[str, Samples] = {"ms": {}, "cpu_ms": {}, "mib": {}}
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder:

@@ -6,7 +6,6 @@ is a process of its own from the unzipped artifacts. Prints microseconds of CPU,
 processes in milliseconds. That segments arrive is asserted, and that none does where none is meant to.
 """
 
-import argparse
 import json
 import random
 import socket
@@ -21,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, repeats, table, unpacked, verdict
+from bench.measure import AGAIN, QUIET_FRAME, Comparison, Samples, Way, circumstances, options, table, unpacked, verdict
 from bench.start import runtime
 
 from shop_cli.build import CHECKOUT
@@ -36,20 +35,12 @@ ENVIRONMENT: Final = {
     "POWERTOOLS_SERVICE_NAME": "shop-query",
 }
 
-# The log goes nowhere, what is measured goes to where stdout was: the first request's CPU, then that of many.
-FRAME: Final = """
-import json, os, sys, time
-replies = os.fdopen(os.dup(1), "w")
-os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+# Its last line has the CPU time of the first request, and the mean of many.
+FRAME: Final = f"""
+{QUIET_FRAME}
 *paths, warm_up, count = sys.argv[1:]
 sys.path[:0] = paths
 EVENT = json.loads(sys.stdin.read())
-class Context:
-    function_name, memory_limit_in_mb, aws_request_id = "shop", 512, "request-1"
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:shop"
-    def get_remaining_time_in_millis(self):
-        return 15000
-context = Context()
 began = time.process_time()
 SCRIPT
 handler(EVENT, context)
@@ -60,7 +51,7 @@ began = time.process_time()
 for _ in range(int(count)):
     handler(EVENT, context)
 each = (time.process_time() - began) / max(int(count), 1)
-print(json.dumps({"first_ms": first * 1e3, "us": each * 1e6, "sdk": "aws_xray_sdk" in sys.modules}), file=replies)
+print(json.dumps(dict(first_ms=first * 1e3, us=each * 1e6, sdk="aws_xray_sdk" in sys.modules)), file=replies)
 """
 UNTRACED: Final = """
 from contextlib import nullcontext
@@ -236,11 +227,7 @@ def comparisons(case: Case) -> list[Comparison]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", default="3.13", help="of the artifact (default: %(default)s)")
-    parser.add_argument("--repeats", type=repeats, default=11, help="at least 9 (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
-    arguments = parser.parse_args()
+    arguments = options(__doc__, repeats=11)
     randomness, cpu, first = random.Random(arguments.seed), Samples(), Samples()
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder, CountingDaemon().listening() as daemon:
         lambdas_own = runtime(Path(folder))  # the SDK imports botocore where there is one

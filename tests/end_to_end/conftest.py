@@ -5,6 +5,7 @@ SHOP_TEST_HOME names the folder of a shop that runs already, to save its start w
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from shop_cli.testing import Shop, processes_of, run_shop
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop() -> Iterator[Shop]:
     running = os.environ.get("SHOP_TEST_HOME")
-    home = Path(running) if running else tmp_path_factory.mktemp("shop")
+    # Another run of pytest closes pytest's own folder to PostgreSQL, which does not run as root.
+    home = Path(running or tempfile.mkdtemp(prefix="shop-"))
     if not running:
         run_shop(home, "up", "--detach", seconds_max=540)
     try:

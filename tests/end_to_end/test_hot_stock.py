@@ -4,30 +4,19 @@ It audits the shop, so it has to run before test_release, by its name: that hand
 the store, and an audit rightly names them.
 """
 
-import os
-import subprocess
-import sys
 import uuid
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from shop_cli.testing import ROOT, Answer, Shop, eventually
+from shop_cli.testing import Answer, Shop, eventually, run_bench
 
 
 def test_a_hot_product_is_sold_out_exactly_and_nobody_is_told_so_too_early(shop: Shop) -> None:
     scale = ("--attempts", "300", "--clients", "16", "--units", "20", "--buckets", "8")
-    result = subprocess.run(
-        [sys.executable, ROOT / "bench" / "hot_stock.py", *scale],
-        env={**os.environ, "SHOP_HOME": str(shop.home)},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    cells = [cell.strip() for cell in result.stdout.splitlines()[2].split("|")]
+    printed = run_bench(shop, "hot_stock", *scale, seconds_max=400)
+    cells = [cell.strip() for cell in printed.splitlines()[2].split("|")]
     assert (cells[1:3], cells[5:7]) == (["8", "300"], ["20", "280"])
 
 

@@ -14,7 +14,7 @@ from shop_command.ports import EventStore
 from shop_command.testing import Shop
 from shop_command.testing.dynamodb import Tokens, TokensForMoto
 from shop_command.testing.stores import InDynamoDb, InMemory, StoreUnderTest
-from shop_observability.testing import invoked_before
+from shop_observability.testing import daemon, invoked_before, kept_daemon, log, recorded  # noqa: F401 - fixtures
 from shop_payment_provider.testing import ProviderProcess, running_provider
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -15,7 +15,7 @@ from shop_command.handlers import sweep
 from shop_command.testing import http_event, invoke
 from shop_command.testing.shop import LambdaContext
 from shop_observability.logs import logger
-from shop_observability.testing import HEADER, Daemon, Log, listening_daemon, listening_to_logs
+from shop_observability.testing import HEADER
 from shop_observability.trace_header import TraceHeader
 from shop_observability.tracing import segment
 
@@ -23,25 +23,6 @@ CANARY = "canary8c41d2"
 CARD = f"pm_{CANARY}"
 CUSTOMER = f"customer-{CANARY}"
 HEADERS = {"authorization": f"Bearer {CANARY}", "cookie": f"session={CANARY}", "x-amzn-trace-id": HEADER}
-
-
-@pytest.fixture(scope="module")
-def kept_daemon() -> Iterator[Daemon]:
-    with listening_daemon() as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def records(kept_daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """All that the function has told of itself, and that somebody reads."""
-    kept_daemon.forget()
-    capsys.readouterr()
-    with listening_to_logs() as log:
-        yield lambda: _all(log, kept_daemon, capsys)
-
-
-def _all(log: Log, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> str:
-    return log.text + json.dumps(daemon.documents()) + capsys.readouterr().out
 
 
 def send(route: str, body: Any = None, *, raw_body: str | None = None, **path: Any) -> int:
@@ -63,7 +44,7 @@ def reserve() -> Any:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_nothing_that_a_customer_sends_is_told(records: Callable[[], str]) -> None:
+def test_nothing_that_a_customer_sends_is_told(recorded: Callable[[], str]) -> None:
     assert send("POST /products", product()) == 201
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
     reservation = reserve()["reservation_id"]
@@ -81,7 +62,7 @@ def test_nothing_that_a_customer_sends_is_told(records: Callable[[], str]) -> No
         headers={**HEADERS, "stripe-signature": f"t=1,v1={CANARY}"},
     )
     assert invoke(webhook).status == 400
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     # What is told is there: a line, metrics and a segment of each, with what it is about.
     assert everything.count('"message":"request"') == 10
@@ -91,12 +72,12 @@ def test_nothing_that_a_customer_sends_is_told(records: Callable[[], str]) -> No
 
 
 @pytest.mark.usefixtures("deployed")
-def test_no_secret_is_told(records: Callable[[], str], provider: Any) -> None:
+def test_no_secret_is_told(recorded: Callable[[], str], provider: Any) -> None:
     assert send("POST /products", product()) == 201
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
     body = {"reservation_id": reserve()["reservation_id"], "payment_method": "pm_card_visa"}
     assert send("POST /purchase", body) == 201
-    everything = records()
+    everything = recorded()
     for secret in (provider.api_key, provider.webhook_secret, "pm_card_visa", CUSTOMER):
         assert secret not in everything
     assert '"PaymentsCaptured":[1.0]' in everything
@@ -125,7 +106,7 @@ def _no_answer(**_: Any) -> None:
 )
 def test_no_exception_of_aws_tells_what_it_says(
     deployed: boto3.Session,
-    records: Callable[[], str],
+    recorded: Callable[[], str],
     operation: str,
     statuses: set[int],
     failing: Callable[..., None],
@@ -135,7 +116,7 @@ def test_no_exception_of_aws_tells_what_it_says(
     client = {"dynamodb": application.sweep.journal.store, "kinesis": application.sweep.journal.publisher}[service]
     client.client.meta.events.register(f"before-call.{operation}", failing)  # type: ignore[attr-defined]
     assert send("POST /products", product()) in statuses
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     if failing is _refused:
         assert '"code":"ValidationException"' in everything, "what AWS calls it is told"
@@ -143,7 +124,7 @@ def test_no_exception_of_aws_tells_what_it_says(
 
 @pytest.mark.usefixtures("deployed")
 def test_no_exception_of_the_payment_provider_tells_what_it_says(
-    records: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    recorded: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert send("POST /products", product()) == 201
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
@@ -155,13 +136,13 @@ def test_no_exception_of_the_payment_provider_tells_what_it_says(
     gateway = bootstrap.application().purchases.gateway
     monkeypatch.setattr(gateway._http, "request", fail)  # type: ignore[attr-defined]
     assert send("POST /purchase", body) == 503
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     assert "ProtocolError" in everything
 
 
 @pytest.mark.usefixtures("deployed")
-def test_no_bug_tells_what_it_says_and_no_sweep(records: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bug_tells_what_it_says_and_no_sweep(recorded: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         error = ValueError(CANARY)
         error.add_note(CANARY)
@@ -174,16 +155,16 @@ def test_no_bug_tells_what_it_says_and_no_sweep(records: Callable[[], str], monk
         sweep.handler({}, LambdaContext())
     assert CANARY not in repr(escaped.value)
     assert escaped.value.__suppress_context__, "Lambda's runtime prints no context either"
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     assert everything.count('"exception_name":"ValueError"') == 2
 
 
-def test_a_canary_in_the_log_would_be_found(records: Callable[[], str]) -> None:
+def test_a_canary_in_the_log_would_be_found(recorded: Callable[[], str]) -> None:
 
     logger().info(f"logged {CANARY}")
     with segment("shop-command", TraceHeader.parse(HEADER), stream_id=f"traced-{CANARY}"):
         pass
     print(f"printed {CANARY}")
-    everything = records()
+    everything = recorded()
     assert all(f"{way}{CANARY}" in everything for way in ("logged ", "traced-", "printed "))

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,23 +6,11 @@ import pytest
 from shop_command.handlers import sweep
 from shop_command.testing import Shop, http_event, invoke
 from shop_command.testing.shop import LambdaContext
-from shop_observability.testing import ROOT, Daemon, listening_daemon
+from shop_observability.testing import ROOT, Daemon
 from shop_shared.envelope import decode
 
 OWN = "1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa"
 """The invocation's own trace."""
-
-
-@pytest.fixture(scope="module")
-def kept_daemon() -> Iterator[Daemon]:
-    with listening_daemon() as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def daemon(kept_daemon: Daemon) -> Daemon:
-    kept_daemon.forget()
-    return kept_daemon
 
 
 @pytest.fixture

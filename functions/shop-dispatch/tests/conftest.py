@@ -28,7 +28,7 @@ from shop_dispatch.bootstrap import open_read_model
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.rebuild import EventSource, Phase
 from shop_dispatch.ports import EventReader
-from shop_observability.testing import invoked_before
+from shop_observability.testing import daemon, invoked_before, kept_daemon, log, recorded  # noqa: F401 - fixtures
 from shop_shared import events
 from shop_shared.envelope import Envelope, encode
 from shop_shared.events import EventData

@@ -1,7 +1,7 @@
 """No event's content and no exception's message is in a log line, a metric or a trace, whatever becomes of it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -13,32 +13,15 @@ from shop_dispatch.application.archive import ArchiveBatch
 from shop_dispatch.handlers import archive, parked, project, rebuild
 from shop_observability import metrics
 from shop_observability.invocation import InvocationFailedError
-from shop_observability.testing import HEADER, Daemon, Log, listening_daemon, listening_to_logs, measured
+from shop_observability.testing import HEADER, measured
 from shop_shared.envelope import encode
 
 CANARY = "canary8c41d2"
 
 
-@pytest.fixture(scope="module")
-def kept_daemon() -> Iterator[Daemon]:
-    with listening_daemon() as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    with listening_to_logs() as log:
-        yield log
-
-
-@pytest.fixture
-def records(
-    log: Log, kept_daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], str]:
-    """All that the function has told of itself, and that somebody reads."""
+@pytest.fixture(autouse=True)
+def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", HEADER)
-    kept_daemon.forget()
-    return lambda: log.text + json.dumps(kept_daemon.documents()) + capsys.readouterr().out
 
 
 class Archive:
@@ -51,7 +34,7 @@ class Archive:
 
 
 def test_no_event_is_told_whether_it_is_applied_refused_or_parked(
-    read_model: Any, product: Any, kinesis: Any, records: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    read_model: Any, product: Any, kinesis: Any, recorded: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bootstrap, "project", lambda: read_model.project_records)
     monkeypatch.setattr(bootstrap, "archive", lambda: ArchiveBatch(Archive()))
@@ -68,7 +51,7 @@ def test_no_event_is_told_whether_it_is_applied_refused_or_parked(
     counts = project.handler(batch, None)
     assert (counts["applied"], counts["parked"]) == (1, 4)
     archive.handler(batch, None)
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     assert '"EventsParked":[4.0]' in everything
     assert '"EventsArchived":[3.0]' in everything
@@ -88,7 +71,7 @@ def test_no_event_is_told_whether_it_is_applied_refused_or_parked(
     ids=lambda error: type(error).__name__,
 )
 def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
-    product: Any, kinesis: Any, records: Callable[[], str], monkeypatch: pytest.MonkeyPatch, error: Exception
+    product: Any, kinesis: Any, recorded: Callable[[], str], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: Any) -> None:
         raise error from KeyError(CANARY)
@@ -108,7 +91,7 @@ def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
             handler(event, None)
         assert CANARY not in repr(escaped.value)
         assert escaped.value.__suppress_context__
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     assert everything.count(f'"exception_name":"{type(error).__name__}"') == 4
     assert everything.count('"error_type": ') == 4, "the segment says that it has failed"

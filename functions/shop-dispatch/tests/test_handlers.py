@@ -18,7 +18,7 @@ from shop_database.testing import empty_database
 from shop_dispatch import bootstrap
 from shop_dispatch.handlers import archive, migrate, project
 from shop_observability.invocation import InvocationFailedError
-from shop_observability.testing import HEADER, PARENT, ROOT, Daemon, listening_daemon
+from shop_observability.testing import HEADER, PARENT, ROOT, Daemon
 from shop_observability.tracing import TRACED_EVENTS_MAX
 from shop_shared.envelope import decode
 
@@ -29,16 +29,9 @@ MIGRATIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def kept_daemon() -> Iterator[Daemon]:
-    with listening_daemon() as daemon:
-        yield daemon
-
-
 @pytest.fixture(autouse=True)
-def daemon(kept_daemon: Daemon) -> Daemon:
-    kept_daemon.forget()
-    return kept_daemon
+def traced(daemon: Daemon) -> None:
+    """The daemon listens in every test of this module."""
 
 
 @pytest.fixture

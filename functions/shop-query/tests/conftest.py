@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from shop_database.testing import Database, migrated_database
-from shop_observability.testing import invoked_before
+from shop_observability.testing import daemon, invoked_before, kept_daemon, log, recorded  # noqa: F401 - fixtures
 from shop_query import bootstrap
 from shop_query.testing import Shop
 

@@ -1,7 +1,6 @@
 """Nothing that is searched for, and nobody's name, is in a log line, a metric or a trace. What a read is about is."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -9,7 +8,7 @@ import pytest
 
 from shop_database import Reconnecting
 from shop_observability import metrics
-from shop_observability.testing import HEADER, ROOT, Daemon, Log, listening_daemon, listening_to_logs, measured
+from shop_observability.testing import HEADER, ROOT, Log, measured
 from shop_query.testing import Shop
 
 CANARY = "canary8c41d2"
@@ -18,26 +17,7 @@ HEADERS = {"authorization": f"Bearer {CANARY}", "cookie": f"session={CANARY}", "
 ID = "0198c6f2-7a10-7c3e-9b0d-000000000001"
 
 
-@pytest.fixture(scope="module")
-def kept_daemon() -> Iterator[Daemon]:
-    with listening_daemon() as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    with listening_to_logs() as log:
-        yield log
-
-
-@pytest.fixture
-def records(log: Log, kept_daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """All that the function has told of itself, and that somebody reads."""
-    kept_daemon.forget()
-    return lambda: log.text + json.dumps(kept_daemon.documents()) + capsys.readouterr().out
-
-
-def test_nothing_that_a_reader_sends_or_gets_is_told(shop: Shop, records: Callable[[], str]) -> None:
+def test_nothing_that_a_reader_sends_or_gets_is_told(shop: Shop, recorded: Callable[[], str]) -> None:
     shop.list_product("MUG", stock=1, name=CANARY, description=CANARY)
     shop.reserve(ID, CUSTOMER)
     asked: list[tuple[str, dict[str, str], int]] = [
@@ -52,14 +32,14 @@ def test_nothing_that_a_reader_sends_or_gets_is_told(shop: Shop, records: Callab
     ]
     for path, query, status in asked:
         assert shop.get(path, query, customer=CUSTOMER, groups="[admin]", headers=HEADERS).status == status
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     assert everything.count('"message":"request"') == len(asked)
     assert everything.count(f'"trace_id": "{ROOT}"') >= len(asked)
 
 
 def test_no_exception_of_the_database_tells_what_it_says(
-    shop: Shop, records: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, recorded: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for error, status in ((psycopg.errors.UniqueViolation(CANARY), 500), (psycopg.OperationalError(CANARY), 503)):
 
@@ -69,7 +49,7 @@ def test_no_exception_of_the_database_tells_what_it_says(
         with monkeypatch.context() as patch:
             patch.setattr(Reconnecting, "run", fail)
             assert shop.get("/products/MUG", headers=HEADERS).status == status
-    everything = records()
+    everything = recorded()
     assert CANARY not in everything
     assert "psycopg.errors.UniqueViolation (23505)" in everything
     assert "OperationalError" in everything

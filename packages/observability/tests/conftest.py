@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shop_observability.testing import invoked_before
+from shop_observability.testing import daemon, invoked_before, kept_daemon, log  # noqa: F401 - fixtures
 
 
 @pytest.fixture(autouse=True)

@@ -22,12 +22,6 @@ CANARY = "canary-5f0a"
 
 
 @pytest.fixture
-def log() -> Iterator[Log]:
-    with listening_to_logs() as log:
-        yield log
-
-
-@pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
     """Makes the logger anew, as if the function had just been started with these variables."""
 

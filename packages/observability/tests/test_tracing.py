@@ -4,13 +4,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shop_observability import tracing
-from shop_observability.testing import PARENT, ROOT, Daemon, listening_daemon
+from shop_observability.testing import PARENT, ROOT, Daemon
 from shop_observability.trace_header import TraceHeader
 from shop_observability.tracing import (
     TRACED_EVENTS_MAX,
@@ -30,18 +29,6 @@ UNSAMPLED = TraceHeader("1-5759e988-bbbbbbbbbbbbbbbbbbbbbbbb", None, sampled=Fal
 
 def event_trace(header: str) -> EventTrace:
     return header, "product-MUG", "shop.product.listed.v1", "c-1"
-
-
-@pytest.fixture(scope="module")
-def kept_daemon() -> Iterator[Daemon]:
-    with listening_daemon() as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def daemon(kept_daemon: Daemon) -> Daemon:
-    kept_daemon.forget()
-    return kept_daemon
 
 
 def test_a_sampled_request_sends_its_segment_with_what_it_called(daemon: Daemon) -> None:

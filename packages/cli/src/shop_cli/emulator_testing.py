@@ -86,7 +86,7 @@ def running_wire(upstream: str) -> Iterator[Wire]:
     command = [sys.executable, "-m", "microburst", "--upstream", upstream, "--port", str(port)]
     with tempfile.TemporaryDirectory() as directory, httpx.Client() as http:
         log = Path(directory) / "microburst.log"
-        with _child(command, {"PATH": os.defpath}, log, f"{url}/_microburst/health"):
+        with _child(command, {"PATH": os.defpath, "TMPDIR": directory}, log, f"{url}/_microburst/health"):
             yield Wire(url, http)
 
 

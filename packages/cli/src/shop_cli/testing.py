@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -157,6 +158,21 @@ def run_shop(
         f"shop {' '.join(arguments)}\n{result.stdout[-8_000:]}\n{result.stderr[-8_000:]}"
     )
     return result
+
+
+def run_bench(shop: Shop, name: str, *arguments: str, seconds_max: float) -> str:
+    """Runs a benchmark against the shop, and returns what it prints. Fails if the benchmark finds a fault."""
+    result = subprocess.run(
+        [sys.executable, "-m", f"bench.{name}", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "SHOP_HOME": str(shop.home)},
+        capture_output=True,
+        text=True,
+        timeout=seconds_max,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def processes_of(home: Path) -> list[str]:

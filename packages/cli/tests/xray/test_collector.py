@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from aws_xray_sdk.core import xray_recorder
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
@@ -14,6 +15,8 @@ from aws_xray_sdk.core.models.subsegment import Subsegment
 from shop_cli.xray.collector import local_client, newest_documents
 from shop_cli.xray.testing import TRACE_ID, WAIT_SECONDS_MAX, Running, collector
 from shop_cli.xray.traces import documents
+
+xray_recorder.emitter._socket.close()  # the SDK opens it at its import, and nobody uses it
 
 
 def sent_by_the_sdk(running: Running, name: str, trace_id: str | None = None) -> Segment:

@@ -5,11 +5,13 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from typing import Any, Final
 from unittest import mock
+
+import pytest
 
 from shop_observability import metrics, tracing
 from shop_observability.logs import logger
@@ -121,3 +123,31 @@ def measured(printed: str) -> dict[str, list[float]]:
     """Returns all metrics in what was printed. Fails where they take more than one line."""
     [line] = [json.loads(text) for text in printed.splitlines() if '"_aws":' in text] or [{}]
     return {name: values for name, values in line.items() if name not in ("_aws", "service")}
+
+
+# A suite imports the fixtures that it uses into its conftest.
+
+
+@pytest.fixture(scope="module")
+def kept_daemon() -> Iterator[Daemon]:
+    with listening_daemon() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def daemon(kept_daemon: Daemon) -> Daemon:
+    kept_daemon.forget()
+    return kept_daemon
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    with listening_to_logs() as log:
+        yield log
+
+
+@pytest.fixture
+def recorded(log: Log, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Returns all that the function has logged, traced and measured since, which somebody may read."""
+    capsys.readouterr()
+    return lambda: log.text + json.dumps(daemon.documents()) + capsys.readouterr().out

@@ -4,7 +4,6 @@ with running_provider() as provider:
     stripe.StripeClient(provider.api_key, base_addresses={"api": provider.url})
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -19,8 +18,6 @@ from pathlib import Path
 
 import httpx
 
-PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 10
 
@@ -51,12 +48,7 @@ class ProviderProcess:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is taken in it
-            )
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self._is_healthy():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -93,11 +85,6 @@ class ProviderProcess:
             return httpx.get(f"{self.url}/health").is_success
         except httpx.TransportError:
             return False
-
-
-def _end_with_parent() -> None:
-    """Linux kills the provider when the thread that started it ends, however that happens, SIGKILL included."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

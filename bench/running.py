@@ -1,0 +1,67 @@
+"""The shop that runs already, as SHOP_HOME names it for ./shop: its servers, its stock, and its audit."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpx
+
+from shop_cli import processes
+from shop_cli.home import Home, ProcessRecord, RecordedRun
+from shop_cli.testing import Shop, run_shop
+
+START_SECONDS_MAX: Final = 30
+LEVELS: Final = ("available", "held", "sold")
+
+
+@contextmanager
+def running_shop(*, answer_seconds_max: float = 40, connections_max: int = 100) -> Iterator[Shop]:
+    home = Home.current()
+    _run(home)
+    status = json.loads(run_shop(home.path, "status", "--json").stdout)
+    with httpx.Client(timeout=answer_seconds_max, limits=httpx.Limits(max_connections=connections_max)) as client:
+        yield Shop(home.path, status, client)
+
+
+def server(home: Home, name: str) -> ProcessRecord:
+    return next(record for record in _run(home).processes if record.name == name)
+
+
+def start_again(
+    home: Home,
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    is_ready: Callable[[], bool],
+    **options: Any,
+) -> None:
+    """Starts a server that has ended, as `shop up` does, and records it as that does, so that `shop down` finds it."""
+    run, old = _run(home), server(home, name)
+    _, new = processes.spawn(home, name, command, environment, port=old.port, **options)
+    home.record(dataclasses.replace(run, processes=tuple(new if each == old else each for each in run.processes)))
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not is_ready():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{name} does not start again")
+        time.sleep(0.05)
+
+
+def stock(shop: Shop, sku: str, buckets: int) -> dict[str, int]:
+    """Adds up the levels of all buckets, as the table has them."""
+    table, name, total = shop.client("dynamodb"), shop.status["table_name"], dict.fromkeys(LEVELS, 0)
+    for number in range(buckets):
+        key = {"pk": {"S": f"stock#{sku}#{number}"}, "sk": {"S": "state"}}
+        item = table.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item", {})
+        for level in LEVELS:
+            total[level] += int(item.get(level, {"N": "0"})["N"])
+    return total
+
+
+def _run(home: Home) -> RecordedRun:
+    run = home.run()
+    if run is None:
+        raise SystemExit("The shop does not run: ./shop up --detach")
+    return run
