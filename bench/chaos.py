@@ -24,8 +24,9 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from shop_cli import emulator, environment, local_services, processes, seed
-from shop_cli.home import Home, RecordedRun
+from shop_cli.local import emulator, environment, processes, seed
+from shop_cli.local import services as local_services
+from shop_cli.local.home import Home, RecordedRun
 from shop_cli.testing import Answer, Shop, run_shop
 
 CLIENTS: Final = 4

@@ -25,7 +25,7 @@ from bench.peer import Peer
 from rich.console import Console
 from rich.status import Status
 
-from shop_cli.build import CHECKOUT
+from shop_cli.local.build import CHECKOUT
 from shop_database.testing import Database, empty_database, migrated_database, server
 from shop_dispatch import bootstrap
 from shop_dispatch.handlers import project as handler

@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 
 from bench.measure import AGAIN, Comparison, Samples, Way, circumstances, installed, repeats, table, unpacked, verdict
 
-from shop_cli.build import CHECKOUT
+from shop_cli.local.build import CHECKOUT
 
 PEERS: Final = {
     "annotated-doc": "0.0.7",

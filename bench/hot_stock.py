@@ -22,7 +22,7 @@ from typing import Final
 
 import httpx
 
-from shop_cli.home import Home
+from shop_cli.local.home import Home
 from shop_cli.testing import Answer, Shop, run_shop
 
 REPEATS_MAX: Final = 20

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from shop_cli.build import CHECKOUT, BuildError, build, interpreter, run, uv
+from shop_cli.local.build import CHECKOUT, BuildError, build, interpreter, run, uv
 
 AGAIN: Final = " again"
 AA_RANGE: Final = (0.85, 1.15)

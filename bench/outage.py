@@ -23,8 +23,8 @@ import httpx
 import psycopg
 from rich.console import Console
 
-from shop_cli import postgres, processes
-from shop_cli.home import Home, ProcessRecord
+from shop_cli.local import postgres, processes
+from shop_cli.local.home import Home, ProcessRecord
 from shop_cli.testing import Shop, run_shop
 
 CLIENTS: Final = 3

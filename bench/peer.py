@@ -9,7 +9,7 @@ from typing import IO, Final
 import psycopg
 from bench.measure import installed
 
-from shop_cli.build import interpreter
+from shop_cli.local.build import interpreter
 from shop_database.testing import Database
 
 PACKAGES: Final = {

@@ -8,11 +8,14 @@ import httpx
 import pytest
 from rich.console import Console
 
-from shop_cli import archive, demo, event_store, identity, seed, tracing
-from shop_cli.athena import run as athena
-from shop_cli.home import State
+from shop_cli.local import demo, identity, seed
+from shop_cli.local.home import State
+from shop_cli.operations import archive
+from shop_cli.operations import events as event_store
+from shop_cli.operations.athena import run as athena
+from shop_cli.operations.trace import source as tracing
+from shop_cli.operations.trace import traces
 from shop_cli.progress import ProgressDisplay
-from shop_cli.xray import traces
 
 STREAM = "reservation-1"
 PURCHASE = {"purchase_id": "1", "stream_id": STREAM, "stream_version": 2}

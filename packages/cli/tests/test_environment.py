@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from shop_cli import emulator, environment
-from shop_cli.home import CHECKOUT, Home, State
+from shop_cli.local import emulator, environment
+from shop_cli.local.home import CHECKOUT, Home, State
 
 DUMP = "import json, os; print(json.dumps(dict(os.environ)))"
 

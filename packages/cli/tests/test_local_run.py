@@ -15,11 +15,12 @@ import psutil
 import psycopg
 import pytest
 
-from shop_cli import local_run, postgres, processes
 from shop_cli.errors import ShopError
-from shop_cli.home import CHECKOUT, Home, RecordedRun, State
 from shop_cli.interrupts import Interrupts
-from shop_cli.ports import HOST, choose_ports
+from shop_cli.local import postgres, processes
+from shop_cli.local import up as local_run
+from shop_cli.local.home import CHECKOUT, Home, RecordedRun, State
+from shop_cli.local.ports import HOST, choose_ports
 from shop_cli.progress import ProgressDisplay
 
 START_SECONDS_MAX = 120

@@ -8,10 +8,10 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from shop_cli import report
-from shop_cli.home import CHECKOUT, Home, RecordedRun, State
+from shop_cli.local import status as report
+from shop_cli.local.home import CHECKOUT, Home, RecordedRun, State
+from shop_cli.local.processes import this_process
 from shop_cli.main import app
-from shop_cli.processes import this_process
 
 COMMANDS = [
     *("up", "down", "status", "env", "build", "demo", "trace", "top", "events"),

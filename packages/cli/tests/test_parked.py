@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from shop_cli import functions, parked_commands
-from shop_cli.functions import Function
 from shop_cli.main import app
+from shop_cli.operations import functions, parked_commands
+from shop_cli.operations.functions import Function
 
 RECORD = {
     "id": "5f3a",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from shop_cli.errors import ShopError
-from shop_cli.ports import HOST, STEP, choose_ports, is_free
+from shop_cli.local.ports import HOST, STEP, choose_ports, is_free
 
 
 @contextmanager

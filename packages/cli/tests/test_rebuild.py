@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from shop_cli import functions, main, rebuild
+from shop_cli import main
 from shop_cli.errors import ShopError
-from shop_cli.home import Home
+from shop_cli.local.home import Home
 from shop_cli.main import app
+from shop_cli.operations import functions, rebuild
+from shop_cli.operations.rebuild import RebuildFunction, RebuildSource
 from shop_cli.progress import ProgressDisplay, ProgressStep
-from shop_cli.rebuild import RebuildFunction, RebuildSource
 
 BEGUN = {
     "phase": "loading",

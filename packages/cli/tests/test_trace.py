@@ -9,12 +9,13 @@ import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
-from shop_cli import trace_command, tracing
 from shop_cli.errors import ShopError
+from shop_cli.local.collector import local_client
+from shop_cli.local.testing import Running, collector, segment, subsegment
 from shop_cli.main import app
-from shop_cli.tracing import Chosen, TraceSource
-from shop_cli.xray.collector import local_client
-from shop_cli.xray.testing import Running, collector, segment, subsegment
+from shop_cli.operations.trace import command as trace_command
+from shop_cli.operations.trace import source as tracing
+from shop_cli.operations.trace.source import Chosen, TraceSource
 
 TEMPLATE = {
     "Resources": {

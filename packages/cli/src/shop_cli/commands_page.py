@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from shop_cli.build import CHECKOUT
+from shop_cli.local.build import CHECKOUT
 from shop_cli.main import app
 
 PAGE = CHECKOUT / "docs" / "commands.md"

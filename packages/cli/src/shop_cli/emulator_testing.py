@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import httpx
 
-from shop_cli import aws, emulator
-from shop_cli.home import CHECKOUT, Home, State
-from shop_cli.ports import HOST
+from shop_cli.local import aws, emulator
+from shop_cli.local.home import CHECKOUT, Home, State
+from shop_cli.local.ports import HOST
 
 START_SECONDS_MAX: Final = 60
 FIRED_MAX: Final = 2_000

@@ -9,21 +9,27 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from shop_cli import demo as demonstration
-from shop_cli import environment, event_store, local_run, parked_commands, report, top_command, trace_command
-from shop_cli import rebuild as rebuilding
-from shop_cli.athena import output as athena_output
-from shop_cli.athena import run as athena_run
-from shop_cli.build import BuildError
-from shop_cli.build import build as build_artifact
 from shop_cli.errors import ShopError
-from shop_cli.home import Home
+from shop_cli.local import demo as demonstration
+from shop_cli.local import environment
+from shop_cli.local import status as report
+from shop_cli.local import up as local_run
+from shop_cli.local.build import BuildError
+from shop_cli.local.build import build as build_artifact
+from shop_cli.local.home import Home
+from shop_cli.local.running import running_shop
+from shop_cli.operations import events as event_store
+from shop_cli.operations import parked_commands
+from shop_cli.operations import rebuild as rebuilding
+from shop_cli.operations.athena import output as athena_output
+from shop_cli.operations.athena import run as athena_run
+from shop_cli.operations.top import command as top_command
+from shop_cli.operations.trace import command as trace_command
+from shop_cli.operations.verify import output as verify_output
+from shop_cli.operations.verify import run as verify_run
+from shop_cli.operations.verify import sources as verify_sources
 from shop_cli.options import JsonOption
 from shop_cli.progress import ProgressDisplay
-from shop_cli.running import running_shop
-from shop_cli.verify import output as verify_output
-from shop_cli.verify import run as verify_run
-from shop_cli.verify import sources as verify_sources
 
 # Errors of those that we talk to: a message and a hint say more than a traceback into their code.
 FOREIGN_ERRORS = {"httpx", "botocore", "psycopg"}

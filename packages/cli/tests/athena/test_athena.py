@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from shop_cli.athena import queries, run
-from shop_cli.athena.queries import NamedQuery
 from shop_cli.main import app
+from shop_cli.operations.athena import queries, run
+from shop_cli.operations.athena.queries import NamedQuery
 
 SALES = "-- What was sold.\n-- By day.\nSELECT day FROM events WHERE day BETWEEN '{from}' AND '{to}'"
 HISTORY = "-- A stream.\nSELECT 1 FROM events WHERE subject = '{stream}'"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from shop_cli.top import loop
-from shop_cli.top.keys import Keys
+from shop_cli.operations.top import loop
+from shop_cli.operations.top.keys import Keys
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 

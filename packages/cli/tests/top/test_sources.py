@@ -14,13 +14,13 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from shop_cli import top_command
-from shop_cli.functions import Function
-from shop_cli.home import CHECKOUT
+from shop_cli.local.home import CHECKOUT
 from shop_cli.main import app
-from shop_cli.top import loop, sources
-from shop_cli.top.sample import Due, ParkedCount
-from shop_cli.top.sources import TopSources
+from shop_cli.operations.functions import Function
+from shop_cli.operations.top import command as top_command
+from shop_cli.operations.top import loop, sources
+from shop_cli.operations.top.sample import Due, ParkedCount
+from shop_cli.operations.top.sources import TopSources
 from shop_command.ports import DUE_SHARDS
 
 GROUP = "/aws/lambda/shop-command-production-api"

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from shop_cli.top.lines import Swept, Trouble
-from shop_cli.top.sample import Due, Flow, ParkedCount, Sample, Spread, Traffic, document
-from shop_cli.top.view import render, sparkline
-from shop_cli.top.words import count, milliseconds, seconds
+from shop_cli.operations.top.lines import Swept, Trouble
+from shop_cli.operations.top.sample import Due, Flow, ParkedCount, Sample, Spread, Traffic, document
+from shop_cli.operations.top.view import render, sparkline
+from shop_cli.operations.top.words import count, milliseconds, seconds
 
 NOW = 1_795_000_000.0
 BUSY = Flow(600, (0, *range(1, 60)))

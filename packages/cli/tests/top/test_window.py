@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_cli.top import window
-from shop_cli.top.lines import LogLine, Trouble, read
-from shop_cli.top.sample import Sample, Spread
-from shop_cli.top.window import Window
+from shop_cli.operations.top import window
+from shop_cli.operations.top.lines import LogLine, Trouble, read
+from shop_cli.operations.top.sample import Sample, Spread
+from shop_cli.operations.top.window import Window
 from shop_observability.metrics import Metric
 
 NOW = 1_800_000_000.0

@@ -12,13 +12,12 @@ import pytest
 from rich.console import Console
 
 from shop_cli.errors import NotRunningError
-from shop_cli.progress import ProgressDisplay
-from shop_cli.verify import output
-from shop_cli.verify.facts import FactTable
-from shop_cli.verify.findings import CHECKS, Difference, Findings
-from shop_cli.verify.run import run
-from shop_cli.verify.sources import CouldNotCheckError, reading
-from shop_cli.verify.testing import (
+from shop_cli.operations.verify import output
+from shop_cli.operations.verify.facts import FactTable
+from shop_cli.operations.verify.findings import CHECKS, Difference, Findings
+from shop_cli.operations.verify.run import run
+from shop_cli.operations.verify.sources import CouldNotCheckError, reading
+from shop_cli.operations.verify.testing import (
     BOUGHT,
     CANCELLED,
     DAY,
@@ -32,6 +31,7 @@ from shop_cli.verify.testing import (
     recorded_shop,
     terms,
 )
+from shop_cli.progress import ProgressDisplay
 
 Corruption = Callable[[RecordedShop], Any]
 MUG = "product-MUG"

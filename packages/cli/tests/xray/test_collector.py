@@ -11,9 +11,9 @@ from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
 
-from shop_cli.xray.collector import local_client, newest_documents
-from shop_cli.xray.testing import TRACE_ID, WAIT_SECONDS_MAX, Running, collector
-from shop_cli.xray.traces import documents
+from shop_cli.local.collector import local_client, newest_documents
+from shop_cli.local.testing import TRACE_ID, WAIT_SECONDS_MAX, Running, collector
+from shop_cli.operations.trace.traces import documents
 
 
 def sent_by_the_sdk(running: Running, name: str, trace_id: str | None = None) -> Segment:
@@ -124,7 +124,7 @@ def test_a_taken_port_ends_it_at_once(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "shop_cli.xray", "--udp-port", "0", "--http-port", port]
+        command = [sys.executable, "-m", "shop_cli.local.collector", "--udp-port", "0", "--http-port", port]
         ended = subprocess.run(
             [*command, "--data", str(tmp_path / "traces.jsonl")],
             capture_output=True, timeout=WAIT_SECONDS_MAX, check=False, text=True,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shop_cli.xray.axis import Axis
-from shop_cli.xray.layout import Layout, duration, lay_out
-from shop_cli.xray.testing import TRACE_ID, segment, subsegment
-from shop_cli.xray.traces import RecordedTrace, Span, read
+from shop_cli.local.testing import TRACE_ID, segment, subsegment
+from shop_cli.operations.trace.axis import Axis
+from shop_cli.operations.trace.layout import Layout, duration, lay_out
+from shop_cli.operations.trace.traces import RecordedTrace, Span, read
 
 IDS = st.integers(0, 11).map(str)
 TIMES = st.one_of(st.floats(0, 2), st.floats(0, 2_000), st.sampled_from([0.0, 1.0, 1_795_458_782.2450476]))

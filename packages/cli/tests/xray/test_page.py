@@ -5,10 +5,10 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
-from shop_cli.xray.layout import lay_out
-from shop_cli.xray.page import COLOURS, DEPTHS, html
-from shop_cli.xray.testing import TRACE_ID, segment, subsegment
-from shop_cli.xray.traces import read
+from shop_cli.local.testing import TRACE_ID, segment, subsegment
+from shop_cli.operations.trace.layout import lay_out
+from shop_cli.operations.trace.page import COLOURS, DEPTHS, html
+from shop_cli.operations.trace.traces import read
 
 BATCH_ID = "1-5e1b4151-00000000000000000000000b"
 HOSTILE = """</style><script>alert(1)</script><img src="https://evil.test/x" onerror='alert(2)'>&lt;"""

@@ -6,9 +6,9 @@ from typing import Literal
 import pytest
 from rich.console import Console
 
-from shop_cli.xray.testing import TRACE_ID, segment, subsegment
-from shop_cli.xray.traces import RecordedTrace, read
-from shop_cli.xray.waterfall import render
+from shop_cli.local.testing import TRACE_ID, segment, subsegment
+from shop_cli.operations.trace.traces import RecordedTrace, read
+from shop_cli.operations.trace.waterfall import render
 
 PURCHASE = [
     segment(

@@ -1,0 +1,250 @@
+"""A purchase as a client makes it, over HTTP and nothing else; then a look into each system that it has gone through.
+
+Each look waits for a bounded time, because everything after the answer to the client happens in its own time. What is
+not there by then is named at the end, and the command fails.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from shop_cli.errors import ShopError
+from shop_cli.local import identity, postgres, seed
+from shop_cli.local.home import Home, State
+from shop_cli.operations import archive
+from shop_cli.operations import events as event_store
+from shop_cli.operations.athena import run as athena
+from shop_cli.operations.trace import source as tracing
+from shop_cli.operations.trace import waterfall
+from shop_cli.progress import ProgressDisplay, ProgressStep
+
+WAIT_SECONDS = 60.0
+SHOWN_PRODUCTS = 5
+QUERY = "stream-history"
+# One span of each, at least, is in the trace of a purchase that has gone all the way.
+HOPS = frozenset({"shop-query", "shop-command", "DynamoDB", "Kinesis", "shop-dispatch", "postgresql", "Firehose"})
+
+
+class MissingError(Exception):
+    """Something that should be there is not. Its message says what was found instead."""
+
+
+def run(home: Home, progress: ProgressDisplay) -> None:
+    state = home.state()
+    demo = Demo(state, progress)
+    state.last_trace = demo.trace_id
+    home.save(state)
+    purchase = demo.buy()
+    demo.be_declined()
+    missing = demo.look_into_each_system(purchase)
+    if missing:
+        raise ShopError("Missing: " + "; ".join(missing))
+    progress.line("\n[bold green]The purchase is in every system.[/bold green] Next:")
+    progress.line(f"  ./shop events {purchase['stream_id']}")
+    progress.line("  ./shop trace --last")
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    system: str
+    what: str
+    read: Callable[[ProgressStep], RenderableType]
+
+
+FOR_SALE = "/products?in_stock=true&currency=EUR&price_max=100000"
+"""What can be bought together, in a shop where somebody has listed other things than the catalogue."""
+
+
+class Demo:
+    def __init__(self, state: State, progress: ProgressDisplay) -> None:
+        self.trace_id = tracing.new_trace_id()
+        self._state = state
+        self._progress = progress
+        self._started = datetime.now(UTC)
+        self._api = seed.api_client(state, identity.token(state, "customer"))
+
+    def buy(self) -> dict[str, Any]:
+        self._heading("A purchase, seen from the client")
+        products = self._call("GET", FOR_SALE, 200)["items"]
+        if not products:
+            raise ShopError("Nothing is for sale: start over with ./shop down --delete, then ./shop up")
+        self._show(_product_table(products))
+        chosen = products[:2]
+        product = self._call("GET", f"/products/{chosen[0]['sku']}", 200)
+        self._note(f"{product['name']}: {product['description']}")
+        lines = [{"sku": each["sku"], "quantity": 1} for each in chosen]
+        reservation = self._call("POST", "/reservations", 201, {"lines": lines})
+        held_until = datetime.fromisoformat(reservation["expires_at"]).astimezone()
+        self._note(f"{len(lines)} products, {_money(reservation['total'])}, held until {held_until:%H:%M:%S}")
+        body = {"reservation_id": reservation["reservation_id"], "payment_method": "pm_card_visa"}
+        purchase = self._call("POST", "/purchase", 201, body)
+        self._note(f"paid with a good card: {purchase['status']}, payment {purchase['payment_intent_id']}")
+        return purchase
+
+    def be_declined(self) -> None:
+        """A trace of its own, so that the purchase's shows nothing else."""
+        own, trace_id = self.trace_id, tracing.new_trace_id()
+        self.trace_id = trace_id
+        try:
+            products = self._call("GET", FOR_SALE, 200)["items"]
+            lines = [{"sku": products[-1]["sku"], "quantity": 1}]
+            reservation = self._call("POST", "/reservations", 201, {"lines": lines})
+            body = {
+                "reservation_id": reservation["reservation_id"],
+                "payment_method": "pm_card_visa_chargeDeclined",
+            }
+            problem = self._call("POST", "/purchase", 402, body)
+            self._note(f"{problem['title']} ({problem['decline_code']}): {problem['detail']}")
+        finally:
+            self.trace_id = own
+
+    def look_into_each_system(self, purchase: dict[str, Any]) -> list[str]:
+        stream_id, version = purchase["stream_id"], purchase["stream_version"]
+        self._heading(f"The same purchase in every system that it has gone through: {stream_id}")
+        looks = [
+            Look("DynamoDB", "its events", lambda _: self._events(stream_id, version)),
+            Look("PostgreSQL", "its rows", lambda _: self._rows(purchase["purchase_id"])),
+            Look("S3", "the objects with its events", lambda _: self._objects(stream_id, version)),
+            Look("Athena", f"the query {QUERY}", lambda step: self._query(stream_id, version, step)),
+            Look("X-Ray", f"the trace {self.trace_id}", lambda _: self._trace()),
+        ]
+        return [f"{look.system}: {problem}" for look in looks if (problem := self._look(look))]
+
+    def _look(self, look: Look) -> str | None:
+        """Repeats until it succeeds or the time is up; answers what is missing then."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        with self._progress.step(look.system, f"waiting for {look.what}") as step:
+            while True:
+                try:
+                    found = look.read(step)
+                except MissingError as error:
+                    if time.monotonic() > deadline:
+                        step.done(f"[red]{escape(look.what)} not found: {escape(str(error))}[/red]")
+                        return f"{look.what} ({error})"
+                    time.sleep(0.3)
+                else:
+                    step.done(escape(look.what))
+                    break
+        self._show(found)
+        return None
+
+    def _events(self, stream_id: str, version: int) -> RenderableType:
+        events = event_store.read_stream(self._state, stream_id)
+        _expect(len(events) == version, f"{len(events)} of {version} events")
+        return events_table(events)
+
+    def _rows(self, purchase_id: str) -> RenderableType:
+        tables: list[RenderableType] = []
+        with psycopg.connect(postgres.role_url(self._state, "shop_owner")) as connection:
+            for view, sql in READ_MODEL.items():
+                cursor = connection.execute(sql, [purchase_id])
+                rows = cursor.fetchall()
+                _expect(bool(rows), f"{view} has no row of it")
+                columns = [column.name for column in cursor.description or ()]
+                tables.append(_table(columns, [[str(value) for value in row] for row in rows], title=view))
+        return Group(*tables)
+
+    def _objects(self, stream_id: str, version: int) -> RenderableType:
+        # S3 gives whole seconds.
+        found = archive.objects_with(self._state, stream_id, self._started - timedelta(seconds=2))
+        types = {each for types in found.values() for each in types}
+        _expect(len(types) >= version, f"{len(types)} of {version} kinds of events in {len(found)} objects")
+        return _table(["events", "object"], [[", ".join(types), key] for key, types in found.items()])
+
+    def _query(self, stream_id: str, version: int, step: ProgressStep) -> RenderableType:
+        found = athena.ask_here(self._state, QUERY, [f"stream={stream_id}"], step.doing)
+        _expect(len(found.rows) >= version, f"{len(found.rows)} of {version} rows")
+        shown = [position for position, column in enumerate(found.columns) if column != "data"]
+        return _table(
+            [found.columns[each] for each in shown], [[row[each] or "" for each in shown] for row in found.rows]
+        )
+
+    def _trace(self) -> RenderableType:
+        trace = tracing.read(self._state, self.trace_id)
+        _expect(not (absent := HOPS - {span.name for span in trace.spans}), f"without {', '.join(sorted(absent))}")
+        _expect(all(span.end is not None for span in trace.spans), "with something still under way")
+        return waterfall.render(trace)
+
+    def _call(self, method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        headers = {"X-Amzn-Trace-Id": f"Root={self.trace_id};Sampled=1"}
+        if body is not None:
+            headers["Idempotency-Key"] = str(uuid.uuid4())
+        started = time.monotonic()
+        try:
+            answer = self._api.request(method, path, json=body, headers=headers)
+        except httpx.TransportError as error:
+            raise ShopError(f"{method} {path}: no answer ({error}). Is the shop running? See ./shop status") from error
+        milliseconds = (time.monotonic() - started) * 1000
+        card = f"  [dim]{body['payment_method']}[/dim]" if body and "payment_method" in body else ""
+        self._progress.line(
+            f"  [bold]{method:<4}[/bold] {path}{card}  {answer.status_code}  [dim]{milliseconds:.0f} ms[/dim]"
+        )
+        if answer.status_code != expected:
+            raise ShopError(f"{method} {path} should answer {expected}, not {answer.status_code}: {answer.text}")
+        return dict(answer.json())
+
+    def _heading(self, text: str) -> None:
+        self._progress.line(f"\n[bold]{text}[/bold]\n")
+
+    def _note(self, text: str) -> None:
+        self._progress.line(f"       [dim]{escape(text)}[/dim]")
+
+    def _show(self, found: RenderableType) -> None:
+        self._progress.console.print(Padding(found, (0, 0, 1, 7)))
+
+
+READ_MODEL = {
+    "read_v1.purchases": """
+        select status, total_minor, currency, payment_intent_id, purchased_at::timestamptz(0)::text, version
+        from read_v1.purchases where purchase_id = %s
+        """,
+    "read_v1.reservations": """
+        select status, jsonb_array_length(lines) as lines, placed_at::timestamptz(0)::text,
+               expires_at::timestamptz(0)::text, version
+        from read_v1.reservations where reservation_id = %s and status = 'purchased'
+        """,
+}
+
+
+def events_table(events: list[dict[str, Any]]) -> Table:
+    rows = [[str(event["streamversion"]), event["type"], event["time"][:23], event["id"]] for event in events]
+    return _table(["version", "type", "time (UTC)", "id"], rows)
+
+
+def _product_table(products: list[dict[str, Any]]) -> Table:
+    rows = [[each["sku"], each["name"], _money(each["price"]), str(each["available"])] for each in products]
+    table = _table(["sku", "name", "price", "available"], rows[:SHOWN_PRODUCTS])
+    table.caption = f"the first {min(SHOWN_PRODUCTS, len(rows))} of {len(rows)} on this page"
+    return table
+
+
+def _table(columns: list[str], rows: list[list[str]], title: str | None = None) -> Table:
+    table = Table(
+        title=title, title_justify="left", caption_justify="left", box=None, header_style="dim", pad_edge=False
+    )
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def _money(amount: dict[str, Any]) -> str:
+    return f"{amount['amount_minor'] / 100:.2f} {amount['currency']}"
+
+
+def _expect(holds: bool, found: str) -> None:
+    if not holds:
+        raise MissingError(found)

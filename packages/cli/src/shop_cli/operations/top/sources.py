@@ -1,0 +1,203 @@
+"""Reads what `shop top` shows: the functions' logs, the event store's index `due` and the list of parked records.
+
+The same calls here and on AWS. The logs have everything that the metrics are made of, and more: routes, and what went
+wrong. CloudWatch's GetMetricData would be the alternative on AWS: it has whole minutes, a minute or two late, no routes
+and no causes, costs by the metric asked for, and the local AWS does not make metrics of the logs. The price is that the
+lines of a busy shop have to be read: PAGES_MAX bounds that. A line may come late on AWS, so each look goes back over
+what was read already, and the window counts a line once.
+
+Nothing is retried: the next look is soon. What can't be read is said, and stops nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shop_cli.errors import ShopError
+from shop_cli.local import aws, deploy
+from shop_cli.local.home import State
+from shop_cli.operations.functions import Function
+from shop_cli.operations.top.lines import LogLine
+from shop_cli.operations.top.sample import Due, ParkedCount
+
+FUNCTIONS: Final = {
+    "shop-command": ("api", "sweep"),
+    "shop-query": ("api",),
+    "shop-dispatch": ("project", "archive", "parked", "rebuild"),
+}
+FIRST_LOOK_SECONDS: Final = 150
+"""So far back the first look goes: the last minute, and two sweeps."""
+PAGES_MAX: Final = 20
+"""One look reads at most so many pages of one function's log."""
+PAGE_LINES_MAX: Final = 10_000
+DUE_SHARDS: Final = 8
+DUE_PAGES_MAX: Final = 5
+"""Of a shard; each is a megabyte of keys, some 10,000."""
+PARKED_PAGES_MAX: Final = 5
+TIMEOUT_SECONDS: Final = 5
+"""A call times out after this. While it waits, nothing is drawn."""
+
+
+class TooMuchError(Exception):
+    pass
+
+
+@dataclass
+class Reading:
+    lines: list[LogLine] = field(default_factory=list)
+    due: Due | None = None
+    parked: ParkedCount | None = None
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class TopSources:
+    logs: Any
+    dynamodb: Any
+    table: str
+    parked: Function
+    stage: str
+    late_seconds: float
+    """A line may arrive this late."""
+    parked_every_seconds: float
+    now: Callable[[], float] = time.time
+    _read_until: dict[str, float] = field(default_factory=dict)
+    _parked_at: float = float("-inf")
+    _parked_last: ParkedCount | None = None
+    _parked_error: str = ""
+
+    def read(self) -> Reading:
+        reading = Reading()
+        for service, names in FUNCTIONS.items():
+            for name in names:
+                self._read_log(service, name, reading)
+        try:
+            reading.due = self._due()
+        except (BotoCoreError, ClientError) as error:
+            reading.unread["due"] = _cause(error)
+        reading.parked = self._parked()
+        if self._parked_error:
+            reading.unread["parked"] = self._parked_error
+        return reading
+
+    def _read_log(self, service: str, name: str, reading: Reading) -> None:
+        """What could not be read is read by the next look, as far as the first one goes back."""
+        group, now = f"/aws/lambda/{service}-{self.stage}-{name}", self.now()
+        earliest = now - FIRST_LOOK_SECONDS
+        since = max(earliest, self._read_until.get(group, earliest) - self.late_seconds)
+        try:
+            for line in self._lines(group, f"{service}-{name}", since):
+                reading.lines.append(line)
+        except TooMuchError:
+            reading.unread[f"{service}-{name}"] = f"more lines than {PAGES_MAX} pages: some are not counted"
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) != "ResourceNotFoundException":  # no log: it never ran
+                reading.unread[f"{service}-{name}"] = _cause(error)
+                return
+        self._read_until[group] = now
+
+    def _lines(self, group: str, function: str, since: float) -> Iterator[LogLine]:
+        arguments: dict[str, Any] = {"logGroupName": group, "startTime": int(since * 1000)}
+        for _ in range(PAGES_MAX):
+            page = self.logs.filter_log_events(**arguments)
+            events, alike = page["events"], Counter[tuple[str, int, str]]()
+            for event in events:
+                place = (event["logStreamName"], event["timestamp"], event["message"])
+                alike[place] += 1
+                # The local AWS gives no ids; there an invocation has a stream of its own and a single timestamp.
+                name = event.get("eventId") or f"{alike[place]} {hash(place)}"
+                yield LogLine(f"{function} {name}", event["timestamp"] / 1000, function, event["message"])
+            if page.get("nextToken"):
+                arguments["nextToken"] = page["nextToken"]
+            elif len(events) >= PAGE_LINES_MAX:  # the local AWS stops there, and gives no token
+                arguments["startTime"] = events[-1]["timestamp"]
+            else:
+                return
+        raise TooMuchError
+
+    def _due(self) -> Due:
+        """Looks for the oldest entry of each shard, and counts only the shards that have one."""
+        now = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        count, oldest = 0, []
+        for shard in range(DUE_SHARDS):
+            asked = {
+                "TableName": self.table,
+                "IndexName": "due",
+                "KeyConditionExpression": "due_shard = :shard and due_at <= :now",
+                "ExpressionAttributeValues": {":shard": {"S": str(shard)}, ":now": {"S": now}},
+            }
+            if first := self.dynamodb.query(**asked, Limit=1)["Items"]:
+                oldest.append(datetime.fromisoformat(first[0]["due_at"]["S"]).timestamp())
+                count += self._count(asked)
+        return Due(count, min(oldest, default=None))
+
+    def _count(self, asked: dict[str, Any]) -> int:
+        pages = self.dynamodb.get_paginator("query").paginate(**asked, Select="COUNT")
+        return sum(page["Count"] for page, _ in zip(pages, range(DUE_PAGES_MAX), strict=False))
+
+    def _parked(self) -> ParkedCount | None:
+        """The last answer, unless that is too old: each is an invocation and a query."""
+        if self.now() >= self._parked_at + self.parked_every_seconds:
+            self._parked_at, self._parked_last, self._parked_error = self.now(), None, ""
+            try:
+                self._parked_last = self._ask_for_parked()
+            except (BotoCoreError, ClientError, ShopError) as error:
+                self._parked_error = _cause(error)
+        return self._parked_last
+
+    def _ask_for_parked(self) -> ParkedCount:
+        count, after = 0, None
+        for _ in range(PARKED_PAGES_MAX):
+            answer = self.parked.invoke({"action": "list", "after": after})
+            count += len(answer["records"])
+            after = answer.get("next")
+            if after is None:
+                return ParkedCount(count)
+        return ParkedCount(count, is_all=False)
+
+
+def _cause(error: Exception) -> str:
+    """Its type or code, and not what it says, which may be long."""
+    return _code(error) or ("the function has failed" if isinstance(error, ShopError) else type(error).__name__)
+
+
+def _code(error: Exception) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
+
+
+def local(state: State) -> TopSources:
+    return TopSources(
+        logs=aws.client(state, "logs", read_timeout_seconds=TIMEOUT_SECONDS),
+        dynamodb=aws.client(state, "dynamodb", read_timeout_seconds=TIMEOUT_SECONDS),
+        table=deploy.outputs(state)["TableName"],
+        parked=Function(
+            aws.client(state, "lambda", read_timeout_seconds=TIMEOUT_SECONDS), f"shop-dispatch-{deploy.STAGE}-parked"
+        ),
+        stage=deploy.STAGE,
+        late_seconds=2.0,
+        parked_every_seconds=5.0,
+    )
+
+
+def on_aws(stage: str) -> TopSources:
+    """Uses the caller's own AWS configuration."""
+    session = boto3.Session()
+    config = Config(connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
+    return TopSources(
+        logs=session.client("logs", config=config),
+        dynamodb=session.client("dynamodb", config=config),
+        table=deploy.outputs_on_aws(session, stage)["TableName"],
+        parked=Function(session.client("lambda", config=config), f"shop-dispatch-{stage}-parked"),
+        stage=stage,
+        late_seconds=20.0,
+        parked_every_seconds=60.0,
+    )

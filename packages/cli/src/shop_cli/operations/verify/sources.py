@@ -1,0 +1,146 @@
+"""Reads a shop's systems: the one that runs on this machine, or a stage on AWS. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import boto3
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+
+from shop_cli.errors import ShopError
+from shop_cli.local import aws, deploy, environment, postgres
+from shop_cli.local import services as local_services
+from shop_cli.local.home import State
+from shop_cli.operations import archive
+from shop_cli.operations.verify.rows import plain
+
+OBJECTS_AT_ONCE: Final = 4
+"""Objects of the archive that are read, and in memory, together: each up to Firehose's 64 MiB."""
+ROWS_PER_FETCH: Final = 2_000
+SQL: Final = {
+    "heads": "select stream_id, stream_version from shop.stream_head where stream_version > 0",
+    "log": """
+        select stream_id, stream_version, left(encode(sha256(convert_to(event, 'UTF8')), 'hex'), 32) as digest
+        from shop.event_log
+        """,
+    "products": """
+        select sku, name, description, category, price_minor, currency, available, status, version, listed_at
+        from read_v1.products
+        """,
+    "reservations": """
+        select reservation_id, customer_id, status, lines, total_minor, currency, placed_at, expires_at,
+               payment_intent_id, version
+        from read_v1.reservations
+        """,
+    "purchases": """
+        select purchase_id, reservation_id, customer_id, status, lines, total_minor, currency, payment_intent_id,
+               purchased_at, version
+        from read_v1.purchases
+        """,
+    "sales_daily": "select day, sku, currency, units, revenue_minor from read_v1.sales_daily",
+}
+
+
+@dataclass(frozen=True)
+class ShopSources:
+    client: Callable[[str], Any]
+    table: str
+    bucket: str
+    database_url: str
+    payment_url: str
+    payment_api_key: str
+
+    def items(self) -> Iterator[Mapping[str, Any]]:
+        return self._scan(ConsistentRead=True)
+
+    def due(self) -> Iterator[Mapping[str, Any]]:
+        return self._scan(IndexName="due")
+
+    def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
+        with psycopg.connect(self.database_url, row_factory=dict_row, connect_timeout=10) as connection:
+            connection.read_only = True
+            with connection.cursor(name="verify") as cursor:
+                cursor.itersize = ROWS_PER_FETCH
+                yield from map(plain, cursor.execute(SQL[table]))
+
+    def archived(self) -> Iterator[bytes]:
+        s3 = self.client("s3")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=archive.PREFIX)
+        keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
+
+        def read(key: str) -> list[bytes]:
+            return archive.lines(s3, self.bucket, key)
+
+        with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
+            while some := list(islice(keys, OBJECTS_AT_ONCE)):
+                for lines in pool.map(read, some):
+                    yield from lines
+
+    def paid(self) -> Iterator[Mapping[str, Any]]:
+        with httpx.Client(base_url=self.payment_url, auth=(self.payment_api_key, ""), timeout=30) as provider:
+            for path in ("/v1/payment_intents", "/v1/charges", "/v1/refunds"):
+                parameters: dict[str, Any] = {"limit": 100}
+                more = True
+                while more:
+                    page = provider.get(path, params=parameters).raise_for_status().json()
+                    yield from page["data"]
+                    more = page["has_more"]
+                    parameters |= {"starting_after": page["data"][-1]["id"]} if more else {}
+
+    def _scan(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.table, **arguments)
+        for page in pages:
+            for item in page["Items"]:
+                yield {name: int(value["N"]) if "N" in value else value.get("S") for name, value in item.items()}
+
+
+def local(state: State) -> ShopSources:
+    platform = deploy.outputs(state)
+    return ShopSources(
+        client=lambda service: aws.client(state, service),
+        table=platform["TableName"],
+        bucket=platform["BucketName"],
+        database_url=postgres.role_url(state, "shop_owner"),
+        payment_url=environment.payment_url(state),
+        payment_api_key=local_services.payment_api_key(state),
+    )
+
+
+def on_aws(stage: str, database_url: str, payment_url: str) -> ShopSources:
+    """Uses the caller's own AWS configuration. The database has no public address, so the caller gives its URL."""
+    session = boto3.Session()
+    platform = deploy.outputs_on_aws(session, stage)
+    secret = session.client("ssm").get_parameter(Name=f"/shop/{stage}/payment-api-key", WithDecryption=True)
+    return ShopSources(
+        client=session.client,  # type: ignore[arg-type]
+        table=platform["TableName"],
+        bucket=platform["BucketName"],
+        database_url=database_url,
+        payment_url=payment_url,
+        payment_api_key=secret["Parameter"]["Value"],
+    )
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """What a system's own library raises, or SQLite on a full disk, becomes the error that says: nothing is known."""
+    try:
+        yield
+    except ShopError as error:
+        raise CouldNotCheckError(str(error)) from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("httpx", "botocore", "psycopg", "sqlite3"):
+            raise
+        raise CouldNotCheckError(f"{type(error).__name__}: {error}") from error
+
+
+class CouldNotCheckError(ShopError):
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"Could not check: {cause}", exit_code=2)
