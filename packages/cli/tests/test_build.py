@@ -191,6 +191,6 @@ def test_an_unknown_function_is_refused(tiny: Path) -> None:
 
 
 def test_the_command_says_how_it_is_used() -> None:
-    command = [sys.executable, "-m", "shop_cli.local.build", "--help"]
+    command = [str(Path(sys.executable).with_name("shop")), "build", "--help"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "--python" in done.stdout

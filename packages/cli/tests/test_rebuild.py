@@ -9,13 +9,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from shop_cli import main
 from shop_cli.errors import ShopError
-from shop_cli.local.home import Home
 from shop_cli.main import app
-from shop_cli.operations import functions, rebuild
+from shop_cli.operations import rebuild
 from shop_cli.operations.rebuild import RebuildFunction, RebuildSource
 from shop_cli.progress import ProgressDisplay, ProgressStep
+from shop_cli.target import Function, Target
 
 BEGUN = {
     "phase": "loading",
@@ -64,7 +63,7 @@ def run(*answers: Any, source: RebuildSource | None = None, swap: bool = True) -
 
 
 def function(client: Lambda) -> RebuildFunction:
-    return RebuildFunction(functions.Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
+    return RebuildFunction(Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
 
 
 def test_it_begins_goes_on_until_all_is_there_and_swaps() -> None:
@@ -139,10 +138,10 @@ def test_the_meter_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Lambda:
+def client(monkeypatch: pytest.MonkeyPatch) -> Lambda:
     client = Lambda()
-    monkeypatch.setattr(main, "running_shop", lambda **_: (home, None))
-    monkeypatch.setattr(rebuild, "local", lambda _: function(client))
+    monkeypatch.setattr(Target, "of", lambda _: Target("local"))
+    monkeypatch.setattr(Target, "client", lambda *_: client)
     return client
 
 

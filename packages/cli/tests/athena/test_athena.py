@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from shop_cli.main import app
 from shop_cli.operations.athena import queries, run
 from shop_cli.operations.athena.queries import NamedQuery
+from shop_cli.target import Target
 
 SALES = "-- What was sold.\n-- By day.\nSELECT day FROM events WHERE day BETWEEN '{from}' AND '{to}'"
 HISTORY = "-- A stream.\nSELECT 1 FROM events WHERE subject = '{stream}'"
@@ -74,8 +75,9 @@ class FakeAthena:
 @pytest.fixture
 def athena(monkeypatch: pytest.MonkeyPatch) -> FakeAthena:
     fake = FakeAthena()
-    stages = {"production": run.Athena(fake, "shop-local", sleep=lambda _: None)}
-    monkeypatch.setattr(run, "on_aws", stages.__getitem__)
+    monkeypatch.setattr(Target, "client", lambda *_: fake)
+    monkeypatch.setattr(Target, "outputs", {"AthenaWorkgroupName": "shop-local"})
+    monkeypatch.setattr(run, "POLL_SECONDS", 0)
     return fake
 
 

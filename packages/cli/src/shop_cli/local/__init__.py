@@ -1,1 +1,1 @@
-"""The local run: everything that `./shop up` starts on this machine, and the commands that only it has."""
+"""These modules start, watch and stop the shop on this machine, and have the commands that work only there."""

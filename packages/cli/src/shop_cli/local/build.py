@@ -3,7 +3,6 @@
 Never reads the environment that it runs in: what is not in the function's requirements.lock is not in the zip.
 """
 
-import argparse
 import fcntl
 import hashlib
 import os
@@ -15,6 +14,11 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_cli.errors import ShopError
 
 CHECKOUT = Path(__file__).resolve().parents[5]
 PLATFORM = "x86_64-manylinux_2_28"  # Amazon Linux 2023, on which Lambda runs Python 3.12 and later
@@ -25,8 +29,16 @@ IN_THE_RUNTIME = {"boto3", "botocore", "s3transfer"}  # Lambda has them; they wo
 Report = Callable[[str], None]
 
 
-class BuildError(Exception):
+class BuildError(ShopError):
     """Says what is missing and how to get it. Another try without a change ends the same."""
+
+
+def build_command(
+    function: Annotated[str, typer.Argument(help="The function's folder in functions/, such as shop-query.")],
+    python: Annotated[str, typer.Option(help="Build for this version of Python.")] = "3.13",
+) -> None:
+    """Make the zip that a function is deployed as. Deploying does this by itself."""
+    build(function, python)
 
 
 def build(function: str, python: str = "3.13", *, report: Report = print, checkout: Path = CHECKOUT) -> Path:
@@ -203,18 +215,3 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> str:
     if done.returncode:
         raise BuildError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="shop build", description="Make the zip that a function is deployed as.")
-    parser.add_argument("function", help="its folder's name in functions/, such as shop-query")
-    parser.add_argument("--python", default="3.13", help="the version it will run on (default: %(default)s)")
-    options = parser.parse_args()
-    try:
-        build(options.function, options.python)
-    except BuildError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -17,11 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
 import httpx
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.server import ThreadedMotoServer
+
+from shop_cli.local.emulator import client_at
 
 DATAGRAM_BYTES_MAX = 65_535
 RECEIVE_BUFFER_BYTES = 8_000_000  # a burst from a load test waits in the kernel, not lost
@@ -31,7 +31,6 @@ QUEUE_MAX = 20_000
 GATHER_SECONDS = 0.5
 BATCH_MAX = 500
 POLL_SECONDS = 0.1
-REGION = "us-east-1"
 
 
 class Collector:
@@ -50,7 +49,7 @@ class Collector:
         self.udp_port: int = self._udp.getsockname()[1]
         self.http_port = _free_port(http_port)
         self._server = ThreadedMotoServer("127.0.0.1", self.http_port, verbose=False)
-        self._client = local_client(f"http://127.0.0.1:{self.http_port}")
+        self._client = client_at(f"http://127.0.0.1:{self.http_port}", "xray", 30)
         self._threads = [threading.Thread(target=run) for run in (self._receive, self._keep)]
 
     def __enter__(self) -> Self:
@@ -136,18 +135,6 @@ class Collector:
     def _refuse(self, reason: str) -> None:
         self.malformed += 1
         print(json.dumps({"event": "malformed", "reason": reason, "count": self.malformed}), flush=True)
-
-
-def local_client(url: str) -> Any:
-    """A boto3 X-Ray client for the collector at `url`, whatever AWS_ENDPOINT_URL and the credentials in use are."""
-    return boto3.client(
-        "xray",
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - moto takes any
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
-    )
 
 
 def newest_documents(data: Path, bytes_max: int) -> list[str]:

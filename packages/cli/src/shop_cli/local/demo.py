@@ -1,4 +1,5 @@
-"""A purchase as a client makes it, over HTTP and nothing else; then a look into each system that it has gone through.
+"""`shop demo`: makes a purchase as a client does, over HTTP and nothing else, and then looks into each system that the
+purchase has gone through.
 
 Each look waits for a bounded time, because everything after the answer to the client happens in its own time. What is
 not there by then is named at the end, and the command fails.
@@ -22,13 +23,14 @@ from rich.table import Table
 
 from shop_cli.errors import ShopError
 from shop_cli.local import identity, postgres, seed
-from shop_cli.local.home import Home, State
-from shop_cli.operations import archive
-from shop_cli.operations import events as event_store
+from shop_cli.local.home import State
+from shop_cli.local.status import running_shop
+from shop_cli.operations import archive, events
 from shop_cli.operations.athena import run as athena
-from shop_cli.operations.trace import source as tracing
-from shop_cli.operations.trace import waterfall
+from shop_cli.operations.trace import source, waterfall
+from shop_cli.output import table
 from shop_cli.progress import ProgressDisplay, ProgressStep
+from shop_cli.target import Target
 
 WAIT_SECONDS = 60.0
 SHOWN_PRODUCTS = 5
@@ -41,14 +43,16 @@ class MissingError(Exception):
     """Something that should be there is not. Its message says what was found instead."""
 
 
-def run(home: Home, progress: ProgressDisplay) -> None:
-    state = home.state()
-    demo = Demo(state, progress)
-    state.last_trace = demo.trace_id
+def demo() -> None:
+    """Buy something over HTTP, have a card declined, and look at the purchase in every system that it went through."""
+    home, _ = running_shop(aws=True)
+    progress, state = ProgressDisplay(), home.state()
+    shown = Demo(state, progress)
+    state.last_trace = shown.trace_id
     home.save(state)
-    purchase = demo.buy()
-    demo.be_declined()
-    missing = demo.look_into_each_system(purchase)
+    purchase = shown.buy()
+    shown.be_declined()
+    missing = shown.look_into_each_system(purchase)
     if missing:
         raise ShopError("Missing: " + "; ".join(missing))
     progress.line("\n[bold green]The purchase is in every system.[/bold green] Next:")
@@ -69,8 +73,9 @@ FOR_SALE = "/products?in_stock=true&currency=EUR&price_max=100000"
 
 class Demo:
     def __init__(self, state: State, progress: ProgressDisplay) -> None:
-        self.trace_id = tracing.new_trace_id()
+        self.trace_id = source.new_trace_id()
         self._state = state
+        self._target = Target.here(state)
         self._progress = progress
         self._started = datetime.now(UTC)
         self._api = seed.api_client(state, identity.token(state, "customer"))
@@ -95,7 +100,7 @@ class Demo:
 
     def be_declined(self) -> None:
         """A trace of its own, so that the purchase's shows nothing else."""
-        own, trace_id = self.trace_id, tracing.new_trace_id()
+        own, trace_id = self.trace_id, source.new_trace_id()
         self.trace_id = trace_id
         try:
             products = self._call("GET", FOR_SALE, 200)["items"]
@@ -141,9 +146,9 @@ class Demo:
         return None
 
     def _events(self, stream_id: str, version: int) -> RenderableType:
-        events = event_store.read_stream(self._state, stream_id)
-        _expect(len(events) == version, f"{len(events)} of {version} events")
-        return events_table(events)
+        found = events.read(self._target, stream_id)
+        _expect(len(found) == version, f"{len(found)} of {version} events")
+        return events.events_table(found)
 
     def _rows(self, purchase_id: str) -> RenderableType:
         tables: list[RenderableType] = []
@@ -153,26 +158,24 @@ class Demo:
                 rows = cursor.fetchall()
                 _expect(bool(rows), f"{view} has no row of it")
                 columns = [column.name for column in cursor.description or ()]
-                tables.append(_table(columns, [[str(value) for value in row] for row in rows], title=view))
+                tables.append(table(columns, rows, title=view))
         return Group(*tables)
 
     def _objects(self, stream_id: str, version: int) -> RenderableType:
         # S3 gives whole seconds.
-        found = archive.objects_with(self._state, stream_id, self._started - timedelta(seconds=2))
+        found = archive.objects_with(self._target, stream_id, self._started - timedelta(seconds=2))
         types = {each for types in found.values() for each in types}
         _expect(len(types) >= version, f"{len(types)} of {version} kinds of events in {len(found)} objects")
-        return _table(["events", "object"], [[", ".join(types), key] for key, types in found.items()])
+        return table(["events", "object"], [[", ".join(types), key] for key, types in found.items()])
 
     def _query(self, stream_id: str, version: int, step: ProgressStep) -> RenderableType:
-        found = athena.ask_here(self._state, QUERY, [f"stream={stream_id}"], step.doing)
+        found = athena.ask(self._target, QUERY, [f"stream={stream_id}"], step.doing)
         _expect(len(found.rows) >= version, f"{len(found.rows)} of {version} rows")
         shown = [position for position, column in enumerate(found.columns) if column != "data"]
-        return _table(
-            [found.columns[each] for each in shown], [[row[each] or "" for each in shown] for row in found.rows]
-        )
+        return table([found.columns[each] for each in shown], [[row[each] for each in shown] for row in found.rows])
 
     def _trace(self) -> RenderableType:
-        trace = tracing.read(self._state, self.trace_id)
+        trace = source.read(self._target, self.trace_id)
         _expect(not (absent := HOPS - {span.name for span in trace.spans}), f"without {', '.join(sorted(absent))}")
         _expect(all(span.end is not None for span in trace.spans), "with something still under way")
         return waterfall.render(trace)
@@ -218,27 +221,10 @@ READ_MODEL = {
 }
 
 
-def events_table(events: list[dict[str, Any]]) -> Table:
-    rows = [[str(event["streamversion"]), event["type"], event["time"][:23], event["id"]] for event in events]
-    return _table(["version", "type", "time (UTC)", "id"], rows)
-
-
 def _product_table(products: list[dict[str, Any]]) -> Table:
-    rows = [[each["sku"], each["name"], _money(each["price"]), str(each["available"])] for each in products]
-    table = _table(["sku", "name", "price", "available"], rows[:SHOWN_PRODUCTS])
-    table.caption = f"the first {min(SHOWN_PRODUCTS, len(rows))} of {len(rows)} on this page"
-    return table
-
-
-def _table(columns: list[str], rows: list[list[str]], title: str | None = None) -> Table:
-    table = Table(
-        title=title, title_justify="left", caption_justify="left", box=None, header_style="dim", pad_edge=False
-    )
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    return table
+    rows = [[each["sku"], each["name"], _money(each["price"]), each["available"]] for each in products]
+    caption = f"the first {min(SHOWN_PRODUCTS, len(rows))} of {len(rows)} on this page"
+    return table(["sku", "name", "price", "available"], rows[:SHOWN_PRODUCTS], caption=caption)
 
 
 def _money(amount: dict[str, Any]) -> str:

@@ -10,15 +10,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from shop_cli.errors import ShopError
 from shop_cli.interrupts import Interrupts
 from shop_cli.local import environment
-from shop_cli.local.aws import client
 from shop_cli.local.build import FUNCTIONS, workspace_packages
+from shop_cli.local.emulator import client
 from shop_cli.local.home import CHECKOUT, Home, State, exclusive
 from shop_cli.local.processes import MARKER, spawn, stop_one
 from shop_cli.progress import ProgressStep
@@ -30,13 +30,11 @@ FOLDER_LOCK_SECONDS = 600.0
 STOP_SECONDS = 1.0
 SOURCES = (
     *("serverless.yml", "package-lock.json", "infra", "config", "deploy"),
-    *sorted(
-        {
-            str(package.relative_to(CHECKOUT))
-            for name in FUNCTIONS
-            for package in workspace_packages(CHECKOUT / "functions" / name)
-        }
-    ),
+    *{
+        str(package.relative_to(CHECKOUT))
+        for name in FUNCTIONS
+        for package in workspace_packages(CHECKOUT / "functions" / name)
+    },
     "packages/openapi/src",
     "packages/cli/src/shop_cli/local/build.py",
 )
@@ -119,18 +117,17 @@ def restore_athena(state: State) -> None:
     )
 
 
-def outputs(state: State, stack: str = "shop-platform") -> dict[str, str]:
-    """What a stack gives to others, by the names of its Outputs."""
+def outputs(state: State) -> dict[str, str]:
+    return stack_outputs(client(state, "cloudformation"), STAGE)
+
+
+def stack_outputs(cloudformation: Any, stage: str) -> dict[str, str]:
+    """Returns what the platform's stack gives to others, by the names of its Outputs."""
+    name = f"shop-platform-{stage}"
     try:
-        found = client(state, "cloudformation").describe_stacks(StackName=f"{stack}-{STAGE}")["Stacks"][0]
+        found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
-        raise ShopError(f"The stack {stack}-{STAGE} is not deployed: run ./shop up") from error
-    return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-
-
-def outputs_on_aws(session: boto3.Session, stage: str) -> dict[str, str]:
-    """Of the platform's stack, with the caller's own AWS configuration."""
-    found = session.client("cloudformation").describe_stacks(StackName=f"shop-platform-{stage}")["Stacks"][0]
+        raise ShopError(f"The stack {name} is not deployed; ./shop up deploys it on this machine ({error})") from error
     return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
 

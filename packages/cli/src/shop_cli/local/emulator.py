@@ -1,13 +1,18 @@
-"""The local AWS: how it is started, and a client for it."""
+"""The local AWS: how it is started, and clients for it."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import boto3
 import httpx
+from boto3.session import Session
+from botocore.config import Config
 
 from shop_cli.errors import ShopError
 from shop_cli.local.home import CHECKOUT, Home, State
@@ -17,11 +22,32 @@ PYTHON = CHECKOUT / ".venv-emulator" / "bin" / "python"
 LAUNCHER = Path(__file__).with_name("emulator_launcher.py")
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+CALL_SECONDS = 90
 
 
 def endpoint_url(state: State) -> str:
     # An address and not a name: for `localhost` the SDKs would look up `bucket.localhost`.
     return f"http://{HOST}:{state.ports['aws']}"
+
+
+def client(state: State, service: str) -> Any:
+    return client_at(endpoint_url(state), service)
+
+
+def client_at(url: str, service: str, timeout_seconds: int = CALL_SECONDS) -> Any:
+    """Makes a boto3 client for the server at `url`. Nothing of the caller's own AWS configuration is used."""
+    # A function's first call can take some seconds, and must not be sent a second time for that.
+    config = Config(connect_timeout=5, read_timeout=timeout_seconds, retries={"total_max_attempts": 1})
+    return _session().client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]
+
+
+@functools.cache
+def _session() -> Session:
+    return boto3.Session(
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
 
 
 def python_version() -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from shop_cli.local import emulator, postgres
 from shop_cli.local.build import FUNCTIONS
 from shop_cli.local.home import CHECKOUT, Home, State, write_private
 from shop_cli.local.ports import HOST
+
+OWN_TOOLS = (CHECKOUT / ".venv" / "bin", CHECKOUT / "node_modules" / ".bin")
 
 
 def database_variables(state: State) -> dict[str, str]:
@@ -44,8 +45,7 @@ def xray_url(state: State) -> str:
 
 def tool_path() -> str:
     """The checkout's own tools first: `serverless` finds its python3.13 there, and the packaging hook finds uv."""
-    own = [CHECKOUT / ".venv" / "bin", CHECKOUT / "node_modules" / ".bin"]
-    return os.pathsep.join([*map(str, own), os.environ.get("PATH", os.defpath)])
+    return os.pathsep.join([*map(str, OWN_TOOLS), os.environ.get("PATH", os.defpath)])
 
 
 def tool_environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -55,34 +55,8 @@ def tool_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PATH": tool_path(), "CI": "1", "SHOP_HOME": str(Home.current().path), **variables}
 
 
-def shell_exports(state: State, *, aws: bool) -> str:
-    url = urlsplit(postgres.role_url(state, "shop_owner"))
-    variables = {
-        **(deploy_variables(state) if aws else database_variables(state)),
-        "PGHOST": url.hostname or HOST,
-        "PGPORT": str(url.port or 5432),
-        "PGDATABASE": postgres.DATABASE,
-        "PGUSER": "shop_owner",
-        "PGPASSWORD": state.secret("shop_owner"),
-    }
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    if aws:
-        lines += ["unset AWS_PROFILE AWS_SESSION_TOKEN"]
-    own = [CHECKOUT / ".venv" / "bin", CHECKOUT / "node_modules" / ".bin"]
-    first = ":".join(str(folder) for folder in own)
-    # psql comes with PostgreSQL's wheel; the caller's own, if there is one, goes first.
-    lines += [f'export PATH={shlex.quote(first)}:"$PATH":{shlex.quote(str(postgres.BINARIES))}']
-    return "\n".join(lines)
-
-
-def shell_unsets() -> str:
-    names = [
-        *("AWS_ENDPOINT_URL", *emulator.CREDENTIALS, "AWS_REGION", "AWS_DEFAULT_REGION"),
-        *("SHOP_PYTHON", "SHOP_XRAY_ADDRESS", "SHOP_PAYMENT_URL"),
-        *(f"SHOP_{role}_DATABASE_URL" for role in ("OWNER", "DISPATCH", "QUERY")),
-        *("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"),
-    ]
-    return f"unset {' '.join(names)}"
+def _folders() -> list[Path]:
+    return [CHECKOUT, *(CHECKOUT / "functions" / name for name in FUNCTIONS)]
 
 
 def write_files(home: Home, state: State) -> None:
@@ -92,10 +66,10 @@ def write_files(home: Home, state: State) -> None:
         return
     content = "".join(f'{name}="{value}"\n' for name, value in deploy_variables(state).items())
     header = "# Written by `shop up`: where the local run is. Overwritten at each start.\n"
-    for folder in (CHECKOUT, *(CHECKOUT / "functions" / name for name in FUNCTIONS)):
+    for folder in _folders():
         write_private(folder / ".env.local", header + content)
 
 
 def remove_files() -> None:
-    for folder in (CHECKOUT, *(CHECKOUT / "functions" / name for name in FUNCTIONS)):
+    for folder in _folders():
         (folder / ".env.local").unlink(missing_ok=True)

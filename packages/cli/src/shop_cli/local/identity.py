@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from shop_cli.errors import ShopError
 from shop_cli.local import deploy
-from shop_cli.local.aws import client
+from shop_cli.local.emulator import client
 from shop_cli.local.home import State
 
 PEOPLE = {"customer": "customer@shop.example", "administrator": "administrator@shop.example"}

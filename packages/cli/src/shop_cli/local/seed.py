@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,7 +26,7 @@ THREADS = 2
 
 
 def catalogue() -> list[dict[str, Any]]:
-    return list(json.loads(resources.files("shop_cli").joinpath("catalogue.json").read_text()))
+    return list(json.loads(Path(__file__).with_name("catalogue.json").read_text()))
 
 
 def api_url(state: State) -> str:

@@ -7,7 +7,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from shop_cli.local.aws import client
+from shop_cli.local.emulator import client
 from shop_cli.local.home import Home, State
 
 PAYMENT_KEY_PARAMETER = "/shop/local/payment-api-key"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shop_cli.local.collector import local_client
+from shop_cli.local.emulator import client_at
 from shop_cli.operations.trace.traces import Document, RecordedTrace, documents, read
 
 TRACE_ID = "1-5e1b4151-000000000000000000000001"
@@ -46,7 +46,7 @@ class Running:
         self.send(b'{"format": "json", "version": 1}\n' + json.dumps(document).encode())
 
     def trace(self, trace_id: str, is_complete: Callable[[RecordedTrace], bool] = lambda _: True) -> RecordedTrace:
-        client: Any = local_client(self.url)
+        client: Any = client_at(self.url, "xray")
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while True:
             found = documents(client, [trace_id])

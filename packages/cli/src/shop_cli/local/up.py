@@ -1,27 +1,29 @@
-"""Starts the local run, watches over it, and stops it: whatever happens in between, no process stays behind."""
+"""`shop up`: starts the local run, watches over it, and stops it. Whatever happens then, no process stays behind."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
 
 from shop_cli.errors import ShopError
 from shop_cli.interrupts import Interrupts
-from shop_cli.local import deploy, emulator, environment, identity, postgres, processes, seed
-from shop_cli.local import services as local_services
-from shop_cli.local import status as report
+from shop_cli.local import deploy, emulator, environment, identity, postgres, processes, seed, services
+from shop_cli.local.down import clean_up_after_crash, stop_order
 from shop_cli.local.home import Home, ProcessRecord, RecordedRun, State
 from shop_cli.local.ports import choose_ports, is_free
+from shop_cli.local.status import addresses, is_running
 from shop_cli.progress import ProgressDisplay
 
 START_ATTEMPTS = 3
 START_SECONDS = 60.0
-SUPERVISOR_SECONDS = 90.0
 LOG_LINES = 25
 
 
@@ -33,7 +35,23 @@ class ProcessEndedError(ShopError):
         self.record = record
 
 
-def up(home: Home, progress: ProgressDisplay, *, detach: bool, aws: bool) -> None:
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return as soon as the shop runs, and do not wait for Ctrl-C.")
+    ] = False,
+    no_aws: Annotated[
+        bool, typer.Option("--no-aws", help="Start only PostgreSQL with its schema, and no AWS.")
+    ] = False,
+) -> None:
+    """Start the shop on this machine: local AWS, PostgreSQL, mock payments and traces; deploy, migrate, seed.
+
+    Everything is kept in .shop (or in the folder that SHOP_HOME names) and is there again at the next start.
+    With SHOP_DATABASE_URL, an administrator's URL, that PostgreSQL (16 or newer) is used and none is started.
+    """
+    run_shop(Home.current(), ProgressDisplay(), detach=detach, aws=not no_aws)
+
+
+def run_shop(home: Home, progress: ProgressDisplay, *, detach: bool, aws: bool) -> None:
     interrupts = Interrupts()
     local_run = LocalRun(home, progress, interrupts, detached=detach, aws=aws)
     with interrupts.installed():
@@ -44,7 +62,9 @@ def up(home: Home, progress: ProgressDisplay, *, detach: bool, aws: bool) -> Non
                     local_run.disown()
                     if aws and not run.aws:
                         raise ShopError("The shop runs without AWS: ./shop down, then ./shop up")
-                    report.already_running(home, run, progress)
+                    progress.line("[bold]The shop runs already.[/bold]")
+                    addresses(home, run, progress)
+                    progress.line("  Stop     ./shop down")
                     return
                 clean_up_after_crash(home, progress)
                 local_run.start()
@@ -60,53 +80,6 @@ def up(home: Home, progress: ProgressDisplay, *, detach: bool, aws: bool) -> Non
         finally:
             interrupts.ignore()
             local_run.stop()
-
-
-def down(home: Home, progress: ProgressDisplay) -> bool:
-    """Stops the shop, wherever it was started from. Answers whether there was anything to stop."""
-    run = home.run()
-    supervisor = processes.find(run.supervisor) if run else None
-    if run is not None and supervisor is not None:
-        with progress.step("Shop", "waiting for the terminal that runs it to stop it"):
-            # It knows best what it has started, also in the middle of a start; if it hangs, the sweep below does it.
-            processes.stop_one(run.supervisor, SUPERVISOR_SECONDS)
-    with home.lock(lambda: progress.line("Another shop command is at work on this shop: waiting for it")):
-        run = home.run()
-        stopped = bool(supervisor or run or processes.leftovers(home))
-        if run or processes.leftovers(home):
-            with progress.step("Shop", "stopping") as step:
-                processes.stop(home, stop_order(run))
-                step.done("stopped")
-        home.record(None)
-    return stopped
-
-
-def delete(home: Home) -> None:
-    shutil.rmtree(home.path)
-    if home.is_default:
-        environment.remove_files()
-
-
-def is_running(run: RecordedRun) -> bool:
-    supervised = run.detached or processes.find(run.supervisor) is not None
-    return run.ready and supervised and all(processes.find(record) for record in run.processes)
-
-
-def clean_up_after_crash(home: Home, progress: ProgressDisplay) -> None:
-    run = home.run()
-    if run is None and not processes.leftovers(home):
-        return
-    if run is not None and processes.find(run.supervisor) is not None and not run.detached:
-        raise ShopError("The shop is just being stopped: try again in a moment")
-    with progress.step("Clean-up", "stopping what an earlier run has left behind"):
-        processes.stop(home, stop_order(run))
-    home.record(None)
-
-
-def stop_order(run: RecordedRun | None) -> list[ProcessRecord]:
-    """The emulator stops first, while the servers that its functions use still run; the others follow backwards."""
-    records = list(run.processes) if run else []
-    return sorted(records, key=lambda record: record.name != "aws")
 
 
 def tail(record: ProcessRecord, lines: int = LOG_LINES) -> str:
@@ -154,7 +127,11 @@ class LocalRun:
                 step.done("migrated")
         self._run = dataclasses.replace(self._run, ready=True)
         self._record()
-        report.started(self._home, self._run, self._progress, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._progress.line(f"\n[bold]The shop is running[/bold] (started in {seconds:.0f} s).")
+        addresses(self._home, self._run, self._progress)
+        stop = "./shop down" if self._run.detached else "Ctrl-C, or ./shop down elsewhere"
+        self._progress.line(f"  Stop     {stop}; the data in {escape(str(self._home.path))} stays")
 
     def watch(self) -> None:
         """Returns never: ends by a signal, or by the error that one of the processes has ended."""
@@ -197,9 +174,9 @@ class LocalRun:
     def _start_and_wait(self, state: State) -> None:
         if self._run.aws:
             self._spawn("aws", emulator.server_command(state), emulator.server_environment(self._home, state), state)
-            own = local_services.environment()
-            self._spawn("payment", local_services.payment_command(self._home, state), own, state)
-            self._spawn("xray", local_services.xray_command(self._home, state), own, state)
+            own = services.environment()
+            self._spawn("payment", services.payment_command(self._home, state), own, state)
+            self._spawn("xray", services.xray_command(self._home, state), own, state)
         if not state.database_url:
             with self._progress.step("PostgreSQL", "starting") as step:
                 postgres.initialise(self._home, state)
@@ -224,10 +201,10 @@ class LocalRun:
 
     def _set_up_aws(self, state: State) -> None:
         environment.write_files(self._home, state)
-        local_services.store_payment_secrets(state)
+        services.store_payment_secrets(state)
         with self._progress.step("Stacks", "comparing with what is deployed") as step:
             deploy.ensure_deployed(self._home, state, self._interrupts, step)
-        local_services.write_webhook_url(self._home, seed.api_url(state))
+        services.write_webhook_url(self._home, seed.api_url(state))
         with self._progress.step("Read model", "migrating") as step:
             step.done(f"at {deploy.migrate(state)}")
         with self._progress.step("People", "making a customer and an administrator") as step:

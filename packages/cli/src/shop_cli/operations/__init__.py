@@ -1,1 +1,1 @@
-"""The commands that look at a shop and mend it: the one on this machine, or a stage on AWS."""
+"""These commands look at a shop and mend it, be it on this machine or a stage on AWS."""

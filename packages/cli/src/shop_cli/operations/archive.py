@@ -7,17 +7,15 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from shop_cli.local import deploy
-from shop_cli.local.aws import client
-from shop_cli.local.home import State
+from shop_cli.target import Target
 
 PREFIX: Final = "events/"
 _GZIP: Final = b"\x1f\x8b"
 
 
-def objects_with(state: State, stream_id: str, since: datetime) -> dict[str, list[str]]:
-    """The keys of the objects written since then that hold events of the stream, each with those events' types."""
-    s3, bucket = client(state, "s3"), deploy.outputs(state)["BucketName"]
+def objects_with(target: Target, stream_id: str, since: datetime) -> dict[str, list[str]]:
+    """Finds the objects written since then that hold events of the stream, each with those events' types."""
+    s3, bucket = target.client("s3"), target.outputs["BucketName"]
     found: dict[str, list[str]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX):
         for entry in page.get("Contents", []):

@@ -1,4 +1,4 @@
-"""Has the read model made anew: asks the function of shop-dispatch for one step after the other until it is done.
+"""`shop rebuild`: asks a function of shop-dispatch for one step after the other until the read model is made anew.
 
 Nothing is kept here. Whatever ends this, asking again goes on from where the rebuild stands.
 """
@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from shop_cli.errors import ShopError
-from shop_cli.local.home import State
-from shop_cli.operations import functions
+from shop_cli.output import JsonOption, display, print_json
 from shop_cli.progress import ProgressDisplay, ProgressStep
+from shop_cli.target import Function, StageOption, Target
 
 STEP_SECONDS: Final = 2.0
 BUSY_SECONDS_MAX: Final = 120.0
@@ -41,9 +43,48 @@ HINTS: Final = {
 }
 
 
+def rebuild(
+    *,
+    source: Annotated[
+        RebuildSource | None,
+        typer.Option("--from", help="Read every event from there.", show_default="log"),
+    ] = None,
+    no_swap: Annotated[bool, typer.Option("--no-swap", help="Make the new tables, and put them in use later.")] = False,
+    drop_old: Annotated[
+        bool, typer.Option("--drop-old", help="Only drop the tables that the last rebuild has replaced.")
+    ] = False,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Only end a rebuild that is under way.")] = False,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the read model anew from every event, beside the one in use, and then put it in its place.
+
+    The shop goes on meanwhile. Interrupted or failed, the same command goes on from where it stood.
+    """
+    if drop_old + abandon + bool(source or no_swap) > 1:
+        raise ShopError("--drop-old and --abandon go with no other option but --stage and --json", exit_code=2)
+    progress = display(for_scripts=as_json)
+    function = RebuildFunction(Target.of(stage).function("rebuild"))
+    if drop_old:
+        status = function.ask("drop-old")
+        progress.line("Dropped the tables from before the last rebuild.")
+    elif abandon:
+        status = function.ask("abandon")
+        progress.line("Ended. The shop uses the tables that it used before.")
+    else:
+        status = run(function, source, progress, swap=not no_swap)
+        progress.line(
+            "The old tables take no more events. To have their space back: shop rebuild --drop-old"
+            if status["phase"] == "swapped"
+            else "To use the new tables, which are kept up to date by the same command: shop rebuild"
+        )
+    if as_json:
+        print_json(status)
+
+
 @dataclass(frozen=True)
 class RebuildFunction:
-    function: functions.Function
+    function: Function
     sleep: Callable[[float], None] = time.sleep
 
     def ask(self, action: str, **more: Any) -> Status:
@@ -60,14 +101,6 @@ class RebuildFunction:
             if time.monotonic() > deadline:
                 raise ShopError(f"{error['message']}: it was, for {BUSY_SECONDS_MAX:.0f} s. The same command goes on")
             self.sleep(BUSY_PAUSE_SECONDS)
-
-
-def local(state: State) -> RebuildFunction:
-    return RebuildFunction(functions.local(state, "rebuild"))
-
-
-def on_aws(stage: str) -> RebuildFunction:
-    return RebuildFunction(functions.on_aws(stage, "rebuild"))
 
 
 def run(function: RebuildFunction, source: RebuildSource | None, progress: ProgressDisplay, *, swap: bool) -> Status:

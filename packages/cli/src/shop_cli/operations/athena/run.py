@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-import boto3
-
 from shop_cli.errors import ShopError
-from shop_cli.local import aws, deploy
-from shop_cli.local.home import State
 from shop_cli.operations.athena.queries import NamedQuery
+from shop_cli.target import Target
 
 POLL_SECONDS: Final = 0.3
-HERE_SECONDS_MAX: Final = 60.0
+SECONDS_MAX: Final = 60.0
 BATCH_GET_MAX: Final = 50
 
 
@@ -34,18 +31,20 @@ class Athena:
     workgroup: str
     sleep: Callable[[float], None] = time.sleep
 
+    @classmethod
+    def of(cls, target: Target) -> Athena:
+        return cls(target.client("athena"), target.outputs["AthenaWorkgroupName"])
+
     def queries(self) -> dict[str, NamedQuery]:
-        """By name, in order."""
+        """Returns the queries by name, in order."""
         pages = self.client.get_paginator("list_named_queries").paginate(WorkGroup=self.workgroup)
         ids = [each for page in pages for each in page["NamedQueryIds"]]
-        found = [
-            NamedQuery(each["Name"], each["QueryString"], each["Database"])
-            for start in range(0, len(ids), BATCH_GET_MAX)
-            for each in self.client.batch_get_named_query(NamedQueryIds=ids[start : start + BATCH_GET_MAX])[
-                "NamedQueries"
-            ]
-        ]
-        return {query.name: query for query in sorted(found, key=lambda query: query.name)}
+        found: dict[str, NamedQuery] = {}
+        for start in range(0, len(ids), BATCH_GET_MAX):
+            answer = self.client.batch_get_named_query(NamedQueryIds=ids[start : start + BATCH_GET_MAX])
+            for each in answer["NamedQueries"]:
+                found[each["Name"]] = NamedQuery(each["Name"], each["QueryString"], each["Database"])
+        return dict(sorted(found.items()))
 
     def query(self, name: str) -> NamedQuery:
         queries = self.queries()
@@ -98,22 +97,10 @@ class Athena:
         )
 
 
-def ask_here(state: State, name: str, given: Sequence[str], report: Callable[[str], None]) -> Result:
-    """One query of the shop on this machine."""
-    athena = local(state)
+def ask(target: Target, name: str, given: Sequence[str], report: Callable[[str], None]) -> Result:
+    athena = Athena.of(target)
     query = athena.query(name)
-    return athena.run(query, query.values(given), report, HERE_SECONDS_MAX)
-
-
-def local(state: State) -> Athena:
-    return Athena(aws.client(state, "athena"), deploy.outputs(state)["AthenaWorkgroupName"])
-
-
-def on_aws(stage: str) -> Athena:
-    """Uses the caller's own AWS configuration."""
-    session = boto3.Session()
-    platform = deploy.outputs_on_aws(session, stage)
-    return Athena(session.client("athena"), platform["AthenaWorkgroupName"])
+    return athena.run(query, query.values(given), report, SECONDS_MAX)
 
 
 def size(count: float) -> str:

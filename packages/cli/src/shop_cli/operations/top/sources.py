@@ -6,7 +6,7 @@ and no causes, costs by the metric asked for, and the local AWS does not make me
 lines of a busy shop have to be read: PAGES_MAX bounds that. A line may come late on AWS, so each look goes back over
 what was read already, and the window counts a line once.
 
-Nothing is retried: the next look is soon. What can't be read is said, and stops nothing else.
+Nothing is retried: the next look is soon. What can't be read is named, and stops nothing else.
 """
 
 from __future__ import annotations
@@ -18,16 +18,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shop_cli.errors import ShopError
-from shop_cli.local import aws, deploy
-from shop_cli.local.home import State
-from shop_cli.operations.functions import Function
-from shop_cli.operations.top.lines import LogLine
-from shop_cli.operations.top.sample import Due, ParkedCount
+from shop_cli.operations.top.window import LogLine, moment
+from shop_cli.target import Function, Target
 
 FUNCTIONS: Final = {
     "shop-command": ("api", "sweep"),
@@ -54,13 +49,20 @@ class TooMuchError(Exception):
 @dataclass
 class Reading:
     lines: list[LogLine] = field(default_factory=list)
-    due: Due | None = None
-    parked: ParkedCount | None = None
+    due: dict[str, Any] | None = None
+    """The number of streams that are due, and since when the oldest of them is."""
+    parked: dict[str, Any] | None = None
+    """The number of parked records, and whether that is all of them."""
     unread: dict[str, str] = field(default_factory=dict)
+    """What could not be read, and why: what is shown of that is missing or old."""
+
+    def standing(self) -> dict[str, Any]:
+        return {"due": self.due, "parked": self.parked, "unread": self.unread}
 
 
 @dataclass
 class TopSources:
+    shop: str
     logs: Any
     dynamodb: Any
     table: str
@@ -72,8 +74,22 @@ class TopSources:
     now: Callable[[], float] = time.time
     _read_until: dict[str, float] = field(default_factory=dict)
     _parked_at: float = float("-inf")
-    _parked_last: ParkedCount | None = None
+    _parked_last: dict[str, Any] | None = None
     _parked_error: str = ""
+
+    @classmethod
+    def of(cls, target: Target) -> TopSources:
+        late_seconds, parked_every_seconds = (2.0, 5.0) if target.local else (20.0, 60.0)
+        return cls(
+            target.name,
+            target.client("logs", TIMEOUT_SECONDS),
+            target.client("dynamodb", TIMEOUT_SECONDS),
+            target.outputs["TableName"],
+            target.function("parked", TIMEOUT_SECONDS),
+            target.stage,
+            late_seconds,
+            parked_every_seconds,
+        )
 
     def read(self) -> Reading:
         reading = Reading()
@@ -124,7 +140,7 @@ class TopSources:
                 return
         raise TooMuchError
 
-    def _due(self) -> Due:
+    def _due(self) -> dict[str, Any]:
         """Looks for the oldest entry of each shard, and counts only the shards that have one."""
         now = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         count, oldest = 0, []
@@ -138,14 +154,14 @@ class TopSources:
             if first := self.dynamodb.query(**asked, Limit=1)["Items"]:
                 oldest.append(datetime.fromisoformat(first[0]["due_at"]["S"]).timestamp())
                 count += self._count(asked)
-        return Due(count, min(oldest, default=None))
+        return {"count": count, "oldest_due_since": moment(min(oldest)) if oldest else None}
 
     def _count(self, asked: dict[str, Any]) -> int:
         pages = self.dynamodb.get_paginator("query").paginate(**asked, Select="COUNT")
         return sum(page["Count"] for page, _ in zip(pages, range(DUE_PAGES_MAX), strict=False))
 
-    def _parked(self) -> ParkedCount | None:
-        """The last answer, unless that is too old: each is an invocation and a query."""
+    def _parked(self) -> dict[str, Any] | None:
+        """Returns the last answer, unless that is too old: each is an invocation and a query."""
         if self.now() >= self._parked_at + self.parked_every_seconds:
             self._parked_at, self._parked_last, self._parked_error = self.now(), None, ""
             try:
@@ -154,50 +170,21 @@ class TopSources:
                 self._parked_error = _cause(error)
         return self._parked_last
 
-    def _ask_for_parked(self) -> ParkedCount:
+    def _ask_for_parked(self) -> dict[str, Any]:
         count, after = 0, None
         for _ in range(PARKED_PAGES_MAX):
             answer = self.parked.invoke({"action": "list", "after": after})
             count += len(answer["records"])
             after = answer.get("next")
             if after is None:
-                return ParkedCount(count)
-        return ParkedCount(count, is_all=False)
+                return {"count": count, "is_all": True}
+        return {"count": count, "is_all": False}
 
 
 def _cause(error: Exception) -> str:
-    """Its type or code, and not what it says, which may be long."""
+    """Returns the error's type or code, and not its message, which may be long."""
     return _code(error) or ("the function has failed" if isinstance(error, ShopError) else type(error).__name__)
 
 
 def _code(error: Exception) -> str:
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
-
-
-def local(state: State) -> TopSources:
-    return TopSources(
-        logs=aws.client(state, "logs", read_timeout_seconds=TIMEOUT_SECONDS),
-        dynamodb=aws.client(state, "dynamodb", read_timeout_seconds=TIMEOUT_SECONDS),
-        table=deploy.outputs(state)["TableName"],
-        parked=Function(
-            aws.client(state, "lambda", read_timeout_seconds=TIMEOUT_SECONDS), f"shop-dispatch-{deploy.STAGE}-parked"
-        ),
-        stage=deploy.STAGE,
-        late_seconds=2.0,
-        parked_every_seconds=5.0,
-    )
-
-
-def on_aws(stage: str) -> TopSources:
-    """Uses the caller's own AWS configuration."""
-    session = boto3.Session()
-    config = Config(connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
-    return TopSources(
-        logs=session.client("logs", config=config),
-        dynamodb=session.client("dynamodb", config=config),
-        table=deploy.outputs_on_aws(session, stage)["TableName"],
-        parked=Function(session.client("lambda", config=config), f"shop-dispatch-{stage}-parked"),
-        stage=stage,
-        late_seconds=20.0,
-        parked_every_seconds=60.0,
-    )

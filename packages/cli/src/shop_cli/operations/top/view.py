@@ -1,149 +1,183 @@
-"""Draws a sample for a terminal, as wide and as high as that is. Pure: no client, no clock.
+"""Draws the document of `shop top` for a terminal. Pure: no client, no clock.
 
-What is bad is red and has a mark before it, since not everybody sees the colour. From when on it is bad is what
-docs/operations.md says of the metric."""
+What is bad is red and has a mark before it, since not everybody sees the colour. docs/operations.md says from when on a
+metric is bad."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shop_cli.operations.top.figures import figures
-from shop_cli.operations.top.lines import Trouble
-from shop_cli.operations.top.sample import Sample, Traffic
-from shop_cli.operations.top.words import MARK, bad, count, milliseconds
+from shop_cli.output import duration
 
-WIDTH_MAX: Final = 180
-ANY_HEIGHT: Final = 10_000
-ROUTES_MIN, TROUBLES_MIN = 3, 3
+MARK: Final = "!"
 ROUTES_MAX: Final = 20
-BARS: Final = "▁▂▃▄▅▆▇█"
-SPARK_MIN, SPARK_MAX = 10, 60
-NAME_MAX: Final = 40
-NUMBERS_WIDTH: Final = 42
 P99_MS_MAX: Final = {"shop-command": 10_000.0, "shop-query": 3_000.0}
 """The alarms `api-slow` have the same thresholds."""
+PROVIDER_P99_MS_MAX: Final = 8_000
+VISIBLE_P99_SECONDS_MAX: Final = 30
+OLDEST_DUE_SECONDS_MAX: Final = 120
+SWEEP_SECONDS_MAX: Final = 150
+"""It runs every minute."""
+SWEPT: Final = ("published", "expired", "settled", "refunded", "left", "failed")
+COUNTS: Final = {
+    "Commands": ("CommandsAccepted", "CommandsPending", "CommandsRefused", "CommandsFailed"),
+    "Payments": ("PaymentsCaptured", "PaymentsDeclined", "PaymentsUnknown", "PaymentsRefunded"),
+}
+BAD_COUNTS: Final = {"CommandsFailed", "PaymentsUnknown"}
+REPEATS: Final = {
+    "CommitConflicts": "decided anew",
+    "CommitRetries": "committed again",
+    "PublishRetries": "published again",
+}
+
+Document = Mapping[str, Any]
 
 
-def render(sample: Sample, caption: str, *, fits: bool) -> RenderableType:
-    """`caption` describes the period. With `fits`, the view is no higher than the terminal; otherwise it is whole."""
-    return View(sample, caption, fits)
+def view(shown: Document, height: int | None = None) -> RenderableType:
+    """With a terminal's height, fewer routes are shown, so that what went wrong has room too."""
+    routes = ROUTES_MAX if height is None else max(3, (height - 20) // 2)
+    at = datetime.fromisoformat(shown["at"])
+    title = Text.assemble(("shop top", "bold"), f"  {shown['shop']}  ", (f"the last minute, {at:%H:%M:%S} UTC", "dim"))
+    figures = Table.grid(padding=(0, 2, 0, 0))
+    figures.add_column(style="dim")
+    figures.add_column(no_wrap=True, overflow="ellipsis")
+    for label, parts in _figures(shown):
+        figures.add_row(label, Text("  ").join(parts))
+    return Group(title, _requests(shown, routes), "", figures, "", *_troubles(shown["troubles"]))
 
 
-@dataclass(frozen=True)
-class View:
-    sample: Sample
-    caption: str
-    fits: bool
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        sample, width = self.sample, min(options.max_width, WIDTH_MAX)
-        lines, kinds = figures(sample), _kinds(sample.troubles)
-        yield self._title(width)
-        routes, troubles = self._rows(len(lines), len(kinds), console.height if self.fits else ANY_HEIGHT)
-        yield _requests(sample, routes, width)
-        yield Text()
-        yield from (_cut(line, width) for line in lines)
-        yield Text()
-        yield _cut(self._troubles_title(len(kinds), troubles), width)
-        functions = max((len(_function(each)) for each, _ in kinds[:troubles]), default=0)
-        yield from (_cut(_trouble(each, times, functions), width) for each, times in kinds[:troubles])
-
-    def _rows(self, lines: int, troubles: int, height: int) -> tuple[int, int]:
-        """Counts the routes and the troubles that fit: each gets half of the rest, or as much as the other
-        does not need."""
-        routes = min(len(self.sample.routes), ROUTES_MAX)
-        # Five lines are always taken: the title, the head of the table, two empty lines, and the head of the troubles.
-        left = max(height - 5 - len(self.sample.requests) - lines, ROUTES_MIN + TROUBLES_MIN)
-        shown = min(routes, max(left // 2, left - troubles))
-        return shown, min(troubles, left - shown)
-
-    def _title(self, width: int) -> RenderableType:
-        left = Text.assemble(("shop top", "bold"), f"  {self.sample.shop}  ", (self.caption, "dim"))
-        right = f"{datetime.fromtimestamp(self.sample.at, UTC):%H:%M:%S} UTC"
-        left.truncate(max(0, width - len(right) - 1), overflow="ellipsis", pad=True)
-        return _cut(left.append(f" {right}"), width)
-
-    def _troubles_title(self, kinds: int, shown: int) -> Text:
-        if not kinds:
-            return Text("No warnings and no errors", style="dim")
-        more = f", the last {shown} of {kinds} kinds" if shown < kinds else ""
-        return Text(f"Warnings and errors{more}", style="bold")
+def _requests(shown: Document, routes: int) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    made.add_column("requests", no_wrap=True, overflow="ellipsis")
+    for column in ("/s", "<400", "4xx", "5xx", "p50", "p99"):
+        made.add_column(column, justify="right", no_wrap=True)
+    for indent, style, some in (("", "bold", shown["requests"]), ("  ", "", shown["routes"][:routes])):
+        for each in some:
+            made.add_row(f"{indent}{each['name']}", *_traffic(each), style=style)
+    return made
 
 
-def _requests(sample: Sample, routes: int, width: int) -> Table:
-    """A column that shows the minute is there if there is room for it."""
-    names = max(len(f"  {each.name}") for each in (*sample.requests, *sample.routes[:routes]))
-    name = min(names, NAME_MAX, max(12, width - NUMBERS_WIDTH - SPARK_MIN - 1))
-    spark = min(SPARK_MAX, width - NUMBERS_WIDTH - name - 1)
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("requests", no_wrap=True, overflow="ellipsis", width=name)
-    for column, columns in {"/s": 6, "<400": 6, "4xx": 6, "5xx": 6, "p50": 6, "p99": 6}.items():
-        table.add_column(column, justify="right", no_wrap=True, width=columns)
-    if spark >= SPARK_MIN:
-        table.add_column("the last minute" if spark > len("the last minute") else "", no_wrap=True, width=spark)
-    for each in sample.requests:
-        table.add_row(*_traffic(each, each.name, spark), style="bold")
-    for each in sample.routes[:routes]:
-        table.add_row(*_traffic(each, f"  {each.name}", spark))
-    return table
+def _traffic(each: Document) -> Iterator[Text]:
+    classes: dict[str, int] = defaultdict(int)
+    for status, count in each["statuses"].items():
+        classes["5" if status >= "5" else "4" if status >= "4" else "<400"] += count
+    p50, p99 = (each["duration_ms"][name] for name in ("p50", "p99"))
+    yield Text(f"{each['per_second']:.1f}")
+    yield Text(f"{classes['<400']:,}")
+    yield Text(f"{classes['4']:,}")
+    yield _bad(f"{classes['5']:,}", classes["5"] > 0)
+    yield Text(_ms(p50))
+    yield _bad(_ms(p99), (p99 or 0) > P99_MS_MAX.get(each["name"], float("inf")))
 
 
-def _traffic(traffic: Traffic, name: str, spark: int) -> list[Text]:
-    failed, p99 = traffic.answered(500, 599), traffic.duration_ms.p99
-    too_slow = p99 is not None and p99 > P99_MS_MAX.get(traffic.name, float("inf"))
-    cells = [
-        Text(name),
-        Text(f"{traffic.flow.per_second:.1f}"),
-        Text(count(traffic.answered(100, 399))),
-        Text(count(traffic.answered(400, 499))),
-        bad(count(failed), is_bad=failed > 0),
-        Text(milliseconds(traffic.duration_ms.p50)),
-        bad(milliseconds(p99), is_bad=too_slow),
-    ]
-    return [*cells, Text(sparkline(traffic.flow.by_second, spark), style="cyan")] if spark >= SPARK_MIN else cells
+def _figures(shown: Document) -> Iterator[tuple[str, Sequence[Text]]]:
+    """Each figure stands beside the word for it, one line for each subject."""
+    counts, provider, visible = shown["counts"], shown["provider_ms"], shown["visible_seconds"]
+    for label, names in COUNTS.items():
+        yield (
+            label,
+            [
+                _bad(f"{counts[name]:,} {name.removeprefix(label).lower()}", name in BAD_COUNTS and counts[name] > 0)
+                for name in names
+            ],
+        )
+    slow = _bad(f"p99 {_ms(provider['p99'])}", (provider["p99"] or 0) > PROVIDER_P99_MS_MAX)
+    yield "Provider", [Text(f"{provider['count']:,} calls"), Text(f"p50 {_ms(provider['p50'])}"), slow]
+    # Nothing of what is published arrives: nobody else reports it, since who does nothing writes no line.
+    silent = shown["events"]["published"]["count"] > 0
+    yield (
+        "Events",
+        [
+            _bad(f"{flow['per_second']:.1f}/s {name}", silent and flow["count"] == 0)
+            for name, flow in shown["events"].items()
+        ],
+    )
+    yield "Repeats", [Text(f"{counts[name]:,} {words}") for name, words in REPEATS.items()]
+    yield (
+        "Lag",
+        [
+            Text(f"visible after p50 {_seconds(visible['p50'])}"),
+            _bad(f"p99 {_seconds(visible['p99'])}", (visible["p99"] or 0) > VISIBLE_P99_SECONDS_MAX),
+            _bad(f"{shown['waiting']:,} waiting", shown["waiting"] > 0),
+            _parked(shown["parked"]),
+        ],
+    )
+    yield "Due", [*_due(shown)]
+    yield "Sweep", [*_sweep(shown)]
+    yield "Cold", [Text("starts"), *(Text(f"{number} {name}") for name, number in shown["cold_starts"].items())]
+    if shown["unread"]:
+        causes: dict[str, list[str]] = defaultdict(list)
+        for name, why in shown["unread"].items():
+            causes[why].append(name)
+        yield "Unread", [_bad(f"{why}: {', '.join(names)}", True) for why, names in causes.items()]
 
 
-def sparkline(by_second: Sequence[int], width: int) -> str:
-    """Draws each value in proportion to the highest. Zero is a blank, and every other value is visible."""
-    parts = [by_second[len(by_second) * at // width : len(by_second) * (at + 1) // width] for at in range(width)]
-    means = [sum(part) / len(part) if part else 0.0 for part in parts]
-    highest = max(means)
-    return "".join(BARS[min(7, int(mean / highest * 8))] if mean else " " for mean in means)
+def _parked(parked: Document | None) -> Text:
+    if parked is None:
+        return _bad("? parked", True)
+    return _bad(f"{parked['count']:,}{'' if parked['is_all'] else '+'} parked", parked["count"] > 0)
 
 
-def _kinds(troubles: Sequence[Trouble]) -> list[tuple[Trouble, int]]:
-    """The newest of each kind, and how many there are: one cause, met by every request, does not hide the others."""
-    kinds: dict[tuple[str, ...], list[Trouble]] = defaultdict(list)
+def _due(shown: Document) -> Iterator[Text]:
+    due = shown["due"]
+    yield Text(f"{due['count']:,} now") if due else _bad("?", True)
+    if due and due["oldest_due_since"]:
+        age = _age(shown, due["oldest_due_since"])
+        yield _bad(f"the oldest for {duration(age)}", age > OLDEST_DUE_SECONDS_MAX)
+
+
+def _sweep(shown: Document) -> Iterator[Text]:
+    sweep = shown["sweep"]
+    if sweep is None:
+        yield Text("none seen yet")
+        return
+    age = _age(shown, sweep["at"])
+    yield _bad(f"{duration(age)} ago", age > SWEEP_SECONDS_MAX)
+    yield Text(f"{sweep.get('due', 0):,} due")
+    for name in SWEPT:
+        if number := sweep.get(name, 0):
+            yield _bad(f"{number:,} {name}", name == "failed")
+
+
+def _troubles(troubles: Sequence[Document]) -> Iterator[RenderableType]:
+    """Shows the newest of each kind, and how many there are: one cause, met by every request, does not hide others."""
+    kinds: dict[tuple[str, ...], list[Document]] = defaultdict(list)
     for each in troubles:
-        kinds[each.function, each.level, each.message, each.exception_name].append(each)
-    return [(same[0], len(same)) for same in kinds.values()]
+        kinds[each["function"], each["level"], each["message"], each["exception_name"]].append(each)
+    yield Text("Warnings and errors", "bold") if kinds else Text("No warnings and no errors", "dim")
+    width = max((len(each["function"]) for each in troubles), default=0) - len("shop-")
+    for same in kinds.values():
+        last, times = same[0], f"{len(same)} x " if len(same) > 1 else ""
+        is_warning = last["level"] == "WARNING"
+        level = f"{'' if is_warning else MARK}{last['level'].lower()}"
+        yield Text.assemble(
+            (f"{datetime.fromisoformat(last['at']):%H:%M:%S} ", "dim"),
+            (f"{level:<8}", "yellow" if is_warning else "bold red"),
+            f"{last['function'].removeprefix('shop-'):<{width}} {times}{last['message']}  {last['exception_name']}",
+            (f"  {last['stream_id']}", "dim"),
+            no_wrap=True,
+            overflow="ellipsis",
+        )
 
 
-def _function(trouble: Trouble) -> str:
-    return trouble.function.removeprefix("shop-")
+def _age(shown: Document, since: str) -> float:
+    return max(0.0, (datetime.fromisoformat(shown["at"]) - datetime.fromisoformat(since)).total_seconds())
 
 
-def _trouble(trouble: Trouble, times: int, functions: int) -> Text:
-    is_warning = trouble.level == "WARNING"
-    level = trouble.level.lower() if is_warning else MARK + trouble.level.lower()
-    text = Text(f"{datetime.fromtimestamp(trouble.at, UTC):%H:%M:%S} ", style="dim")
-    text.append(f"{level:<8}", style="not dim yellow" if is_warning else "not dim bold red")
-    text.append(f"{_function(trouble):<{functions}} ", style="not dim")
-    text.append(f"{times} x " if times > 1 else "", style="not dim bold")
-    text.append(trouble.message, style="not dim")
-    text.append(f"  {trouble.exception_name}" if trouble.exception_name else "", style="not dim bold")
-    return text.append(f"  {trouble.stream_id}" if trouble.stream_id else "")
+def _ms(value: float | None) -> str:
+    return _seconds(None if value is None else value / 1000)
 
 
-def _cut(text: Text, width: int) -> Text:
-    text.truncate(width, overflow="ellipsis")
-    text.no_wrap = True
-    return text
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else duration(value)
+
+
+def _bad(text: str, is_bad: bool) -> Text:
+    return Text(f"{MARK}{text}", "bold red") if is_bad else Text(text)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from shop_cli.errors import ShopError
-from shop_cli.local.running import running_shop
-from shop_cli.operations.trace import layout, page, traces, waterfall
-from shop_cli.operations.trace import source as tracing
-from shop_cli.options import JsonOption, StageOption
+from shop_cli.operations.trace import page, traces
+from shop_cli.operations.trace.layout import Layout, lay_out, services
+from shop_cli.operations.trace.source import Chosen, TraceSource
+from shop_cli.operations.trace.waterfall import Waterfall
+from shop_cli.output import JsonOption, display, print_json
 from shop_cli.progress import ProgressDisplay
+from shop_cli.target import StageOption, Target
 
 Documents = dict[str, list[traces.Document]]
 
@@ -23,22 +23,23 @@ Documents = dict[str, list[traces.Document]]
 def trace(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="A trace's id, or the stream's: product-<sku> or reservation-<id>."),
+        typer.Argument(metavar="ID", help="The id of a trace, or of a stream: product-<sku> or reservation-<id>."),
     ] = None,
     *,
-    last: Annotated[bool, typer.Option("--last", help="The one of the last `shop demo`.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="Show the trace of the last `shop demo`.")] = False,
     html: Annotated[
-        str | None, typer.Option("--html", metavar="FILE", help="Write a page that needs no other file; - prints it.")
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write a page that needs no other file to FILE; - prints it."),
     ] = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show recorded traces: what called what, how long each took, and how long events waited between the systems.
 
-    Of a stream: the traces of the requests that made its events, the newest five.
+    For a stream it shows the newest five traces of the requests that made its events.
     """
     if as_json and html:
-        raise ShopError("Either --json or --html", exit_code=2)
+        raise ShopError("Use either --json or --html", exit_code=2)
     if stage and last:
         raise ShopError("--last is the last ./shop demo on this machine: with --stage, name a trace", exit_code=2)
     source, last_trace = _source(stage)
@@ -46,14 +47,14 @@ def trace(
     if not chosen_name or (last and name):
         raise ShopError("Name a trace or a stream, or use --last once ./shop demo has run", exit_code=2)
     chosen = source.choose(chosen_name)
-    progress = ProgressDisplay(Console(stderr=True) if as_json or html else None)
+    progress = display(for_scripts=as_json or bool(html))
     found = _documents(source, chosen, progress, on_aws=bool(stage))
     if not found:
         raise ShopError(_absent(source, chosen))
     if as_json:
-        typer.echo(json.dumps(_json(chosen, found), indent=2))
+        print_json(_json(chosen, found))
         return
-    layouts = [layout.lay_out(traces.read(trace_id, segments)) for trace_id, segments in found.items()]
+    layouts = [lay_out(traces.read(trace_id, segments)) for trace_id, segments in found.items()]
     notes = _notes(source, chosen, found)
     if html:
         command = f"shop trace {{}} --stage {stage}" if stage else "shop trace {}"
@@ -62,17 +63,13 @@ def trace(
         _print(chosen, layouts, notes, progress)
 
 
-def _source(stage: str | None) -> tuple[tracing.TraceSource, str]:
-    """And the trace of the last demonstration, if there is one."""
-    if stage:
-        return tracing.on_aws(stage), ""
-    state = running_shop(aws=True)[0].state()
-    return tracing.local(state), state.last_trace
+def _source(stage: str | None) -> tuple[TraceSource, str]:
+    """Returns the trace of the last demonstration too, if there is one."""
+    target = Target.of(stage)
+    return TraceSource.of(target), target.local.last_trace if target.local else ""
 
 
-def _documents(
-    source: tracing.TraceSource, chosen: tracing.Chosen, progress: ProgressDisplay, *, on_aws: bool
-) -> Documents:
+def _documents(source: TraceSource, chosen: Chosen, progress: ProgressDisplay, *, on_aws: bool) -> Documents:
     if not on_aws:
         return source.documents(chosen)
     with progress.step("X-Ray", "reading") as step:
@@ -82,14 +79,14 @@ def _documents(
     return found
 
 
-def _absent(source: tracing.TraceSource, chosen: tracing.Chosen) -> str:
+def _absent(source: TraceSource, chosen: Chosen) -> str:
     if chosen.stream_id:
         return f"X-Ray has no trace of {chosen.stream_id}, any more or yet: {source.kept}"
     sampled = "a request is recorded when its X-Amzn-Trace-Id header says Sampled=1"
     return f"No trace {chosen.trace_ids[0]}: {sampled}, and {source.kept}"
 
 
-def _notes(source: tracing.TraceSource, chosen: tracing.Chosen, found: Documents) -> list[str]:
+def _notes(source: TraceSource, chosen: Chosen, found: Documents) -> list[str]:
     shown, earlier = len(chosen.trace_ids), f"{chosen.earlier:,} earlier {'one' if chosen.earlier == 1 else 'ones'}"
     return [
         *([f"The newest {shown} traces of {chosen.stream_id}, without {earlier}."] if chosen.earlier else []),
@@ -101,18 +98,18 @@ def _notes(source: tracing.TraceSource, chosen: tracing.Chosen, found: Documents
     ]
 
 
-def _events(chosen: tracing.Chosen, trace_id: str) -> str:
+def _events(chosen: Chosen, trace_id: str) -> str:
     return ", ".join(chosen.events.get(trace_id, ()))
 
 
-def _title(chosen: tracing.Chosen, layouts: Sequence[layout.Layout]) -> str:
-    """The stream of all the events in it, if there is one."""
+def _title(chosen: Chosen, layouts: Sequence[Layout]) -> str:
+    """Returns the stream of all the events in the traces, if there is one."""
     annotations = [row.span.annotations for each in layouts for row in each.rows if row.span]
     streams = {str(found["stream_id"]) for found in annotations if "stream_id" in found and "event_type" in found}
     return chosen.stream_id or (streams.pop() if len(streams) == 1 else "What called what")
 
 
-def _json(chosen: tracing.Chosen, found: Documents) -> dict[str, Any]:
+def _json(chosen: Chosen, found: Documents) -> dict[str, Any]:
     """Returns the segments of a single trace, or all traces that were asked for of a stream."""
     if chosen.stream_id is None:
         ((trace_id, segments),) = found.items()
@@ -133,9 +130,7 @@ def _write(file: str, text: str, progress: ProgressDisplay) -> None:
     progress.console.print(f"Wrote {file}", soft_wrap=True, markup=False)
 
 
-def _print(
-    chosen: tracing.Chosen, layouts: Sequence[layout.Layout], notes: Sequence[str], progress: ProgressDisplay
-) -> None:
+def _print(chosen: Chosen, layouts: Sequence[Layout], notes: Sequence[str], progress: ProgressDisplay) -> None:
     for note in notes:
         progress.console.print(note, soft_wrap=True, markup=False)
     for position, each in enumerate(layouts):
@@ -144,4 +139,4 @@ def _print(
         if chosen.stream_id:
             events = _events(chosen, each.trace_id)
             progress.console.print(f"{chosen.stream_id}: {events}", soft_wrap=True, markup=False)
-        progress.console.print(waterfall.Waterfall(each, layout.services(layouts)))
+        progress.console.print(Waterfall(each, services(layouts)))

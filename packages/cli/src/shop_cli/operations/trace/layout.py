@@ -1,15 +1,20 @@
 """Where each span of a trace is drawn, and what is written beside it. Pure: for a terminal as for a page."""
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import chain, pairwise
+from typing import Final, Self
 from urllib.parse import urlsplit
 
-from shop_cli.operations.trace.axis import Axis
 from shop_cli.operations.trace.traces import RecordedTrace, Span
 
+CUT_SHARE: Final = 0.12
+"""Each time that is drawn short takes this share of the width; all together take half of it at most."""
+CUT_FROM: Final = 6.0
+"""An idle time is drawn short when it is this many times as long as all the work."""
 FLAGS: Final = ("fault", "error", "throttle")
 NOT_RECORDED: Final = "(segment not recorded)"
 SKEW_SECONDS: Final = 0.001
@@ -19,11 +24,62 @@ _EVENT_TYPE: Final = re.compile(r"shop\.(.+)\.v\d+")
 
 
 @dataclass(frozen=True)
+class Axis:
+    """Maps moments to shares of the width, from the first start to the last end. A long idle time is drawn short, or
+    the work would not be seen."""
+
+    moments: tuple[float, ...]
+    """The scale is the same between two neighbours."""
+    shares: tuple[float, ...]
+    cuts: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, work: Iterable[tuple[float, float]]) -> Self:
+        """`work` is when something was done, as pairs of start and end; in between is idle time."""
+        busy = _merged(sorted(work)) or [(0.0, 0.0)]
+        seconds = sum(end - start for start, end in busy)
+        idle = [(before[1], after[0]) for before, after in pairwise(busy)]
+        cuts = tuple((start, end) for start, end in idle if end - start > CUT_FROM * seconds > 0)
+        moments = (busy[0][0], *chain.from_iterable(cuts), busy[-1][1])
+        cut_share = min(CUT_SHARE, 0.5 / max(1, len(cuts)))
+        drawn = moments[-1] - moments[0] - sum(end - start for start, end in cuts)
+        scale = (1 - cut_share * len(cuts)) / drawn if drawn > 0 else 0.0
+        shares = [0.0]
+        for number, (start, end) in enumerate(pairwise(moments)):
+            shares.append(min(1.0, shares[-1] + (cut_share if number % 2 else (end - start) * scale)))
+        return cls(moments, tuple(shares), cuts)
+
+    @property
+    def start(self) -> float:
+        return self.moments[0]
+
+    @property
+    def seconds(self) -> float:
+        return self.moments[-1] - self.start
+
+    def share(self, moment: float) -> float:
+        """Returns 0 at the left and 1 at the right. Later moments are never further left."""
+        at = min(max(bisect_right(self.moments, moment) - 1, 0), len(self.moments) - 2)
+        start, end = self.moments[at : at + 2]
+        part = min(1.0, max(0.0, (moment - start) / (end - start))) if end > start else 0.0
+        return self.shares[at] + part * (self.shares[at + 1] - self.shares[at])
+
+
+def _merged(work: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    merged: list[tuple[float, float]] = []
+    for start, end in work:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+@dataclass(frozen=True)
 class Row:
     """One line: a span, or, without one, how long what it led to elsewhere has waited."""
 
     guides: str
-    depth: int
     name: str
     detail: str
     service: str
@@ -83,7 +139,6 @@ class _Place:
     service: str | None = None
     guide: str = ""
     below: str = ""
-    depth: int = 0
 
 
 def _tree(root: Span, children: dict[str | None, list[Span]], drawn: set[str], last: float) -> Iterator[Row]:
@@ -101,12 +156,12 @@ def _tree(root: Span, children: dict[str | None, list[Span]], drawn: set[str], l
         end = max(span.start, last if span.end is None else span.end)
         marks = _marks(span, place.parent)
         name, detail, service = span.name, _detail(span), span.service or ""
-        yield Row(place.guide, place.depth, name, detail, service, span.start, end, marks, place.span)
+        yield Row(place.guide, name, detail, service, span.start, end, marks, place.span)
         own = children[span.id]
         for child in reversed(own):
             branch, under = ("└─ ", "   ") if child is own[-1] else ("├─ ", "│  ")
             below = place.below
-            places.append(_Place(child, span, own, span.service, below + branch, below + under, place.depth + 1))
+            places.append(_Place(child, span, own, span.service, below + branch, below + under))
 
 
 def _waiting(place: _Place, children: dict[str | None, list[Span]]) -> Row | None:
@@ -123,7 +178,7 @@ def _waiting(place: _Place, children: dict[str | None, list[Span]]) -> Row | Non
         for each in (parent, *others):
             if _has_published(children[each.id]) and each.end is not None and each.end <= span.start:
                 name, since = "waiting in Kinesis", max(since, each.end)
-    return Row(place.below[:-3] + "│  ", place.depth, name, "", span.service or "", since, span.start)
+    return Row(place.below[:-3] + "│  ", name, "", span.service or "", since, span.start)
 
 
 def _has_published(calls: Sequence[Span]) -> bool:
@@ -176,14 +231,3 @@ def _marks(span: Span, parent: Span | None) -> tuple[str, ...]:
     if parent is not None and span.start < parent.start - SKEW_SECONDS:
         marks.append("clocks differ")
     return tuple(marks)
-
-
-def duration(seconds: float) -> str:
-    if seconds >= 100:
-        return f"{seconds / 60:.1f} min"
-    if seconds >= 10:
-        return f"{seconds:.1f} s"
-    if seconds >= 1:
-        return f"{seconds:.3f} s"
-    milliseconds = round(seconds * 1000, 1)
-    return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.1f} ms"

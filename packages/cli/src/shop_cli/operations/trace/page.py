@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,30 +13,19 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from shop_cli.operations.trace.layout import FLAGS, Layout, Row, duration, services
+from shop_cli.operations.trace.layout import FLAGS, Layout, Row, services
 from shop_cli.operations.trace.traces import Span
+from shop_cli.output import duration
 
-COLOURS: Final = 8
-"""The file page.css has so many `.service-…` rules."""
-DEPTHS: Final = 12
-"""The `.depth-…` rules in page.css go this far; deeper rows are not indented further."""
+COLOURS: Final = ("#2f7bde", "#c8641c", "#15926f", "#9a5fd6", "#a8801a", "#cc4488", "#5a8c1c", "#6a809c")
+"""They can be told from a light and from a dark ground."""
+GREY: Final = "#8a94a3"
 BAR_PERCENT_MIN: Final = 0.3
-_NOUGHTS: Final = re.compile(r"(?:(\.\d*[1-9])|\.)0* ")
 _LOADER: Final = PackageLoader("shop_cli.operations.trace")
 _TEMPLATES: Final = Environment(
-    loader=_LOADER,
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
+    loader=_LOADER, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
 )
 _TEMPLATES.tests["bad"] = lambda mark: mark.split()[0] in FLAGS
-
-
-@dataclass(frozen=True)
-class Bar:
-    left: str
-    width: str
 
 
 def html(
@@ -48,10 +35,11 @@ def html(
     command: str = "shop trace {}",
     events: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
-    """One section for each trace. `notes` say what is not drawn, `command` shows another trace, by its id, and
+    """Makes one section for each trace. `notes` say what is not drawn, `command` shows another trace, by its id, and
     `events` are those that a trace has made, by its id."""
     style, *_ = _LOADER.get_source(_TEMPLATES, "page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    colours = {service: COLOURS[place % len(COLOURS)] for place, service in enumerate(services(layouts))}
     return _TEMPLATES.get_template("page.html.j2").render(
         title=title,
         notes=notes,
@@ -59,57 +47,25 @@ def html(
         events=events,
         sections=layouts,
         drawn={layout.trace_id for layout in layouts},
-        service_class=(colour := _Colours(services(layouts))),
+        colour=lambda service: colours.get(service, GREY),
         style=Markup(style),  # noqa: S704 - a file of ours
         style_hash=f"sha256-{digest}",
         began=lambda moment: f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC",
         duration=duration,
-        row_class=lambda row: f"{_kind(row)} {colour(row.service)}",
-        is_faulty=_is_faulty,
         bar=_bar,
-        percent=_percent,
         facts=_facts,
-        ticks=_ticks,
     )
 
 
-class _Colours:
-    def __init__(self, services: Sequence[str]) -> None:
-        self._places = {service: place for place, service in enumerate(services)}
-
-    def __call__(self, service: str) -> str:
-        return f"service-{self._places[service] % COLOURS}" if service in self._places else "service-none"
-
-
-def _kind(row: Row) -> str:
-    kind = "waiting" if row.span is None else "segment" if row.span.is_segment else "call"
-    return f"{kind} depth-{min(row.depth, DEPTHS)}{' faulty' if _is_faulty(row) else ''}"
-
-
-def _is_faulty(row: Row) -> bool:
-    return row.span is not None and (row.span.fault or row.span.error)
-
-
-def _bar(layout: Layout, row: Row) -> Bar:
-    """Never too narrow to be seen, and always inside the axis."""
+def _bar(layout: Layout, row: Row) -> tuple[str, str]:
+    """Returns the left edge and the width of a bar, which is never too narrow to be seen and never leaves the axis."""
     left, right = (layout.axis.share(moment) * 100 for moment in (row.start, row.end))
     width = max(right - left, BAR_PERCENT_MIN)
-    return Bar(f"{min(left, 100 - width):.3f}%", f"{width:.3f}%")
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.3f}%"
-
-
-def _ticks(layout: Layout) -> Iterator[tuple[str, str, str]]:
-    """Text, place, and the text's side: at the right edge it ends where elsewhere it begins."""
-    for seconds, share in layout.axis.ticks():
-        text = "0" if seconds == 0 else _NOUGHTS.sub(r"\1 ", duration(seconds))
-        yield text, _percent(share), "end" if share > 0.9 else "start"
+    return f"{min(left, 100 - width):.3f}%", f"{width:.3f}%"
 
 
 def _facts(layout: Layout, span: Span) -> list[tuple[str, list[tuple[str, str]]]]:
-    """All that is known of it, by block."""
+    """Returns all that is known of a span, by block."""
     own = {
         "id": span.id,
         "parent": span.parent_id or "none",

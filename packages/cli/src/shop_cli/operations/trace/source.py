@@ -1,7 +1,8 @@
-"""Reads recorded traces, here or on AWS, by their own id or by the stream whose events they have made."""
+"""Reads recorded traces by their own id, or by the stream whose events they have made."""
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 import time
@@ -10,13 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-import boto3
-
 from shop_cli.errors import ShopError
-from shop_cli.local import aws, deploy, environment
-from shop_cli.local.home import State
-from shop_cli.operations import events as event_store
+from shop_cli.operations.events import read_or_fail
 from shop_cli.operations.trace import traces
+from shop_cli.target import Target
 
 TRACE_ID: Final = re.compile(r"(?:.*\bRoot=)?(1-([0-9a-f]{8})-[0-9a-f]{24})(?:;.*)?")
 STREAM_PREFIXES: Final = ("product-", "reservation-")
@@ -40,21 +38,27 @@ class Chosen:
 
 @dataclass(frozen=True)
 class TraceSource:
-    """Where traces and events are: the shop on this machine, or a stage on AWS."""
+    """Finds traces in X-Ray, and the events of a stream in the event store."""
 
     xray: Any
-    store: Callable[[], tuple[Any, str]]
-    """A DynamoDB client and the table's name."""
+    events: Callable[[str], list[dict[str, Any]]]
     wait_seconds: float
-    """How long after its making a trace may not be there, or not in whole."""
+    """So long after it was made a trace may not be there, or not in whole."""
     poll_seconds: float
     kept: str
-    """How long X-Ray keeps a trace, in words."""
+    """These words say how long X-Ray keeps a trace."""
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
 
+    @classmethod
+    def of(cls, target: Target) -> TraceSource:
+        xray, events = target.client("xray"), functools.partial(read_or_fail, target)
+        if target.local:
+            return cls(xray, events, 2.0, 0.7, "this machine keeps the newest 16 MB")
+        return cls(xray, events, 30.0, 2.0, "X-Ray keeps a trace for 30 days")
+
     def choose(self, name: str) -> Chosen:
-        """`name`: a trace's id, also inside of a whole X-Amzn-Trace-Id header, or a stream's."""
+        """Takes a trace's id, also inside of a whole X-Amzn-Trace-Id header, or a stream's."""
         if trace := TRACE_ID.fullmatch(name):
             return Chosen((trace[1],), made_at=int(trace[2], 16))
         if name.startswith(STREAM_PREFIXES):
@@ -63,9 +67,7 @@ class TraceSource:
         raise ShopError(f"{message} called product-<sku> or reservation-<id>", exit_code=2)
 
     def _of_stream(self, stream_id: str) -> Chosen:
-        events = event_store.read(*self.store(), stream_id)
-        if not events:
-            raise ShopError(f"There is no stream {stream_id}. A stream is called product-<sku> or reservation-<id>")
+        events = self.events(stream_id)
         made: dict[str, list[str]] = {}
         for event in events:
             header = event.get("awstraceheader") or ""
@@ -107,28 +109,6 @@ def new_trace_id() -> str:
     return f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
 
 
-def read(state: State, trace_id: str) -> traces.RecordedTrace:
-    """Reads what the shop on this machine has recorded of a trace so far."""
-    return traces.read(trace_id, traces.documents(local(state).xray, [trace_id]).get(trace_id, []))
-
-
-def local(state: State) -> TraceSource:
-    return TraceSource(
-        xray=aws.client(state, "xray", environment.xray_url(state)),
-        store=lambda: (aws.client(state, "dynamodb"), deploy.outputs(state)["TableName"]),
-        wait_seconds=2.0,
-        poll_seconds=0.7,
-        kept="this machine keeps the newest 16 MB",
-    )
-
-
-def on_aws(stage: str) -> TraceSource:
-    """Uses the caller's own AWS configuration."""
-    session = boto3.Session()
-    return TraceSource(
-        xray=session.client("xray"),
-        store=lambda: (session.client("dynamodb"), deploy.outputs_on_aws(session, stage)["TableName"]),
-        wait_seconds=30.0,
-        poll_seconds=2.0,
-        kept="X-Ray keeps a trace for 30 days",
-    )
+def read(target: Target, trace_id: str) -> traces.RecordedTrace:
+    """Reads what has been recorded of a trace so far."""
+    return traces.read(trace_id, traces.documents(target.client("xray"), [trace_id]).get(trace_id, []))

@@ -9,8 +9,9 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from shop_cli.operations.trace.layout import Layout, Row, duration, lay_out
+from shop_cli.operations.trace.layout import Layout, Row, lay_out
 from shop_cli.operations.trace.traces import RecordedTrace
+from shop_cli.output import duration
 
 COLOURS: Final = ("cyan", "magenta", "yellow", "green", "blue", "bright_black")  # red is for faults
 WIDTH_MAX: Final = 180
@@ -21,7 +22,7 @@ LABEL_SHARE_MAX: Final = 0.5
 
 
 def render(trace: RecordedTrace) -> RenderableType:
-    """A row for each span, children below their parent in order of start."""
+    """Draws a row for each span, children below their parent in order of start."""
     layout = lay_out(trace)
     return Waterfall(layout, layout.services)
 
@@ -38,7 +39,7 @@ class Waterfall:
         yield self._summary()
         yield self._table(width)
         if axis.cuts:
-            idle = sum(cut.end - cut.start for cut in axis.cuts)
+            idle = sum(end - start for start, end in axis.cuts)
             yield Text(f"Drawn short: {duration(idle)} in which nothing was done", style="dim")
 
     def _summary(self) -> Text:

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shop_cli.operations.verify.findings import Difference
-from shop_cli.operations.verify.rows import instant
 from shop_cli.operations.verify.stock import Ledger
-from shop_cli.operations.verify.streams import Event
+from shop_cli.operations.verify.streams import Event, instant
 
 CHECK: Final = "lives"
 

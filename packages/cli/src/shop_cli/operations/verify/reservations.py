@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shop_cli.operations.verify.findings import ABSENT, Difference
-from shop_cli.operations.verify.rows import instant
 from shop_cli.operations.verify.stock import Ledger
-from shop_cli.operations.verify.streams import Event, disagreements
+from shop_cli.operations.verify.streams import Event, disagreements, instant
 
 CHECK: Final = "lives"
 PLACED: Final = frozenset({"active", "paying", "purchased", "cancelled", "expired", "refunded"})

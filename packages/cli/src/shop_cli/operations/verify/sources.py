@@ -1,4 +1,4 @@
-"""Reads a shop's systems: the one that runs on this machine, or a stage on AWS. Changes nothing."""
+"""Reads a shop's systems, and changes nothing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Final
 
-import boto3
 import httpx
 import psycopg
 from psycopg.rows import dict_row
 
 from shop_cli.errors import ShopError
-from shop_cli.local import aws, deploy, environment, postgres
-from shop_cli.local import services as local_services
-from shop_cli.local.home import State
 from shop_cli.operations import archive
-from shop_cli.operations.verify.rows import plain
+from shop_cli.target import Target
 
 OBJECTS_AT_ONCE: Final = 4
 """Objects of the archive that are read, and in memory, together: each up to Firehose's 64 MiB."""
@@ -56,6 +53,12 @@ class ShopSources:
     database_url: str
     payment_url: str
     payment_api_key: str
+
+    @classmethod
+    def of(cls, target: Target, payment_url: str) -> ShopSources:
+        provider = target.payment_provider(payment_url)
+        names = target.outputs["TableName"], target.outputs["BucketName"]
+        return cls(target.client, *names, target.database_url, *provider)
 
     def items(self) -> Iterator[Mapping[str, Any]]:
         return self._scan(ConsistentRead=True)
@@ -101,31 +104,19 @@ class ShopSources:
                 yield {name: int(value["N"]) if "N" in value else value.get("S") for name, value in item.items()}
 
 
-def local(state: State) -> ShopSources:
-    platform = deploy.outputs(state)
-    return ShopSources(
-        client=lambda service: aws.client(state, service),
-        table=platform["TableName"],
-        bucket=platform["BucketName"],
-        database_url=postgres.role_url(state, "shop_owner"),
-        payment_url=environment.payment_url(state),
-        payment_api_key=local_services.payment_api_key(state),
-    )
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a row in the form in which the folds have them."""
+    return {name: _plain(value) for name, value in row.items()}
 
 
-def on_aws(stage: str, database_url: str, payment_url: str) -> ShopSources:
-    """Uses the caller's own AWS configuration. The database has no public address, so the caller gives its URL."""
-    session = boto3.Session()
-    platform = deploy.outputs_on_aws(session, stage)
-    secret = session.client("ssm").get_parameter(Name=f"/shop/{stage}/payment-api-key", WithDecryption=True)
-    return ShopSources(
-        client=session.client,  # type: ignore[arg-type]
-        table=platform["TableName"],
-        bucket=platform["BucketName"],
-        database_url=database_url,
-        payment_url=payment_url,
-        payment_api_key=secret["Parameter"]["Value"],
-    )
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case date():
+            return value.isoformat()
+        case _:
+            return value
 
 
 @contextmanager

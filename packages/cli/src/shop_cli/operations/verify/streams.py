@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from shop_cli.operations.verify.findings import ABSENT, Difference
@@ -58,3 +59,8 @@ def disagreements(check: str, subject: str, event: Event, agreed: Mapping[str, A
     for name, value in agreed.items():
         if event["data"].get(name) != value:
             yield Difference(check, subject, name, value, event["data"].get(name, ABSENT))
+
+
+def instant(text: str) -> str:
+    """Returns the one way to write a moment, so that equal moments are equal texts."""
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat()

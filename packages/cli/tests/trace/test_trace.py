@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from shop_cli.errors import ShopError
-from shop_cli.local.collector import local_client
+from shop_cli.local.emulator import client_at
 from shop_cli.local.testing import Running, collector, segment, subsegment
 from shop_cli.main import app
+from shop_cli.operations.events import read_or_fail
 from shop_cli.operations.trace import command as trace_command
-from shop_cli.operations.trace import source as tracing
 from shop_cli.operations.trace.source import Chosen, TraceSource
+from shop_cli.target import Target
 
 TEMPLATE = {
     "Resources": {
@@ -87,9 +89,10 @@ def stream(aws: dict[str, Any]) -> Callable[..., None]:
 @pytest.fixture
 def shop(running: Running, aws: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs the command for a shop on this machine, or with --stage."""
+    target = Target("production")
     source = TraceSource(
-        xray=local_client(running.url),
-        store=lambda: (aws["dynamodb"], aws["table"]),
+        xray=client_at(running.url, "xray"),
+        events=partial(read_or_fail, target),
         wait_seconds=0,
         poll_seconds=0,
         kept="this machine keeps little",
@@ -189,7 +192,7 @@ def test_a_stream_without_traces_says_why(
         (["customer-1"], 2, "customer-1 is no trace's id"),
         ([], 2, "Name a trace or a stream"),
         ([trace_id(1), "--last"], 2, "Name a trace or a stream"),
-        ([trace_id(1), "--json", "--html", "-"], 2, "Either --json or --html"),
+        ([trace_id(1), "--json", "--html", "-"], 2, "either --json or --html"),
         (["--last", "--stage", "production"], 2, "--last is the last ./shop demo on this machine"),
         ([trace_id(1), "--html", "/nowhere/page.html"], 1, "Could not write /nowhere/page.html: No such file"),
     ],
@@ -228,6 +231,10 @@ def test_a_stage_is_asked_on_aws_with_the_callers_own_configuration(
     assert "ValidationError" in shop("reservation-5", "--stage", "none-that-is-there").stderr
 
 
+def no_events(_: str) -> list[dict[str, Any]]:
+    raise AssertionError
+
+
 class XRay:
     """Answers each look with the next number of segments; the last answer stays."""
 
@@ -253,7 +260,7 @@ def looks(xray: XRay, *, age: float, wait_seconds: float = 30) -> tuple[float, i
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    source = TraceSource(xray, lambda: (None, ""), wait_seconds, 2.0, "", sleep, lambda: clock[0])
+    source = TraceSource(xray, no_events, wait_seconds, 2.0, "", sleep, lambda: clock[0])
     found = source.documents(Chosen((trace_id(1),), made_at=1_000.0 - age))
     return clock[0] - 1_000, sum(map(len, found.values()))
 
@@ -279,4 +286,4 @@ def test_only_what_was_just_made_is_waited_for_until_it_is_whole(
 
 def test_a_name_that_is_neither_is_refused_before_anything_is_read() -> None:
     with pytest.raises(ShopError, match="no trace's id"):
-        tracing.TraceSource(None, lambda: (None, ""), 0, 0, "").choose("1-5e1b4151-x")
+        TraceSource(None, no_events, 0, 0, "").choose("1-5e1b4151-x")

@@ -2,12 +2,11 @@
 
 import base64
 import hashlib
-import re
 from html.parser import HTMLParser
 
 from shop_cli.local.testing import TRACE_ID, segment, subsegment
 from shop_cli.operations.trace.layout import lay_out
-from shop_cli.operations.trace.page import COLOURS, DEPTHS, html
+from shop_cli.operations.trace.page import html
 from shop_cli.operations.trace.traces import read
 
 BATCH_ID = "1-5e1b4151-00000000000000000000000b"
@@ -86,7 +85,7 @@ def test_nothing_comes_from_elsewhere() -> None:
         assert "style" not in attributes  # the policy would refuse it
     style = text.split("<style>")[1].split("</style>")[0]
     assert "@import" not in style
-    assert {url[:1] for url in re.findall(r"url\(([^)]*)\)", style)} == {"#"}
+    assert "url(" not in style
 
 
 def test_the_policy_allows_its_own_style_and_nothing_else() -> None:
@@ -114,10 +113,9 @@ def test_each_span_is_a_row_that_opens_with_a_bar_inside_the_axis() -> None:
         assert left + width <= 100.001
 
 
-def test_a_fault_is_told_in_words_and_by_a_pattern() -> None:
+def test_a_fault_is_told_in_words() -> None:
     parsed = Page(page())
     assert "✗ fault TimeoutError" in parsed.text
-    assert {"bar", "over"} in classes(parsed, "rect")
     assert "in progress" in parsed.text
     assert "✗ in progress" not in parsed.text
 
@@ -128,12 +126,3 @@ def test_the_trace_of_the_batch_is_linked_where_it_is_on_the_page_and_else_named
     both = Page(html("A stream", [lay_out(read(TRACE_ID, DOCUMENTS)), batch]))
     assert [it["href"] for tag, it in both.tags if tag == "a"] == [f"#trace-{BATCH_ID}"]
     assert f"trace-{BATCH_ID}" in [it.get("id") for _, it in both.tags]
-
-
-def test_the_style_has_every_colour_and_depth_that_a_row_can_have() -> None:
-    style = page().split("<style>")[1].split("</style>")[0]
-    for name in [f".service-{place} " for place in range(COLOURS)] + [
-        f".depth-{depth} " for depth in range(DEPTHS + 1)
-    ]:
-        assert style.count(f"{name}{{") == 1
-    assert style.count("--s7:") == 2  # light and dark

@@ -7,8 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shop_cli.local.testing import TRACE_ID, segment, subsegment
-from shop_cli.operations.trace.axis import Axis
-from shop_cli.operations.trace.layout import Layout, duration, lay_out
+from shop_cli.operations.trace.layout import Axis, Layout, lay_out
 from shop_cli.operations.trace.traces import RecordedTrace, Span, read
 
 IDS = st.integers(0, 11).map(str)
@@ -48,9 +47,6 @@ def test_every_span_is_drawn_once_after_its_parent_and_inside_the_axis(generated
     for row in layout.rows:
         left, right = layout.axis.share(row.start), layout.axis.share(row.end)
         assert 0 <= left <= right <= 1
-    shares = [share for _, share in layout.axis.ticks()]
-    assert shares == sorted(shares)
-    assert all(0 <= share <= 1 for share in shares)
 
 
 def is_its_own_ancestor(span_id: str, parents: dict[str, str | None]) -> bool:
@@ -67,7 +63,7 @@ def test_a_trace_deeper_than_pythons_stack_is_drawn() -> None:
     for number in range(4_999, 0, -1):
         deepest = subsegment(str(number), "s", 0, 1, subsegments=[deepest])
     layout = drawn(segment("0", "shop", 0, 1, subsegments=[deepest]))
-    assert [row.depth for row in layout.rows] == list(range(5_001))
+    assert [len(row.guides) // 3 for row in layout.rows] == list(range(5_001))
 
 
 @pytest.mark.parametrize(
@@ -173,19 +169,5 @@ def test_what_x_ray_infers_from_a_call_is_not_drawn_beside_the_call() -> None:
 
 def test_a_long_time_without_work_is_drawn_short_and_named() -> None:
     axis = Axis.of([(0, 1), (900, 902)])
-    assert [(cut.start, cut.end) for cut in axis.cuts] == [(1, 900)]
+    assert list(axis.cuts) == [(1, 900)]
     assert [round(axis.share(moment), 3) for moment in (0, 1, 450.5, 900, 902)] == [0, 0.293, 0.353, 0.413, 1]
-    assert [seconds for seconds, _ in axis.ticks()] == [0, 900]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "last", "count"), [(0.23, 0.2, 5), (1, 1, 6), (0.009, 0.008, 5), (40, 40, 5), (0, 0, 1)]
-)
-def test_ticks_are_round_numbers(seconds: float, last: float, count: int) -> None:
-    ticks = Axis.of([(1_795_458_782.25, 1_795_458_782.25 + seconds)]).ticks()
-    assert (round(ticks[-1][0], 6), len(ticks)) == (last, count)
-
-
-def test_durations_have_three_digits_and_below_ten_seconds_tell_milliseconds() -> None:
-    shown = [duration(seconds) for seconds in (0, 0.0123, 0.123, 1.234, 12.34, 123.4)]
-    assert shown == ["0.0 ms", "12.3 ms", "123 ms", "1.234 s", "12.3 s", "2.1 min"]
