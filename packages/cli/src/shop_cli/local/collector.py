@@ -4,7 +4,6 @@
 """
 
 import argparse
-import contextlib
 import json
 import logging
 import queue
@@ -12,25 +11,22 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-from botocore.exceptions import BotoCoreError, ClientError
 from moto.server import ThreadedMotoServer
+from moto.xray.exceptions import BadSegmentException
+from moto.xray.models import xray_backends
 
-from shop_cli.local.emulator import client_at
+from shop_cli.local.emulator import REGION
 
 DATAGRAM_BYTES_MAX = 65_535
 RECEIVE_BUFFER_BYTES = 8_000_000  # a burst from a load test waits in the kernel, not lost
 QUEUE_MAX = 20_000
-# A request to moto costs as much as 150 segments in it: two large ones a second, not one for each segment. X-Ray's own
-# PutTraceSegments takes 50.
-GATHER_SECONDS = 0.5
-BATCH_MAX = 500
 POLL_SECONDS = 0.1
+MOTO_ACCOUNT = "123456789012"
 
 
 class Collector:
@@ -41,7 +37,7 @@ class Collector:
         self._data = data
         self._bytes_max = bytes_max
         self._stopping = threading.Event()
-        self._queue: queue.Queue[str] = queue.Queue(QUEUE_MAX)
+        self._queue: queue.Queue[str | None] = queue.Queue(QUEUE_MAX)
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         self._udp.settimeout(POLL_SECONDS)
@@ -49,7 +45,8 @@ class Collector:
         self.udp_port: int = self._udp.getsockname()[1]
         self.http_port = _free_port(http_port)
         self._server = ThreadedMotoServer("127.0.0.1", self.http_port, verbose=False)
-        self._client = client_at(f"http://127.0.0.1:{self.http_port}", "xray", 30)
+        # moto serves what is in this process, so segments are given to it without a request.
+        self._xray = xray_backends[MOTO_ACCOUNT][REGION]
         self._threads = [threading.Thread(target=run) for run in (self._receive, self._keep)]
 
     def __enter__(self) -> Self:
@@ -70,67 +67,41 @@ class Collector:
 
     def _receive(self) -> None:
         """Does nothing but empty the socket: what the kernel's buffer can't hold is lost without a trace."""
-        while True:
+        while not self._stopping.is_set():
             try:
-                datagram = self._udp.recv(DATAGRAM_BYTES_MAX)
+                self._queue.put_nowait(_document(self._udp.recv(DATAGRAM_BYTES_MAX)))
             except TimeoutError:
-                if self._stopping.is_set():
-                    return
-                continue
-            try:
-                self._queue.put_nowait(_document(datagram))
+                pass
             except (ValueError, RecursionError) as error:
                 self._refuse(str(error))
             except queue.Full:
                 self.dropped += 1
+        self._queue.put(None)
 
     def _keep(self) -> None:
-        receiver = self._threads[0]
         self._reload()
-        while receiver.is_alive() or not self._queue.empty():
-            batch = self._next_batch()
-            if not batch:
-                continue
-            with self._data.open("a", encoding="utf-8") as file:
-                file.writelines(document + "\n" for document in batch)
-            self._put(batch)
-            if self._data.stat().st_size > self._bytes_max:
-                httpx.post(f"http://127.0.0.1:{self.http_port}/moto-api/reset").raise_for_status()
-                self.kept = 0
-                self._reload()
-
-    def _next_batch(self) -> list[str]:
-        """What has come until `GATHER_SECONDS` after its first document, or as many as one request takes."""
-        batch: list[str] = []
-        with contextlib.suppress(queue.Empty):
-            batch.append(self._queue.get(timeout=POLL_SECONDS))
-            if self._queue.qsize() < BATCH_MAX:
-                self._stopping.wait(GATHER_SECONDS)
-            while len(batch) < BATCH_MAX:
-                batch.append(self._queue.get_nowait())
-        return batch
+        while (document := self._queue.get()) is not None:
+            if self._put(document):
+                with self._data.open("a", encoding="utf-8") as file:
+                    file.write(document + "\n")
+                if self._data.stat().st_size > self._bytes_max:
+                    self._xray.reset()
+                    self.kept = 0
+                    self._reload()
 
     def _reload(self) -> None:
-        """Give moto what the file has, cut to the newest half of the bound when it is over it."""
-        documents = newest_documents(self._data, self._bytes_max)
-        for start in range(0, len(documents), BATCH_MAX):
-            self._put(documents[start : start + BATCH_MAX])
+        """Gives moto what the file has, cut to the newest half of the bound when it is over it."""
+        for document in newest_documents(self._data, self._bytes_max):
+            self._put(document)
 
-    def _put(self, documents: Sequence[str]) -> None:
+    def _put(self, document: str) -> bool:
         try:
-            answer = self._client.put_trace_segments(TraceSegmentDocuments=documents)
-        except (BotoCoreError, ClientError) as error:
-            if len(documents) == 1:
-                self._refuse(str(error))
-                return
-            half = len(documents) // 2  # one that X-Ray cannot take must not cost the others of its batch
-            self._put(documents[:half])
-            self._put(documents[half:])
-            return
-        refused = answer["UnprocessedTraceSegments"]
-        self.kept += len(documents) - len(refused)
-        for segment in refused:
-            self._refuse(str(segment.get("Message")))
+            self._xray.process_segment(document)
+        except (BadSegmentException, ArithmeticError, TypeError, ValueError) as error:
+            self._refuse(repr(error))
+            return False
+        self.kept += 1
+        return True
 
     def _refuse(self, reason: str) -> None:
         self.malformed += 1
@@ -138,18 +109,14 @@ class Collector:
 
 
 def newest_documents(data: Path, bytes_max: int) -> list[str]:
-    """The file's whole documents, oldest first. A file over `bytes_max` is first cut to its newest half."""
+    """Returns the file's whole documents, oldest first. A file over `bytes_max` is first cut to its newest half."""
     if not data.exists():
         return []
     # not splitlines: a document may hold characters that are line breaks only to Python
     lines = [line for line in data.read_text(encoding="utf-8", errors="replace").split("\n") if _is_segment(line)]
     if data.stat().st_size > bytes_max:
-        size = 0
-        for position in range(len(lines) - 1, -1, -1):
-            size += len(lines[position].encode()) + 1
-            if size > bytes_max // 2:
-                lines = lines[position + 1 :]
-                break
+        sizes = accumulate(len(line.encode()) + 1 for line in reversed(lines))
+        lines = lines[len(lines) - sum(size <= bytes_max // 2 for size in sizes) :]
     # rewritten whole and moved into place: a line that a kill cut short must not swallow the next one
     rewritten = data.with_suffix(data.suffix + ".new")
     rewritten.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

@@ -58,7 +58,7 @@ def looker(sources: TopSources, now: Callable[[], float] = time.time) -> Callabl
     def look() -> dict[str, Any]:
         reading = sources.read()
         window.add(reading.lines, now())
-        return window.document(now()) | {"shop": sources.shop, **reading.standing()}
+        return {"shop": sources.shop, **window.document(now()), **reading.standing()}
 
     return look
 
