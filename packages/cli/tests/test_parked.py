@@ -97,7 +97,7 @@ def test_a_replay_that_leaves_nothing_parked_ends_well(shop: Any) -> None:
 
 def test_an_id_that_is_not_parked_is_an_error(shop: Any) -> None:
     result = shop(Lambda({"resolved": [], "still_parked": [], "applied": 0}), "replay", "5f3a")
-    assert (result.exit_code, "Not parked: 5f3a" in result.output) == (1, True)
+    assert (result.exit_code, "These records are not parked: 5f3a" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("arguments", [["replay"], ["replay", "5f3a", "--all"], ["drop", "5f3a", "--reason", " "]])

@@ -161,7 +161,7 @@ def test_days_that_are_not_given_are_the_last_thirty() -> None:
         (["sales", "from=yesterday"], "from is the first day, such as 2026-11-01"),
         (["sales", "from=2026-11-31"], "It cannot be '2026-11-31'"),
         (["sales", "to=2026-11-30\n"], "to is the last day"),
-        (["sales", "from=2026-11-02", "to=2026-11-01"], "The days from 2026-11-02 to 2026-11-01 are none"),
+        (["sales", "from=2026-11-02", "to=2026-11-01"], "The first day, 2026-11-02, is after the last one, 2026-11-01"),
         (["own", "sku=MUG'--"], "sku is a word or a number"),
     ],
 )

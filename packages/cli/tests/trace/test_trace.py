@@ -188,13 +188,17 @@ def test_a_stream_without_traces_says_why(
 @pytest.mark.parametrize(
     ("arguments", "code", "shown"),
     [
-        ([trace_id(99)], 1, f"No trace {trace_id(99)}: a request is recorded when its X-Amzn-Trace-Id"),
+        ([trace_id(99)], 1, f"X-Ray has no trace {trace_id(99)}: a request is recorded when its X-Amzn-Trace-Id"),
         (["customer-1"], 2, "customer-1 is no trace's id"),
         ([], 2, "Name a trace or a stream"),
         ([trace_id(1), "--last"], 2, "Name a trace or a stream"),
         ([trace_id(1), "--json", "--html", "-"], 2, "either --json or --html"),
-        (["--last", "--stage", "production"], 2, "--last is the last ./shop demo on this machine"),
-        ([trace_id(1), "--html", "/nowhere/page.html"], 1, "Could not write /nowhere/page.html: No such file"),
+        (["--last", "--stage", "production"], 2, "--last means the last ./shop demo on this machine"),
+        (
+            [trace_id(1), "--html", "/nowhere/page.html"],
+            1,
+            "The file /nowhere/page.html could not be written: No such file",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_an_error(

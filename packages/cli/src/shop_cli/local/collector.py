@@ -131,7 +131,7 @@ def _document(datagram: bytes) -> str:
         raise ValueError("the datagram does not start with the daemon's header")
     segment = json.loads(document)
     if not _is_complete(segment):
-        raise ValueError("not a segment: trace_id, id, name, start_time and end_time or in_progress are needed")
+        raise ValueError("it is not a segment: trace_id, id, name, start_time and end_time or in_progress are needed")
     return json.dumps(segment) if "\n" in document or "\r" in document else document
 
 

@@ -54,7 +54,7 @@ def demo() -> None:
     shown.be_declined()
     missing = shown.look_into_each_system(purchase)
     if missing:
-        raise ShopError("Missing: " + "; ".join(missing))
+        raise ShopError("This is missing: " + "; ".join(missing))
     progress.line("\n[bold green]The purchase is in every system.[/bold green] Next:")
     progress.line(f"  ./shop events {purchase['stream_id']}")
     progress.line("  ./shop trace --last")

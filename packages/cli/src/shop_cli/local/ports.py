@@ -23,7 +23,7 @@ def choose_ports(remembered: dict[str, int], names: list[str]) -> dict[str, int]
         free = (port for port in candidates if port not in others and is_free(port, udp=name.endswith("_udp")))
         port = next(free, None)
         if port is None:
-            raise ShopError(f"No free port for {name} from {start} on: stop what uses them, see `ss -ltnup`")
+            raise ShopError(f"There is no free port for {name} from {start} on: stop what uses them, see `ss -ltnup`")
         chosen[name] = port
     return chosen
 

@@ -101,7 +101,7 @@ def replay_all(function: Function, ids: Sequence[str] | None, step: ProgressStep
             done[name] += answer[name]
         step.doing(f"{len(done['resolved']) + len(done['still_parked']):,} records")
     if ids and (unknown := set(ids) - {*done["resolved"], *done["still_parked"]}):
-        raise ShopError(f"Not parked: {', '.join(sorted(unknown))}. The others were replayed")
+        raise ShopError(f"These records are not parked: {', '.join(sorted(unknown))}. The others were replayed")
     return done
 
 

@@ -70,7 +70,7 @@ def rebuild(
         progress.line("Dropped the tables from before the last rebuild.")
     elif abandon:
         status = function.ask("abandon")
-        progress.line("Ended. The shop uses the tables that it used before.")
+        progress.line("The rebuild has ended. The shop uses the tables that it used before.")
     else:
         status = run(function, source, progress, swap=not no_swap)
         progress.line(
@@ -99,7 +99,7 @@ class RebuildFunction:
                 hint = HINTS.get(error["code"])
                 raise ShopError(f"{error['message']}{f' ({hint})' if hint else ''}")
             if time.monotonic() > deadline:
-                raise ShopError(f"{error['message']}: it was, for {BUSY_SECONDS_MAX:.0f} s. The same command goes on")
+                raise ShopError(f"{error['message']}, and was for {BUSY_SECONDS_MAX:.0f} s. The same command goes on")
             self.sleep(BUSY_PAUSE_SECONDS)
 
 

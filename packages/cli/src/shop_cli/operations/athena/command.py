@@ -29,7 +29,7 @@ def athena(
     ] = None,
     stage: StageOption = None,
     wait_seconds: Annotated[float, typer.Option(help="Stop the query after this time.")] = 300,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the archive a named query, such as revenue-by-day-and-product. Without a name it lists the queries."""

@@ -80,7 +80,7 @@ class NamedQuery:
             )
         complete = {name: self._value(name, parameter, values.get(name)) for name, parameter in self.parameters.items()}
         if {"from", "to"} <= complete.keys() and complete["from"] > complete["to"]:
-            raise ShopError(f"The days from {complete['from']} to {complete['to']} are none", exit_code=2)
+            raise ShopError(f"The first day, {complete['from']}, is after the last one, {complete['to']}", exit_code=2)
         return complete
 
     def filled(self, values: Mapping[str, str]) -> str:

@@ -41,7 +41,7 @@ def trace(
     if as_json and html:
         raise ShopError("Use either --json or --html", exit_code=2)
     if stage and last:
-        raise ShopError("--last is the last ./shop demo on this machine: with --stage, name a trace", exit_code=2)
+        raise ShopError("--last means the last ./shop demo on this machine; with --stage, name a trace", exit_code=2)
     source, last_trace = _source(stage)
     chosen_name = last_trace if last else name
     if not chosen_name or (last and name):
@@ -83,7 +83,7 @@ def _absent(source: TraceSource, chosen: Chosen) -> str:
     if chosen.stream_id:
         return f"X-Ray has no trace of {chosen.stream_id}, any more or yet: {source.kept}"
     sampled = "a request is recorded when its X-Amzn-Trace-Id header says Sampled=1"
-    return f"No trace {chosen.trace_ids[0]}: {sampled}, and {source.kept}"
+    return f"X-Ray has no trace {chosen.trace_ids[0]}: {sampled}, and {source.kept}"
 
 
 def _notes(source: TraceSource, chosen: Chosen, found: Documents) -> list[str]:
@@ -126,7 +126,7 @@ def _write(file: str, text: str, progress: ProgressDisplay) -> None:
     try:
         Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ShopError(f"Could not write {file}: {error.strerror}") from error
+        raise ShopError(f"The file {file} could not be written: {error.strerror}") from error
     progress.console.print(f"Wrote {file}", soft_wrap=True, markup=False)
 
 

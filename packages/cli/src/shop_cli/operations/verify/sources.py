@@ -134,4 +134,4 @@ def reading() -> Iterator[None]:
 
 class CouldNotCheckError(ShopError):
     def __init__(self, cause: str) -> None:
-        super().__init__(f"Could not check: {cause}", exit_code=2)
+        super().__init__(f"The shop could not be checked: {cause}", exit_code=2)
