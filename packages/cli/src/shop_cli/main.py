@@ -1,4 +1,4 @@
-"""The table of contents of `./shop`: each command is declared in the module that does its work."""
+"""This table of contents registers the commands of `./shop`. The module that does a command's work declares it."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Function:
 class Target:
     stage: str
     local: State | None = None
-    """The state of the shop on this machine; None for a stage on AWS."""
+    """This is the state of the shop on this machine, and None for a stage on AWS."""
     given_database_url: str = ""
     """A stage's database has no public address, so the caller says how it is reached."""
 
@@ -84,7 +84,7 @@ class Target:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """What the platform's stack gives to others, by the names of its Outputs."""
+        """Returns what the platform's stack gives to others, by the names of its Outputs."""
         return deploy.stack_outputs(self.client("cloudformation"), self.stage)
 
     @property

@@ -42,7 +42,7 @@ def build_command(
 
 
 def build(function: str, python: str = "3.13", *, report: Report = print, checkout: Path = CHECKOUT) -> Path:
-    """Answers the path of the zip; makes it only if an input has changed since. Two at once make it once.
+    """Returns the path of the zip, which is made only if an input has changed since. Two at once make it once.
 
     Raises BuildError.
     """
@@ -97,7 +97,7 @@ def make(home: Path, python: str, scratch: Path, report: Report) -> Path:
 
 
 def leave_out(home: Path) -> list[str]:
-    """Parts of dependencies that the function never imports, from its pyproject.toml."""
+    """Returns the parts of dependencies that the function never imports, from its pyproject.toml."""
     settings = tomllib.loads((home / "pyproject.toml").read_text())
     return list(settings.get("tool", {}).get("shop-build", {}).get("leave-out", []))
 
@@ -151,7 +151,7 @@ def pack(task: Path, made: Path) -> Path:
 
 
 def interpreter(python: str) -> str:
-    """The path of a Python of exactly that version: bytecode of another is ignored at run time, without a word."""
+    """Returns the path of a Python of exactly that version: bytecode of another is silently ignored at run time."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     on_path = [Path(folder) / f"python{python}" for folder in os.get_exec_path()]
     for candidate in [Path(sys.executable), *on_path, *sorted(pyenv.glob(f"{python}*/bin/python{python}"))]:
@@ -168,7 +168,7 @@ def interpreter(python: str) -> str:
 
 
 def workspace_packages(home: Path) -> list[Path]:
-    """The function and the packages that it takes from this checkout, and those that they take, in a fixed order."""
+    """Returns the function, the packages of this checkout that it takes, and those that they take, in order."""
     found: dict[Path, None] = {}
 
     def visit(package: Path) -> None:
@@ -197,7 +197,7 @@ def digest(home: Path, python: str) -> str:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Sorted; without bytecode, other than in a function's own unpacked folder, where we put it ourselves."""
+    """Yields the files in order; bytecode only in a function's own unpacked folder, where we put it ourselves."""
     bytecode = folder.name == "task"
     return (p for p in sorted(folder.rglob("*")) if p.is_file() and (bytecode or p.parent.name != "__pycache__"))
 

@@ -1,4 +1,4 @@
-"""The local X-Ray daemon and service: it takes segments by UDP, keeps them in a file, and gives them to moto to serve.
+"""The local X-Ray takes segments by UDP as the daemon does, keeps them in a file, and gives them to moto to serve.
 
 `python -m shop_cli.local.collector --help` says how it is started.
 """
@@ -30,7 +30,7 @@ MOTO_ACCOUNT = "123456789012"
 
 
 class Collector:
-    """A context manager: inside, both ports are served. A datagram is at worst counted and logged."""
+    """Both ports are served inside of this context manager. A datagram is at worst counted and logged."""
 
     def __init__(self, *, udp_port: int, http_port: int, data: Path, bytes_max: int) -> None:
         self.kept = self.malformed = self.dropped = 0
@@ -125,7 +125,7 @@ def newest_documents(data: Path, bytes_max: int) -> list[str]:
 
 
 def _document(datagram: bytes) -> str:
-    """The segment document of a datagram, on one line. Raises ValueError, UnicodeDecodeError included."""
+    """Returns the segment document of a datagram, on one line. Raises ValueError, UnicodeDecodeError included."""
     header, separator, document = datagram.decode().partition("\n")
     if not separator or json.loads(header) != {"format": "json", "version": 1}:
         raise ValueError("the datagram does not start with the daemon's header")

@@ -7,7 +7,6 @@ not there by then is named at the end, and the command fails.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 import uuid
 from collections.abc import Callable
@@ -40,7 +39,7 @@ HOPS = frozenset({"shop-query", "shop-command", "DynamoDB", "Kinesis", "shop-dis
 
 
 class MissingError(Exception):
-    """Something that should be there is not. Its message says what was found instead."""
+    """Something that should be there is not. The message says what was found instead."""
 
 
 def demo() -> None:
@@ -51,7 +50,7 @@ def demo() -> None:
     state.last_trace = shown.trace_id
     home.save(state)
     purchase = shown.buy()
-    shown.be_declined()
+    Demo(state, progress).be_declined()
     missing = shown.look_into_each_system(purchase)
     if missing:
         raise ShopError("This is missing: " + "; ".join(missing))
@@ -60,18 +59,13 @@ def demo() -> None:
     progress.line("  ./shop trace --last")
 
 
-@dataclasses.dataclass(frozen=True)
-class Look:
-    system: str
-    what: str
-    read: Callable[[ProgressStep], RenderableType]
-
-
 FOR_SALE = "/products?in_stock=true&currency=EUR&price_max=100000"
-"""What can be bought together, in a shop where somebody has listed other things than the catalogue."""
+"""These products can be bought together, also where somebody has listed other things than the catalogue."""
 
 
 class Demo:
+    """What it does over HTTP is in one trace, so that the purchase's shows nothing else."""
+
     def __init__(self, state: State, progress: ProgressDisplay) -> None:
         self.trace_id = source.new_trace_id()
         self._state = state
@@ -89,61 +83,51 @@ class Demo:
         chosen = products[:2]
         product = self._call("GET", f"/products/{chosen[0]['sku']}", 200)
         self._note(f"{product['name']}: {product['description']}")
-        lines = [{"sku": each["sku"], "quantity": 1} for each in chosen]
-        reservation = self._call("POST", "/reservations", 201, {"lines": lines})
-        held_until = datetime.fromisoformat(reservation["expires_at"]).astimezone()
-        self._note(f"{len(lines)} products, {_money(reservation['total'])}, held until {held_until:%H:%M:%S}")
-        body = {"reservation_id": reservation["reservation_id"], "payment_method": "pm_card_visa"}
-        purchase = self._call("POST", "/purchase", 201, body)
+        purchase = self._reserve_and_pay(chosen, "pm_card_visa", 201)
         self._note(f"paid with a good card: {purchase['status']}, payment {purchase['payment_intent_id']}")
         return purchase
 
     def be_declined(self) -> None:
-        """A trace of its own, so that the purchase's shows nothing else."""
-        own, trace_id = self.trace_id, source.new_trace_id()
-        self.trace_id = trace_id
-        try:
-            products = self._call("GET", FOR_SALE, 200)["items"]
-            lines = [{"sku": products[-1]["sku"], "quantity": 1}]
-            reservation = self._call("POST", "/reservations", 201, {"lines": lines})
-            body = {
-                "reservation_id": reservation["reservation_id"],
-                "payment_method": "pm_card_visa_chargeDeclined",
-            }
-            problem = self._call("POST", "/purchase", 402, body)
-            self._note(f"{problem['title']} ({problem['decline_code']}): {problem['detail']}")
-        finally:
-            self.trace_id = own
+        products = self._call("GET", FOR_SALE, 200)["items"]
+        problem = self._reserve_and_pay(products[-1:], "pm_card_visa_chargeDeclined", 402)
+        self._note(f"{problem['title']} ({problem['decline_code']}): {problem['detail']}")
 
     def look_into_each_system(self, purchase: dict[str, Any]) -> list[str]:
         stream_id, version = purchase["stream_id"], purchase["stream_version"]
         self._heading(f"The same purchase in every system that it has gone through: {stream_id}")
-        looks = [
-            Look("DynamoDB", "its events", lambda _: self._events(stream_id, version)),
-            Look("PostgreSQL", "its rows", lambda _: self._rows(purchase["purchase_id"])),
-            Look("S3", "the objects with its events", lambda _: self._objects(stream_id, version)),
-            Look("Athena", f"the query {QUERY}", lambda step: self._query(stream_id, version, step)),
-            Look("X-Ray", f"the trace {self.trace_id}", lambda _: self._trace()),
+        looks: list[tuple[str, str, Callable[[ProgressStep], RenderableType]]] = [
+            ("DynamoDB", "its events", lambda _: self._events(stream_id, version)),
+            ("PostgreSQL", "its rows", lambda _: self._rows(purchase["purchase_id"])),
+            ("S3", "the objects with its events", lambda _: self._objects(stream_id, version)),
+            ("Athena", f"the query {QUERY}", lambda step: self._query(stream_id, version, step)),
+            ("X-Ray", f"the trace {self.trace_id}", lambda _: self._trace()),
         ]
-        return [f"{look.system}: {problem}" for look in looks if (problem := self._look(look))]
+        return [f"{system}: {problem}" for system, what, read in looks if (problem := self._look(system, what, read))]
 
-    def _look(self, look: Look) -> str | None:
-        """Repeats until it succeeds or the time is up; answers what is missing then."""
+    def _look(self, system: str, what: str, read: Callable[[ProgressStep], RenderableType]) -> str | None:
+        """Repeats until it succeeds or the time is up, and then returns what is missing."""
         deadline = time.monotonic() + WAIT_SECONDS
-        with self._progress.step(look.system, f"waiting for {look.what}") as step:
+        with self._progress.step(system, f"waiting for {what}") as step:
             while True:
                 try:
-                    found = look.read(step)
+                    found = read(step)
+                    break
                 except MissingError as error:
                     if time.monotonic() > deadline:
-                        step.done(f"[red]{escape(look.what)} not found: {escape(str(error))}[/red]")
-                        return f"{look.what} ({error})"
+                        step.done(f"[red]{escape(what)} not found: {escape(str(error))}[/red]")
+                        return f"{what} ({error})"
                     time.sleep(0.3)
-                else:
-                    step.done(escape(look.what))
-                    break
+            step.done(escape(what))
         self._show(found)
         return None
+
+    def _reserve_and_pay(self, products: list[dict[str, Any]], card: str, expected: int) -> dict[str, Any]:
+        lines = [{"sku": each["sku"], "quantity": 1} for each in products]
+        reservation = self._call("POST", "/reservations", 201, {"lines": lines})
+        held_until = datetime.fromisoformat(reservation["expires_at"]).astimezone()
+        self._note(f"{_money(reservation['total'])}, held until {held_until:%H:%M:%S}")
+        body = {"reservation_id": reservation["reservation_id"], "payment_method": card}
+        return self._call("POST", "/purchase", expected, body)
 
     def _events(self, stream_id: str, version: int) -> RenderableType:
         found = events.read(self._target, stream_id)

@@ -142,7 +142,7 @@ def migrate(state: State) -> str:
 
 
 def migrate_without_aws(home: Home, state: State) -> None:
-    """The same function, run on this machine with the stage that needs no AWS at all."""
+    """Runs the same function on this machine, with the stage that needs no AWS at all."""
     command = [str(CHECKOUT / "node_modules" / ".bin" / "serverless")]
     command += ["invoke", "local", "-f", "migrate", "--stage", "offline", "--data", "{}"]
     variables = environment.tool_environment(environment.database_variables(state))
@@ -187,7 +187,7 @@ def _summary(log: str) -> str:
 
 
 def _failure(log: str) -> str:
-    """What went before the first error, and the errors, without the deploy tool's own stack traces and repetitions."""
+    """Returns the errors and what came before the first one, without the tool's own stack traces and repetitions."""
     lines = [line for line in log.splitlines() if line.strip() and not NOISE.search(line)]
     first = next((index for index, line in enumerate(lines) if FAILURE.search(line)), len(lines))
     return "\n".join(dict.fromkeys(lines[max(0, first - LINES_BEFORE) :][:LINES_MAX]))

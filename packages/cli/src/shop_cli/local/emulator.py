@@ -1,4 +1,4 @@
-"""The local AWS: how it is started, and clients for it."""
+"""Knows how the local AWS is started, and makes clients for it."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def is_ready(state: State) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether the server is up: an error of its own about the path or the key counts as an answer, except 5xx."""
+    """Returns whether the server is up: its error about the path or the key counts as an answer, a 5xx does not."""
     try:
         return httpx.get(url, timeout=5).status_code < 500
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""The variables that make the deploy tool, the AWS tools and psql talk to this shop and to no other."""
+"""These variables make the deploy tool, the AWS tools and psql talk to this shop and to no other."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def xray_url(state: State) -> str:
 
 
 def tool_path() -> str:
-    """The checkout's own tools first: `serverless` finds its python3.13 there, and the packaging hook finds uv."""
+    """The checkout's own tools come first: `serverless` finds its python3.13 there, and the packaging hook finds uv."""
     return os.pathsep.join([*map(str, OWN_TOOLS), os.environ.get("PATH", os.defpath)])
 
 
@@ -60,7 +60,7 @@ def _folders() -> list[Path]:
 
 
 def write_files(home: Home, state: State) -> None:
-    """`.env.local` beside each serverless.yml, which osls loads for the stage `local`: `serverless deploy` in a
+    """Writes `.env.local` beside each serverless.yml, which osls loads for the stage `local`: `serverless deploy` in a
     function's folder then needs nothing else. Only for the checkout's own shop: the files can't serve two."""
     if not home.is_default:
         return

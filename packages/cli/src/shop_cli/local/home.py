@@ -1,4 +1,4 @@
-"""The folder in which one local shop lives: data, logs, ports, secrets and the record of what runs.
+"""One local shop lives in a folder of its own: data, logs, ports, secrets and the record of what runs.
 
 One folder is one shop. Two shops on one machine never share anything but the sources, so every path comes from here.
 """
@@ -24,7 +24,7 @@ LOCK_WAIT_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """A process that we started. The creation time tells it from a later process that got the same pid."""
+    """We started this process. The creation time tells it from a later process that got the same pid."""
 
     name: str
     pid: int
@@ -35,7 +35,7 @@ class ProcessRecord:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """What is running now, or was when a crash left it behind. `ready` turns true when the start is complete."""
+    """This run goes on now, or did when a crash left it behind. `ready` turns true when the start is complete."""
 
     supervisor: ProcessRecord
     detached: bool

@@ -31,7 +31,7 @@ def ensure_people(state: State) -> None:
 
 
 def token(state: State, person: str) -> str:
-    """A fresh access token, good for as long as the user pool's client says (an hour unless it says otherwise)."""
+    """Returns a fresh access token, good for as long as the user pool's client says (an hour by default)."""
     try:
         answer = client(state, "cognito-idp").initiate_auth(
             ClientId=deploy.outputs(state)["UserPoolClientId"],

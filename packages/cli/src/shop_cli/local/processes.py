@@ -38,7 +38,7 @@ def spawn(
     cwd: Path | None = None,
     user: str | None = None,
 ) -> tuple[subprocess.Popen[bytes], ProcessRecord]:
-    """In a session of its own, so that Ctrl-C reaches only us and we decide on the order in which things stop."""
+    """The process has a session of its own, so that Ctrl-C reaches only us, who stop things in order."""
     log = home.logs / f"{name}.log"
     if log.exists():
         log.replace(log.with_suffix(".previous.log"))
@@ -74,7 +74,7 @@ def this_process(name: str) -> ProcessRecord:
 
 
 def find(record: ProcessRecord) -> psutil.Process | None:
-    """The recorded process if it still runs: not a zombie, and not a stranger that got its pid."""
+    """Returns the recorded process if it still runs, and neither a zombie nor a stranger that got its pid."""
     try:
         process = psutil.Process(record.pid)
         if process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - record.created) > 1:
@@ -85,7 +85,7 @@ def find(record: ProcessRecord) -> psutil.Process | None:
 
 
 def leftovers(home: Home) -> list[psutil.Process]:
-    """Every process that carries this shop's mark, our own ancestors and ourselves excepted."""
+    """Returns every process that carries this shop's mark, except for ourselves and our own ancestors."""
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = [process for process in psutil.process_iter() if process.pid not in own and _marked(process, home)]
     postmaster = _postmaster(home)
@@ -95,7 +95,7 @@ def leftovers(home: Home) -> list[psutil.Process]:
 
 
 def stop(home: Home, records: Iterable[ProcessRecord]) -> None:
-    """Each in turn, asked first and forced after a while; then whatever else carries the mark."""
+    """Ends each in turn, asked first and forced after a while, and then whatever else carries the mark."""
     for record in records:
         process = find(record)
         if process is not None:

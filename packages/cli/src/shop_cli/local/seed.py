@@ -70,7 +70,7 @@ def _post(api: httpx.Client, path: str, body: dict[str, Any], key: str) -> None:
 
 
 def visible(api: httpx.Client) -> Iterator[str]:
-    """The SKUs that GET /products shows, over all of its pages."""
+    """Yields the SKUs that GET /products shows, over all of its pages."""
     parameters: dict[str, str] = {}
     for _ in range(PAGES_MAX):
         answer = api.get("/products", params=parameters)

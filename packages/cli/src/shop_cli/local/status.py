@@ -82,11 +82,14 @@ def addresses(home: Home, run: RecordedRun, progress: ProgressDisplay) -> None:
         progress.line(f"           cd functions/shop-query && {example}")
         return
     api = seed.api_url(state)
-    progress.line(f"  API      {api}")
-    progress.line(f"  Docs     {api}/docs")
-    progress.line(f"  AWS      {emulator.endpoint_url(state)}")
-    progress.line(f"  Payments {environment.payment_url(state)}")
-    progress.line(f"  X-Ray    {environment.xray_url(state)}")
-    progress.line('  psql     eval "$(./shop env)" && psql')
-    progress.line("  Try      ./shop demo")
-    progress.line(f"           curl {api}/products")
+    lines = {
+        "API": api,
+        "Docs": f"{api}/docs",
+        "AWS": emulator.endpoint_url(state),
+        "Payments": environment.payment_url(state),
+        "X-Ray": environment.xray_url(state),
+        "psql": 'eval "$(./shop env)" && psql',
+        "Try": f"./shop demo\n           curl {api}/products",
+    }
+    for name, text in lines.items():
+        progress.line(f"  {name:<8} {text}")

@@ -117,7 +117,7 @@ def parked_table(listed: Sequence[Record]) -> Table:
 
 
 def still_waiting(dropped: Record) -> str:
-    """What a dropped record leaves behind, and what to do about it; empty if nothing."""
+    """Says what a dropped record leaves behind and what to do about it, or nothing."""
     stream, version = dropped["stream_id"], dropped["stream_version"]
     if stream is None or version is None or (dropped["applied_version"] or 0) >= version:
         return ""

@@ -1,1 +1,1 @@
-"""The named queries over the archive: `queries` has what each one takes, and `run` asks it for a bounded time."""
+"""The archive has named queries: `queries` knows what each one takes, and `run` asks it for a bounded time."""

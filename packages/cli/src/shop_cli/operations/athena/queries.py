@@ -1,4 +1,4 @@
-"""A named query: what it answers is its leading comment, and what it asks for stands in it in braces."""
+"""A named query says in its leading comment what it answers, and its parameters stand in braces."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class NamedQuery:
         return complete
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """The text to run. Only `values` of `self.values` are safe here."""
+        """Returns the text to run. Only `values` of `self.values` are safe here."""
         return _PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
 
     def _value(self, name: str, parameter: QueryParameter, given: str | None) -> str:

@@ -36,7 +36,7 @@ PAGES_MAX: Final = 20
 PAGE_LINES_MAX: Final = 10_000
 DUE_SHARDS: Final = 8
 DUE_PAGES_MAX: Final = 5
-"""Of a shard; each is a megabyte of keys, some 10,000."""
+"""One look reads at most so many pages of a shard; each is a megabyte of keys, some 10,000."""
 PARKED_PAGES_MAX: Final = 5
 TIMEOUT_SECONDS: Final = 5
 """A call times out after this. While it waits, nothing is drawn."""
@@ -50,11 +50,11 @@ class TooMuchError(Exception):
 class Reading:
     lines: list[LogLine] = field(default_factory=list)
     due: dict[str, Any] | None = None
-    """The number of streams that are due, and since when the oldest of them is."""
+    """This has the number of streams that are due, and since when the oldest of them is."""
     parked: dict[str, Any] | None = None
-    """The number of parked records, and whether that is all of them."""
+    """This has the number of parked records, and whether that is all of them."""
     unread: dict[str, str] = field(default_factory=dict)
-    """What could not be read, and why: what is shown of that is missing or old."""
+    """This maps what could not be read to the cause: what is shown of it is missing or old."""
 
     def standing(self) -> dict[str, Any]:
         return {"due": self.due, "parked": self.parked, "unread": self.unread}
@@ -111,8 +111,7 @@ class TopSources:
         earliest = now - FIRST_LOOK_SECONDS
         since = max(earliest, self._read_until.get(group, earliest) - self.late_seconds)
         try:
-            for line in self._lines(group, f"{service}-{name}", since):
-                reading.lines.append(line)
+            reading.lines += self._lines(group, f"{service}-{name}", since)
         except TooMuchError:
             reading.unread[f"{service}-{name}"] = f"more lines than {PAGES_MAX} pages: some are not counted"
         except (BotoCoreError, ClientError) as error:
@@ -141,24 +140,20 @@ class TopSources:
         raise TooMuchError
 
     def _due(self) -> dict[str, Any]:
-        """Looks for the oldest entry of each shard, and counts only the shards that have one."""
         now = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        count, oldest = 0, []
+        found: list[str] = []
         for shard in range(DUE_SHARDS):
-            asked = {
-                "TableName": self.table,
-                "IndexName": "due",
-                "KeyConditionExpression": "due_shard = :shard and due_at <= :now",
-                "ExpressionAttributeValues": {":shard": {"S": str(shard)}, ":now": {"S": now}},
-            }
-            if first := self.dynamodb.query(**asked, Limit=1)["Items"]:
-                oldest.append(datetime.fromisoformat(first[0]["due_at"]["S"]).timestamp())
-                count += self._count(asked)
-        return {"count": count, "oldest_due_since": moment(min(oldest)) if oldest else None}
-
-    def _count(self, asked: dict[str, Any]) -> int:
-        pages = self.dynamodb.get_paginator("query").paginate(**asked, Select="COUNT")
-        return sum(page["Count"] for page, _ in zip(pages, range(DUE_PAGES_MAX), strict=False))
+            pages = self.dynamodb.get_paginator("query").paginate(
+                TableName=self.table,
+                IndexName="due",
+                KeyConditionExpression="due_shard = :shard and due_at <= :now",
+                ExpressionAttributeValues={":shard": {"S": str(shard)}, ":now": {"S": now}},
+                ProjectionExpression="due_at",
+            )
+            for _, page in zip(range(DUE_PAGES_MAX), pages, strict=False):
+                found += [item["due_at"]["S"] for item in page["Items"]]
+        oldest = datetime.fromisoformat(min(found)).timestamp() if found else None
+        return {"count": len(found), "oldest_due_since": oldest and moment(oldest)}
 
     def _parked(self) -> dict[str, Any] | None:
         """Returns the last answer, unless that is too old: each is an invocation and a query."""

@@ -1,4 +1,4 @@
-"""Where each span of a trace is drawn, and what is written beside it. Pure: for a terminal as for a page."""
+"""Decides where each span of a trace is drawn and what is written beside it, for a terminal as for a page. Pure."""
 
 import re
 from bisect import bisect_right
@@ -114,8 +114,8 @@ def services(layouts: Iterable[Layout]) -> tuple[str, ...]:
 
 
 def lay_out(trace: RecordedTrace) -> Layout:
-    """Each span once, children below their parent in order of start. A parent that X-Ray does not have gets a row of
-    its own if subsegments tell of it."""
+    """Gives each span one row, children below their parent in order of start. A parent that X-Ray does not have gets a
+    row of its own if it has subsegments."""
     spans = sorted([*trace.spans, *_missing_parents(trace)], key=lambda span: span.start)
     known = {span.id for span in spans}
     last = max((max(span.start, span.end or span.start) for span in spans), default=0.0)
@@ -131,7 +131,7 @@ def lay_out(trace: RecordedTrace) -> Layout:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a span is to be drawn: `guide` leads to it, `below` to its children."""
+    """A span is drawn here: `guide` leads to it, and `below` to its children."""
 
     span: Span
     parent: Span | None = None

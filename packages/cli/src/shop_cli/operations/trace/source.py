@@ -24,7 +24,7 @@ OLD_SECONDS: Final = 3_600.0
 
 @dataclass(frozen=True)
 class Chosen:
-    """The traces to show, oldest first."""
+    """These traces are to be shown, the oldest first."""
 
     trace_ids: tuple[str, ...]
     made_at: float

@@ -1,4 +1,4 @@
-"""A trace as X-Ray gives it back, locally and on AWS: its documents flattened into spans."""
+"""Flattens the documents of a trace, as X-Ray gives them back locally and on AWS, into spans."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,8 +39,8 @@ class RecordedTrace:
 
 
 def documents(client: Any, trace_ids: Sequence[str]) -> dict[str, list[Document]]:
-    """The segments of IDS_MAX traces at most, as they were sent. A trace that X-Ray does not have is absent: seconds
-    after it was made it may be there, or have more segments."""
+    """Returns the segments of IDS_MAX traces at most, as they were sent. A trace that X-Ray does not have is absent:
+    seconds after it was made it may be there, or have more segments."""
     found: dict[str, list[Document]] = {}
     for page in client.get_paginator("batch_get_traces").paginate(TraceIds=list(trace_ids)):
         for trace in page["Traces"]:
@@ -50,7 +50,7 @@ def documents(client: Any, trace_ids: Sequence[str]) -> dict[str, list[Document]
 
 
 def read(trace_id: str, segments: Iterable[Document]) -> RecordedTrace:
-    """Of a span that was sent twice, first in progress and then whole, the whole one counts."""
+    """Where a span was sent twice, first in progress and then whole, the whole one counts."""
     spans: dict[str, Span] = {}
     for segment in segments:
         if segment.get("inferred"):

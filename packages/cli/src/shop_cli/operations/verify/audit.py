@@ -22,7 +22,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "purchases": ("purchase_id",),
     "sales_daily": ("day", "sku", "currency"),
 }
-"""The read model, with the columns that name a row."""
+"""These are the tables of the read model, with the columns that name a row."""
 SETTLED_WITHIN_SECONDS: Final = 60
 """The outcome of a payment may be unknown this long before anybody owes to ask for it: a request may still run."""
 NO_SALES: Final = {"units": 0, "revenue_minor": 0}
@@ -30,13 +30,13 @@ REPORT_EVERY: Final = 1_000
 
 
 class Sources(Protocol):
-    """A shop's systems, each read in pages."""
+    """The sources are a shop's systems, each of which is read in pages."""
 
     def items(self) -> Iterator[Mapping[str, Any]]:
         """Yields the event store's items as plain values."""
 
     def due(self) -> Iterator[Mapping[str, Any]]:
-        """The entries of its index `due`."""
+        """Yields the entries of its index `due`."""
 
     def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
         """Yields the rows of one of TABLES; moments and days are texts."""
@@ -45,7 +45,7 @@ class Sources(Protocol):
         """Yields the lines of the archive."""
 
     def paid(self) -> Iterator[Mapping[str, Any]]:
-        """The provider's payment intents, charges and refunds."""
+        """Yields the provider's payment intents, charges and refunds."""
 
 
 @dataclass

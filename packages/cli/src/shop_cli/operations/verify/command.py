@@ -83,15 +83,7 @@ def document(findings: Findings) -> dict[str, Any]:
                 "invariants": list(invariants),
                 "holds": meaning,
                 "examined": findings.examined[check],
-                "differences": [
-                    {
-                        "subject": each.subject,
-                        "what": each.what,
-                        "expected": each.expected,
-                        "found": each.found,
-                    }
-                    for each in findings.of(check)
-                ],
+                "differences": [each.values() for each in findings.of(check)],
             }
             for check, (invariants, meaning) in CHECKS.items()
         ],
@@ -104,29 +96,21 @@ def show(findings: Findings, progress: ProgressDisplay) -> None:
         mark = f"[red]✗[/red] {len(differences):,} of" if differences else "[green]✓[/green]"
         progress.line(f"  {check:<12} {mark} {findings.examined[check]:,}  [dim]{escape(meaning)}[/dim]")
     for check in CHECKS:
-        differences = findings.of(check)
-        if not differences:
+        if not (differences := findings.of(check)):
             continue
-        shown = min(SHOWN_MAX, len(differences))
+        rest = f", of which the first {SHOWN_MAX} are (--json has all)" if len(differences) > SHOWN_MAX else ""
         numbers = ", ".join(map(str, CHECKS[check].invariants))
-        progress.line(
-            f"\n[bold]{check}[/bold] (invariants {numbers}), {len(differences):,} differences"
-            + _rest(shown, len(differences))
-        )
+        progress.line(f"\n[bold]{check}[/bold] (invariants {numbers}), {_counted(len(differences))}{rest}:")
         for each in differences[:SHOWN_MAX]:
             progress.line(f"  {escape(each.subject)}  {escape(each.what)}")
             progress.line(f"    expected {escape(_short(each.expected))}")
             progress.line(f"    found    {escape(_short(each.found))}")
     count = len(findings.differences)
-    progress.line("\n[bold]Clean.[/bold]" if not count else f"\n[bold]{_counted(count)}.[/bold]")
+    progress.line(f"\n[bold]{_counted(count) if count else 'Clean'}.[/bold]")
 
 
 def _counted(differences: int) -> str:
     return f"{differences:,} difference{'' if differences == 1 else 's'}"
-
-
-def _rest(shown: int, total: int) -> str:
-    return f", of which the first {shown} are (--json has all):" if shown < total else ":"
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What was read from all systems, sorted by what it is about, in a temporary SQLite file.
+"""Keeps what was read from all systems in a temporary SQLite file, sorted by its subject.
 
 A million events need some 2 GB of disk there; in memory are never more than SQLite's cache and one stream.
 """
@@ -40,14 +40,14 @@ class FactTable:
         self._database.execute("INSERT INTO fact VALUES (?, ?, ?, ?)", (kind, key, part, json.dumps(value)))
 
     def groups(self, kind: str) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
-        """Each key once, in order, with its parts in order."""
+        """Yields each key once, in order, with its parts in order."""
         query = "SELECT key, part, value FROM fact WHERE kind = ? ORDER BY key, part"
         with closing(self._database.cursor()) as cursor:
             for key, rows in groupby(cursor.execute(query, (kind,)), key=lambda row: str(row[0])):
                 yield key, [(part, json.loads(value)) for _, part, value in rows]
 
     def pairs(self, kind: str) -> Iterator[tuple[str, list[Any], list[Any]]]:
-        """Each key with what is expected and what was found."""
+        """Yields each key with what is expected and what was found."""
         for key, parts in self.groups(kind):
             yield (
                 key,

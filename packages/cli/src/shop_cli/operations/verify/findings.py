@@ -1,4 +1,4 @@
-"""What is checked, and what does not hold."""
+"""These are the checks of the audit, and the differences that they find."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 class Check(NamedTuple):
     invariants: tuple[int, ...]
-    """Their numbers, as reports of failures name them."""
+    """These are their numbers, as reports of failures name them."""
     meaning: str
 
 
@@ -33,14 +33,17 @@ ABSENT: Final = "absent"
 class Difference:
     check: str
     subject: str
-    """What it is about: a stream, bucket, payment intent, row, event."""
+    """The subject is a stream, bucket, payment intent, row or event."""
     what: str
     expected: Any
     found: Any
 
+    def values(self) -> dict[str, Any]:
+        return {"subject": self.subject, "what": self.what, "expected": self.expected, "found": self.found}
+
     @property
     def identity(self) -> tuple[str, str, str]:
-        """The same in another look, even if the values have moved on meanwhile."""
+        """The identity is the same in another look, even if the values have moved on meanwhile."""
         return self.check, self.subject, self.what
 
 

@@ -17,13 +17,13 @@ class AuditedProduct:
     version: int = 0
     status: str = "none"
     terms: dict[str, Any] = field(default_factory=dict)
-    """What the last event of each kind has settled: name, description, price, stock_buckets."""
+    """These are settled by the last event of each kind: name, description, price, stock_buckets."""
     listed_at: str = ""
     category: str | None = None
     """Nobody decides by it, so the stored state does not keep it."""
 
     def state(self) -> dict[str, Any]:
-        """What its stored state must say, whatever else that keeps. A retired product needs no terms."""
+        """Returns what its stored state must say, whatever else that keeps. A retired product needs no terms."""
         return {"sku": self.sku, "status": self.status, **(self.terms if self.status == "listed" else {})}
 
     def row(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ STEPS: Final[Mapping[str, tuple[frozenset[str], str | None]]] = {
     "shop.purchase.refunded.v1": (frozenset({"purchased"}), "refunded"),
     "shop.payment.refunded.v1": (PLACED, None),
 }
-"""By type: the statuses in which it may happen, and the one that it leads to (None: the same)."""
+"""Each type of event has the statuses in which it may happen, and the one that it leads to (None: the same)."""
 STOCK: Final[Mapping[str, Mapping[str, int]]] = {
     "shop.reservation.placed.v1": {"available": -1, "held": 1},
     "shop.reservation.cancelled.v1": {"held": -1, "available": 1},
@@ -30,7 +30,7 @@ STOCK: Final[Mapping[str, Mapping[str, int]]] = {
     "shop.purchase.refunded.v1": {"sold": -1, "available": 1},
 }
 CANCELED_INTENT: Final = "intent_canceled"
-"""The code of a decline after which the payment intent is dead."""
+"""After a decline with this code the payment intent is dead."""
 
 
 @dataclass
@@ -44,13 +44,13 @@ class AuditedReservation:
     purchased_at: str | None = None
     attempts: int = 0
     intent: str | None = None
-    """The payment intent of the last attempt."""
+    """This is the payment intent of the last attempt."""
     intent_is_dead: bool = False
     payments: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The key is a payment intent; the provider must have recorded the value. See payments.py."""
 
     def state(self) -> dict[str, Any]:
-        """What its stored state must say, whatever else that keeps."""
+        """Returns what its stored state must say, whatever else that keeps."""
         state: dict[str, Any] = {"status": self.status, **self.terms}
         if self.status == "purchased" and self.is_owed_something:
             del state["status"]  # how the store calls a purchase whose refund is under way is its own business
@@ -60,7 +60,7 @@ class AuditedReservation:
 
     @property
     def is_owed_something(self) -> bool:
-        """Its stock back, its payment's outcome, or a refund."""
+        """It may be owed its stock back, its payment's outcome, or a refund."""
         return self.status in ("active", "paying") or any(each["owed_since"] for each in self.payments.values())
 
     def row(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[s
 
 
 def _move(reservation: AuditedReservation, event: Event, ledger: Ledger) -> None:
-    """What was taken is what comes back or is sold: the first event's lines, whatever a later one says."""
+    """The first event's lines come back or are sold, whatever a later event says of them."""
     lines: Iterable[Mapping[str, Any]] = reservation.terms.get("lines", ())
     signs = STOCK.get(event["type"])
     for line in lines if signs else ():

@@ -121,7 +121,7 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """What a system's own library raises, or SQLite on a full disk, becomes the error that says: nothing is known."""
+    """Turns what a system's own library raises, or SQLite on a full disk, into the error that nothing is known."""
     try:
         yield
     except ShopError as error:

@@ -1,4 +1,4 @@
-"""Stock and sales as all streams together say: the sums that no single stream shows."""
+"""Sums up stock and sales over all streams, since no single stream shows them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ Bucket = tuple[str, int]
 
 @dataclass
 class Ledger:
-    """In memory: it grows with products, buckets and days, not with events."""
+    """The ledger is kept in memory: it grows with products, buckets and days, not with events."""
 
     buckets: dict[Bucket, Counter[str]] = field(default_factory=dict)
     received: Counter[str] = field(default_factory=Counter)
@@ -34,7 +34,7 @@ class Ledger:
             self.revenue_minor[key] += sign * line["quantity"] * line["unit_price_minor"]
 
     def available(self) -> Counter[str]:
-        """By SKU, as customers may see it."""
+        """Returns the stock by SKU, as customers may see it."""
         available: Counter[str] = Counter()
         for (sku, _), counters in self.buckets.items():
             available[sku] += counters["available"]

@@ -1,4 +1,4 @@
-"""One stream of the event store: its event items and its state item, before their meaning."""
+"""Reads one stream of the event store as items, before it is asked what they mean."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from shop_shared.envelope import MalformedEventError, decode
 EVENT_PREFIX: Final = "event#"
 CHECK: Final = "streams"
 Event = Mapping[str, Any]
-"""An envelope as plain JSON: what the schemas' classes make of it is not asked."""
+"""An event is its envelope as plain JSON: the audit does not rely on what the schemas' classes make of it."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class StoredEvent:
 
 
 def read(stream_id: str, stored: Sequence[StoredEvent]) -> tuple[list[Event], list[Difference]]:
-    """The events that can be read, which is what a fold can rely on; and what is wrong with them as items."""
+    """Returns the events that can be read, which a fold can rely on, and what is wrong with them as items."""
     events, differences = [], []
     versions, wanted = [event.version for event in stored], list(range(1, len(stored) + 1))
     if versions != wanted:
