@@ -18,6 +18,8 @@ from shop_cli.output import duration
 
 MARK: Final = "!"
 ROUTES_MAX: Final = 20
+LINES: Final = 17
+"""So many lines are there without routes and troubles: titles, functions and figures."""
 P99_MS_MAX: Final = {"shop-command": 10_000.0, "shop-query": 3_000.0}
 """The alarms `api-slow` have the same thresholds."""
 PROVIDER_P99_MS_MAX: Final = 8_000
@@ -42,7 +44,10 @@ Document = Mapping[str, Any]
 
 def view(shown: Document, height: int | None = None) -> RenderableType:
     """With a terminal's height, fewer routes are shown, so that what went wrong has room too."""
-    routes = ROUTES_MAX if height is None else max(3, (height - 20) // 2)
+    kinds, routes = _kinds(shown["troubles"]), ROUTES_MAX
+    if height is not None:
+        room = height - LINES - bool(shown["unread"])
+        routes = max(3, room - min(len(kinds), room // 2))
     at = datetime.fromisoformat(shown["at"])
     title = Text.assemble(("shop top", "bold"), f"  {shown['shop']}  ", (f"the last minute, {at:%H:%M:%S} UTC", "dim"))
     figures = Table.grid(padding=(0, 2, 0, 0))
@@ -50,7 +55,7 @@ def view(shown: Document, height: int | None = None) -> RenderableType:
     figures.add_column(no_wrap=True, overflow="ellipsis")
     for label, parts in _figures(shown):
         figures.add_row(label, Text("  ").join(parts))
-    return Group(title, _requests(shown, routes), "", figures, "", *_troubles(shown["troubles"]))
+    return Group(title, _requests(shown, routes), "", figures, "", *_troubles(kinds))
 
 
 def _requests(shown: Document, routes: int) -> Table:
@@ -146,14 +151,18 @@ def _sweep(shown: Document) -> Iterator[Text]:
             yield _bad(f"{number:,} {name}", name == "failed")
 
 
-def _troubles(troubles: Sequence[Document]) -> Iterator[RenderableType]:
-    """Shows the newest of each kind, and how many there are: one cause, met by every request, does not hide others."""
+def _kinds(troubles: Sequence[Document]) -> list[list[Document]]:
     kinds: dict[tuple[str, ...], list[Document]] = defaultdict(list)
     for each in troubles:
         kinds[each["function"], each["level"], each["message"], each["exception_name"]].append(each)
+    return [*kinds.values()]
+
+
+def _troubles(kinds: Sequence[Sequence[Document]]) -> Iterator[RenderableType]:
+    """Shows the newest of each kind, and how many there are: one cause, met by every request, does not hide others."""
     yield Text("Warnings and errors", "bold") if kinds else Text("No warnings and no errors", "dim")
-    width = max((len(each["function"]) for each in troubles), default=0) - len("shop-")
-    for same in kinds.values():
+    width = max((len(same[0]["function"]) for same in kinds), default=0) - len("shop-")
+    for same in kinds:
         last, times = same[0], f"{len(same)} x " if len(same) > 1 else ""
         is_warning = last["level"] == "WARNING"
         level = f"{'' if is_warning else MARK}{last['level'].lower()}"

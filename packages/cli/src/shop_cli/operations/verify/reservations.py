@@ -30,7 +30,7 @@ STOCK: Final[Mapping[str, Mapping[str, int]]] = {
     "shop.purchase.refunded.v1": {"sold": -1, "available": 1},
 }
 CANCELED_INTENT: Final = "intent_canceled"
-"""After a decline with this code the payment intent is dead."""
+"""A payment intent is dead after a decline with this code."""
 
 
 @dataclass
