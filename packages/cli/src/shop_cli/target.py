@@ -76,7 +76,12 @@ class Target:
             retries={"total_max_attempts": 1},
             tcp_keepalive=True,
         )
-        return boto3.Session().client(service, config=once if timeout_seconds else None)  # type: ignore[call-overload]
+        return self._session.client(service, config=once if timeout_seconds else None)  # type: ignore[call-overload]
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        """One session for all clients asks only once where signing in asks for a code."""
+        return boto3.Session()
 
     def function(self, name: str, timeout_seconds: int = FUNCTION_SECONDS) -> Function:
         """Finds a function of shop-dispatch by its name without the stage, such as `parked`."""

@@ -127,7 +127,9 @@ def stack_outputs(cloudformation: Any, stage: str) -> dict[str, str]:
     try:
         found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
-        raise ShopError(f"The stack {name} is not deployed; ./shop up deploys it on this machine ({error})") from error
+        raise ShopError(
+            f"The stack {name} could not be read ({error}). On this machine ./shop up deploys it"
+        ) from error
     return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from shop_cli.errors import ShopError
-from shop_cli.output import JsonOption, display, print_json
+from shop_cli.output import JsonOption, display, duration, print_json
 from shop_cli.progress import ProgressDisplay, ProgressStep
 from shop_cli.target import Function, StageOption, Target
 
@@ -23,7 +23,6 @@ BUSY_SECONDS_MAX: Final = 120.0
 BUSY_PAUSE_SECONDS: Final = 0.5
 BEHIND_MAX: Final = 1_000
 """Events that the swap itself catches up with. Under load there are always some."""
-BAR_WIDTH: Final = 24
 
 Status = dict[str, Any]
 
@@ -160,9 +159,8 @@ class _Meter:
     def show(self, status: Status) -> None:
         events, total, rate = status["events"], status["total"], self._rate(status)
         share = min(events / total, 1) if total else 1
-        drawn = "━" * round(share * BAR_WIDTH)
-        seconds_left = f", {_clock((total - events) / rate)} left" if rate and total > events else ""
-        self._step.doing(f"{drawn:╌<{BAR_WIDTH}} {share:4.0%}  {events:,} events, {rate:,.0f}/s{seconds_left}")
+        seconds_left = f", {duration((total - events) / rate)} left" if rate and total > events else ""
+        self._step.doing(f"{share:.0%}  {events:,} events, {rate:,.0f}/s{seconds_left}")
 
     def result(self, status: Status) -> str:
         unreadable = f", {status['unreadable']:,} of them unreadable" if status["unreadable"] else ""
@@ -170,8 +168,3 @@ class _Meter:
 
     def _rate(self, status: Status) -> float:
         return float(status["events"] - self._before) / max(time.monotonic() - self._started, 0.001)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
