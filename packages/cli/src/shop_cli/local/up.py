@@ -189,15 +189,15 @@ class LocalRun:
                 "PostgreSQL does not answer at SHOP_DATABASE_URL: correct it, or unset it to get one started"
             )
         if self._run.aws:
-            with self._progress.step("Payments", "starting the mock payment provider") as step:
-                self._wait("payment", lambda: emulator.answers(environment.payment_url(state)))
-                step.done(environment.payment_url(state))
-            with self._progress.step("AWS", "starting the emulator") as step:
-                self._wait("aws", lambda: emulator.is_ready(state))
-                step.done(emulator.endpoint_url(state))
-            with self._progress.step("X-Ray", "starting the trace collector") as step:
-                self._wait("xray", lambda: emulator.answers(environment.xray_url(state)))
-                step.done(environment.xray_url(state))
+            payment, xray = environment.payment_url(state), environment.xray_url(state)
+            for name, title, url, is_ready in (
+                ("payment", "Payments", payment, lambda: emulator.answers(payment)),
+                ("aws", "AWS", emulator.endpoint_url(state), lambda: emulator.is_ready(state)),
+                ("xray", "X-Ray", xray, lambda: emulator.answers(xray)),
+            ):
+                with self._progress.step(title, "starting") as step:
+                    self._wait(name, is_ready)
+                    step.done(url)
 
     def _set_up_aws(self, state: State) -> None:
         environment.write_files(self._home, state)
