@@ -24,8 +24,9 @@ import httpx
 import psutil
 from bench.running import running_shop, server, start_again, stock
 
-from shop_cli import emulator, environment, local_services, seed
-from shop_cli.home import Home
+from shop_cli.local import emulator, environment, seed
+from shop_cli.local import services as local_services
+from shop_cli.local.home import Home
 from shop_cli.testing import Answer, Shop
 
 CLIENTS: Final = 4

@@ -33,7 +33,7 @@ from bench.measure import (
     verdict,
 )
 
-from shop_cli.build import CHECKOUT
+from shop_cli.local.build import CHECKOUT
 
 PEERS: Final = {
     "annotated-doc": "0.0.7",

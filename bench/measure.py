@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
-from shop_cli.build import CHECKOUT, BuildError, build, interpreter, run, uv
 from shop_cli.guard_testing import guard_this_process
+from shop_cli.local.build import CHECKOUT, BuildError, build, interpreter, run, uv
 
 AGAIN: Final = " again"
 AA_RANGE: Final = (0.85, 1.15)

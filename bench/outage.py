@@ -20,8 +20,8 @@ import psycopg
 from bench.running import running_shop, server, start_again
 from rich.console import Console
 
-from shop_cli import postgres, processes
-from shop_cli.home import Home
+from shop_cli.local import postgres, processes
+from shop_cli.local.home import Home
 from shop_cli.testing import Shop
 
 CLIENTS: Final = 3

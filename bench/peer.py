@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 from bench.measure import installed, pipe
 
-from shop_cli.build import interpreter
+from shop_cli.local.build import interpreter
 from shop_database.testing import Database
 
 PACKAGES: Final = {

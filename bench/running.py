@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from shop_cli import processes
-from shop_cli.home import Home, ProcessRecord, RecordedRun
+from shop_cli.local import processes
+from shop_cli.local.home import Home, ProcessRecord, RecordedRun
 from shop_cli.testing import Shop, run_shop
 
 START_SECONDS_MAX: Final = 30

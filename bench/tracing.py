@@ -23,7 +23,7 @@ from typing import Any, Final
 from bench.measure import AGAIN, QUIET_FRAME, Comparison, Samples, Way, circumstances, options, table, unpacked, verdict
 from bench.start import runtime
 
-from shop_cli.build import CHECKOUT
+from shop_cli.local.build import CHECKOUT
 
 WARM_UP: Final = 200
 ROOT: Final = "1-68a1b2c3-0123456789abcdef01234567"

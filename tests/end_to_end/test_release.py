@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shop_cli.deploy import STACKS
+from shop_cli.local.deploy import STACKS
 from shop_cli.testing import ROOT, Shop, run_shop
 
 ANSWERS = {

@@ -10,8 +10,8 @@ import pytest
 from botocore.config import Config
 from botocore.retries.standard import ExponentialBackoff
 
-from shop_cli import emulator
 from shop_cli.emulator_testing import RunningEmulator, Wire, running_emulator, running_wire
+from shop_cli.local import emulator
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
 from shop_command.testing.deployed import DeployedShop, environment

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shop_cli.build import FUNCTIONS
+from shop_cli.local.build import FUNCTIONS
 
 CHECKOUT = Path(__file__).parents[2]
 SERVICES = {

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from shop_cli.build import FUNCTIONS
+from shop_cli.local.build import FUNCTIONS
 from shop_observability.metrics import Metric
 
 CHECKOUT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shop_cli.build import FUNCTIONS
+from shop_cli.local.build import FUNCTIONS
 
 Serverless = Callable[..., subprocess.CompletedProcess[str]]
 SERVICES = ("shop-platform", *FUNCTIONS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shop_cli.build import FUNCTIONS
+from shop_cli.local.build import FUNCTIONS
 from shop_shared.envelope import Envelope
 from shop_shared.registry import EVENT_TYPES
 

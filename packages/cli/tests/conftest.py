@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shop_cli import processes
-from shop_cli.home import Home
+from shop_cli.local import processes
+from shop_cli.local.home import Home
 
 
 @pytest.fixture

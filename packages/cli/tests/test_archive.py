@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shop_cli import archive
-from shop_cli.verify.sources import ShopSources
+from shop_cli.operations import archive
+from shop_cli.operations.verify.sources import ShopSources
 
 LINES = [b'{"id": "1"}', b'{"id": "2"}']
 CONTENT = b"\n".join(LINES) + b"\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from shop_cli import build as builder
-from shop_cli.build import CHECKOUT, FUNCTIONS, BuildError, build
+from shop_cli.local import build as builder
+from shop_cli.local.build import CHECKOUT, FUNCTIONS, BuildError, build
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 UNCHECKED_HASH = b"\x01\x00\x00\x00"  # PEP 552: the bytecode is used whatever its source's time
@@ -191,6 +191,6 @@ def test_an_unknown_function_is_refused(tiny: Path) -> None:
 
 
 def test_the_command_says_how_it_is_used() -> None:
-    command = [sys.executable, "-m", "shop_cli.build", "--help"]
+    command = [str(Path(sys.executable).with_name("shop")), "build", "--help"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "--python" in done.stdout

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from shop_cli import seed
 from shop_cli.errors import ShopError
-from shop_cli.home import State
+from shop_cli.local import seed
+from shop_cli.local.home import State
 from shop_cli.progress import ProgressStep
 from shop_shared.events import ProductListed
 

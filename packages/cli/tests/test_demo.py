@@ -8,11 +8,12 @@ import httpx
 import pytest
 from rich.console import Console
 
-from shop_cli import archive, demo, event_store, identity, seed, tracing
-from shop_cli.athena import run as athena
-from shop_cli.home import State
+from shop_cli.local import demo, identity, seed
+from shop_cli.local.home import State
+from shop_cli.operations import archive, events
+from shop_cli.operations.athena import run as athena
+from shop_cli.operations.trace import source, traces
 from shop_cli.progress import ProgressDisplay
-from shop_cli.xray import traces
 
 STREAM = "reservation-1"
 PURCHASE = {"purchase_id": "1", "stream_id": STREAM, "stream_version": 2}
@@ -37,10 +38,10 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "X-Ray": trace(*demo.HOPS),
     }
     read: dict[str, Callable[..., Any]] = {name: (lambda *_, name=name: found[name]) for name in found}
-    monkeypatch.setattr(event_store, "read_stream", read["DynamoDB"])
+    monkeypatch.setattr(events, "read", read["DynamoDB"])
     monkeypatch.setattr(archive, "objects_with", read["S3"])
-    monkeypatch.setattr(athena, "ask_here", read["Athena"])
-    monkeypatch.setattr(tracing, "read", read["X-Ray"])
+    monkeypatch.setattr(athena, "ask", read["Athena"])
+    monkeypatch.setattr(source, "read", read["X-Ray"])
     monkeypatch.setattr(identity, "token", lambda *_: "token")
     monkeypatch.setattr(seed, "api_client", lambda *_: httpx.Client())
     monkeypatch.setattr(demo, "WAIT_SECONDS", 0.0)

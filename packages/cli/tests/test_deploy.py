@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shop_cli import deploy, environment
-from shop_cli.home import CHECKOUT, Home, State
 from shop_cli.interrupts import Interrupts
+from shop_cli.local import deploy, environment
+from shop_cli.local.home import CHECKOUT, Home, State
 from shop_cli.progress import ProgressStep
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shop_cli import emulator
+from shop_cli.local import emulator
 
 LOAD = """
 import importlib.util, json, sys

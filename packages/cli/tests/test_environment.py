@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from shop_cli import emulator, environment
-from shop_cli.home import CHECKOUT, Home, State
+from shop_cli.local import emulator, env, environment
+from shop_cli.local.home import CHECKOUT, Home, State
 
 DUMP = "import json, os; print(json.dumps(dict(os.environ)))"
 
@@ -27,7 +27,7 @@ def in_a_shell(script: str) -> dict[str, str]:
 
 
 def test_the_exports_have_what_the_deploy_tool_aws_and_psql_need(home: Home, state: State) -> None:
-    got = in_a_shell(environment.shell_exports(state, aws=True))
+    got = in_a_shell(env.shell_exports(state, aws=True))
     assert got["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1001"
     assert (got["AWS_ACCESS_KEY_ID"], got["AWS_SECRET_ACCESS_KEY"], got["AWS_REGION"]) == ("test", "test", "us-east-1")
     assert "AWS_PROFILE" not in got
@@ -42,14 +42,14 @@ def test_the_exports_have_what_the_deploy_tool_aws_and_psql_need(home: Home, sta
 
 
 def test_without_aws_nothing_points_there(home: Home, state: State) -> None:
-    got = in_a_shell(environment.shell_exports(state, aws=False))
+    got = in_a_shell(env.shell_exports(state, aws=False))
     assert "AWS_ENDPOINT_URL" not in got
     assert got["SHOP_DISPATCH_DATABASE_URL"].startswith("postgresql://shop_dispatch:")
 
 
 def test_unset_takes_every_variable_away_again(home: Home, state: State) -> None:
-    exports = environment.shell_exports(state, aws=True)
-    got = in_a_shell(f"{exports}\n{environment.shell_unsets()}")
+    exports = env.shell_exports(state, aws=True)
+    got = in_a_shell(f"{exports}\n{env.shell_unsets()}")
     names = [line.split()[1].split("=")[0] for line in exports.splitlines() if line.startswith("export ")]
     assert [name for name in names if name in got] == ["PATH"]
 

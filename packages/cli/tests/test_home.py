@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shop_cli.errors import ShopError
-from shop_cli.home import CHECKOUT, Home, ProcessRecord, RecordedRun, State
+from shop_cli.local.home import CHECKOUT, Home, ProcessRecord, RecordedRun, State
 
 SUPERVISOR = ProcessRecord("supervisor", 1, 1.5, "")
 

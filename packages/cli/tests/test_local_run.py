@@ -15,11 +15,12 @@ import psutil
 import psycopg
 import pytest
 
-from shop_cli import local_run, postgres, processes
 from shop_cli.errors import ShopError
-from shop_cli.home import CHECKOUT, Home, RecordedRun, State
 from shop_cli.interrupts import Interrupts
-from shop_cli.ports import HOST, choose_ports
+from shop_cli.local import postgres, processes
+from shop_cli.local import up as local_run
+from shop_cli.local.home import CHECKOUT, Home, RecordedRun, State
+from shop_cli.local.ports import HOST, choose_ports
 from shop_cli.progress import ProgressDisplay
 
 START_SECONDS_MAX = 120
@@ -212,6 +213,6 @@ def test_another_postgresql_is_used_by_its_url(home: Home, monkeypatch: pytest.M
 def test_a_database_url_that_does_not_answer_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/postgres")
     with pytest.raises(ShopError, match="SHOP_DATABASE_URL"):
-        local_run.up(home, ProgressDisplay(), detach=True, aws=False)
+        local_run.run_shop(home, ProgressDisplay(), detach=True, aws=False)
     assert nothing_runs(home)
     assert not Path(home.path / "postgres").exists()

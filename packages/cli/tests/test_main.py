@@ -8,10 +8,10 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from shop_cli import report
-from shop_cli.home import CHECKOUT, Home, RecordedRun, State
+from shop_cli.local import status as report
+from shop_cli.local.home import CHECKOUT, Home, RecordedRun, State
+from shop_cli.local.processes import this_process
 from shop_cli.main import app
-from shop_cli.processes import this_process
 
 COMMANDS = [
     *("up", "down", "status", "env", "build", "demo", "trace", "top", "events"),
@@ -91,7 +91,7 @@ def test_a_function_that_does_not_exist_cannot_be_built() -> None:
 def test_the_status_has_the_keys_that_scripts_rely_on(home: Home) -> None:
     home.save(State(ports={"postgres": 5432}))
     run = RecordedRun(this_process("supervisor"), detached=True, aws=False, ready=True)
-    status = report.status(home, run)
+    status = report.values(home, run)
     assert list(status) == [
         *("api_url", "web_url", "database_url", "aws_endpoint_url", "table_name", "stream_name", "bucket_name"),
         *("payment_url", "payment_api_key", "xray_url", "admin_token", "customer_token"),

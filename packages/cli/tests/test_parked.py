@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from shop_cli import functions, parked_commands
-from shop_cli.functions import Function
 from shop_cli.main import app
+from shop_cli.target import Target
 
 RECORD = {
     "id": "5f3a",
@@ -41,7 +40,8 @@ class Lambda:
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(client: Lambda, *arguments: str) -> Result:
-        monkeypatch.setattr(parked_commands, "_function", lambda _: Function(client, "shop-dispatch-local-parked"))
+        monkeypatch.setattr(Target, "of", lambda _: Target("local"))
+        monkeypatch.setattr(Target, "client", lambda *_: client)
         return CliRunner().invoke(app, ["parked", *arguments], env={"COLUMNS": "300"})
 
     return run
@@ -97,7 +97,7 @@ def test_a_replay_that_leaves_nothing_parked_ends_well(shop: Any) -> None:
 
 def test_an_id_that_is_not_parked_is_an_error(shop: Any) -> None:
     result = shop(Lambda({"resolved": [], "still_parked": [], "applied": 0}), "replay", "5f3a")
-    assert (result.exit_code, "Not parked: 5f3a" in result.output) == (1, True)
+    assert (result.exit_code, "These records are not parked: 5f3a" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("arguments", [["replay"], ["replay", "5f3a", "--all"], ["drop", "5f3a", "--reason", " "]])
@@ -125,4 +125,7 @@ def test_what_the_function_refuses_and_how_it_fails_is_told(shop: Any) -> None:
 
 def test_a_stage_on_aws_is_asked_by_its_functions_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert functions.on_aws("production", "parked").name == "shop-dispatch-production-parked"
+    function = Target.of("production").function("parked")
+    assert function.name == "shop-dispatch-production-parked"
+    config = function.client.meta.config
+    assert (config.read_timeout, config.retries["total_max_attempts"], config.tcp_keepalive) == (930, 1, True)

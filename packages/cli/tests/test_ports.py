@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from shop_cli.errors import ShopError
-from shop_cli.ports import HOST, STEP, choose_ports, is_free
+from shop_cli.local.ports import HOST, STEP, choose_ports, is_free
 
 
 @contextmanager
@@ -57,5 +57,5 @@ def test_a_service_that_is_not_started_keeps_its_port() -> None:
 
 
 def test_when_no_port_is_left_it_says_so() -> None:
-    with pytest.raises(ShopError, match="No free port for aws"):
+    with pytest.raises(ShopError, match="There is no free port for aws"):
         choose_ports({"aws": 40_000}, ["aws"])

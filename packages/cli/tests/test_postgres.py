@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from shop_cli import postgres, processes
-from shop_cli.home import Home, ProcessRecord, State
-from shop_cli.ports import choose_ports
+from shop_cli.local import postgres, processes
+from shop_cli.local.home import Home, ProcessRecord, State
+from shop_cli.local.ports import choose_ports
 
 
 def start(home: Home, state: State) -> tuple[subprocess.Popen[bytes], ProcessRecord]:

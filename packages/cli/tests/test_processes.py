@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shop_cli import processes
-from shop_cli.home import Home, ProcessRecord
+from shop_cli.local import processes
+from shop_cli.local.home import Home, ProcessRecord
 
 IGNORES_SIGTERM = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 SLEEP = "time.sleep(600)"
@@ -101,7 +101,7 @@ def test_the_log_of_the_run_before_is_kept(home: Home) -> None:
 
 
 def test_it_does_not_count_itself_as_left_over(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "from shop_cli import processes; from shop_cli.home import Home; print(processes.leftovers(Home.current()))"
+    code = "from shop_cli.local import home, processes; print(processes.leftovers(home.Home.current()))"
     environment = {"PATH": os.environ["PATH"], "SHOP_HOME": str(home.path)}
     child, record = processes.spawn(home, "child", [sys.executable, "-c", code], environment)
     child.wait(20)

@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from shop_cli import functions, main, rebuild
 from shop_cli.errors import ShopError
-from shop_cli.home import Home
 from shop_cli.main import app
+from shop_cli.operations import rebuild
+from shop_cli.operations.rebuild import RebuildFunction, RebuildSource
 from shop_cli.progress import ProgressDisplay, ProgressStep
-from shop_cli.rebuild import RebuildFunction, RebuildSource
+from shop_cli.target import Function, Target
 
 BEGUN = {
     "phase": "loading",
@@ -63,7 +63,7 @@ def run(*answers: Any, source: RebuildSource | None = None, swap: bool = True) -
 
 
 def function(client: Lambda) -> RebuildFunction:
-    return RebuildFunction(functions.Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
+    return RebuildFunction(Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
 
 
 def test_it_begins_goes_on_until_all_is_there_and_swaps() -> None:
@@ -134,14 +134,14 @@ def test_the_meter_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> 
     step = ProgressStep("Load")
     monkeypatch.setattr(step, "doing", messages.append)
     rebuild._Meter(100, step).show({**BEGUN, "events": 300, "total": 10_000})
-    assert messages == ["━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   3%  300 events, 100/s, 1:37 left"]
+    assert messages == ["3%  300 events, 100/s, 97.0 s left"]
 
 
 @pytest.fixture
-def client(home: Home, monkeypatch: pytest.MonkeyPatch) -> Lambda:
+def client(monkeypatch: pytest.MonkeyPatch) -> Lambda:
     client = Lambda()
-    monkeypatch.setattr(main, "running_shop", lambda **_: (home, None))
-    monkeypatch.setattr(rebuild, "local", lambda _: function(client))
+    monkeypatch.setattr(Target, "of", lambda _: Target("local"))
+    monkeypatch.setattr(Target, "client", lambda *_: client)
     return client
 
 

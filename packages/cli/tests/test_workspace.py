@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shop_cli import deploy
-from shop_cli.build import CHECKOUT, FUNCTIONS
+from shop_cli.local import deploy
+from shop_cli.local.build import CHECKOUT, FUNCTIONS
 
 MEMBERS = [path.parent for kind in ("packages", "functions") for path in CHECKOUT.glob(f"{kind}/*/pyproject.toml")]
 

@@ -1,1 +1,1 @@
-"""The shop command: the local run and the operations. Never deployed."""
+"""The `shop` command runs the shop on this machine and operates it here or on AWS. It is never deployed."""

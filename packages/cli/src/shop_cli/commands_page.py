@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from shop_cli.build import CHECKOUT
+from shop_cli.local.build import CHECKOUT
 from shop_cli.main import app
 
 PAGE = CHECKOUT / "docs" / "commands.md"
@@ -41,21 +41,25 @@ def commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def one(name: str, command: Any) -> Iterator[str]:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    usage = [_usage(each) for each in arguments]
-    yield f"\n### `{' '.join([name, *usage])}`\n"
+    yield f"\n### `{' '.join([name, *map(_usage, arguments)])}`\n"
     yield f"{command.help}\n"
     for each in arguments:
-        yield f"- `{each.name.upper()}`: {each.help}"
+        yield f"- `{_name(each)}`: {each.help}"
     for each in command.params:
         if each.param_type_name == "option":
-            takes = "" if each.is_flag else f" {each.name.upper()}"
-            default = f" Default: {each.default}." if each.default and not each.is_flag else ""
-            yield f"- `{', '.join(each.opts)}{takes}`: {each.help}{default}"
+            takes = "" if each.is_flag else f" {_name(each)}"
+            default = each.show_default if isinstance(each.show_default, str) else each.default
+            shown = f" Default: {default}." if default and not each.is_flag else ""
+            yield f"- `{', '.join(each.opts)}{takes}`: {each.help}{shown}"
+
+
+def _name(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper()).strip("[]")
 
 
 def _usage(argument: Any) -> str:
-    repeated = argument.name.upper() + ("" if argument.nargs == 1 else "...")
-    return str(repeated if argument.required else f"[{repeated}]")
+    repeated = _name(argument) + ("" if argument.nargs == 1 else "...")
+    return repeated if argument.required else f"[{repeated}]"
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import httpx
 
-from shop_cli import aws, emulator
-from shop_cli.home import CHECKOUT, Home, State
-from shop_cli.ports import HOST
+from shop_cli.local import emulator
+from shop_cli.local.home import CHECKOUT, Home, State
+from shop_cli.local.ports import HOST
 
 START_SECONDS_MAX: Final = 60
 FIRED_MAX: Final = 2_000
@@ -40,7 +40,7 @@ class RunningEmulator:
         return emulator.endpoint_url(self.state)
 
     def client(self, service: str, endpoint_url: str | None = None) -> Any:
-        return aws.client(self.state, service, endpoint_url)
+        return emulator.client_at(endpoint_url or self.url, service)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _deploy(state: State, name: str) -> dict[str, str]:
     template = (CHECKOUT / "infra" / f"{name}.yml").read_text()
     for parameter, value in {"deletionPolicy": "Delete", "deletionProtection": "false"}.items():
         template = template.replace(f"${{param:{parameter}}}", value)
-    cloudformation = aws.client(state, "cloudformation")
+    cloudformation = emulator.client(state, "cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=template)
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress as LiveProgress
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 
 # A log gets a step's news this often at most, and tables of this width.
 PLAIN_SECONDS = 5.0
@@ -16,40 +15,28 @@ PLAIN_WIDTH = 140
 
 
 class ProgressStep:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, show: Callable[[str], None] = lambda _: None) -> None:
         self.name = name
         self.result = "done"
-        self._doing = ""
+        self._show = show
 
     def doing(self, text: str) -> None:
-        self._doing = text
+        self._show(f"{self.name:<12} {text}")
 
     def done(self, text: str) -> None:
         self.result = text
 
 
-class LiveStep(ProgressStep):
-    def __init__(self, name: str, live: LiveProgress, doing: str) -> None:
-        super().__init__(name)
-        self._live = live
-        self._task = live.add_task(f"{name:<12} {doing}", total=None)
-
-    def doing(self, text: str) -> None:
-        self._live.update(self._task, description=f"{self.name:<12} {text}")
-
-
-class PlainStep(ProgressStep):
-    def __init__(self, name: str, console: Console, doing: str) -> None:
-        super().__init__(name)
+class PlainLines:
+    def __init__(self, console: Console) -> None:
         self._console = console
         self._last_text = ""
-        self._last_at = 0.0
-        self.doing(doing)
+        self._last_at = float("-inf")
 
-    def doing(self, text: str) -> None:
+    def show(self, text: str) -> None:
         if text != self._last_text and time.monotonic() >= self._last_at + PLAIN_SECONDS:
             self._last_text, self._last_at = text, time.monotonic()
-            self._console.print(f"  ... {self.name:<12} {text}", soft_wrap=True, markup=False)
+            self._console.print(f"  ... {text}", soft_wrap=True, markup=False)
 
 
 class ProgressDisplay:
@@ -64,15 +51,15 @@ class ProgressDisplay:
     @contextmanager
     def step(self, name: str, doing: str) -> Iterator[ProgressStep]:
         started = time.monotonic()
-        step: ProgressStep
         try:
             if self.console.is_terminal:
-                columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-                with LiveProgress(*columns, console=self.console, transient=True) as live:
-                    step = LiveStep(name, live, doing)
+                with self.console.status("") as status:
+                    step = ProgressStep(name, lambda text: status.update(escape(text)))
+                    step.doing(doing)
                     yield step
             else:
-                step = PlainStep(name, self.console, doing)
+                step = ProgressStep(name, PlainLines(self.console).show)
+                step.doing(doing)
                 yield step
         except BaseException as error:
             word = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

@@ -15,7 +15,7 @@ import boto3
 import httpx
 import psutil
 
-from shop_cli.processes import MARKER
+from shop_cli.local.processes import MARKER
 
 ROOT = Path(__file__).parents[4]
 VISIBLE_SECONDS_MAX = 30

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from shop_cli.athena import queries, run
-from shop_cli.athena.queries import NamedQuery
 from shop_cli.main import app
+from shop_cli.operations.athena import queries, run
+from shop_cli.operations.athena.queries import NamedQuery
+from shop_cli.target import Target
 
 SALES = "-- What was sold.\n-- By day.\nSELECT day FROM events WHERE day BETWEEN '{from}' AND '{to}'"
 HISTORY = "-- A stream.\nSELECT 1 FROM events WHERE subject = '{stream}'"
@@ -74,8 +75,9 @@ class FakeAthena:
 @pytest.fixture
 def athena(monkeypatch: pytest.MonkeyPatch) -> FakeAthena:
     fake = FakeAthena()
-    stages = {"production": run.Athena(fake, "shop-local", sleep=lambda _: None)}
-    monkeypatch.setattr(run, "on_aws", stages.__getitem__)
+    monkeypatch.setattr(Target, "client", lambda *_: fake)
+    monkeypatch.setattr(Target, "outputs", {"AthenaWorkgroupName": "shop-local"})
+    monkeypatch.setattr(run, "POLL_SECONDS", 0)
     return fake
 
 
@@ -159,7 +161,7 @@ def test_days_that_are_not_given_are_the_last_thirty() -> None:
         (["sales", "from=yesterday"], "from is the first day, such as 2026-11-01"),
         (["sales", "from=2026-11-31"], "It cannot be '2026-11-31'"),
         (["sales", "to=2026-11-30\n"], "to is the last day"),
-        (["sales", "from=2026-11-02", "to=2026-11-01"], "The days from 2026-11-02 to 2026-11-01 are none"),
+        (["sales", "from=2026-11-02", "to=2026-11-01"], "The first day, 2026-11-02, is after the last one, 2026-11-01"),
         (["own", "sku=MUG'--"], "sku is a word or a number"),
     ],
 )

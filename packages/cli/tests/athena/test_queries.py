@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from shop_cli import emulator
-from shop_cli.home import CHECKOUT
+from shop_cli.local import emulator
+from shop_cli.local.home import CHECKOUT
 from shop_shared import events
 from shop_shared.envelope import Envelope, encode
 from shop_shared.events import EventData

@@ -14,13 +14,12 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from shop_cli import top_command
-from shop_cli.functions import Function
-from shop_cli.home import CHECKOUT
+from shop_cli.local.home import CHECKOUT
 from shop_cli.main import app
-from shop_cli.top import loop, sources
-from shop_cli.top.sample import Due, ParkedCount
-from shop_cli.top.sources import TopSources
+from shop_cli.operations.top import command, sources
+from shop_cli.operations.top.sources import TopSources
+from shop_cli.operations.top.window import moment
+from shop_cli.target import Function, Target
 from shop_command.ports import DUE_SHARDS
 
 GROUP = "/aws/lambda/shop-command-production-api"
@@ -82,7 +81,7 @@ def stage() -> Iterator[TopSources]:
         for parameter, value in {"deletionPolicy": "Delete", "deletionProtection": "false"}.items():
             template = template.replace(f"${{param:{parameter}}}", value)
         boto3.client("cloudformation").create_stack(StackName="shop-platform-production", TemplateBody=template)
-        yield sources.on_aws("production")
+        yield TopSources.of(Target.of("production"))
 
 
 @pytest.fixture
@@ -119,32 +118,29 @@ def test_a_line_is_known_again_by_its_id_also_among_its_like(shop: Shop) -> None
 
 
 def test_due_is_what_is_due_by_now_in_every_shard(shop: Shop) -> None:
-    assert shop.sources.read().due == Due(0, None)
+    assert shop.sources.read().due == {"count": 0, "oldest_due_since": None}
     for shard in range(DUE_SHARDS):
         for seconds in (-100 - shard, -50, 3_600):
             shop.due(shard, datetime.fromtimestamp(NOW + seconds, UTC))
-    assert shop.sources.read().due == Due(2 * DUE_SHARDS, NOW - 100 - (DUE_SHARDS - 1))
+    assert shop.sources.read().due == {
+        "count": 2 * DUE_SHARDS,
+        "oldest_due_since": moment(NOW - 100 - (DUE_SHARDS - 1)),
+    }
     assert sources.DUE_SHARDS == DUE_SHARDS
 
 
 @pytest.mark.parametrize(
-    ("records", "shown"),
-    [
-        (0, ParkedCount(0)),
-        (99, ParkedCount(99)),
-        (100, ParkedCount(100)),
-        (900, ParkedCount(500, is_all=False)),
-    ],
+    ("records", "count", "is_all"), [(0, 0, True), (99, 99, True), (100, 100, True), (900, 500, False)]
 )
-def test_parked_records_are_counted_up_to_a_bound(shop: Shop, records: int, shown: ParkedCount) -> None:
+def test_parked_records_are_counted_up_to_a_bound(shop: Shop, records: int, count: int, is_all: bool) -> None:
     shop.parked.records = records
-    assert shop.sources.read().parked == shown
+    assert shop.sources.read().parked == {"count": count, "is_all": is_all}
 
 
 def test_parked_records_are_asked_for_now_and_then(shop: Shop) -> None:
     for _ in range(3):
         shop.clock[0] += 10
-        assert shop.sources.read().parked == ParkedCount(0)
+        assert shop.sources.read().parked == {"count": 0, "is_all": True}
     assert shop.parked.invoked == 1
     shop.clock[0] += shop.sources.parked_every_seconds
     shop.parked.error = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
@@ -207,7 +203,7 @@ def test_more_lines_than_a_look_reads_are_said_to_be_left_out(shop: Shop, monkey
 
 @pytest.fixture
 def top(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(sources, "on_aws", lambda _: shop.sources)
+    monkeypatch.setattr(TopSources, "of", lambda _: shop.sources)
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["top", "--stage", "production", *arguments])
@@ -231,11 +227,11 @@ def test_the_json_is_one_document_or_one_for_each_look(shop: Shop, top: Any, mon
     assert json.loads(top("--json", "--once").output)["shop"] == "production"
 
     def twice(act: Any, seconds: float) -> None:
-        assert seconds == top_command.AWS_SECONDS
+        assert seconds == command.AWS_SECONDS
         act()
         act()
 
-    monkeypatch.setattr(loop, "repeat", twice)
+    monkeypatch.setattr(command, "repeat", twice)
     assert [json.loads(line)["parked"]["count"] for line in top("--json").output.splitlines()] == [0, 0]
 
 

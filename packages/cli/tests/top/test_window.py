@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_cli.top import window
-from shop_cli.top.lines import LogLine, Trouble, read
-from shop_cli.top.sample import Sample, Spread
-from shop_cli.top.window import Window
+from shop_cli.operations.top import window
+from shop_cli.operations.top.window import LogLine, Window
 from shop_observability.metrics import Metric
 
 NOW = 1_800_000_000.0
@@ -35,14 +33,14 @@ def trouble(at: float, level: str = "ERROR", **messages: Any) -> LogLine:
     return line(at, {"level": level, "message": "could not be swept", "service": "shop-command", **messages})
 
 
-def sample(*lines: LogLine, now: float = NOW) -> Sample:
+def sample(*lines: LogLine, now: float = NOW) -> dict[str, Any]:
     folded = Window()
     folded.add(lines, now)
-    return folded.sample("test", now, None, None, {})
+    return folded.document(now)
 
 
 def counted(folded: Window, now: float) -> int:
-    return sum(each.flow.count for each in folded.sample("test", now, None, None, {}).requests)
+    return sum(each["count"] for each in folded.document(now)["requests"])
 
 
 @given(
@@ -69,18 +67,17 @@ def test_the_window_slides_and_troubles_stay() -> None:
     folded.add([request(NOW - 59), request(NOW), trouble(NOW - 59)], NOW)
     assert [counted(folded, now) for now in (NOW, NOW + 2, NOW + 61)] == [2, 1, 0]
     folded.add([request(NOW - 59), trouble(NOW - 59)], NOW + 200)
-    later = folded.sample("test", NOW + 200, None, None, {})
-    assert (counted(folded, NOW + 200), len(later.troubles)) == (0, 1)
+    later = folded.document(NOW + 200)
+    assert (counted(folded, NOW + 200), len(later["troubles"])) == (0, 1)
     folded.add([trouble(NOW - 59)], NOW + 600)  # forgotten, and too old to be read anew
-    assert len(folded.sample("test", NOW + 600, None, None, {}).troubles) == 1
+    assert len(folded.document(NOW + 600)["troubles"]) == 1
 
 
-def test_a_late_line_is_counted_in_its_own_second() -> None:
+def test_a_late_line_and_one_of_a_clock_that_is_ahead_are_counted() -> None:
     folded = Window()
     folded.add([request(NOW - 1)], NOW)
     folded.add([request(NOW - 30), request(NOW + 2, name="a clock that is ahead")], NOW)
-    by_second = folded.sample("test", NOW, None, None, {}).requests[1].flow.by_second
-    assert {second - 59: count for second, count in enumerate(by_second) if count} == {-30: 1, -1: 1, 0: 1}
+    assert counted(folded, NOW) == 3
 
 
 def test_requests_are_told_by_function_and_by_route() -> None:
@@ -89,11 +86,11 @@ def test_requests_are_told_by_function_and_by_route() -> None:
         request(NOW, service="shop-command", route="POST /purchase", status=402, duration_ms=80),
         request(NOW, service="shop-command", route="POST /purchase", status=503, duration_ms=8_000.5),
     )
-    command, query = shown.requests
-    assert (command.name, command.flow.count, command.statuses) == ("shop-command", 2, {402: 1, 503: 1})
-    assert (query.flow.per_second, query.duration_ms) == (50 / 60, Spread(50, 25, 50))
-    assert [(each.name, each.flow.count) for each in shown.routes] == [("GET /products", 50), ("POST /purchase", 2)]
-    assert (command.answered(400, 499), command.answered(500, 599), command.duration_ms.p99) == (1, 1, 8_000.5)
+    command, query = shown["requests"]
+    assert (command["name"], command["count"], command["statuses"]) == ("shop-command", 2, {"402": 1, "503": 1})
+    assert command["duration_ms"]["p99"] == 8_000.5
+    assert (query["per_second"], query["duration_ms"]) == (0.833, {"count": 50, "p50": 25, "p99": 50})
+    assert [(each["name"], each["count"]) for each in shown["routes"]] == [("GET /products", 50), ("POST /purchase", 2)]
 
 
 def test_metrics_are_summed_by_their_names() -> None:
@@ -104,13 +101,15 @@ def test_metrics_are_summed_by_their_names() -> None:
         metrics(NOW - 2, "shop-dispatch", EventsApplied=[1.0], EventsWaiting=[0.0], EventsArchived=[4.0]),
         metrics(NOW - 61, CommandsAccepted=[100.0]),
     )
-    assert {name: number for name, number in shown.counts.items() if number} == {
+    assert {name: number for name, number in shown["counts"].items() if number} == {
         "CommandsAccepted": 2,
         "PaymentsUnknown": 1,
     }
-    assert {name: flow.count for name, flow in shown.events.items()} == {"published": 2, "applied": 3, "archived": 4}
-    assert (shown.provider_ms, shown.visible_seconds) == (Spread(2, 4, 6), Spread(1, 0.5, 0.5))
-    assert (shown.waiting, shown.cold_starts) == (3, {"shop-command": 1, "shop-query": 0, "shop-dispatch": 0})
+    flows = {name: flow["count"] for name, flow in shown["events"].items()}
+    assert flows == {"published": 2, "applied": 3, "archived": 4}
+    assert shown["provider_ms"] == {"count": 2, "p50": 4, "p99": 6}
+    assert shown["visible_seconds"] == {"count": 1, "p50": 0.5, "p99": 0.5}
+    assert (shown["waiting"], shown["cold_starts"]) == (3, {"shop-command": 1, "shop-query": 0, "shop-dispatch": 0})
 
 
 def test_every_metric_that_is_shown_is_one_that_the_functions_have() -> None:
@@ -123,8 +122,7 @@ def test_the_last_sweep_is_the_newest_whenever_its_line_comes() -> None:
         return line(at, {"level": "INFO", "message": "sweep", "due": due, "published": 1, "function": "sweep"})
 
     shown = sample(swept(NOW - 1, 7), swept(NOW - 61, 9))
-    assert shown.sweep is not None
-    assert (shown.sweep.at, shown.sweep.counts) == (NOW - 1, {"due": 7, "published": 1})
+    assert shown["sweep"] == {"at": window.moment(NOW - 1), "due": 7, "published": 1}
 
 
 def test_troubles_are_the_newest_first_with_what_they_are_about() -> None:
@@ -137,8 +135,15 @@ def test_troubles_are_the_newest_first_with_what_they_are_about() -> None:
         line(NOW, "[ERROR] InvocationFailedError: KeyError\rTraceback (most recent call last):"),
         *(line(NOW - 1, text) for text in ("START RequestId: 7f12", "{cut off", "[1]", '{"level":"INFO"}', "")),
     )
-    assert shown.troubles[0] == Trouble(NOW, "shop-query-api", "ERROR", "Task timed out after 29.00 seconds", "", "")
-    assert [(each.message, each.exception_name, each.stream_id) for each in shown.troubles[1:]] == [
+    assert shown["troubles"][0] == {
+        "at": window.moment(NOW),
+        "function": "shop-query-api",
+        "level": "ERROR",
+        "message": "Task timed out after 29.00 seconds",
+        "exception_name": "",
+        "stream_id": "",
+    }
+    assert [(each["message"], each["exception_name"], each["stream_id"]) for each in shown["troubles"][1:]] == [
         ("Runtime exited", "", ""),
         ("Runtime.ImportModuleError", "", ""),
         ("could not be swept", "", ""),
@@ -148,9 +153,9 @@ def test_troubles_are_the_newest_first_with_what_they_are_about() -> None:
 
 def test_only_the_newest_troubles_are_kept() -> None:
     shown = sample(*(trouble(NOW - each) for each in range(250)))
-    assert [each.at for each in shown.troubles] == [NOW - each for each in range(window.TROUBLES_MAX)]
+    assert [each["at"] for each in shown["troubles"]] == [window.moment(NOW - n) for n in range(window.TROUBLES_MAX)]
 
 
 @pytest.mark.parametrize("messages", [{"status": "200"}, {"duration_ms": None}, {"service": None}])
 def test_a_line_that_is_not_as_ours_are_is_nothing(messages: dict[str, Any]) -> None:
-    assert read(request(NOW, **messages)) is None
+    assert sample(request(NOW, **messages))["routes"] == []

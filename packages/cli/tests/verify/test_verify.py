@@ -12,13 +12,11 @@ import pytest
 from rich.console import Console
 
 from shop_cli.errors import NotRunningError
-from shop_cli.progress import ProgressDisplay
-from shop_cli.verify import output
-from shop_cli.verify.facts import FactTable
-from shop_cli.verify.findings import CHECKS, Difference, Findings
-from shop_cli.verify.run import run
-from shop_cli.verify.sources import CouldNotCheckError, reading
-from shop_cli.verify.testing import (
+from shop_cli.operations.verify.command import document, run, show
+from shop_cli.operations.verify.facts import FactTable
+from shop_cli.operations.verify.findings import CHECKS, Difference, Findings
+from shop_cli.operations.verify.sources import CouldNotCheckError, reading
+from shop_cli.operations.verify.testing import (
     BOUGHT,
     CANCELLED,
     DAY,
@@ -32,6 +30,7 @@ from shop_cli.verify.testing import (
     recorded_shop,
     terms,
 )
+from shop_cli.progress import ProgressDisplay
 
 Corruption = Callable[[RecordedShop], Any]
 MUG = "product-MUG"
@@ -427,17 +426,17 @@ def test_people_see_the_first_twenty_of_each_check_and_scripts_see_all() -> None
     differences = [Difference("stock", f"SKU-{n:02d}#0", "held", 0, [1]) for n in range(25)]
     findings = Findings(differences=differences)
     console = Console(file=io.StringIO(), width=200, highlight=False)
-    output.show(findings, ProgressDisplay(console))
+    show(findings, ProgressDisplay(console))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "SKU-19#0" in shown
     assert "SKU-20#0" not in shown
     assert "25 differences" in shown
-    document = output.document(findings)
-    (stock,) = [check for check in document["checks"] if check["check"] == "stock"]
+    printed = document(findings)
+    (stock,) = [check for check in printed["checks"] if check["check"] == "stock"]
     assert len(stock["differences"]) == 25
     assert stock["differences"][0] == {"subject": "SKU-00#0", "what": "held", "expected": 0, "found": [1]}
-    assert not document["clean"]
-    assert output.document(recorded_shop().audit())["clean"]
+    assert not printed["clean"]
+    assert document(recorded_shop().audit())["clean"]
 
 
 def test_facts_come_back_by_key_and_part_in_order() -> None:

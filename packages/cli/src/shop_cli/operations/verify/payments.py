@@ -1,0 +1,64 @@
+"""Compares what the events claim of a payment intent with the provider's own records."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from shop_cli.operations.verify.findings import ABSENT, Difference
+
+CHECK: Final = "payments"
+NOTHING: Final[Mapping[str, Any]] = {"purchased": False, "owed_since": None, "refunds": {}}
+NO_MONEY: Final = ("failed", "canceled")
+"""Statuses of a refund that gave nothing back."""
+
+
+def differences(
+    intent_id: str, expected: Mapping[str, Any] | None, found: Sequence[Mapping[str, Any]], asked_before: datetime
+) -> Iterator[Difference]:
+    """`found` are the provider's intent, charges and refunds. What was asked for since `asked_before` may be under way.
+
+    An intent that neither names a reservation nor is named by an event belongs to somebody else.
+    """
+    intents = [each for each in found if each["object"] == "payment_intent"]
+    metadata = intents[0].get("metadata", {}).get("reservation_id") if intents else None
+    if expected is None and metadata is None:
+        return
+    if expected is not None:
+        yield from _intent(intent_id, expected, intents)
+    claimed = expected or NOTHING
+    captured = [each for each in found if each["object"] == "charge" and each["captured"] and each["paid"]]
+    refunds = {
+        each["id"]: each["amount"] for each in found if each["object"] == "refund" and each["status"] not in NO_MONEY
+    }
+    since = claimed["owed_since"]
+    under_way = since is not None and datetime.fromisoformat(since) > asked_before
+    yield from _charges(intent_id, claimed, captured, under_way=under_way)
+    for refund in sorted(refunds.keys() | claimed["refunds"].keys()):
+        recorded, given = claimed["refunds"].get(refund), refunds.get(refund)
+        if recorded != given and not (recorded is None and under_way):
+            yield Difference(CHECK, intent_id, f"refund {refund}", recorded or ABSENT, given or ABSENT)
+
+
+def _intent(intent_id: str, expected: Mapping[str, Any], intents: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
+    if not intents:
+        yield Difference(CHECK, intent_id, "payment intent", f"of reservation {expected['reservation_id']}", ABSENT)
+        return
+    found = {**intents[0], "reservation_id": intents[0].get("metadata", {}).get("reservation_id", ABSENT)}
+    for name in ("reservation_id", "amount", "currency"):
+        if found[name] != expected[name]:
+            yield Difference(CHECK, intent_id, name, expected[name], found[name])
+
+
+def _charges(
+    intent_id: str, claimed: Mapping[str, Any], captured: Sequence[Mapping[str, Any]], *, under_way: bool
+) -> Iterator[Difference]:
+    if claimed["purchased"] and len(captured) != 1:
+        yield Difference(CHECK, intent_id, "captured charges", 1, len(captured))
+    for charge in captured:
+        if claimed["purchased"]:
+            for name, value in (("amount_captured", claimed["amount"]), ("currency", claimed["currency"])):
+                if charge[name] != value:
+                    yield Difference(CHECK, intent_id, f"{name} of {charge['id']}", value, charge[name])
+        elif charge["amount_refunded"] != charge["amount_captured"] and not under_way:
+            kept = charge["amount_captured"] - charge["amount_refunded"]
+            yield Difference(CHECK, intent_id, f"kept of {charge['id']}", "a purchase, or a full refund", kept)

@@ -1,0 +1,198 @@
+"""Folds a reservation's events into its state, and finds events that its life does not allow."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shop_cli.operations.verify.findings import ABSENT, Difference
+from shop_cli.operations.verify.stock import Ledger
+from shop_cli.operations.verify.streams import Event, disagreements, instant
+
+CHECK: Final = "lives"
+PLACED: Final = frozenset({"active", "paying", "purchased", "cancelled", "expired", "refunded"})
+STEPS: Final[Mapping[str, tuple[frozenset[str], str | None]]] = {
+    "shop.reservation.placed.v1": (frozenset({"none"}), "active"),
+    "shop.reservation.cancelled.v1": (frozenset({"active"}), "cancelled"),
+    "shop.reservation.expired.v1": (frozenset({"active"}), "expired"),
+    "shop.payment.requested.v1": (frozenset({"active"}), "paying"),
+    "shop.payment.declined.v1": (frozenset({"paying"}), "active"),
+    "shop.purchase.confirmed.v1": (frozenset({"paying"}), "purchased"),
+    "shop.purchase.refund-requested.v1": (frozenset({"purchased"}), None),
+    "shop.purchase.refunded.v1": (frozenset({"purchased"}), "refunded"),
+    "shop.payment.refunded.v1": (PLACED, None),
+}
+"""Each type of event has the statuses in which it may happen, and the one that it leads to (None: the same)."""
+STOCK: Final[Mapping[str, Mapping[str, int]]] = {
+    "shop.reservation.placed.v1": {"available": -1, "held": 1},
+    "shop.reservation.cancelled.v1": {"held": -1, "available": 1},
+    "shop.reservation.expired.v1": {"held": -1, "available": 1},
+    "shop.purchase.confirmed.v1": {"held": -1, "sold": 1},
+    "shop.purchase.refunded.v1": {"sold": -1, "available": 1},
+}
+CANCELED_INTENT: Final = "intent_canceled"
+"""A payment intent is dead after a decline with this code."""
+
+
+@dataclass
+class AuditedReservation:
+    reservation_id: str
+    version: int = 0
+    status: str = "none"
+    terms: dict[str, Any] = field(default_factory=dict)
+    """reservation_id, customer_id, lines, total, expires_at: settled when it was placed."""
+    placed_at: str = ""
+    purchased_at: str | None = None
+    attempts: int = 0
+    intent: str | None = None
+    """This is the payment intent of the last attempt."""
+    intent_is_dead: bool = False
+    payments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The key is a payment intent; the provider must have recorded the value. See payments.py."""
+
+    def state(self) -> dict[str, Any]:
+        """Returns what its stored state must say, whatever else that keeps."""
+        state: dict[str, Any] = {"status": self.status, **self.terms}
+        if self.status == "purchased" and self.is_owed_something:
+            del state["status"]  # how the store calls a purchase whose refund is under way is its own business
+        if self.status in ("active", "paying", "purchased") and self.intent:
+            state["payment_intent_id"] = ABSENT if self.intent_is_dead else self.intent
+        return state
+
+    @property
+    def is_owed_something(self) -> bool:
+        """It may be owed its stock back, its payment's outcome, or a refund."""
+        return self.status in ("active", "paying") or any(each["owed_since"] for each in self.payments.values())
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            **self._common(),
+            "placed_at": self.placed_at,
+            "expires_at": instant(self.terms["expires_at"]) if self.terms else None,
+        }
+
+    def purchase_row(self) -> dict[str, Any] | None:
+        if self.purchased_at is None:
+            return None
+        return {
+            "reservation_id": self.reservation_id,
+            "status": self.status,
+            **self._common(),
+            "purchased_at": self.purchased_at,
+        }
+
+    def _common(self) -> dict[str, Any]:
+        total = self.terms.get("total", {})
+        public = ("sku", "quantity", "unit_price_minor")
+        return {
+            "customer_id": self.terms.get("customer_id"),
+            "lines": [{name: line[name] for name in public} for line in self.terms.get("lines", ())],
+            "total_minor": total.get("amount_minor"),
+            "currency": total.get("currency"),
+            "payment_intent_id": self.intent,
+            "version": self.version,
+        }
+
+
+def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[AuditedReservation, list[Difference]]:
+    reservation = AuditedReservation(stream_id.removeprefix("reservation-"))
+    differences: list[Difference] = []
+    for event in events:
+        subject = f"{stream_id}/{event['streamversion']}"
+        before, after = STEPS.get(event["type"], (frozenset[str](), None))
+        if reservation.status not in before:
+            wanted = f"status {' or '.join(sorted(before)) or 'of which it is an event'}"
+            found = f"{event['type']} when {reservation.status}"
+            differences.append(Difference(CHECK, subject, "order", wanted, found))
+        differences += _agreement(reservation, event, subject)
+        _apply(reservation, event)
+        _move(reservation, event, ledger)
+        reservation.status = after or reservation.status
+        reservation.version = event["streamversion"]
+    return reservation, differences
+
+
+def _agreement(reservation: AuditedReservation, event: Event, subject: str) -> Iterator[Difference]:
+    terms, data = reservation.terms, event["data"]
+    last = {"attempt": reservation.attempts, "payment_intent_id": reservation.intent}
+    ended = {"lines": terms.get("lines")}
+    bought = {**ended, "total": terms.get("total"), "purchase_id": reservation.reservation_id}
+    bought["customer_id"] = terms.get("customer_id")
+    agreed: dict[str, Any] = {}
+    match event["type"]:
+        case "shop.reservation.placed.v1":
+            yield from _sums(data, subject)
+        case "shop.reservation.cancelled.v1" | "shop.reservation.expired.v1":
+            agreed = ended
+        case "shop.payment.requested.v1":
+            agreed = {"attempt": reservation.attempts + 1, "amount": terms.get("total")}
+        case "shop.payment.declined.v1":
+            agreed = last
+        case "shop.purchase.confirmed.v1":
+            agreed = last | bought
+        case "shop.purchase.refund-requested.v1":
+            agreed = {"payment_intent_id": reservation.intent, "amount": terms.get("total")}
+        case "shop.purchase.refunded.v1":
+            agreed = bought
+    yield from disagreements(CHECK, subject, event, agreed)
+
+
+def _sums(data: Mapping[str, Any], subject: str) -> Iterator[Difference]:
+    total = sum(line["quantity"] * line["unit_price_minor"] for line in data["lines"])
+    if data["total"]["amount_minor"] != total:
+        yield Difference(CHECK, subject, "total", total, data["total"]["amount_minor"])
+    for line in data["lines"]:
+        allocated = sum(allocation["quantity"] for allocation in line["allocations"])
+        if allocated != line["quantity"]:
+            yield Difference(CHECK, subject, f"allocations of {line['sku']}", line["quantity"], allocated)
+
+
+def _apply(reservation: AuditedReservation, event: Event) -> None:
+    data = event["data"]
+    match event["type"]:
+        case "shop.reservation.placed.v1":
+            names = ("reservation_id", "customer_id", "lines", "total", "expires_at")
+            reservation.terms = {name: data[name] for name in names}
+            reservation.placed_at = instant(event["time"])
+        case "shop.payment.requested.v1":
+            reservation.attempts, reservation.intent = data["attempt"], data["payment_intent_id"]
+            reservation.intent_is_dead = False
+            _payment(reservation, data)["owed_since"] = instant(event["time"])
+        case "shop.payment.declined.v1":
+            reservation.intent_is_dead = data["code"] == CANCELED_INTENT
+            _payment(reservation, data)["owed_since"] = None
+        case "shop.purchase.confirmed.v1":
+            reservation.purchased_at = instant(event["time"])
+            _payment(reservation, data).update(purchased=True, owed_since=None)
+        case "shop.purchase.refund-requested.v1":
+            _payment(reservation, data)["owed_since"] = instant(event["time"])
+        case "shop.purchase.refunded.v1":
+            payment = _payment(reservation, {"payment_intent_id": reservation.intent})
+            payment["refunds"][data["refund_id"]] = data["total"]["amount_minor"]
+            payment["owed_since"] = None
+        case "shop.payment.refunded.v1":
+            _payment(reservation, data)["refunds"][data["refund_id"]] = data["amount"]["amount_minor"]
+
+
+def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[str, Any]:
+    total = reservation.terms.get("total", {})
+    new = {
+        "reservation_id": reservation.reservation_id,
+        "amount": total.get("amount_minor"),
+        "currency": str(total.get("currency")).lower(),
+        "purchased": False,
+        "owed_since": None,
+        "refunds": {},
+    }
+    return reservation.payments.setdefault(str(data["payment_intent_id"]), new)
+
+
+def _move(reservation: AuditedReservation, event: Event, ledger: Ledger) -> None:
+    """The first event's lines come back or are sold, whatever a later event says of them."""
+    lines: Iterable[Mapping[str, Any]] = reservation.terms.get("lines", ())
+    signs = STOCK.get(event["type"])
+    for line in lines if signs else ():
+        ledger.move(line["sku"], line["allocations"], **(signs or {}))
+    sign = {"shop.purchase.confirmed.v1": 1, "shop.purchase.refunded.v1": -1}.get(event["type"])
+    if sign and reservation.terms:
+        ledger.sell(instant(event["time"])[:10], reservation.terms["total"]["currency"], lines, sign)
