@@ -9,7 +9,6 @@ itself, such as PostgreSQL or those of `shop up --detach`, and leaves the folder
 """
 
 import contextlib
-import functools
 import os
 import shutil
 import signal
@@ -27,9 +26,8 @@ def guard_this_process() -> None:
     """Call it once, before anything is started."""
     folder = tempfile.mkdtemp(prefix="shop-run-")
     os.environ["TMPDIR"] = tempfile.tempdir = folder
-    # The kernel closes the writing end when this process ends. No program that it starts inherits it, but a fork does.
-    reading, writing = os.pipe()
-    os.register_at_fork(after_in_child=functools.partial(_close, [writing]))
+    # The kernel closes the writing end, which no program that we start inherits, when this process ends.
+    reading, _writing = os.pipe()
     actions = [
         (os.POSIX_SPAWN_DUP2, reading, 0),
         *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)),
@@ -37,12 +35,6 @@ def guard_this_process() -> None:
     # It has a session of its own, so that neither Ctrl-C nor a signal to the whole group reaches it.
     os.posix_spawn(sys.executable, [sys.executable, "-I", __file__, folder], {}, file_actions=actions, setsid=True)
     os.close(reading)
-
-
-def _close(held: list[int]) -> None:
-    """Closes each once, though a fork of a fork calls it again."""
-    while held:
-        os.close(held.pop())
 
 
 def _guard(folder: str) -> None:
