@@ -5,9 +5,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from shop_cli.xray.testing import collector
-
 from shop_cli.emulator_testing import running_emulator, running_wire
+from shop_cli.local.testing import collector
 from shop_cli.testing import run_shop
 from shop_database.testing import server
 from shop_payment_provider.testing import running_provider

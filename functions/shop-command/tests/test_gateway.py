@@ -11,9 +11,9 @@ import pytest
 from shop_command.adapters.payment import StripeGateway
 from shop_command.ports import (
     Captured,
-    Created,
     Declined,
     IntentCancelled,
+    IntentCreated,
     PaymentGateway,
     Processing,
     Refused,
@@ -47,7 +47,7 @@ class Slow:
 
 def created(gateway: PaymentGateway, reservation_id: str, attempt: int = 1) -> str:
     outcome = gateway.create(reservation_id, attempt, AMOUNT)
-    assert isinstance(outcome, Created)
+    assert isinstance(outcome, IntentCreated)
     return outcome.payment_intent_id
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shop_command.ports import ContentionError, Created, Refused, StoreUnavailableError, Unknown
+from shop_command.ports import ContentionError, IntentCreated, Refused, StoreUnavailableError, Unknown
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
 from shop_command.testing.shop import raising, slug
@@ -107,7 +107,7 @@ def test_a_purchase_that_comes_too_late_records_that_the_reservation_has_expired
 def test_a_reservation_that_expires_while_the_intent_is_made_is_not_purchased(stocked: Shop, reserved: str) -> None:
     create = stocked.gateway.create
 
-    def slow(reservation_id: str, attempt: int, amount: Money) -> Created | Refused | Unknown:
+    def slow(reservation_id: str, attempt: int, amount: Money) -> IntentCreated | Refused | Unknown:
         stocked.clock.advance(900)
         return create(reservation_id, attempt, amount)
 

@@ -64,7 +64,9 @@ class StripeGateway:
             retries=False, timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
         )
 
-    def create(self, reservation_id: str, attempt: int, amount: Money) -> ports.Created | ports.Refused | ports.Unknown:
+    def create(
+        self, reservation_id: str, attempt: int, amount: Money
+    ) -> ports.IntentCreated | ports.Refused | ports.Unknown:
         fields = {
             "amount": str(amount.amount_minor),
             "currency": amount.currency.lower(),
@@ -76,7 +78,7 @@ class StripeGateway:
             case ports.Unknown():
                 return answer
             case _Answer(status=200, body={"id": str(intent)}):
-                return ports.Created(intent)
+                return ports.IntentCreated(intent)
             case _Answer(status=400) if answer.error.get("type") != "idempotency_error":
                 return ports.Refused(_code(answer.error))
             case _:

@@ -96,7 +96,7 @@ class Purchases:
     def _intent(self, active: Active) -> str:
         created = self.gateway.create(active.terms.reservation_id, active.attempts + 1, active.terms.total)
         match created:
-            case ports.Created(payment_intent_id=intent):
+            case ports.IntentCreated(payment_intent_id=intent):
                 return intent
             case ports.Refused(code=code):
                 raise PaymentRefusedError(code)

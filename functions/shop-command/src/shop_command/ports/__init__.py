@@ -183,7 +183,7 @@ class Telemetry(Protocol):
 
 
 @dataclass(frozen=True)
-class Created:
+class IntentCreated:
     payment_intent_id: str
 
 
@@ -250,7 +250,7 @@ class PaymentGateway(Protocol):
     So the other arguments have to be the same in every call for the same one.
     """
 
-    def create(self, reservation_id: str, attempt: int, amount: Money) -> Created | Refused | Unknown:
+    def create(self, reservation_id: str, attempt: int, amount: Money) -> IntentCreated | Refused | Unknown:
         """The provider keeps, and tells in its webhooks, which reservation the intent is for."""
 
     def confirm(
