@@ -22,6 +22,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_charge ON object (json_extract(body, '$.pa
 CREATE TABLE IF NOT EXISTS webhook (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, tries INTEGER NOT NULL, due REAL NOT NULL
 );
+-- A key counts for a day only, so older ones would just make the file grow.
+DELETE FROM object WHERE kind = 'idempotency_key' AND json_extract(body, '$.created') < strftime('%s', 'now') - 86400;
 """
 _NEWEST = """
 SELECT body FROM object
