@@ -25,13 +25,13 @@ AWS: Final = {
     "url": "https://{api}.execute-api.{region}.amazonaws.com",
     "variables": {"api": {"default": "api"}, "region": {"default": "us-east-1"}},
 }
-SERVED: Final = {"url": "..", "description": "Where this document came from."}
+SERVED: Final = {"url": "..", "description": "This document came from here."}
 
 TEXT: Final = {"type": "string"}
 PATHS: Final = {
-    "sku": ("The product's.", forms.SKU),
-    "reservation_id": ("As placing it answered.", forms.UUID),
-    "purchase_id": ("As purchasing answered; it is the reservation's id.", forms.UUID),
+    "sku": ("It is the product's SKU.", forms.SKU),
+    "reservation_id": ("The answer to placing it has this id.", forms.UUID),
+    "purchase_id": ("The answer to purchasing has this id, which is the reservation's.", forms.UUID),
 }
 REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
     "X-Correlation-Id": (
@@ -67,11 +67,11 @@ REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
 _IN_BOTH: Final = ("X-Correlation-Id", "X-Amzn-Trace-Id")
 """Every request and every answer has these headers, but the gateway's own 401."""
 _SHARED: Final = (*_IN_BOTH, "Idempotency-Key")
-LOCATION: Final = {"Location": {"description": "The path of what it is about.", "schema": TEXT}}
+LOCATION: Final = {"Location": {"description": "This is the path of what the command changed.", "schema": TEXT}}
 RETRY_AFTER: Final = {
-    "Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer", "minimum": 1}}
+    "Retry-After": {"description": "Ask again after so many seconds.", "schema": {"type": "integer", "minimum": 1}}
 }
-ETAG: Final = {"ETag": {"description": "Of this very answer; for `If-None-Match`.", "schema": TEXT}}
+ETAG: Final = {"ETag": {"description": "It is the tag of this very answer, for `If-None-Match`.", "schema": TEXT}}
 POLICY: Final = {"Content-Security-Policy": {"description": "No other host is asked for anything.", "schema": TEXT}}
 ANSWER_HEADERS: Final[dict[type, Schema]] = {
     answers.Done: LOCATION,
@@ -284,7 +284,7 @@ def _problem_answer(status: int, slugs: Iterable[str]) -> Schema:
         }
     retried = any("Retry-After" in it.sample.headers for it in found)
     titles = "; ".join(f"{it.sample.title} (`{it.slug}`)" for it in found)
-    gateway = "Without a valid token, by the gateway. " if status == 401 else ""
+    gateway = "The gateway answers so without a valid token. " if status == 401 else ""
     headers = _headers(RETRY_AFTER if retried else {}, status)
     return {"description": f"{gateway}{titles}.", **headers, "content": content}
 
