@@ -75,13 +75,13 @@ _OF_REQUESTS: Final = (
     Problem(
         _body('{"lines": [', _JSON),
         "The body is no JSON document.",
-        "It is empty, cut off, not in UTF-8, or has a syntax error; `detail` says where.",
+        "It is empty, cut off, not in UTF-8, has a member twice in one object, or a syntax error; `detail` says where.",
     ),
     Problem(
         _body('{"lines": [{"sku": "MUG-BLUE", "quantity": 0}]}', _JSON),
         "The body or a query parameter is against this document.",
-        "A field is missing, unknown, of another type or out of its limits; or a query parameter is. `errors` names "
-        "each: `pointer` a place in the body, `parameter` a query parameter.",
+        "A field is missing, unknown, of another type or out of its limits; or a query parameter is; or a route "
+        "without a body got one. `errors` names each: `pointer` a place in the body, `parameter` a query parameter.",
         extensions={"errors": _FAULTS},
     ),
     Problem(
@@ -103,13 +103,14 @@ _OF_REQUESTS: Final = (
     Problem(
         raised(_KEYED.answer, _event(**{"idempotency-key": "two words"}), {}),
         "The Idempotency-Key cannot be kept as it is.",
-        "It has more than 255 characters, or other than visible ASCII ones.",
+        "It has more than 255 characters, other than visible ASCII ones, or a comma: then the header was sent twice.",
         "Only with another key.",
     ),
     Problem(
         _command(IdempotencyKeyReusedError()),
         "The key was used for something else before, and nothing was done this time.",
-        "This caller sent the same key to the same route with another body or path, at any time in the past.",
+        "This caller sent the same key to the same route with another body or path, in any field, at any time in the "
+        "past.",
         "Only with what was sent first: it gets the first answer.",
     ),
     Problem(
@@ -205,6 +206,27 @@ _OF_COMMANDS: Final = (
         instance=f"/reservations/{_ID}",
     ),
 )
+_OF_LIMITS: Final = (
+    Problem(
+        _command(errors.TooManyReservationsError(20)),
+        "You hold as many open reservations as one customer may. Nothing was reserved.",
+        "Each reservation counts until it is purchased, cancelled or expired.",
+        "It can, once one of them has ended.",
+    ),
+    Problem(
+        _command(errors.TooManyUnitsError("MUG-BLUE", 99, 100)),
+        "You hold as much of this product as one customer may. Nothing was reserved.",
+        "The open reservations have `held` units of `sku`, and with these they would pass `units_max`.",
+        "It can, once some of them are purchased, cancelled or expired.",
+    ),
+    Problem(
+        _command(errors.TooManyCardAttemptsError(30, 1_800)),
+        "You have tried as many cards as one customer may, and this one was not tried.",
+        "Each attempt counts, over all reservations, until the hour of the clock (UTC) is over.",
+        "Yes, with the same key, after the seconds in `Retry-After`.",
+        instance="/purchase",
+    ),
+)
 _OF_PAYMENT: Final = (
     Problem(
         _command(CardDeclinedError(_DECLINED)),
@@ -283,4 +305,4 @@ _OF_QUERIES: Final = (
     ),
 )
 
-CATALOGUE: Final = {it.slug: it for it in (*_OF_REQUESTS, *_OF_COMMANDS, *_OF_PAYMENT, *_OF_QUERIES)}
+CATALOGUE: Final = {it.slug: it for it in (*_OF_REQUESTS, *_OF_COMMANDS, *_OF_LIMITS, *_OF_PAYMENT, *_OF_QUERIES)}
