@@ -176,11 +176,15 @@ def test_what_stays_unknown_stays_pending(stocked: Shop, reserved: str) -> None:
     check_pending(stocked.purchase(reserved, "pm_card_error_before_charge"), reserved)
 
 
-def test_while_one_request_pays_another_has_to_wait(stocked: Shop, reserved: str) -> None:
-    stocked.purchase(reserved, "pm_card_error_after_charge", key="first")
-    calls = list(stocked.gateway.calls)
-    check_pending(stocked.purchase(reserved, key="second"), reserved)
+def test_while_one_request_pays_another_key_is_refused_and_remembers_nothing(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, "pm_card_error_before_charge", key="first")
+    before, calls = stocked.contents(), list(stocked.gateway.calls)
+    answer = stocked.purchase(reserved, "pm_card_mastercard", key="second")
+    assert (answer.status, slug(answer)) == (409, "payment-in-progress")
+    assert answer.headers["Retry-After"] == "2"
     assert stocked.gateway.calls == calls
+    assert stocked.contents() == before
+    check_pending(stocked.purchase(reserved, "pm_card_error_before_charge", key="first"), reserved)
 
 
 def test_of_two_purchases_at_once_one_pays(stocked: Shop, reserved: str) -> None:

@@ -38,6 +38,8 @@ class HttpRequest:
     idempotency_key: str
     """It is empty where the route takes none."""
     query: Mapping[str, Any]
+    replay: Callable[[], None]
+    """It is to be called where an earlier request with this key had the effect: the answer, even a refusal, says so."""
 
     def value(self, parameter: Parameter[Value]) -> Value:
         """Raises KeyError for a parameter that the route does not declare."""
@@ -82,9 +84,11 @@ class Route:
     def name(self) -> str:
         return f"{self.method} {self.path}"
 
-    def answer(self, event: Mapping[str, Any], path: Mapping[str, str]) -> Response[str]:
+    def answer(
+        self, event: Mapping[str, Any], path: Mapping[str, str], replay: Callable[[], None] = lambda: None
+    ) -> Response[str]:
         """Raises a problem for the first thing that the declaration does not allow."""
-        call = HttpRequest(event, self._caller(event), self._key(event), self._query(event))
+        call = HttpRequest(event, self._caller(event), self._key(event), self._query(event), replay)
         if self.body is None:
             return self.handler(call, **path)
         return self.handler(call, body=self.body.read(event), **path)

@@ -101,6 +101,14 @@ BUGS: Final = (
     Bug(6, "writes the events without the state", SimulatedStore, "commit", mistakes.torn),
     Bug(7, "does not compare the bodies of one key", Key, "check", instead(lambda *_: None), "another body"),
     Bug(7, "does not look for its key", SimulatedStore, "key_use", instead(lambda *_: None)),
+    Bug(
+        7,
+        "answers another key as if it had begun the payment",
+        Purchases,
+        "purchase",
+        mistakes.pending_for_any_key,
+        "purchase with error_after",
+    ),
     Bug(8, "publishes before it commits", Journal, "append", with_fields(mistakes.publishing_first)),
     Bug(8, "answers before it knows that it is stored", Journal, "append", with_fields(mistakes.hoping), "place"),
     Bug(

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from shop_command.application.journal import Journal
+from shop_command.application.purchases import Pending, PurchaseOutcome, Purchases
 from shop_command.application.refunds import Refunds
 from shop_command.application.request import Request
 from shop_command.application.settling import Progress, Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
+from shop_command.domain.errors import AlreadyPayingError
 from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
 from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
 from shop_dispatch.domain.projections import Projection
@@ -46,6 +48,20 @@ def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:
     return changed_arguments(
         lambda self, request, attempt, found: (self, request, attempt, outcome if isinstance(found, Unknown) else found)
     )
+
+
+def pending_for_any_key(right: Original) -> Original:
+    def purchase(self: Purchases, request: Request, reservation_id: str, payment_method: str) -> PurchaseOutcome:
+        try:
+            outcome: PurchaseOutcome = right(self, request, reservation_id, payment_method)
+        except AlreadyPayingError:
+            loaded = self.journal.load(reservation.stream(reservation_id))
+            if not isinstance(loaded.state, Paying):
+                raise
+            return Pending(reservation_id, loaded.state.payment_intent_id, loaded.state.terms.total, loaded.version)
+        return outcome
+
+    return purchase
 
 
 def without_stock_of(event_type: type) -> Callable[[Original], Original]:

@@ -14,7 +14,7 @@ from shop_command.application.request import Key, Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError
 from shop_command.domain.reservation import RequestPayment
-from shop_command.domain.reservation_states import Active, Paying, Reservation
+from shop_command.domain.reservation_states import Active, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined, PaymentRequested, PurchaseConfirmed
@@ -41,7 +41,7 @@ class CardDeclinedError(Exception):
 
 @dataclass(frozen=True)
 class Pending:
-    """A payment is not settled yet, which this request or another one has begun."""
+    """The payment that this request, or an earlier one with its key, has begun is not settled yet."""
 
     reservation_id: str
     payment_intent_id: str
@@ -72,16 +72,12 @@ class Purchases:
     def purchase(self, request: Request, reservation_id: str, payment_method: str) -> PurchaseOutcome:
         """Returns the event of the purchase, or Pending while the attempt has no outcome. Raises CardDeclinedError."""
 
-        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided | Pending:
-            state, _ = expiring.owned(self.journal, request, reservation_id, loaded)
-            if isinstance(state, Paying):
-                return Pending(reservation_id, state.payment_intent_id, state.terms.total, loaded.version)
+        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided:
+            expiring.owned(self.journal, request, reservation_id, loaded)
             return self._request(request, reservation_id, loaded)
 
         key = Key.of(request, "purchase", reservation_id=reservation_id, payment_method=payment_method)
         handled = self.journal.run(request, reservation.stream(reservation_id), decide, key=key)
-        if isinstance(handled, Pending):
-            return handled
         attempt = Attempt(handled.event, payment_method)
         return self._again(request, attempt) if handled.is_repeat else self._confirm(request, attempt)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ class Request:
     idempotency_key: str
     request_id: str
     correlation_id: str
+    repeated: Callable[[], None] = lambda: None
+    """It is called when an earlier request with the same key turns out to have had the effect."""
 
     @classmethod
     def following(cls, event: Envelope) -> "Request":
