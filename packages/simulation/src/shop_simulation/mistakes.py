@@ -15,7 +15,16 @@ from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
 from shop_command.domain.errors import AlreadyPayingError
 from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
-from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
+from shop_command.ports import (
+    AskedIntent,
+    Captured,
+    Commit,
+    Declined,
+    IntentCancelled,
+    StoreUnavailableError,
+    Unconfirmed,
+    Unknown,
+)
 from shop_dispatch.domain.projections import Projection
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled
@@ -130,7 +139,7 @@ def gateway_with(methods: Callable[[Any], dict[str, Any]]) -> Callable[[Original
 
 
 def only_looking(gateway: Any) -> dict[str, Any]:
-    def cancel(intent: str) -> Any:
+    def cancel(intent: AskedIntent) -> Any:
         found = gateway.retrieve(intent)
         return IntentCancelled() if found == Unconfirmed() else found
 
@@ -138,7 +147,7 @@ def only_looking(gateway: Any) -> dict[str, Any]:
 
 
 def hoping_that_it_is_closed(gateway: Any) -> dict[str, Any]:
-    def cancel(intent: str) -> IntentCancelled:
+    def cancel(intent: AskedIntent) -> IntentCancelled:
         gateway.cancel(intent)
         return IntentCancelled()
 

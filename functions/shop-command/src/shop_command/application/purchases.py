@@ -59,6 +59,11 @@ class Attempt:
     requested: "Envelope[PaymentRequested]"
     payment_method: str
 
+    @property
+    def intent(self) -> ports.AskedIntent:
+        data = self.requested.data
+        return ports.AskedIntent(data.payment_intent_id, data.reservation_id, data.amount)
+
     def pending(self) -> Pending:
         data = self.requested.data
         return Pending(data.reservation_id, data.payment_intent_id, data.amount, self.requested.streamversion)
@@ -102,10 +107,7 @@ class Purchases:
                 assert_never(created)
 
     def _confirm(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
-        data = attempt.requested.data
-        outcome = self.gateway.confirm(
-            data.payment_intent_id, data.reservation_id, data.attempt, attempt.payment_method
-        )
+        outcome = self.gateway.confirm(attempt.intent, attempt.requested.data.attempt, attempt.payment_method)
         return self._settle(request, attempt, outcome)
 
     def _again(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
@@ -114,7 +116,7 @@ class Purchases:
         recorded = self._recorded(attempt)
         if not isinstance(recorded, Pending):
             return recorded
-        found = self.gateway.retrieve(attempt.requested.data.payment_intent_id)
+        found = self.gateway.retrieve(attempt.intent)
         if isinstance(found, ports.Unconfirmed):
             # Declined or never received: the attempt's own key makes the provider tell which, and never charges twice.
             return self._confirm(request, attempt)
