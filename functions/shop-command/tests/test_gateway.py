@@ -3,17 +3,20 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx
 import pytest
 
 from shop_command.adapters.payment import StripeGateway
 from shop_command.ports import (
+    AskedIntent,
     Captured,
     Declined,
     IntentCancelled,
     IntentCreated,
+    IntentMissing,
     PaymentGateway,
     Processing,
     Refused,
@@ -34,6 +37,7 @@ DECLINES = {
     for name, card in CARDS.items()
     if card.decline and not card.fault
 }
+ANOTHER = Unknown("not what was asked for")
 WAIT_SECONDS_MAX = 20
 
 
@@ -45,15 +49,15 @@ class Slow:
     finish: Callable[[str], None]
 
 
-def created(gateway: PaymentGateway, reservation_id: str, attempt: int = 1) -> str:
+def created(gateway: PaymentGateway, reservation_id: str, attempt: int = 1) -> AskedIntent:
     outcome = gateway.create(reservation_id, attempt, AMOUNT)
     assert isinstance(outcome, IntentCreated)
-    return outcome.payment_intent_id
+    return AskedIntent(outcome.payment_intent_id, reservation_id, AMOUNT)
 
 
-def charged(gateway: PaymentGateway, reservation_id: str) -> str:
+def charged(gateway: PaymentGateway, reservation_id: str) -> AskedIntent:
     intent = created(gateway, reservation_id)
-    assert gateway.confirm(intent, reservation_id, 1, "pm_card_visa") == Captured()
+    assert gateway.confirm(intent, 1, "pm_card_visa") == Captured()
     return intent
 
 
@@ -87,7 +91,7 @@ class Contract:
     @pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_mastercard"])
     def test_a_good_card_is_charged(self, gateway: PaymentGateway, reservation_id: str, card: str) -> None:
         intent = created(gateway, reservation_id)
-        assert gateway.confirm(intent, reservation_id, 1, card) == Captured()
+        assert gateway.confirm(intent, 1, card) == Captured()
         assert gateway.retrieve(intent) == Captured()
 
     @pytest.mark.parametrize(("card", "decline"), DECLINES.items())
@@ -95,39 +99,39 @@ class Contract:
         self, gateway: PaymentGateway, reservation_id: str, card: str, decline: Declined
     ) -> None:
         intent = created(gateway, reservation_id)
-        assert gateway.confirm(intent, reservation_id, 1, card) == decline
+        assert gateway.confirm(intent, 1, card) == decline
         assert gateway.retrieve(intent) == Unconfirmed()
-        assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
 
     def test_a_payment_method_that_does_not_exist_is_a_decline(
         self, gateway: PaymentGateway, reservation_id: str
     ) -> None:
         intent = created(gateway, reservation_id)
-        assert gateway.confirm(intent, reservation_id, 1, "pm_none") == Declined("resource_missing")
-        assert gateway.confirm(intent, reservation_id, 1, "pm_none") == Declined("resource_missing")
-        assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
+        assert gateway.confirm(intent, 1, "pm_none") == Declined("resource_missing")
+        assert gateway.confirm(intent, 1, "pm_none") == Declined("resource_missing")
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
 
     @pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_visa_chargeDeclined"])
     def test_a_repeated_attempt_has_the_same_outcome(
         self, gateway: PaymentGateway, reservation_id: str, card: str
     ) -> None:
         intent = created(gateway, reservation_id)
-        first = gateway.confirm(intent, reservation_id, 1, card)
-        assert gateway.confirm(intent, reservation_id, 1, card) == first
+        first = gateway.confirm(intent, 1, card)
+        assert gateway.confirm(intent, 1, card) == first
 
     def test_an_intent_that_was_charged_by_an_earlier_attempt_is_captured(
         self, gateway: PaymentGateway, reservation_id: str
     ) -> None:
         intent = created(gateway, reservation_id)
-        gateway.confirm(intent, reservation_id, 1, "pm_card_error_after_charge")
-        assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
+        gateway.confirm(intent, 1, "pm_card_error_after_charge")
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
 
     @pytest.mark.parametrize("card", ["pm_card_timeout_after_charge", "pm_card_error_after_charge"])
     def test_a_lost_answer_is_unknown_and_the_intent_tells_that_it_was_charged(
         self, gateway: PaymentGateway, reservation_id: str, card: str
     ) -> None:
         intent = created(gateway, reservation_id)
-        assert isinstance(gateway.confirm(intent, reservation_id, 1, card), Unknown)
+        assert isinstance(gateway.confirm(intent, 1, card), Unknown)
         assert gateway.retrieve(intent) == Captured()
 
     def test_an_error_before_the_charge_is_unknown_too_and_the_intent_tells_that_it_was_not_charged(
@@ -135,15 +139,34 @@ class Contract:
     ) -> None:
         intent = created(gateway, reservation_id)
         for _ in range(2):
-            assert isinstance(gateway.confirm(intent, reservation_id, 1, "pm_card_error_before_charge"), Unknown)
+            assert isinstance(gateway.confirm(intent, 1, "pm_card_error_before_charge"), Unknown)
         assert gateway.retrieve(intent) == Unconfirmed()
 
-    def test_an_intent_that_the_provider_does_not_know_is_unknown(
+    def test_an_intent_that_does_not_exist_is_missing_for_good(
         self, gateway: PaymentGateway, reservation_id: str
     ) -> None:
-        assert isinstance(gateway.confirm("pi_none", reservation_id, 1, "pm_card_visa"), Unknown)
-        assert isinstance(gateway.retrieve("pi_none"), Unknown)
-        assert isinstance(gateway.cancel("pi_none"), Unknown)
+        none = AskedIntent("pi_none", reservation_id, AMOUNT)
+        for outcome in (gateway.confirm(none, 1, "pm_card_visa"), gateway.retrieve(none), gateway.cancel(none)):
+            assert outcome == IntentMissing()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {},
+            {"amount": Money(amount_minor=1_998, currency="EUR")},
+            {"amount": Money(amount_minor=1_999, currency="USD")},
+        ],
+    )
+    def test_an_answer_about_another_reservation_amount_or_currency_counts_for_nothing(
+        self, gateway: PaymentGateway, change: dict[str, Any]
+    ) -> None:
+        for card in ("pm_card_visa", DECLINED):
+            wrong = replace(created(gateway, str(uuid.uuid4())), **(change or {"reservation_id": str(uuid.uuid4())}))
+            assert gateway.retrieve(wrong) == ANOTHER
+            assert gateway.confirm(wrong, 1, card) == ANOTHER
+            assert gateway.confirm(wrong, 2, "pm_card_visa") == ANOTHER
+            assert gateway.retrieve(wrong) == ANOTHER
+            assert gateway.cancel(wrong) == ANOTHER
 
     @pytest.mark.parametrize("cards", [[], [DECLINED], ["pm_none"], ["pm_card_error_before_charge"]])
     def test_an_intent_that_was_not_charged_is_cancelled_for_good(
@@ -151,12 +174,12 @@ class Contract:
     ) -> None:
         intent = created(gateway, reservation_id)
         for card in cards:
-            gateway.confirm(intent, reservation_id, 1, card)
+            gateway.confirm(intent, 1, card)
         assert gateway.cancel(intent) == IntentCancelled()
         assert gateway.cancel(intent) == IntentCancelled()
         assert gateway.retrieve(intent) == IntentCancelled()
         for _ in range(2):
-            assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == IntentCancelled()
+            assert gateway.confirm(intent, 2, "pm_card_visa") == IntentCancelled()
         assert gateway.retrieve(intent) == IntentCancelled()
 
     @pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_error_after_charge"])
@@ -164,7 +187,7 @@ class Contract:
         self, gateway: PaymentGateway, reservation_id: str, card: str
     ) -> None:
         intent = created(gateway, reservation_id)
-        gateway.confirm(intent, reservation_id, 1, card)
+        gateway.confirm(intent, 1, card)
         assert gateway.cancel(intent) == Captured()
         assert gateway.retrieve(intent) == Captured()
 
@@ -174,70 +197,70 @@ class Contract:
         dead = created(gateway, reservation_id)
         assert gateway.cancel(dead) == IntentCancelled()
         intent = created(gateway, reservation_id, attempt=2)
-        assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
         assert gateway.retrieve(dead) == IntentCancelled()
 
     def test_a_repeat_of_a_declined_attempt_hears_of_a_cancellation_once_its_key_is_forgotten(
         self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
     ) -> None:
         intent = created(gateway, reservation_id)
-        gateway.confirm(intent, reservation_id, 1, DECLINED)
+        gateway.confirm(intent, 1, DECLINED)
         assert gateway.cancel(intent) == IntentCancelled()
-        assert gateway.confirm(intent, reservation_id, 1, DECLINED) == DECLINES[DECLINED]
+        assert gateway.confirm(intent, 1, DECLINED) == DECLINES[DECLINED]
         forget_keys()
-        assert gateway.confirm(intent, reservation_id, 1, DECLINED) == IntentCancelled()
+        assert gateway.confirm(intent, 1, DECLINED) == IntentCancelled()
 
     def test_an_attempt_that_was_charged_stays_so_when_its_key_is_forgotten(
         self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
     ) -> None:
         intent = charged(gateway, reservation_id)
         forget_keys()
-        assert gateway.confirm(intent, reservation_id, 1, "pm_card_visa") == Captured()
+        assert gateway.confirm(intent, 1, "pm_card_visa") == Captured()
         assert created(gateway, reservation_id) != intent
 
     def test_a_charge_is_refunded_once_however_often_and_late_it_is_asked_for(
         self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
     ) -> None:
         intent = charged(gateway, reservation_id)
-        refunded = gateway.refund(intent, reservation_id)
+        refunded = gateway.refund(intent.id, reservation_id)
         assert isinstance(refunded, Returned)
-        assert gateway.refund(intent, reservation_id) == refunded
+        assert gateway.refund(intent.id, reservation_id) == refunded
         forget_keys()
         for _ in range(2):
-            assert gateway.refund(intent, reservation_id) == refunded
+            assert gateway.refund(intent.id, reservation_id) == refunded
         other = str(uuid.uuid4())
-        assert gateway.refund(charged(gateway, other), other) != refunded
+        assert gateway.refund(charged(gateway, other).id, other) != refunded
 
     def test_a_refunded_charge_stays_captured(self, gateway: PaymentGateway, reservation_id: str) -> None:
         intent = charged(gateway, reservation_id)
-        gateway.refund(intent, reservation_id)
+        gateway.refund(intent.id, reservation_id)
         assert gateway.retrieve(intent) == Captured()
         assert gateway.cancel(intent) == Captured()
-        assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
 
     def test_what_was_not_charged_is_not_refunded(self, gateway: PaymentGateway, reservation_id: str) -> None:
         waiting, declined, dead = (created(gateway, reservation_id, attempt) for attempt in (1, 2, 3))
-        gateway.confirm(declined, reservation_id, 2, DECLINED)
+        gateway.confirm(declined, 2, DECLINED)
         gateway.cancel(dead)
         for intent in (waiting, declined, dead):
-            assert isinstance(gateway.refund(intent, reservation_id), Unknown)
+            assert isinstance(gateway.refund(intent.id, reservation_id), Unknown)
 
     def test_what_is_under_way_can_only_be_waited_for(self, slow: Slow, reservation_id: str) -> None:
         gateway = slow.gateway
         intent = created(gateway, reservation_id)
-        assert isinstance(gateway.confirm(intent, reservation_id, 1, "pm_card_slow"), Processing | Unknown)
+        assert isinstance(gateway.confirm(intent, 1, "pm_card_slow"), Processing | Unknown)
         wait_until(lambda: gateway.retrieve(intent) == Processing())
         assert gateway.cancel(intent) == Processing()
-        assert isinstance(gateway.confirm(intent, reservation_id, 1, "pm_card_slow"), Processing | Unknown)
-        assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Processing()
+        assert isinstance(gateway.confirm(intent, 1, "pm_card_slow"), Processing | Unknown)
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Processing()
         assert gateway.retrieve(intent) == Processing()
 
-        slow.finish(intent)
+        slow.finish(intent.id)
         assert gateway.retrieve(intent) == Captured()
         assert gateway.cancel(intent) == Captured()
-        assert gateway.confirm(intent, reservation_id, 1, "pm_card_slow") == Captured()
+        assert gateway.confirm(intent, 1, "pm_card_slow") == Captured()
         # This one's answer was that another one was under way, and the provider gives that answer for a day.
-        assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
@@ -293,16 +316,16 @@ class TestStripeGateway(Contract):
     ) -> None:
         intent = created(gateway, reservation_id)
         impatient = StripeGateway(provider.url, lambda: provider.api_key, read_timeout_seconds=0.1)
-        assert impatient.confirm(intent, reservation_id, 1, "pm_card_slow") == Unknown("ReadTimeoutError")
+        assert impatient.confirm(intent, 1, "pm_card_slow") == Unknown("ReadTimeoutError")
         wait_until(lambda: gateway.retrieve(intent) == Captured())
-        assert gateway.confirm(intent, reservation_id, 1, "pm_card_slow") == Captured()
+        assert gateway.confirm(intent, 1, "pm_card_slow") == Captured()
 
     def test_the_provider_records_the_amount_and_whose_reservation_it_is(
         self, gateway: PaymentGateway, provider: ProviderProcess, reservation_id: str
     ) -> None:
         intent = created(gateway, reservation_id)
         headers = {"Authorization": f"Bearer {provider.api_key}"}
-        found = httpx.get(f"{provider.url}/v1/payment_intents/{intent}", headers=headers).json()
+        found = httpx.get(f"{provider.url}/v1/payment_intents/{intent.id}", headers=headers).json()
         assert (found["amount"], found["currency"]) == (1_999, "eur")
         assert found["metadata"] == {"reservation_id": reservation_id}
 
@@ -314,11 +337,11 @@ class TestStripeGateway(Contract):
         forget_keys: Callable[[], None],
     ) -> None:
         intent = charged(gateway, reservation_id)
-        refunded = gateway.refund(intent, reservation_id)
+        refunded = gateway.refund(intent.id, reservation_id)
         forget_keys()
-        gateway.refund(intent, reservation_id)
+        gateway.refund(intent.id, reservation_id)
         headers = {"Authorization": f"Bearer {provider.api_key}"}
-        (found,) = httpx.get(f"{provider.url}/v1/refunds?payment_intent={intent}", headers=headers).json()["data"]
+        (found,) = httpx.get(f"{provider.url}/v1/refunds?payment_intent={intent.id}", headers=headers).json()["data"]
         assert (Returned(found["id"]), found["amount"], found["currency"]) == (refunded, 1_999, "eur")
         assert found["metadata"] == {"reservation_id": reservation_id}
 
@@ -330,6 +353,6 @@ class TestStripeGateway(Contract):
         self, gateway: PaymentGateway, reservation_id: str
     ) -> None:
         intent = created(gateway, reservation_id)
-        gateway.confirm(intent, reservation_id, 1, "pm_card_visa_chargeDeclined")
-        assert isinstance(gateway.confirm(intent, reservation_id, 1, "pm_card_visa"), Unknown)
+        gateway.confirm(intent, 1, "pm_card_visa_chargeDeclined")
+        assert isinstance(gateway.confirm(intent, 1, "pm_card_visa"), Unknown)
         assert isinstance(gateway.create(reservation_id, 1, Money(amount_minor=1, currency="EUR")), Unknown)

@@ -5,16 +5,20 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
+from shop_command.adapters.provider_errors import ERROR_KINDS, Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
+    AskedIntent,
     Captured,
     Declined,
     IntentCancelled,
+    IntentMissing,
     PaymentGateway,
     Processing,
     Returned,
@@ -26,14 +30,21 @@ from shop_shared.values import Money
 
 AMOUNT = Money(amount_minor=1_999, currency="EUR")
 KEY = "sk_test_local"
+ASKED = AskedIntent("pi_1", "reservation", AMOUNT)
+
+
+def intent(status: str, **more: Any) -> dict[str, Any]:
+    """The provider's object for what is asked for here."""
+    own = {"id": "pi_1", "amount": 1_999, "currency": "eur", "metadata": {"reservation_id": "reservation"}}
+    return {**own, "amount_received": 1_999 if status == "succeeded" else 0, "status": status, **more}
 
 
 def everything(gateway: PaymentGateway) -> list[object]:
     return [
         gateway.create("reservation", 1, AMOUNT),
-        gateway.confirm("pi_1", "reservation", 2, "pm_card_visa"),
-        gateway.retrieve("pi_1"),
-        gateway.cancel("pi_1"),
+        gateway.confirm(ASKED, 2, "pm_card_visa"),
+        gateway.retrieve(ASKED),
+        gateway.cancel(ASKED),
         gateway.refund("pi_1", "reservation"),
     ]
 
@@ -119,7 +130,7 @@ def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
     ("status", "answer"),
     [
         (500, {"error": {"type": "api_error"}}),
-        (500, {"id": "pi_1", "status": "succeeded"}),
+        (500, intent("succeeded")),
         (502, b"<html>Bad gateway</html>"),
         (429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}),
         (409, {"error": {"type": "invalid_request_error", "code": "idempotency_key_in_use"}}),
@@ -129,7 +140,7 @@ def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
         (200, b""),
         (200, b"[]"),
         (200, b"\xff"),
-        (200, {"status": "something_new"}),
+        (200, intent("something_new") | {"id": 1}),
         (200, {"id": 1, "status": "requires_capture"}),
         (200, {"data": []}),
         (200, {"data": [{"id": "re_1", "status": "pending"}, {"id": "re_2", "status": "failed"}]}),
@@ -142,56 +153,156 @@ def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer
     assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 5
 
 
+@pytest.mark.parametrize("status", ["succeeded", "canceled", "processing", "requires_payment_method"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"id": "pi_2"},
+        {"metadata": {"reservation_id": "another"}},
+        {"metadata": {}},
+        {"amount": 1_998},
+        {"amount": "1999"},
+        {"currency": "usd"},
+    ],
+)
+def test_an_answer_about_another_intent_is_unknown_whatever_it_says(
+    scripted: Answering, status: str, other: dict[str, Any]
+) -> None:
+    found = intent(status) | other
+    refused = refusal("payment_intent_unexpected_state", payment_intent=found)
+    for answer in ((200, found), refused):
+        gateway = scripted(answer)
+        assert isinstance(gateway.confirm(ASKED, 1, "pm_card_visa"), Unknown)
+        assert isinstance(gateway.cancel(ASKED), Unknown)
+    assert isinstance(scripted((200, found)).retrieve(ASKED), Unknown)
+    created = scripted((200, found)).create("reservation", 1, AMOUNT)
+    assert isinstance(created, Unknown) == (other != {"id": "pi_2"}), "a new intent may have any id"
+
+
+def test_money_that_came_in_another_amount_is_unknown(scripted: Answering) -> None:
+    assert scripted((200, intent("succeeded", amount_received=1))).retrieve(ASKED) == Unknown("not what was asked for")
+
+
+def test_a_decline_of_another_intent_declines_nothing(scripted: Answering) -> None:
+    error = {"type": "card_error", "code": "card_declined"}
+    other = intent("requires_payment_method", metadata={"reservation_id": "another"})
+    gateway = scripted((402, {"error": {**error, "payment_intent": other}}))
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Unknown("not what was asked for")
+    gateway = scripted((402, {"error": {**error, "payment_intent": intent("requires_payment_method")}}))
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Declined("card_declined")
+
+
+INVALID = "invalid_request_error"
+PROOFS: list[tuple[int, dict[str, str], Proof]] = [
+    (429, {"type": INVALID, "code": "rate_limit"}, Proof.NOTHING),
+    (429, {"type": INVALID, "code": "lock_timeout"}, Proof.NOTHING),
+    (400, {"type": INVALID, "code": "lock_timeout"}, Proof.NOTHING),
+    (409, {"type": INVALID, "code": "idempotency_key_in_use"}, Proof.NOTHING),
+    (400, {"type": "idempotency_error"}, Proof.NOTHING),
+    (424, {"type": "api_error"}, Proof.NOTHING),
+    (500, {"type": "api_error"}, Proof.NOTHING),
+    (503, {"type": INVALID}, Proof.NOTHING),
+    (307, {}, Proof.NOTHING),
+    (401, {"type": INVALID}, Proof.OURS),
+    (403, {"type": INVALID, "code": "more_permissions_required"}, Proof.OURS),
+    (404, {"type": INVALID}, Proof.OURS),
+    (402, {"type": "card_error", "code": "card_declined"}, Proof.DECLINED),
+    (400, {"type": INVALID, "code": "payment_intent_unexpected_state"}, Proof.ENDED),
+    (400, {"type": INVALID, "code": "charge_already_refunded"}, Proof.ENDED),
+    (404, {"type": INVALID, "code": "resource_missing", "param": "intent"}, Proof.MISSING),
+    (400, {"type": INVALID, "code": "resource_missing", "param": "payment_intent"}, Proof.MISSING),
+    (400, {"type": INVALID, "code": "resource_missing", "param": "payment_method"}, Proof.REFUSED),
+    (400, {"type": INVALID, "code": "amount_too_small"}, Proof.REFUSED),
+    (402, {"type": INVALID, "code": "insufficient_funds"}, Proof.REFUSED),
+]
+
+
+@pytest.mark.parametrize(("status", "error", "proven"), PROOFS)
+def test_an_error_proves_what_the_table_says(status: int, error: dict[str, str], proven: Proof) -> None:
+    assert proof(status, error) is proven
+
+
+def test_the_table_in_the_document_is_the_one_in_the_code() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    rows = text.partition("| HTTP status | type | code | param | proves |\n|---|---|---|---|---|\n")[2].split("\n\n")[0]
+    shown = [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows.splitlines()]
+    held = [
+        [", ".join(map(str, it.statuses)), it.type or "", it.code or "", it.param or "", it.proof] for it in ERROR_KINDS
+    ]
+    assert shown == [*held, ["any other", "", "", "", Proof.NOTHING]]
+
+
+def test_every_row_of_the_table_of_errors_decides_something() -> None:
+    covering = [[kind for kind in ERROR_KINDS if kind.covers(status, error)][:1] for status, error, _ in PROOFS]
+    assert {kind for first in covering for kind in first} == set(ERROR_KINDS)
+
+
+@pytest.mark.parametrize(("status", "error", "proven"), PROOFS)
+def test_a_confirmation_ends_for_good_or_stays_due_as_its_error_proves(
+    scripted: Answering, status: int, error: dict[str, str], proven: Proof
+) -> None:
+    outcomes = {
+        Proof.NOTHING: Unknown,
+        Proof.OURS: Unknown,
+        Proof.ENDED: Unknown,  # the second answer is the same error, and says nothing of the intent's state
+        Proof.DECLINED: Declined,
+        Proof.REFUSED: Declined,
+        Proof.MISSING: IntentMissing,
+    }
+    gateway = scripted((status, {"error": error}))
+    assert type(gateway.confirm(ASKED, 1, "pm_card_visa")) is outcomes[proven]
+    missing = proven is Proof.MISSING
+    assert isinstance(gateway.retrieve(ASKED), IntentMissing if missing else Unknown)
+    assert isinstance(gateway.cancel(ASKED), IntentMissing if missing else Unknown)
+
+
 def test_a_connection_that_turns_out_to_be_dead_is_replaced_once(scripted: Answering) -> None:
-    gateway = scripted((200, {"id": "pi_1", "status": "succeeded"}))
+    gateway = scripted((200, intent("succeeded")))
     Scripted.cut = 1
-    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Captured()
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Captured()
     assert [seen[1]["Idempotency-Key"] for seen in Scripted.seen] == ["reservation:confirm:1"] * 2
     Scripted.cut = SENDS_MAX
-    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Unknown("ProtocolError")
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Unknown("ProtocolError")
     assert len(Scripted.seen) == 2 + SENDS_MAX
 
 
 def test_a_card_that_wants_its_owner_to_be_asked_is_declined(scripted: Answering) -> None:
-    gateway = scripted((200, {"id": "pi_1", "status": "requires_action"}))
-    assert gateway.confirm("pi_1", "reservation", 1, "pm_card_visa") == Declined("authentication_required")
-    assert gateway.retrieve("pi_1") == Unconfirmed()
+    gateway = scripted((200, intent("requires_action")))
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Declined("authentication_required")
+    assert gateway.retrieve(ASKED) == Unconfirmed()
 
 
 def test_a_decline_on_record_is_not_taken_for_the_current_attempts(scripted: Answering) -> None:
     error = {"type": "card_error", "code": "card_declined", "decline_code": "lost_card"}
     for status in ("requires_payment_method", "requires_confirmation"):
-        gateway = scripted((200, {"id": "pi_1", "status": status, "last_payment_error": error}))
-        assert gateway.retrieve("pi_1") == Unconfirmed()
+        gateway = scripted((200, intent(status, last_payment_error=error)))
+        assert gateway.retrieve(ASKED) == Unconfirmed()
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"), [("succeeded", Captured()), ("canceled", IntentCancelled()), ("processing", Processing())]
 )
 def test_an_ended_intent_says_so_in_every_answer(scripted: Answering, status: str, outcome: object) -> None:
-    intent = {"id": "pi_1", "status": status}
-    refused = refusal("payment_intent_unexpected_state", payment_intent=intent)
-    for answers in ([(200, intent)], [refused, (200, intent)]):
-        assert scripted(*answers).confirm("pi_1", "reservation", 1, "pm_card_visa") == outcome
-        assert scripted(*answers).cancel("pi_1") == outcome
-    assert scripted((200, intent)).retrieve("pi_1") == outcome
+    found = intent(status)
+    refused = refusal("payment_intent_unexpected_state", payment_intent=found)
+    for answers in ([(200, found)], [refused, (200, found)]):
+        assert scripted(*answers).confirm(ASKED, 1, "pm_card_visa") == outcome
+        assert scripted(*answers).cancel(ASKED) == outcome
+    assert scripted((200, found)).retrieve(ASKED) == outcome
 
 
-@pytest.mark.parametrize("logged", [{}, {"payment_intent": {"id": "pi_1", "status": "processing"}}])
+@pytest.mark.parametrize("logged", [{}, {"payment_intent": intent("processing")}])
 def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: Answering, logged: Any) -> None:
     refused = refusal("payment_intent_unexpected_state", **logged)
-    for intent, outcome in (
-        ({"status": "succeeded"}, Captured()),
-        ({"status": "canceled"}, IntentCancelled()),
-        ({"status": "processing"}, Processing()),
-        (
-            {"status": "requires_payment_method"},
-            Unknown("HTTP 400 invalid_request_error payment_intent_unexpected_state"),
-        ),
+    for status, outcome in (
+        ("succeeded", Captured()),
+        ("canceled", IntentCancelled()),
+        ("processing", Processing()),
+        ("requires_payment_method", Unknown("HTTP 400 invalid_request_error payment_intent_unexpected_state")),
     ):
-        assert scripted(refused, (200, intent)).confirm("pi_1", "reservation", 1, "pm_card_visa") == outcome
-        assert scripted(refused, (200, intent)).cancel("pi_1") == outcome
-    assert isinstance(scripted(refused).cancel("pi_1"), Unknown)
+        assert scripted(refused, (200, intent(status))).confirm(ASKED, 1, "pm_card_visa") == outcome
+        assert scripted(refused, (200, intent(status))).cancel(ASKED) == outcome
+    assert isinstance(scripted(refused).cancel(ASKED), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +319,7 @@ def test_the_list_tells_the_refund_that_an_answer_does_not(scripted: Answering, 
 
 def test_a_long_code_is_cut_to_what_an_event_holds(scripted: Answering) -> None:
     declined = scripted((402, {"error": {"type": "card_error", "code": "x" * 500, "decline_code": "y" * 500}}))
-    outcome = declined.confirm("pi_1", "reservation", 1, "pm_card_visa")
+    outcome = declined.confirm(ASKED, 1, "pm_card_visa")
     assert outcome == Declined("x" * 100, "y" * 100)
 
 

@@ -114,6 +114,23 @@ def test_the_answer_is_the_same_a_year_and_many_changes_later(trading: Shop, nam
     assert trading.contents() == after
 
 
+@EACH
+def test_a_replayed_answer_says_so_and_names_where_the_present_state_is(trading: Shop, name: str) -> None:
+    first, again = (COMMANDS[name].send(trading) for _ in range(2))
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    location = first.headers.get("Location")
+    assert again.headers.get("Link") == (f'<{location}>; rel="status"' if location else None)
+    assert {**first.headers, **again.headers} == again.headers
+
+
+def test_a_refused_reuse_of_a_key_is_no_replay(trading: Shop) -> None:
+    COMMANDS["purchase"].send(trading)
+    refused = COMMANDS["declined"].send(trading)
+    assert refused.status == 422
+    assert "Idempotent-Replayed" not in refused.headers
+
+
 def test_one_key_on_every_route_is_as_many_commands(trading: Shop) -> None:
     names = [*(name for name in COMMANDS if name not in ("declined", "retire")), "retire"]
     answers = {name: COMMANDS[name].send(trading) for name in names}

@@ -21,7 +21,16 @@ from shop_command.adapters.system import SystemClock
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.handlers import sweep
 from shop_command.handlers.function import DOCUMENT, WEBHOOK, function
-from shop_command.ports import ContentionError, KeyUse, KeyUsedError, StockShortError, StoreUnavailableError, Unknown
+from shop_command.ports import (
+    AskedIntent,
+    ContentionError,
+    IntentCreated,
+    KeyUse,
+    KeyUsedError,
+    StockShortError,
+    StoreUnavailableError,
+    Unknown,
+)
 from shop_command.ports import VersionConflictError as Conflict
 from shop_command.testing import Shop, http_event, invoke
 from shop_command.testing.dynamodb import CONFLICT, FAILED, NONE, Answers, cancelled, ok
@@ -32,6 +41,7 @@ from shop_observability.metrics import Metric
 from shop_observability.testing import measured
 from shop_payment_provider.testing import ProviderProcess
 from shop_shared.envelope import Envelope
+from shop_shared.values import Money
 
 IDLE = {"DueCount": [0.0], "OldestUnpublishedSeconds": [0.0], "OldestUnsettledSeconds": [0.0]}
 COMMANDS = {Metric.COMMANDS_ACCEPTED, Metric.COMMANDS_PENDING, Metric.COMMANDS_REFUSED, Metric.COMMANDS_FAILED}
@@ -185,8 +195,24 @@ def test_what_is_unknown_is_counted_again_when_the_sweep_finds_it_out(
 
 def test_a_call_that_gets_no_answer_is_measured_too(printed: Printed) -> None:
     gateway = StripeGateway("http://127.0.0.1:1", lambda: "key")
-    assert isinstance(gateway.retrieve("pi_1"), Unknown)
+    assert isinstance(
+        gateway.retrieve(AskedIntent("pi_1", "reservation", Money(amount_minor=1, currency="EUR"))), Unknown
+    )
     assert len(printed()["PaymentCallMilliseconds"]) == 1
+
+
+@pytest.mark.parametrize("fault", ["a wrong key", "another amount"])
+def test_an_answer_that_no_repeat_mends_alerts_an_operator(
+    printed: Printed, fault: str, provider: ProviderProcess
+) -> None:
+    gateway = StripeGateway(provider.url, lambda: "sk_wrong" if fault == "a wrong key" else provider.api_key)
+    money = Money(amount_minor=500, currency="EUR")
+    created = StripeGateway(provider.url, lambda: provider.api_key).create("alert", 1, money)
+    assert isinstance(created, IntentCreated)
+    printed.forget()
+    asked = AskedIntent(created.payment_intent_id, "alert", money.model_copy(update={"amount_minor": 499}))
+    assert isinstance(gateway.retrieve(asked), Unknown)
+    assert printed()["PaymentAlerts"] == [1.0]
 
 
 def journal_time(timestamp: float) -> Any:

@@ -1,6 +1,7 @@
 """Purchases as customers see them, over fakes: answers, effects, repeats and races."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -176,11 +177,42 @@ def test_what_stays_unknown_stays_pending(stocked: Shop, reserved: str) -> None:
     check_pending(stocked.purchase(reserved, "pm_card_error_before_charge"), reserved)
 
 
-def test_while_one_request_pays_another_has_to_wait(stocked: Shop, reserved: str) -> None:
-    stocked.purchase(reserved, "pm_card_error_after_charge", key="first")
-    calls = list(stocked.gateway.calls)
-    check_pending(stocked.purchase(reserved, key="second"), reserved)
+def test_while_one_request_pays_another_key_is_refused_and_remembers_nothing(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, "pm_card_error_before_charge", key="first")
+    before, calls = stocked.contents(), list(stocked.gateway.calls)
+    answer = stocked.purchase(reserved, "pm_card_mastercard", key="second")
+    assert (answer.status, slug(answer)) == (409, "payment-in-progress")
+    assert answer.headers["Retry-After"] == "2"
     assert stocked.gateway.calls == calls
+    assert stocked.contents() == before
+    check_pending(stocked.purchase(reserved, "pm_card_error_before_charge", key="first"), reserved)
+
+
+def test_an_intent_that_does_not_exist_ends_the_payment_and_the_next_one_is_made_anew(
+    stocked: Shop, reserved: str
+) -> None:
+    stocked.gateway.unreachable.add("confirm")
+    check_pending(stocked.purchase(reserved, key="first"), reserved)
+    stocked.gateway.unreachable.clear()
+    stocked.gateway.records.remove("payment_intent", "pi_1")
+    answer = stocked.purchase(reserved, key="first")
+    assert (answer.status, answer.body["code"]) == (402, "intent_missing")
+    again = stocked.purchase(reserved, key="second")
+    assert (again.status, again.body["payment_intent_id"]) == (201, stocked.gateway.with_status("succeeded")[0])
+
+
+@pytest.mark.parametrize("change", [{"amount": 999}, {"currency": "usd"}, {"metadata": {"reservation_id": "other"}}])
+def test_a_charge_that_is_not_what_was_asked_for_buys_nothing_and_stays_due(
+    stocked: Shop, reserved: str, change: dict[str, Any]
+) -> None:
+    stocked.purchase(reserved, "pm_card_error_after_charge")
+    stocked.gateway.records.put(stocked.gateway.intent("pi_1") | change)
+    check_pending(stocked.purchase(reserved, "pm_card_error_after_charge"), reserved)
+    stocked.webhook("payment_intent.succeeded", "pi_1", reserved)
+    stocked.clock.advance(3_600)
+    assert stocked.sweep().left == 1
+    assert [event.type for event in stocked.store.events(f"reservation-{reserved}")][-1] == "shop.payment.requested.v1"
+    assert stocked.totals() == Counters(8, 2, 0)
 
 
 def test_of_two_purchases_at_once_one_pays(stocked: Shop, reserved: str) -> None:

@@ -234,6 +234,28 @@ def test_two_sweeps_at_once_settle_each_once_and_say_so(stocked: Shop) -> None:
     assert stocked.totals() == Counters(8, 0, 2)
 
 
+def test_an_intent_that_does_not_exist_is_given_up_and_the_stock_is_free_when_the_time_is_over(
+    stocked: Shop, reserved: str
+) -> None:
+    stocked.gateway.unreachable.add("confirm")
+    stocked.purchase(reserved)
+    stocked.gateway.records.remove("payment_intent", "pi_1")
+    stocked.clock.advance(900)
+    assert done(stocked.sweep()) == {"settled": 1}
+    assert done(stocked.sweep()) == {"expired": 1}
+    assert types(stocked, reserved)[-2:] == ["shop.payment.declined.v1", "shop.reservation.expired.v1"]
+    assert stocked.totals() == Counters(10, 0, 0)
+    stays_clean(stocked)
+
+
+def test_a_missing_intent_of_an_ended_reservation_is_closed(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, "pm_card_visa_chargeDeclined")
+    stocked.cancel(reserved)
+    stocked.gateway.records.remove("payment_intent", "pi_1")
+    assert done(stocked.sweep()) == {"settled": 1}
+    stays_clean(stocked)
+
+
 def test_while_the_provider_does_not_answer_nothing_is_decided(stocked: Shop, reserved: str) -> None:
     stocked.purchase(reserved, "pm_card_error_after_charge")
     stocked.clock.advance(60)

@@ -2,15 +2,17 @@
 
 import pytest
 
-from shop_command.ports import StoreUnavailableError
+from shop_command.ports import AskedIntent, StoreUnavailableError
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
 from shop_command.testing.shop import raising, slug
 from shop_http.testing import Answer
+from shop_shared.values import Money
 
 SUCCEEDED = "payment_intent.succeeded"
 FAILED = "payment_intent.payment_failed"
 CANCELED = "payment_intent.canceled"
+TOTAL = Money(amount_minor=1_000, currency="EUR")
 TYPES = (SUCCEEDED, FAILED, CANCELED)
 
 
@@ -59,7 +61,7 @@ def test_what_it_says_is_not_believed(stocked: Shop, reserved: str) -> None:
 def test_an_intent_that_was_cancelled_at_the_provider_is_declined(stocked: Shop, reserved: str) -> None:
     stocked.gateway.unreachable.add("confirm")
     stocked.purchase(reserved)
-    stocked.gateway.cancel("pi_1")
+    stocked.gateway.cancel(AskedIntent("pi_1", reserved, TOTAL))
     check_received(stocked.webhook(CANCELED, "pi_1", reserved))
     assert types(stocked, reserved)[-1] == "shop.payment.declined.v1"
 

@@ -12,7 +12,7 @@ from shop_http.entry import HttpFunction
 from shop_http.parameters import number
 from shop_http.problem import ProblemError
 from shop_http.request import administrator, caller
-from shop_http.route import Route, Who
+from shop_http.route import HttpRequest, Route, Who
 from shop_http.testing import http_event
 from shop_observability.testing import listening_to_logs
 
@@ -63,6 +63,20 @@ def test_a_route_answers_and_the_answer_carries_the_correlation_id() -> None:
 @pytest.mark.parametrize("sent", ["", "with space", "x" * 129, "a\nb"])
 def test_a_malformed_correlation_id_is_replaced_by_the_gateways_request_id(sent: str) -> None:
     assert function(request("/teapot", {"x-correlation-id": sent}), None)["headers"]["X-Correlation-Id"] == "request-1"
+
+
+@pytest.mark.parametrize(("error", "status"), [(None, 201), (TeapotError(), 418)])
+def test_a_replay_says_so_even_if_it_is_a_refusal(error: Exception | None, status: int) -> None:
+    def answer(call: HttpRequest) -> Response[str]:
+        call.replay()
+        return fail(error) if error else Response(201, "application/json", "{}", headers={"Location": "/things/MUG"})
+
+    again = HttpFunction("shop-test", errors)
+    again.route("POST /things", tag="")(answer)
+    answered = again(http_event("POST /things"), None)
+    assert answered["statusCode"] == status
+    assert answered["headers"]["Idempotent-Replayed"] == "true"
+    assert answered["headers"].get("Link") == (None if error else '</things/MUG>; rel="status"')
 
 
 def test_an_expected_error_is_a_problem_document() -> None:

@@ -56,9 +56,7 @@ class HttpFunction:
             route = Route(method, path, handler, tag, who, keyed, query, problems)
             self.declared.append(route)
             rule = path.replace("{", "<").replace("}", ">")
-            self.resolver.route(rule, method, compress=compress)(
-                lambda **parameters: route.answer(self.resolver.current_event.raw_event, parameters)
-            )
+            self.resolver.route(rule, method, compress=compress)(lambda **parameters: self._answer(route, parameters))
             return handler
 
         return declare
@@ -77,6 +75,21 @@ class HttpFunction:
             self.answered(route, answer["statusCode"])
             duration_ms = round((time.monotonic() - started) * 1000, 1)
             logger().info("request", extra={"status": answer["statusCode"], "duration_ms": duration_ms})
+        return answer
+
+    def _answer(self, route: Route, parameters: Mapping[str, str]) -> Response[str]:
+        replays: list[bool] = []
+        try:
+            answer = route.answer(self.resolver.current_event.raw_event, parameters, lambda: replays.append(True))
+        except Exception as error:
+            if not replays:
+                raise
+            answer = self._failed(error)
+        if replays:
+            answer.headers["Idempotent-Replayed"] = "true"
+            if location := answer.headers.get("Location"):
+                # The first answer is given again, however much has happened since.
+                answer.headers["Link"] = f'<{location}>; rel="status"'  # https://www.rfc-editor.org/rfc/rfc8631
         return answer
 
     def _failed(self, error: Exception) -> Response[str]:

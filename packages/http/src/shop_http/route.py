@@ -45,6 +45,8 @@ class HttpRequest:
     query: Mapping[str, Any]
     content: Mapping[str, Any]
     """It holds all that was sent in the path and in the body."""
+    replay: Callable[[], None]
+    """It is to be called where an earlier request with this key had the effect: the answer, even a refusal, says so."""
 
     def value(self, parameter: Parameter[Value]) -> Value:
         """Raises KeyError for a parameter that the route does not declare."""
@@ -89,16 +91,18 @@ class Route:
     def name(self) -> str:
         return f"{self.method} {self.path}"
 
-    def answer(self, event: Mapping[str, Any], path: Mapping[str, str]) -> Response[str]:
+    def answer(
+        self, event: Mapping[str, Any], path: Mapping[str, str], replay: Callable[[], None] = lambda: None
+    ) -> Response[str]:
         """Raises a problem for the first thing that the declaration does not allow."""
         checked = self._caller(event), self._key(event), self._query(event)
         if self.body is None:
             if event.get("body"):
                 errors = [{"pointer": "", "detail": "This route takes no body."}]
                 raise invalid_request("Send the request without a body.", errors)
-            return self.handler(HttpRequest(event, *checked, path), **path)
+            return self.handler(HttpRequest(event, *checked, path, replay), **path)
         body = self.body.read(event)
-        return self.handler(HttpRequest(event, *checked, {**path, **body.content()}), body=body, **path)
+        return self.handler(HttpRequest(event, *checked, {**path, **body.content()}, replay), body=body, **path)
 
     def _caller(self, event: Mapping[str, Any]) -> Caller:
         if self.who is Who.ANYONE:

@@ -42,6 +42,8 @@ class Metric(StrEnum):
     PAYMENTS_UNKNOWN = "PaymentsUnknown", Unit.Count
     """The outcome of a confirmation is open. It is counted under its own name when it is known."""
     PAYMENTS_REFUNDED = "PaymentsRefunded", Unit.Count
+    PAYMENT_ALERTS = "PaymentAlerts", Unit.Count
+    """The provider gave an answer that no repeat mends: an operator has to look."""
     PAYMENT_CALL_MILLISECONDS = "PaymentCallMilliseconds", Unit.Milliseconds
     """Each call to the provider is measured, whether it was answered or not."""
 

@@ -72,6 +72,21 @@ LOCATION: Final = {"Location": {"description": "This is the path of what the com
 RETRY_AFTER: Final = {
     "Retry-After": {"description": "Ask again after so many seconds.", "schema": {"type": "integer", "minimum": 1}}
 }
+REPLAYED: Final = {
+    "Idempotent-Replayed": {
+        "description": "`true` where an earlier request with this Idempotency-Key had the effect, which this answer "
+        "tells again.",
+        "schema": {"type": "string", "const": "true"},
+        "required": False,
+    }
+}
+STATUS_LINK: Final = {
+    "Link": {
+        "description": 'Comes with `Idempotent-Replayed`: `<PATH>; rel="status"` names where the present state is.',
+        "schema": TEXT,
+        "required": False,
+    }
+}
 ETAG: Final = {"ETag": {"description": "It is the tag of this very answer, for `If-None-Match`.", "schema": TEXT}}
 POLICY: Final = {"Content-Security-Policy": {"description": "No other host is asked for anything.", "schema": TEXT}}
 ANSWER_HEADERS: Final[dict[type, Schema]] = {
@@ -189,7 +204,8 @@ class Operation:
                 continue
             schema = reference(it.shows)
             content = {"application/json": {"schema": schema, "example": example(schema, defined)}}
-            headers = _headers(ANSWER_HEADERS.get(it.kind, {}))
+            replayed = {**REPLAYED, **STATUS_LINK} if self.route.keyed else {}
+            headers = _headers({**ANSWER_HEADERS.get(it.kind, {}), **replayed})
             yield str(it.kind.STATUS), {"description": getdoc(it.shows), **headers, "content": content}
             if it.kind is answers.Public:
                 yield "304", {"description": "The copy that `If-None-Match` names still holds.", **_headers(ETAG)}
@@ -199,7 +215,7 @@ class Operation:
         for slug in sorted(self.slugs):
             by_status.setdefault(CATALOGUE[slug].sample.status, []).append(slug)
         for status, slugs in by_status.items():
-            yield str(status), _problem_answer(status, slugs)
+            yield str(status), _problem_answer(status, slugs, REPLAYED if "card-declined" in slugs else {})
 
 
 def whole() -> Schema:
@@ -267,7 +283,7 @@ def _parameter(
     }
 
 
-def _problem_answer(status: int, slugs: Iterable[str]) -> Schema:
+def _problem_answer(status: int, slugs: Iterable[str], own: Schema) -> Schema:
     found = [CATALOGUE[slug] for slug in slugs]
     choice = [{"$ref": REFERENCE + it.component} for it in found]
     content: Schema = {
@@ -284,7 +300,7 @@ def _problem_answer(status: int, slugs: Iterable[str]) -> Schema:
     retried = any("Retry-After" in it.sample.headers for it in found)
     titles = "; ".join(f"{it.sample.title} (`{it.slug}`)" for it in found)
     gateway = "The gateway answers so without a valid token. " if status == 401 else ""
-    headers = _headers(RETRY_AFTER if retried else {}, status)
+    headers = _headers({**(RETRY_AFTER if retried else {}), **own}, status)
     return {"description": f"{gateway}{titles}.", **headers, "content": content}
 
 
@@ -292,4 +308,4 @@ def _headers(headers: Schema, status: int = 200) -> Schema:
     """A success always has its headers, while a problem has them only with some of its slugs."""
     always = status < 400
     own = {} if status == 401 else {it: {"$ref": f"#/components/headers/{it}"} for it in _IN_BOTH}
-    return {"headers": {**{name: {**it, "required": always} for name, it in headers.items()}, **own}}
+    return {"headers": {**{name: {"required": always, **it} for name, it in headers.items()}, **own}}

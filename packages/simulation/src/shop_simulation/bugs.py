@@ -5,6 +5,7 @@ Each is a mistake that somebody could make in one line, put in place of the righ
 
 from typing import Final
 
+from shop_command.adapters import payment
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application import expiring
@@ -18,7 +19,7 @@ from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
 from shop_command.domain import limits, reservation, stock
 from shop_command.domain.reservation_states import Cancelled, Paying
-from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, VersionConflictError
+from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, Unknown, VersionConflictError
 from shop_dispatch.application import project
 from shop_observability.logs import logger
 from shop_shared.events import PurchaseConfirmed
@@ -71,7 +72,7 @@ BUGS: Final = (
         "confirms all attempts under one key",
         StripeGateway,
         "confirm",
-        changed_arguments(lambda self, intent, name, _, card: (self, intent, name, 1, card)),
+        changed_arguments(lambda self, intent, _, card: (self, intent, 1, card)),
         "a declined card, then another one",
     ),
     Bug(5, "takes an unknown outcome for a success", Purchases, "_settle", mistakes.unknown_is(Captured())),
@@ -90,6 +91,14 @@ BUGS: Final = (
         mistakes.gateway_with(lambda _: {"retrieve": lambda _: Captured()}),
         "webhooks of an earlier attempt",
     ),
+    Bug(
+        5,
+        "believes an answer about another intent",
+        payment,
+        "_is_asked",
+        instead(lambda _intent, found: "status" in found),
+        "a declined card, then another one",
+    ),
     Bug(5, "does not verify who sent a webhook", StripeWebhook, "_verify", instead(lambda *_: None), "webhooks"),
     Bug(
         6,
@@ -102,6 +111,14 @@ BUGS: Final = (
     Bug(6, "writes the events without the state", SimulatedStore, "commit", mistakes.torn),
     Bug(7, "does not compare the bodies of one key", Key, "check", instead(lambda *_: None), "another body"),
     Bug(7, "does not look for its key", SimulatedStore, "key_use", instead(lambda *_: None)),
+    Bug(
+        7,
+        "answers another key as if it had begun the payment",
+        Purchases,
+        "purchase",
+        mistakes.pending_for_any_key,
+        "purchase with error_after",
+    ),
     Bug(8, "publishes before it commits", Journal, "append", with_fields(mistakes.publishing_first)),
     Bug(8, "answers before it knows that it is stored", Journal, "append", with_fields(mistakes.hoping), "place"),
     Bug(
@@ -145,6 +162,14 @@ BUGS: Final = (
         "settle",
         mistakes.gateway_with(mistakes.only_looking),
         "purchase, then sweep",
+    ),
+    Bug(
+        13,
+        "waits for ever for an intent that does not exist",
+        payment,
+        "_missing",
+        instead(lambda *_: Unknown("missing")),
+        "an intent that does not exist",
     ),
     Bug(13, "pays back before it records that it will", Refunds, "refund", before(mistakes.paid_back_first), "refund"),
     Bug(13, "forgets refunds that were recorded", Settlement, "settle", mistakes.never_refunding, "refund"),

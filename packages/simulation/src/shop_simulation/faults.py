@@ -18,6 +18,9 @@ JUMPS: Final = {
 SUBSETS_OF_MAX: Final = 4
 """A longer batch is tried only with those subsets that have a single item or lack a single item."""
 
+REFUNDS: Final = frozenset({"refund"})
+"""The answers to these calls are about refunds, and those to the gateway's others about intents."""
+
 PURE: Final = frozenset(
     {
         ("EventStore", "states"),
@@ -161,6 +164,8 @@ def of_port(port: str, method: str) -> frozenset[str]:
     kinds = set(_of_any_call(port, method)) | ({"part"} if (port, method) in _PARTIAL else set())
     if port == "PaymentGateway" and (port, method) not in PURE:
         kinds.add("late")
+    if port == "PaymentGateway" and method not in REFUNDS:
+        kinds.add("another")
     if port == "Delivery":
         kinds.add("newer")
     if (port, method) == ("EventStore", "due"):
@@ -174,7 +179,8 @@ class Faults:
     """Offers the faults of one world.
 
     `jump` moves its clock, `delay` makes the provider act on the next call only later, and `show_old` makes the next
-    page of due items also show items that are no longer due.
+    page of due items also show items that are no longer due, `confuse` makes the next answer of the provider one about
+    another intent.
     """
 
     def __init__(
@@ -182,6 +188,7 @@ class Faults:
         jump: Callable[[timedelta], None],
         delay: Callable[[int], None],
         show_old: Callable[[], None],
+        confuse: Callable[[], None],
         *,
         thorough: bool,
     ) -> None:
@@ -189,6 +196,7 @@ class Faults:
         self._thorough = thorough
         self._jumps = {name: _first(partial(jump, time)) for name, time in JUMPS.items()}
         self._old = _first(show_old)
+        self._another = _first(confuse)
         self._late = {f"late:{calls}": _first(partial(delay, calls)) for calls in (0, 1)}
 
     def __call__(
@@ -200,6 +208,8 @@ class Faults:
         faults = _of_any_call(*name)
         if call.port == "PaymentGateway" and name not in PURE:
             faults |= self._late
+        if call.port == "PaymentGateway" and call.method not in REFUNDS:
+            faults["another"] = self._another
         if not self._thorough and name in PURE:
             # A crash here is the crash after the last call that changed something.
             faults = {fault: effect for fault, effect in faults.items() if fault not in _READ_ONLY_REPEATS}

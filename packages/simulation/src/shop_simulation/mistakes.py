@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shop_command.application.journal import Journal
-from shop_command.application.purchases import Purchases
+from shop_command.application.purchases import Pending, PurchaseOutcome, Purchases
 from shop_command.application.refunds import Refunds
 from shop_command.application.request import Request
 from shop_command.application.reservations import Reservations
@@ -14,10 +14,19 @@ from shop_command.application.settling import Progress, Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
-from shop_command.domain.errors import TooManyCardAttemptsError, TooManyReservationsError
+from shop_command.domain.errors import AlreadyPayingError, TooManyCardAttemptsError, TooManyReservationsError
 from shop_command.domain.limits import Closing, CustomerChange
 from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
-from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
+from shop_command.ports import (
+    AskedIntent,
+    Captured,
+    Commit,
+    Declined,
+    IntentCancelled,
+    StoreUnavailableError,
+    Unconfirmed,
+    Unknown,
+)
 from shop_dispatch.domain.projections import Projection
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled
@@ -50,6 +59,20 @@ def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:
     return changed_arguments(
         lambda self, request, attempt, found: (self, request, attempt, outcome if isinstance(found, Unknown) else found)
     )
+
+
+def pending_for_any_key(right: Original) -> Original:
+    def purchase(self: Purchases, request: Request, reservation_id: str, payment_method: str) -> PurchaseOutcome:
+        try:
+            outcome: PurchaseOutcome = right(self, request, reservation_id, payment_method)
+        except AlreadyPayingError:
+            loaded = self.journal.load(reservation.stream(reservation_id))
+            if not isinstance(loaded.state, Paying):
+                raise
+            return Pending(reservation_id, loaded.state.payment_intent_id, loaded.state.terms.total, loaded.version)
+        return outcome
+
+    return purchase
 
 
 def without_stock_of(event_type: type) -> Callable[[Original], Original]:
@@ -118,7 +141,7 @@ def gateway_with(methods: Callable[[Any], dict[str, Any]]) -> Callable[[Original
 
 
 def only_looking(gateway: Any) -> dict[str, Any]:
-    def cancel(intent: str) -> Any:
+    def cancel(intent: AskedIntent) -> Any:
         found = gateway.retrieve(intent)
         return IntentCancelled() if found == Unconfirmed() else found
 
@@ -126,7 +149,7 @@ def only_looking(gateway: Any) -> dict[str, Any]:
 
 
 def hoping_that_it_is_closed(gateway: Any) -> dict[str, Any]:
-    def cancel(intent: str) -> IntentCancelled:
+    def cancel(intent: AskedIntent) -> IntentCancelled:
         gateway.cancel(intent)
         return IntentCancelled()
 

@@ -16,6 +16,18 @@ SLOW_SECONDS: Final = 120
 API_KEY: Final = "sk_test_never_in_a_log"
 
 
+ANOTHER: Final[Record] = {
+    "id": "pi_another",
+    "object": "payment_intent",
+    "status": "succeeded",
+    "amount": 1,
+    "amount_received": 1,
+    "currency": "eur",
+    "metadata": {"reservation_id": "another"},
+}
+"""A proxy, a cache or a mistake of the provider may answer with another payment's success."""
+
+
 class Response(NamedTuple):
     status: int
     data: bytes
@@ -40,6 +52,8 @@ class Provider:
     late: list[tuple[int, SentRequest]] = field(default_factory=list)
     """These requests are still on their way; each arrives after the given number of others."""
     delay: int | None = None
+    answers_of_another: bool = False
+    """The next answer about an intent is about somebody else's."""
 
     def request(self, method: str, url: str, body: str | None, headers: Mapping[str, str], **_: Any) -> Response:
         path = url.partition(urlsplit(url).netloc)[2]
@@ -51,6 +65,9 @@ class Provider:
         self._arrive(0)
         response = self._answer(sent)
         self._arrive(1)
+        if self.answers_of_another:
+            self.answers_of_another = False
+            return Response(200, json.dumps(ANOTHER).encode())
         return response
 
     def arrive_all(self) -> None:
@@ -58,6 +75,12 @@ class Provider:
 
     def records(self, kind: str) -> list[Record]:
         return self.store.all(kind)
+
+    def lose(self, reservation_id: str) -> None:
+        """The provider loses the intents that have charged nothing."""
+        for intent in self.records("payment_intent"):
+            if intent["metadata"]["reservation_id"] == reservation_id and intent["status"] != "succeeded":
+                self.store.remove("payment_intent", intent["id"])
 
     def authenticate(self, reservation_id: str) -> None:
         """The customer completes 3-D Secure in the browser."""

@@ -169,7 +169,7 @@ def _streams_are_whole(world: World, _: WorldFacts) -> Iterator[str]:
         yield "two events have the same id"
 
 
-def _repeats_are_answered_alike(world: World, _: WorldFacts) -> Iterator[str]:
+def _repeats_are_answered_alike(world: World, facts: WorldFacts) -> Iterator[str]:
     for name, intent in world.intents.items():
         final = intent.final()
         if final is None or intent.kind == "webhook":  # each is signed again, and the signature may have expired
@@ -182,6 +182,18 @@ def _repeats_are_answered_alike(world: World, _: WorldFacts) -> Iterator[str]:
         different = [answer for answer in after + intent.repeats if answer != final and answer[0] < 500]
         if different:
             yield f"{name} was answered with {final}, and also with {different}"
+    yield from _one_key_stands_behind_each_pending_payment(world, facts)
+
+
+def _one_key_stands_behind_each_pending_payment(_: World, facts: WorldFacts) -> Iterator[str]:
+    keys: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for purchase in facts.of_kind("purchase"):
+        for status, body in (*purchase.answers, *purchase.repeats):
+            if status == 202:
+                keys[body["stream_id"], body["stream_version"]].add(purchase.key)
+    for place, pending in keys.items():
+        if len(pending) > 1:
+            yield f"{sorted(pending)} were all answered as the payment {place}, which only one of them has begun"
 
 
 def _nothing_disappears(world: World, _: WorldFacts) -> Iterator[str]:

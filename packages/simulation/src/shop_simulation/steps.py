@@ -183,6 +183,17 @@ def authenticate(of: str = "place") -> WorkflowStep:
     return WorkflowStep(f"authenticate {of}", "provider", run, faulty=False)
 
 
+def lose_intents(of: str = "place") -> WorkflowStep:
+    """The provider does not know any more what it has not charged."""
+
+    def run(world: World, _: Process) -> None:
+        reservation_id = known_reservation(world, of)
+        if reservation_id:
+            world.provider.lose(reservation_id)
+
+    return WorkflowStep(f"the provider loses {of}", "provider", run, faulty=False)
+
+
 def outage(*, ends: bool = False) -> WorkflowStep:
     """The event stream refuses every record until the outage ends."""
 

@@ -11,6 +11,7 @@ from shop_simulation.steps import (
     hoard,
     later,
     list_product,
+    lose_intents,
     lose_sight,
     outage,
     place,
@@ -110,6 +111,19 @@ PAYING: Final = (
             receive_webhooks(again=True).sound(),
         ),
         rivals=(sweep(), receive_webhooks()),
+    ),
+    Workflow(
+        "an intent that does not exist",
+        before=(*PLACED, purchase("pm_card_error_before_charge"), lose_intents()),
+        steps=(
+            purchase("pm_card_error_before_charge").maybe(),
+            A_WHILE,
+            sweep(),
+            purchase(name="purchase again").maybe(),
+            lose_intents().maybe(),
+            TOO_LONG.maybe(),
+            sweep(),
+        ),
     ),
     Workflow(
         "sweep of many things",

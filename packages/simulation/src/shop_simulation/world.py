@@ -169,7 +169,10 @@ class World:
         def show_old() -> None:
             self.store.shows_old = True
 
-        return Process(name, scheduler or NoFaults(), Faults(self.jump, delay, show_old, thorough=thorough))
+        def confuse() -> None:
+            self.provider.answers_of_another = True
+
+        return Process(name, scheduler or NoFaults(), Faults(self.jump, delay, show_old, confuse, thorough=thorough))
 
     def request(self, process: Process, intent: ClientIntent, event: dict[str, Any]) -> Answer | None:
         """Sends a client's request, and returns None if the answer never arrives."""

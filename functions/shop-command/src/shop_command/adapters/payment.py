@@ -1,6 +1,7 @@
 """The payment gateway speaks the format of Stripe's PaymentIntents. https://docs.stripe.com/api/payment_intents
 
-What an answer means is decided by what it proves about money, never by its status alone. No card or key is logged.
+What an answer means is decided by what it proves about money, never by its status alone, and it counts only for what
+was asked. No card or key is logged.
 """
 
 import json
@@ -14,6 +15,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from shop_command import ports
 from shop_command.adapters import telemetry
+from shop_command.adapters.provider_errors import Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
@@ -38,8 +40,9 @@ class _Answer:
         return error if isinstance(error, dict) else {}
 
     @property
-    def is_unexpected_state(self) -> bool:
-        return self.status == 400 and self.error.get("code") == "payment_intent_unexpected_state"
+    def proof(self) -> Proof | None:
+        """Returns None for an answer that is no error."""
+        return None if self.status == 200 else proof(self.status, self.error)
 
     @property
     def reason(self) -> str:
@@ -67,9 +70,10 @@ class StripeGateway:
     def create(
         self, reservation_id: str, attempt: int, amount: Money
     ) -> ports.IntentCreated | ports.Refused | ports.Unknown:
+        amount_charged, currency = _charged(amount)
         fields = {
-            "amount": str(amount.amount_minor),
-            "currency": amount.currency.lower(),
+            "amount": str(amount_charged),
+            "currency": currency,
             "payment_method_types[]": "card",  # without it, Stripe wants a return_url at confirmation
             "metadata[reservation_id]": reservation_id,
         }
@@ -77,63 +81,79 @@ class StripeGateway:
         match answer:
             case ports.Unknown():
                 return answer
-            case _Answer(status=200, body={"id": str(intent)}):
-                return ports.IntentCreated(intent)
-            case _Answer(status=400) if answer.error.get("type") != "idempotency_error":
+            case _Answer(status=200, body={"id": str(intent_id)}):
+                intent = ports.AskedIntent(intent_id, reservation_id, amount)
+                return ports.IntentCreated(intent_id) if _is_asked(intent, answer.body) else _another(intent)
+            case _ if answer.proof is Proof.REFUSED:
                 return ports.Refused(_code(answer.error))
             case _:
                 return _unknown(answer)
 
-    def confirm(
-        self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> ports.ConfirmOutcome:
+    def confirm(self, intent: ports.AskedIntent, attempt: int, payment_method: str) -> ports.ConfirmOutcome:
         answer = self._call(
             "POST",
-            f"/v1/payment_intents/{payment_intent_id}/confirm",
+            f"/v1/payment_intents/{intent.id}/confirm",
             {"payment_method": payment_method},
-            f"{reservation_id}:confirm:{attempt}",
+            f"{intent.reservation_id}:confirm:{attempt}",
         )
-        outcome = answer if isinstance(answer, ports.Unknown) else self._confirmed(payment_intent_id, answer)
+        outcome = answer if isinstance(answer, ports.Unknown) else self._confirmed(intent, answer)
         telemetry.confirmed(outcome)
         return outcome
 
-    def _confirmed(self, payment_intent_id: str, answer: _Answer) -> ports.ConfirmOutcome:
-        if answer.status == 200:
-            if answer.body.get("status") == "requires_action":
+    def _confirmed(self, intent: ports.AskedIntent, answer: _Answer) -> ports.ConfirmOutcome:
+        named = answer.error.get("payment_intent")
+        if named is not None and not _is_asked(intent, named):
+            return _another(intent)
+        match answer.proof:
+            case None if answer.body.get("status") == "requires_action" and _is_asked(intent, answer.body):
                 # 3-D Secure, which only the customer's browser could go through. The shop has no page for it.
                 return ports.Declined("authentication_required")
-            return _ended(answer.body) or _unknown(answer)
-        if answer.is_unexpected_state:
-            # Ended by an earlier attempt whose key the provider has forgotten, or by somebody who cancelled it.
-            return self._truth(payment_intent_id, answer)
-        if answer.status == 402 or (answer.status == 400 and answer.error.get("type") == "invalid_request_error"):
-            # 400: the provider refused to try, for example because there is no such payment method. Nothing was
-            # charged and a repeat ends the same way, so it is a decline: otherwise the reservation would be stuck.
-            decline_code = answer.error.get("decline_code")
-            return ports.Declined(
-                _code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None
-            )
-        return _unknown(answer)
+            case None:
+                found = _state(intent, answer.body)
+                return _unknown(answer) if isinstance(found, ports.Unconfirmed) else found
+            case Proof.ENDED:
+                # An earlier attempt, whose key the provider has forgotten, has ended it, or somebody has cancelled it.
+                return self._truth(intent, answer)
+            case Proof.DECLINED | Proof.REFUSED:
+                # What was refused for good, for example because there is no such payment method, is declined as well:
+                # nothing was charged and a repeat ends the same way, so the reservation would be stuck otherwise.
+                decline_code = answer.error.get("decline_code")
+                return ports.Declined(
+                    _code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None
+                )
+            case Proof.MISSING:
+                return _missing(intent, answer)
+            case Proof.OURS | Proof.NOTHING:
+                return _unknown(answer)
 
-    def retrieve(self, payment_intent_id: str) -> ports.RetrieveOutcome:
-        answer = self._call("GET", f"/v1/payment_intents/{payment_intent_id}")
+    def retrieve(self, intent: ports.AskedIntent) -> ports.RetrieveOutcome:
+        answer = self._call("GET", f"/v1/payment_intents/{intent.id}")
         if isinstance(answer, ports.Unknown):
             return answer
-        if answer.status != 200:
-            return _unknown(answer)
-        if answer.body.get("status") in ("requires_payment_method", "requires_confirmation", "requires_action"):
-            return ports.Unconfirmed()
-        return _ended(answer.body) or _unknown(answer)
+        match answer.proof:
+            case None:
+                return _state(intent, answer.body)
+            case Proof.MISSING:
+                return _missing(intent, answer)
+            case _:
+                return _unknown(answer)
 
-    def cancel(self, payment_intent_id: str) -> ports.CancelOutcome:
+    def cancel(self, intent: ports.AskedIntent) -> ports.CancelOutcome:
         # Without an idempotency key: a second cancel does no harm, and under a key the provider would give a refusal
         # again for a day, also when the reason for it has gone.
-        answer = self._call("POST", f"/v1/payment_intents/{payment_intent_id}/cancel")
+        answer = self._call("POST", f"/v1/payment_intents/{intent.id}/cancel")
         if isinstance(answer, ports.Unknown):
             return answer
-        if answer.status == 200:
-            return _ended(answer.body) or _unknown(answer)
-        return self._truth(payment_intent_id, answer) if answer.is_unexpected_state else _unknown(answer)
+        match answer.proof:
+            case None:
+                found = _state(intent, answer.body)
+                return _unknown(answer) if isinstance(found, ports.Unconfirmed) else found
+            case Proof.ENDED:
+                return self._truth(intent, answer)
+            case Proof.MISSING:
+                return _missing(intent, answer)
+            case _:
+                return _unknown(answer)
 
     def refund(self, payment_intent_id: str, reservation_id: str) -> ports.Returned | ports.Unknown:
         fields = {"payment_intent": payment_intent_id, "metadata[reservation_id]": reservation_id}
@@ -161,13 +181,14 @@ class StripeGateway:
             case _:
                 return _unknown(listed)
 
-    def _truth(self, payment_intent_id: str, refused: _Answer) -> ports.CancelOutcome:
+    def _truth(self, intent: ports.AskedIntent, refused: _Answer) -> ports.CancelOutcome:
         """Finds the state of an intent that a request was refused for: in the refusal, or by asking the provider."""
-        known = _ended(refused.error.get("payment_intent"))
-        if known is not None and not isinstance(known, ports.Processing):
+        named = refused.error.get("payment_intent")
+        known = _state(intent, named) if named is not None else None
+        if isinstance(known, ports.Captured | ports.IntentCancelled):
             return known
         # The provider repeats a refusal for a day under its key, so what was under way then may be over by now.
-        found = self.retrieve(payment_intent_id)
+        found = self.retrieve(intent)
         return _unknown(refused) if isinstance(found, ports.Unconfirmed) else found
 
     def _call(
@@ -205,17 +226,55 @@ class StripeGateway:
         raise AssertionError("unreachable")
 
 
-def _ended(intent: Any) -> ports.Captured | ports.IntentCancelled | ports.Processing | None:
-    """Returns what an intent's status proves: None where it waits for a confirmation, or is no intent."""
-    match intent:
-        case {"status": "succeeded"}:
-            return ports.Captured()
-        case {"status": "canceled"}:
+def _state(
+    intent: ports.AskedIntent, found: Any
+) -> ports.Captured | ports.IntentCancelled | ports.Processing | ports.Unconfirmed | ports.Unknown:
+    """Returns what the provider's object proves about the intent that was asked for: nothing, if it is another one."""
+    if not _is_asked(intent, found):
+        return _another(intent)
+    match found["status"]:
+        case "succeeded":
+            return ports.Captured() if found.get("amount_received") == found["amount"] else _another(intent)
+        case "canceled":
             return ports.IntentCancelled()
-        case {"status": "processing"}:
+        case "processing":
             return ports.Processing()
+        case "requires_payment_method" | "requires_confirmation" | "requires_action":
+            return ports.Unconfirmed()
         case _:
-            return None
+            return ports.Unknown("an unknown status")
+
+
+def _is_asked(intent: ports.AskedIntent, found: Any) -> bool:
+    amount, currency = _charged(intent.amount)
+    match found:
+        case {
+            "id": intent.id,
+            "status": str(),
+            "amount": int(its_amount),
+            "currency": str(its_currency),
+            "metadata": {"reservation_id": intent.reservation_id},
+        }:
+            return (its_amount, its_currency) == (amount, currency)
+        case _:
+            return False
+
+
+def _charged(amount: Money) -> tuple[int, str]:
+    """Returns the amount and the currency as the provider writes them."""
+    return amount.amount_minor, amount.currency.lower()
+
+
+def _another(intent: ports.AskedIntent) -> ports.Unknown:
+    """Money may have moved, and not as it was asked for: the payment stays due, and operators have to look."""
+    telemetry.payment_alert("the answer is about another intent, reservation, amount or currency", intent.id)
+    return ports.Unknown("not what was asked for")
+
+
+def _missing(intent: ports.AskedIntent, answer: _Answer) -> ports.IntentMissing:
+    # Somebody may have changed the provider's account, and then every open payment is ended like this.
+    telemetry.payment_alert(answer.reason, intent.id)
+    return ports.IntentMissing()
 
 
 def _returned(refund: Any) -> ports.Returned | None:
@@ -231,5 +290,7 @@ def _code(error: Mapping[str, Any]) -> str:
 
 
 def _unknown(answer: _Answer) -> ports.Unknown:
+    if answer.proof is Proof.OURS:
+        telemetry.payment_alert(answer.reason, None)
     logger().warning("the payment provider's answer leaves the outcome open", extra={"reason": answer.reason})
     return ports.Unknown(answer.reason)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from shop_command.ports import ConfirmOutcome, Processing, Unknown
 from shop_observability import tracing, work
+from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count, measure
 from shop_observability.trace_header import TraceHeader
 from shop_shared.envelope import Envelope
@@ -69,6 +70,13 @@ def published(events: int) -> None:
 
 def confirmed(outcome: ConfirmOutcome) -> None:
     count(Metric.PAYMENTS_UNKNOWN, isinstance(outcome, Processing | Unknown))
+
+
+def payment_alert(reason: str, payment_intent_id: str | None) -> None:
+    """The provider's answer needs an operator: no repeat mends it."""
+    count(Metric.PAYMENT_ALERTS)
+    extra = {"reason": reason, "payment_intent_id": payment_intent_id}
+    logger().error("the payment provider's answer needs an operator", extra=extra)
 
 
 @contextmanager

@@ -76,6 +76,7 @@ class Journal:
             use = self.store.key_use(key.id) if key else None
             if key and use:
                 key.check(use)
+                request.repeated()
                 return Handled(self.store.events(use.stream_id, use.version)[0], None, is_repeat=True)
             loaded = self.load(stream)
             try:

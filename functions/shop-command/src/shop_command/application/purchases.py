@@ -14,7 +14,7 @@ from shop_command.application.request import Key, Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError
 from shop_command.domain.reservation import RequestPayment
-from shop_command.domain.reservation_states import Active, Paying, Reservation
+from shop_command.domain.reservation_states import Active, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined, PaymentRequested, PurchaseConfirmed
@@ -41,7 +41,7 @@ class CardDeclinedError(Exception):
 
 @dataclass(frozen=True)
 class Pending:
-    """A payment is not settled yet, which this request or another one has begun."""
+    """The payment that this request, or an earlier one with its key, has begun is not settled yet."""
 
     reservation_id: str
     payment_intent_id: str
@@ -59,6 +59,11 @@ class Attempt:
     requested: "Envelope[PaymentRequested]"
     payment_method: str
 
+    @property
+    def intent(self) -> ports.AskedIntent:
+        data = self.requested.data
+        return ports.AskedIntent(data.payment_intent_id, data.reservation_id, data.amount)
+
     def pending(self) -> Pending:
         data = self.requested.data
         return Pending(data.reservation_id, data.payment_intent_id, data.amount, self.requested.streamversion)
@@ -72,16 +77,12 @@ class Purchases:
     def purchase(self, request: Request, reservation_id: str, payment_method: str) -> PurchaseOutcome:
         """Returns the event of the purchase, or Pending while the attempt has no outcome. Raises CardDeclinedError."""
 
-        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided | Pending:
-            state, _ = expiring.owned(self.journal, request, reservation_id, loaded)
-            if isinstance(state, Paying):
-                return Pending(reservation_id, state.payment_intent_id, state.terms.total, loaded.version)
+        def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided:
+            expiring.owned(self.journal, request, reservation_id, loaded)
             return self._request(request, reservation_id, loaded)
 
         key = Key.of(request, "purchase")
         handled = self.journal.run(request, reservation.stream(reservation_id), decide, key=key)
-        if isinstance(handled, Pending):
-            return handled
         attempt = Attempt(handled.event, payment_method)
         return self._again(request, attempt) if handled.is_repeat else self._confirm(request, attempt)
 
@@ -106,10 +107,7 @@ class Purchases:
                 assert_never(created)
 
     def _confirm(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
-        data = attempt.requested.data
-        outcome = self.gateway.confirm(
-            data.payment_intent_id, data.reservation_id, data.attempt, attempt.payment_method
-        )
+        outcome = self.gateway.confirm(attempt.intent, attempt.requested.data.attempt, attempt.payment_method)
         return self._settle(request, attempt, outcome)
 
     def _again(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
@@ -118,7 +116,7 @@ class Purchases:
         recorded = self._recorded(attempt)
         if not isinstance(recorded, Pending):
             return recorded
-        found = self.gateway.retrieve(attempt.requested.data.payment_intent_id)
+        found = self.gateway.retrieve(attempt.intent)
         if isinstance(found, ports.Unconfirmed):
             # Declined or never received: the attempt's own key makes the provider tell which, and never charges twice.
             return self._confirm(request, attempt)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ class Request:
     correlation_id: str
     content: Mapping[str, Any] = field(default_factory=dict)
     """It holds all that the client has sent in the path and in the body, but fields that have their default."""
+    repeated: Callable[[], None] = lambda: None
+    """It is called when an earlier request with the same key turns out to have had the effect."""
 
     @classmethod
     def following(cls, event: Envelope) -> "Request":

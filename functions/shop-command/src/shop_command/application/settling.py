@@ -14,7 +14,7 @@ from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError, NotStrayError
 from shop_command.domain.refunding import is_stray
 from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, RecordRefund, RecordStrayRefund
-from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation
+from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation, Terms
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import Captured, IntentCancelled, Processing, Returned, Unknown
 from shop_shared.envelope import Envelope
@@ -42,12 +42,12 @@ class Settlement:
             loaded = self.journal.load(stream)
             state = loaded.state
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
-            if not is_current and not is_stray(state, payment_intent_id):
+            if state is None or not (is_current or is_stray(state, payment_intent_id)):
                 return
             last = self.journal.last(stream, loaded)
             try:
                 with self.journal.telemetry.following(last):
-                    found = self.gateway.retrieve(payment_intent_id)
+                    found = self.gateway.retrieve(_asked(state.terms, payment_intent_id))
                     if isinstance(state, Paying) and is_current:
                         self._record(loaded, last, outcome(state.terms.reservation_id, state.attempt, found))
                     elif found == Captured():
@@ -66,26 +66,27 @@ class Settlement:
             case Paying(terms=terms, attempt=attempt, payment_intent_id=intent):
                 # The request that started the payment has ended. Without this, a confirmation that is still on its way
                 # could charge at any time: the cancellation wins for good, or shows that the charge did.
-                return self._record(loaded, last, outcome(terms.reservation_id, attempt, self.gateway.cancel(intent)))
+                found = self.gateway.cancel(_asked(terms, intent))
+                return self._record(loaded, last, outcome(terms.reservation_id, attempt, found))
             case Refunding(payment_intent_id=intent):
                 reservation_id = reservation.id_of(last.subject)
                 returned = self.gateway.refund(intent, reservation_id)
                 command = RecordRefund(reservation_id, returned.refund_id) if isinstance(returned, Returned) else None
                 return self._record(loaded, last, command)
-            case Cancelled(payment_intent_id=str(intent)) | Expired(payment_intent_id=str(intent)):
-                return self._close(loaded, last, intent)
+            case Cancelled(terms, str(intent)) | Expired(terms, str(intent)):
+                return self._close(loaded, last, _asked(terms, intent))
             case _:
                 return "nothing"
 
-    def _close(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
+    def _close(self, loaded: Snapshot[Reservation], last: Envelope, intent: ports.AskedIntent) -> Progress:
         """Nobody may be charged any more for a reservation that has ended."""
         closed = self.gateway.cancel(intent)
         match closed:
-            case IntentCancelled():
+            case IntentCancelled() | ports.IntentMissing():
                 self.journal.store.mark_settled(last.subject, loaded.version)
                 return "settled"
             case Captured():
-                return self._give_back(loaded, last, intent)
+                return self._give_back(loaded, last, intent.id)
             case Processing() | Unknown():
                 return "open"
             case _:
@@ -131,7 +132,13 @@ def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchas
             return DeclinePayment(reservation_id, attempt, code, decline_code)
         case IntentCancelled():
             return DeclinePayment(reservation_id, attempt, reservation.INTENT_CANCELED, None)
+        case ports.IntentMissing():
+            return DeclinePayment(reservation_id, attempt, reservation.INTENT_MISSING, None)
         case ports.Unconfirmed() | Processing() | Unknown():
             return None
         case _:
             assert_never(found)
+
+
+def _asked(terms: Terms, payment_intent_id: str) -> ports.AskedIntent:
+    return ports.AskedIntent(payment_intent_id, terms.reservation_id, terms.total)

@@ -27,7 +27,8 @@ ATTEMPTS_MAX: Final = 10
 SETTLE_AFTER_SECONDS: Final = 60
 """A payment or refund with an unknown outcome is due this long after its request: longer than any request takes."""
 INTENT_CANCELED: Final = "intent_canceled"
-"""After a decline with this code the intent is never charged, and the next attempt makes a new one."""
+INTENT_MISSING: Final = "intent_missing"
+"""After a decline with one of these codes the intent is never charged, and the next attempt makes a new one."""
 _PREFIX: Final = "reservation-"
 
 ReservationEvent = (
@@ -154,7 +155,7 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
         case events.PaymentRequested():
             return Paying(state.terms, event.attempt, event.payment_intent_id)
         case events.PaymentDeclined():
-            dead = event.code == INTENT_CANCELED
+            dead = event.code in (INTENT_CANCELED, INTENT_MISSING)
             return Active(state.terms, event.attempt, None if dead else event.payment_intent_id)
         case events.PurchaseConfirmed():
             return Purchased(state.terms, event.attempt, event.payment_intent_id)

@@ -63,7 +63,7 @@ def position(event: Envelope) -> Position:
 
 
 def request_of(call: HttpRequest) -> Request:
-    return Request(call.caller.subject, call.idempotency_key, call.id, call.correlation_id, call.content)
+    return Request(call.caller.subject, call.idempotency_key, call.id, call.correlation_id, call.content, call.replay)
 
 
 def annotate(stream: Stream[Any, Any]) -> None:

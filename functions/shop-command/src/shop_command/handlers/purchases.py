@@ -38,7 +38,7 @@ class ConfirmedPurchase(Position):
 
 
 class PendingPurchase(Position):
-    """The outcome of this payment, or of another one of the reservation, is not known yet."""
+    """The outcome of this payment is not known yet."""
 
     reservation_id: Uuid
     status: Literal["paying"]
@@ -48,8 +48,8 @@ class PendingPurchase(Position):
 
 _PAYING: Final = (
     *("card-declined", "payment-refused", "payment-unavailable", "not-found", "already-purchased"),
-    *("reservation-expired", "reservation-cancelled", "too-many-attempts", "too-many-card-attempts"),
-    "try-again",
+    *("payment-in-progress", "reservation-expired", "reservation-cancelled", "too-many-attempts"),
+    *("too-many-card-attempts", "try-again"),
 )
 
 
@@ -58,7 +58,8 @@ def purchase(call: HttpRequest, body: PurchaseBody) -> Created[ConfirmedPurchase
     """Pays for a reservation.
 
     A charge whose outcome is unknown is answered with 202, never as a failure: repeat the request with the same
-    Idempotency-Key, or follow `Location`, to see how it ended. It is charged once at most.
+    Idempotency-Key, or follow `Location`, to see how it ended. It is charged once at most. While it is open, another
+    key is refused with 409 `payment-in-progress`.
     """
     stream = reservation.stream(body.reservation_id)
     annotate(stream)

@@ -186,6 +186,15 @@ class Telemetry(Protocol):
 
 
 @dataclass(frozen=True)
+class AskedIntent:
+    """An answer of the provider counts only for the intent that was asked for, of this reservation and this amount."""
+
+    id: str
+    reservation_id: str
+    amount: Money
+
+
+@dataclass(frozen=True)
 class IntentCreated:
     payment_intent_id: str
 
@@ -216,6 +225,11 @@ class IntentCancelled:
 
 
 @dataclass(frozen=True)
+class IntentMissing:
+    """The provider has no such intent: it moves no money, whoever confirms it."""
+
+
+@dataclass(frozen=True)
 class Unconfirmed:
     """The intent waits for a confirmation: the current attempt's was declined, or never reached the provider."""
 
@@ -234,14 +248,15 @@ class Returned:
 
 @dataclass(frozen=True)
 class Unknown:
-    """The call timed out, its connection was lost, or the provider failed. `reason` is for the log."""
+    """The call timed out, its connection was lost, the provider failed, or its answer is about something else than what
+    was asked. `reason` is for the log."""
 
     reason: str
 
 
-ConfirmOutcome = Captured | Declined | IntentCancelled | Processing | Unknown
-RetrieveOutcome = Captured | IntentCancelled | Unconfirmed | Processing | Unknown
-CancelOutcome = Captured | IntentCancelled | Processing | Unknown
+ConfirmOutcome = Captured | Declined | IntentCancelled | IntentMissing | Processing | Unknown
+RetrieveOutcome = Captured | IntentCancelled | IntentMissing | Unconfirmed | Processing | Unknown
+CancelOutcome = Captured | IntentCancelled | IntentMissing | Processing | Unknown
 
 
 class PaymentGateway(Protocol):
@@ -256,15 +271,13 @@ class PaymentGateway(Protocol):
     def create(self, reservation_id: str, attempt: int, amount: Money) -> IntentCreated | Refused | Unknown:
         """The provider keeps, and tells in its webhooks, which reservation the intent is for."""
 
-    def confirm(
-        self, payment_intent_id: str, reservation_id: str, attempt: int, payment_method: str
-    ) -> ConfirmOutcome: ...
+    def confirm(self, intent: AskedIntent, attempt: int, payment_method: str) -> ConfirmOutcome: ...
 
-    def retrieve(self, payment_intent_id: str) -> RetrieveOutcome:
+    def retrieve(self, intent: AskedIntent) -> RetrieveOutcome:
         """Reads what the provider's own record says. It works for ever, while it forgets idempotency keys after a
         day."""
 
-    def cancel(self, payment_intent_id: str) -> CancelOutcome:
+    def cancel(self, intent: AskedIntent) -> CancelOutcome:
         """Ends the intent for good, or shows that it was charged: of a cancel and a confirmation at once, one takes
         effect."""
 
