@@ -20,9 +20,9 @@ are days in UTC.
 
 **Pages.** A list answers `items` and `next_cursor`; send that as `cursor`, with the same other parameters, for more.
 
-**Errors** are problem documents (RFC 9457). programs distinguish them by `type`, and `detail` advises a person. Only the gateway before
-the functions answers otherwise, with `{"message": ...}`: 401 without a valid token, and 429, 503 or 504 when it cannot
-reach a function in time.
+**Errors** are problem documents (RFC 9457): programs distinguish them by `type`, and `detail` advises a person. Only
+the gateway before the functions answers otherwise, with `{"message": ...}`: 401 without a valid token, and 429, 503 or
+504 when it cannot reach a function in time.
 
 **Changes.** Within one major version nothing that is here is taken away. New routes, optional fields, fields in
 answers, statuses and problem types may come: let your client pass over what it does not know.
