@@ -17,6 +17,7 @@ from shop_command.adapters import telemetry
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
+from shop_shared.currencies import CURRENCIES
 from shop_shared.values import Money
 
 API_VERSION: Final = "2026-10-28.endive"
@@ -67,8 +68,13 @@ class StripeGateway:
     def create(
         self, reservation_id: str, attempt: int, amount: Money
     ) -> ports.IntentCreated | ports.Refused | ports.Unknown:
+        rules = CURRENCIES.get(amount.currency)
+        charged = rules.provider_amount(amount.amount_minor) if rules else None
+        if charged is None:
+            # Placed before such totals were refused. No other amount than the reservation's own may be asked for.
+            return ports.Refused("amount_not_payable")
         fields = {
-            "amount": str(amount.amount_minor),
+            "amount": str(charged),
             "currency": amount.currency.lower(),
             "payment_method_types[]": "card",  # without it, Stripe wants a return_url at confirmation
             "metadata[reservation_id]": reservation_id,

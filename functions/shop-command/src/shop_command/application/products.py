@@ -29,8 +29,12 @@ class Products:
         body = {name: value for name, value in vars(command).items() if (name, value) != ("category", None)}
         return self._run(request, command, Key.of(request, "list-product", **body))
 
-    def reprice(self, request: Request, sku: str, price: Price) -> "Envelope[ProductRepriced]":
-        return self._run(request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price))
+    def reprice(
+        self, request: Request, sku: str, price: Price, *, allow_currency_change: bool = False
+    ) -> "Envelope[ProductRepriced]":
+        allowed = {"allow_currency_change": True} if allow_currency_change else {}
+        key = Key.of(request, "reprice", sku=sku, price=price, **allowed)
+        return self._run(request, Reprice(sku, price, allow_currency_change), key)
 
     def receive_stock(self, request: Request, sku: str, quantity: int) -> "Envelope[StockReceived]":
         command = ReceiveStock(sku, quantity, first_bucket=self.randomness.randrange(BUCKETS_MAX))

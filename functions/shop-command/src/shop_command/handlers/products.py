@@ -26,6 +26,7 @@ from shop_shared.values import (
 )
 
 _OF_A_PRODUCT: Final = ("not-found", "product-retired", "try-again")
+_OF_A_PRICE: Final = ("unsupported-currency", "amount-not-payable")
 _route = partial(function.route, tag="Catalogue administration", who=Who.ADMINISTRATOR, keyed=True)
 
 
@@ -58,7 +59,7 @@ class ListedProduct(Position):
     stock_buckets: BucketCount
 
 
-@_route("POST /products", problems=("product-exists", "try-again"))
+@_route("POST /products", problems=("product-exists", *_OF_A_PRICE, "try-again"))
 def list_product(call: HttpRequest, body: ProductBody) -> Created[ListedProduct]:
     """Offers a new product.
 
@@ -83,6 +84,9 @@ def list_product(call: HttpRequest, body: ProductBody) -> Created[ListedProduct]
 
 class RepriceBody(Body):
     price: PriceBody
+    allow_currency_change: Annotated[
+        bool, Field(description="A price in another currency than the present one is refused without it.")
+    ] = False
 
 
 class RepricedProduct(Position):
@@ -92,13 +96,15 @@ class RepricedProduct(Position):
     price: Price
 
 
-@_route("POST /products/{sku}/price", problems=_OF_A_PRODUCT)
+@_route("POST /products/{sku}/price", problems=(*_OF_A_PRODUCT, *_OF_A_PRICE, "currency-change"))
 def reprice_product(call: HttpRequest, sku: str, body: RepriceBody) -> Created[RepricedProduct]:
     """Changes a product's price.
 
     What is reserved keeps the price that it was reserved at.
     """
-    event = bootstrap.application().products.reprice(request_of(call), _known(sku), body.price.price())
+    event = bootstrap.application().products.reprice(
+        request_of(call), _known(sku), body.price.price(), allow_currency_change=body.allow_currency_change
+    )
     return Created({"sku": sku, "price": event.data.price, **position(event)}, _location(sku))
 
 

@@ -55,6 +55,7 @@ class PlacedReservation(Position):
 
 _PLACING: Final = (
     *("unknown-product", "mixed-currencies", "total-too-large", "out-of-stock", "stock-scattered"),
+    *("total-too-small", "unsupported-currency", "amount-not-payable"),
     "try-again",
 )
 
