@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from shop_command.domain import prices, stock
+from shop_command.domain import prices, stock, texts
 from shop_command.domain.errors import (
     CurrencyChangeError,
     ProductAlreadyListedError,
@@ -96,7 +96,8 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
             if state is not None:
                 raise ProductAlreadyListedError(command.sku)
             prices.require_payable(command.price)
-            return (ProductListed(**vars(command)),)
+            shown = {"name": texts.name(command.name), "description": texts.description(command.description)}
+            return (ProductListed(**{**vars(command), **shown}),)
         case Reprice(sku=sku, price=price):
             currency = listed(sku, state).price.currency
             prices.require_payable(price)

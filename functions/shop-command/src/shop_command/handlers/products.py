@@ -9,6 +9,7 @@ from shop_command import bootstrap
 from shop_command.domain import product
 from shop_command.domain.errors import ProductNotFoundError
 from shop_command.domain.product import ListProduct
+from shop_command.domain.texts import Description, Name
 from shop_command.handlers.function import Position, annotate, function, position, request_of
 from shop_http.answers import Created, Done
 from shop_http.body import Body
@@ -40,9 +41,8 @@ class PriceBody(Body):
 
 class ProductBody(Body):
     sku: Sku
-    # No control characters: among them is NUL, which PostgreSQL's text can't hold.
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    description: Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")]
+    name: Name
+    description: Description
     price: PriceBody
     stock_buckets: Annotated[int, Field(ge=1, le=BUCKETS_MAX)] = 1
     category: Category | None = None
