@@ -284,6 +284,35 @@ def test_a_reservation_that_costs_too_much(stocked: Shop) -> None:
     check_problem(answer, 422, "total-too-large", total_minor=199_999_998)
 
 
+@pytest.mark.parametrize("path", ["/products", "/products/{sku}/price"])
+@pytest.mark.parametrize(
+    ("amount_minor", "problem", "extensions"),
+    [
+        (500, "unsupported-currency", {"currency": "ZZZ"}),
+        (500, "unsupported-currency", {"currency": "XXX"}),
+        (500, "unsupported-currency", {"currency": "DEM"}),
+        (5_123, "amount-not-payable", {"currency": "KWD", "multiple_of": 10}),
+    ],
+)
+def test_a_price_that_nobody_can_pay(
+    stocked: Shop, path: str, amount_minor: int, problem: str, extensions: dict[str, Any]
+) -> None:
+    price = {"price": {"amount_minor": amount_minor, "currency": extensions["currency"]}}
+    body = PRODUCT | price if path == "/products" else price | {"allow_currency_change": True}
+    check_problem(post(stocked, path, body), 422, problem, **extensions)
+
+
+def test_a_reservation_that_costs_too_little(stocked: Shop) -> None:
+    stocked.list_product("PIN", price_minor=10)
+    answer = post(stocked, "/reservations", {"lines": [{"sku": "PIN", "quantity": 4}]})
+    check_problem(answer, 422, "total-too-small", total_minor=40)
+
+
+def test_a_price_in_another_currency_that_nobody_said_was_meant(stocked: Shop) -> None:
+    price = {"price": {"amount_minor": 700, "currency": "USD"}}
+    check_problem(post(stocked, "/products/{sku}/price", price), 409, "currency-change", currency="EUR")
+
+
 def test_a_product_that_is_listed_already(stocked: Shop) -> None:
     answer = post(stocked, "/products", PRODUCT | {"sku": "MUG"}, key="another")
     check_problem(answer, 409, "product-exists", sku="MUG")

@@ -347,7 +347,20 @@ class TestStripeGateway(Contract):
 
     def test_an_amount_that_is_never_taken_is_refused(self, gateway: PaymentGateway, reservation_id: str) -> None:
         too_much = Money(amount_minor=100_000_000, currency="EUR")
-        assert gateway.create(reservation_id, 1, too_much) == Refused("parameter_invalid_integer")
+        assert gateway.create(reservation_id, 1, too_much) == Refused("amount_too_large")
+
+    @pytest.mark.parametrize(
+        ("price", "amount"), [((500, "JPY"), 500), ((5, "ISK"), 500), ((500, "MGA"), 5), ((5_120, "KWD"), 5_120)]
+    )
+    def test_the_provider_is_asked_for_the_amount_in_its_own_unit(
+        self, gateway: PaymentGateway, provider: ProviderProcess, price: tuple[int, str], amount: int
+    ) -> None:
+        outcome = gateway.create(str(uuid.uuid4()), 1, Money(amount_minor=price[0], currency=price[1]))
+        assert isinstance(outcome, IntentCreated)
+        headers = {"Authorization": f"Bearer {provider.api_key}"}
+        url = f"{provider.url}/v1/payment_intents/{outcome.payment_intent_id}"
+        found = httpx.get(url, headers=headers).json()
+        assert (found["amount"], found["currency"]) == (amount, price[1].lower())
 
     def test_a_key_that_was_used_for_something_else_leaves_the_outcome_open(
         self, gateway: PaymentGateway, reservation_id: str

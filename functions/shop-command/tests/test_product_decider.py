@@ -81,8 +81,45 @@ def test_a_retired_product_is_not_changed(refused: Command) -> None:
 
 
 def test_a_listed_product_is_repriced() -> None:
-    new = Price(amount_minor=700, currency="USD")
+    new = Price(amount_minor=700, currency="EUR")
     NOTHING.given(LISTED).when(command(Reprice("MUG", new))).then(ProductRepriced(sku="MUG", price=new))
+
+
+def test_a_price_in_another_currency_has_to_be_meant() -> None:
+    new = Price(amount_minor=700, currency="USD")
+    rejected = NOTHING.given(LISTED).when(command(Reprice("MUG", new)))
+    rejected.then_rejected(errors.CurrencyChangeError, sku="MUG", currency="EUR", new_currency="USD")
+    meant = command(Reprice("MUG", new, allow_currency_change=True))
+    NOTHING.given(LISTED).when(meant).then(ProductRepriced(sku="MUG", price=new))
+
+
+UNPAYABLE = [
+    (500, "ZZZ", errors.UnsupportedCurrencyError, {}),
+    (500, "XXX", errors.UnsupportedCurrencyError, {}),
+    (500, "DEM", errors.UnsupportedCurrencyError, {}),
+    (5_123, "KWD", errors.AmountNotPayableError, {"multiple_of": 10, "amount_minor_max": 99_999_999}),
+    (550, "MGA", errors.AmountNotPayableError, {"multiple_of": 100, "amount_minor_max": 9_999_999_900}),
+    (1_000_000, "ISK", errors.AmountNotPayableError, {"multiple_of": 1, "amount_minor_max": 999_999}),
+]
+
+
+@pytest.mark.parametrize(("amount_minor", "currency", "error", "fields"), UNPAYABLE)
+def test_a_price_that_nobody_can_pay_is_neither_listed_nor_set(
+    amount_minor: int, currency: str, error: type[errors.DomainError], fields: dict[str, int]
+) -> None:
+    price = Price(amount_minor=amount_minor, currency=currency)
+    named = {"currency": currency, **({"amount_minor": amount_minor, **fields} if fields else {})}
+    listing = NOTHING.when(command(ListProduct("MUG", "Mug", "Blue", price, 3)))
+    listing.then_rejected(error, **named)
+    repricing = NOTHING.given(LISTED).when(command(Reprice("MUG", price, allow_currency_change=True)))
+    repricing.then_rejected(error, **named)
+
+
+def test_a_product_of_an_unknown_currency_is_repriced_out_of_it() -> None:
+    old = LISTED.model_copy(update={"price": Price(amount_minor=500, currency="DEM")})
+    NOTHING.given(old).when(command(Reprice("MUG", PRICE, allow_currency_change=True))).then(
+        ProductRepriced(sku="MUG", price=PRICE)
+    )
 
 
 def test_a_listed_product_is_retired() -> None:

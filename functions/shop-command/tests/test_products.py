@@ -59,6 +59,25 @@ def test_a_product_is_repriced_and_reservations_keep_the_price_that_they_were_ma
     assert purchased.body["total"]["amount_minor"] == 1_000
 
 
+def test_a_price_in_another_currency_is_set_where_that_is_said(stocked: Shop) -> None:
+    body = {"price": {"amount_minor": 700, "currency": "JPY"}, "allow_currency_change": True}
+    answer = stocked.post("/products/{sku}/price", body, groups="[admin]", key="meant", sku="MUG")
+    assert (answer.status, answer.body["price"]) == (201, body["price"])
+    assert stocked.reserve().body["total"] == {"amount_minor": 1_400, "currency": "JPY"}
+
+
+def test_a_repeat_from_before_a_change_of_currency_had_to_be_said_is_still_recognized(shop: Shop) -> None:
+    shop.list_product()
+    first = shop.reprice()
+    old = {"sku": "MUG", "price": {"amount_minor": 700, "currency": "EUR"}}
+    [*_, key] = shop.store.key_uses.values()
+    assert key.body_digest == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    body = {"price": old["price"], "allow_currency_change": True}
+    answer = shop.post("/products/{sku}/price", body, groups="[admin]", key="reprice", sku="MUG")
+    assert slug(answer) == "idempotency-key-reused"
+    assert shop.reprice() == first
+
+
 def test_a_retired_product_is_not_sold_any_more_but_what_is_held_of_it_is(stocked: Shop) -> None:
     reserved = stocked.reserve(key="before").body["reservation_id"]
     answer = stocked.retire()

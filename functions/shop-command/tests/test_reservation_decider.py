@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shop_command.domain import errors, refunding, reservation
-from shop_command.domain.placing import TOTAL_MINOR_MAX, PlaceReservation, RequestedLine
+from shop_command.domain.placing import PlaceReservation, RequestedLine
 from shop_command.domain.product import Listed, Product, Retired
 from shop_command.domain.reservation import (
     ATTEMPTS_MAX,
@@ -164,9 +164,38 @@ def test_a_reservation_has_one_currency() -> None:
 
 
 def test_a_reservation_costs_no_more_than_can_be_charged_at_once() -> None:
-    asked = place(line("GOLD", 2, listed("GOLD", TOTAL_MINOR_MAX)))
-    rejected = NOTHING.when(asked)
-    rejected.then_rejected(errors.TotalTooLargeError, total_minor=2 * TOTAL_MINOR_MAX, total_minor_max=TOTAL_MINOR_MAX)
+    rejected = NOTHING.when(place(line("GOLD", 2, listed("GOLD", 99_999_999))))
+    rejected.then_rejected(errors.TotalTooLargeError, total_minor=199_999_998, total_minor_max=99_999_999)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit_price_minor", "currency", "minimum"),
+    [(1, 49, "EUR", 50), (1, 29, "GBP", 30), (4, 10, "USD", 50), (1, 999, "MXN", 1_000), (1, 17_499, "HUF", 17_500)],
+)
+def test_a_reservation_costs_no_less_than_can_be_charged(
+    quantity: int, unit_price_minor: int, currency: str, minimum: int
+) -> None:
+    asked = place(line("PIN", quantity, listed("PIN", unit_price_minor, currency)))
+    total = quantity * unit_price_minor
+    NOTHING.when(asked).then_rejected(errors.TotalTooSmallError, total_minor=total, total_minor_min=minimum)
+
+
+def test_cheap_units_can_be_reserved_together() -> None:
+    [placed] = place(line("PIN", 5, listed("PIN", 10, "USD")))(None)
+    assert isinstance(placed, ReservationPlaced)
+    assert placed.total == Money(amount_minor=50, currency="USD")
+
+
+@pytest.mark.parametrize("currency", ["ZZZ", "XXX", "DEM"])
+def test_a_product_that_was_listed_in_no_currency_of_today_is_not_reserved(currency: str) -> None:
+    asked = place(line("OLD", product=listed("OLD", currency=currency)))
+    NOTHING.when(asked).then_rejected(errors.UnsupportedCurrencyError, currency=currency)
+
+
+def test_a_price_that_was_listed_with_a_digit_too_many_is_not_reserved() -> None:
+    rejected = NOTHING.when(place(line("OIL", 1, listed("OIL", 5_123, "KWD"))))
+    limits = {"multiple_of": 10, "amount_minor_max": 99_999_999}
+    rejected.then_rejected(errors.AmountNotPayableError, amount_minor=5_123, currency="KWD", **limits)
 
 
 def test_a_reservation_takes_from_no_more_buckets_than_a_transaction_can_hold() -> None:

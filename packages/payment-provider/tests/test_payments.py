@@ -265,7 +265,7 @@ def test_an_audit_pages_through_every_intent(own_provider: ProviderProcess, conn
     [
         ({"amount": 0}, "parameter_invalid_integer", "amount"),
         ({"amount": "19.99"}, "parameter_invalid_integer", "amount"),
-        ({"amount": 10**9}, "parameter_invalid_integer", "amount"),
+        ({"amount": 10**12}, "parameter_invalid_integer", "amount"),
         ({"currency": "dollars"}, None, "currency"),
         ({"currency": ""}, "parameter_missing", "currency"),
         ({"capture_method": "manual"}, None, "capture_method"),
@@ -384,3 +384,45 @@ def test_the_table_of_cards_in_the_readme_agrees_with_the_code() -> None:
         assert ("declined" in result) == (card.decline is not None)
         decline = (card.decline.code, card.decline.decline_code) if card.decline else ("", "")
         assert (status, code, decline_code) == (expected_status, *decline)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "code"),
+    [
+        (500, "zzz", None),
+        (500, "dem", None),
+        (49, "eur", "amount_too_small"),
+        (49, "jpy", "amount_too_small"),
+        (999, "mxn", "amount_too_small"),
+        (100_000_000, "eur", "amount_too_large"),
+        (1_000_000_000, "inr", "amount_too_large"),
+        (5_123, "kwd", "invalid_charge_amount"),
+        (550, "isk", "invalid_charge_amount"),
+        (550, "ugx", "invalid_charge_amount"),
+    ],
+)
+def test_an_amount_that_stripe_charges_in_no_such_currency_is_refused(
+    client: stripe.StripeClient, amount: int, currency: str, code: str | None
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        create(client, amount=amount, currency=currency)
+    assert (refusal.value.http_status, refusal.value.code) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [(50, "eur"), (50, "jpy"), (5_120, "kwd"), (500, "isk"), (17_545, "huf"), (999_999_999, "inr"), (5, "mga")],
+)
+def test_an_amount_that_stripe_charges_is_charged(client: stripe.StripeClient, amount: int, currency: str) -> None:
+    intent = create(client, amount=amount, currency=currency)
+    assert confirm(client, intent.id, "pm_card_visa").amount_received == amount
+
+
+@pytest.mark.parametrize(("amount", "currency"), [(5_120, "kwd"), (500, "isk")])
+def test_a_part_is_given_back_only_in_round_amounts(client: stripe.StripeClient, amount: int, currency: str) -> None:
+    intent = create(client, amount=amount, currency=currency)
+    confirm(client, intent.id, "pm_card_visa")
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": 105})
+    assert refusal.value.code == "invalid_charge_amount"
+    assert client.v1.refunds.create({"payment_intent": intent.id, "amount": 100}).amount == 100

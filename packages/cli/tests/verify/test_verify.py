@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from shop_cli.errors import NotRunningError
+from shop_cli.operations.verify import payments
 from shop_cli.operations.verify.command import document, run, show
 from shop_cli.operations.verify.facts import FactTable
 from shop_cli.operations.verify.findings import CHECKS, Difference, Findings
@@ -462,3 +463,25 @@ def test_facts_come_back_by_key_and_part_in_order() -> None:
             ("b", ["1", "2"]),
         ]
         assert next(facts.pairs("kind")) == ("a", ["aexpected"], ["afound", "afound"])
+
+
+def test_the_provider_counts_a_krona_in_another_unit_than_the_events() -> None:
+    expected = {
+        "reservation_id": BOUGHT,
+        "amount": 5,
+        "currency": "isk",
+        "purchased": True,
+        "owed_since": None,
+        "refunds": {"re_1": 5},
+    }
+    charge = {"id": "ch_1", "object": "charge", "captured": True, "paid": True, "amount_refunded": 500}
+    found: list[dict[str, Any]] = [
+        {"id": "pi_1", "object": "payment_intent", "amount": 500, "metadata": {"reservation_id": BOUGHT}},
+        charge | {"amount_captured": 500},
+        {"id": "re_1", "object": "refund", "amount": 500, "status": "succeeded"},
+    ]
+    records = [record | {"currency": "isk"} for record in found]
+    assert list(payments.differences("pi_1", expected, records, datetime.now(UTC))) == []
+    less = [records[0], records[1] | {"amount_captured": 400}, records[2]]
+    [difference] = payments.differences("pi_1", expected, less, datetime.now(UTC))
+    assert (difference.expected, difference.found) == (5, 4)

@@ -171,7 +171,33 @@ _OF_COMMANDS: Final = (
     Problem(
         _command(errors.TotalTooLargeError(100_000_000, 99_999_999)),
         "The reservation costs more than can be charged at once.",
-        "The sum of its lines is above 99,999,999 minor units.",
+        "The sum of its lines is above 99,999,999 minor units, or the currency's own maximum.",
+    ),
+    Problem(
+        _command(errors.TotalTooSmallError(30, 50)),
+        "The reservation costs less than can be charged.",
+        "The sum of its lines is below the least that the payment provider charges in this currency, such as 0.50 EUR.",
+    ),
+    Problem(
+        _command(errors.UnsupportedCurrencyError("DEM")),
+        "Nobody could pay in this currency.",
+        "A price is in a code that ISO 4217 does not have any more, or never had, or that the payment provider does "
+        "not take. A product that was listed so before is given another price first.",
+        instance="/products",
+    ),
+    Problem(
+        _command(errors.AmountNotPayableError(5_123, "KWD", 10, 99_999_999)),
+        "Nobody could pay such an amount in this currency.",
+        "The amount is no multiple of `multiple_of`: the last digit of a price in KWD, BHD, JOD, OMR or TND is 0, and "
+        "MGA has whole units alone. Or it is more than can be charged at once.",
+        instance="/products",
+    ),
+    Problem(
+        _command(errors.CurrencyChangeError("MUG-BLUE", "EUR", "JPY")),
+        "The product is sold in another currency, and the price was not changed.",
+        "A price is sent in another currency than the present one, without `allow_currency_change`.",
+        "Only with `allow_currency_change`, and a new key.",
+        instance="/products/MUG-BLUE/price",
     ),
     Problem(
         _command(errors.OutOfStockError((errors.Shortage("MUG-BLUE", 3, 2),))),

@@ -65,7 +65,7 @@ BUGS: Final = (
         "charges another amount than the reservation's",
         StripeGateway,
         "create",
-        changed_arguments(lambda self, name, attempt, amount: (self, name, attempt, mistakes.one_cent(amount))),
+        changed_arguments(lambda self, name, attempt, amount: (self, name, attempt, mistakes.fifty_cents(amount))),
     ),
     Bug(
         4,

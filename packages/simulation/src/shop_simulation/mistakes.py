@@ -51,8 +51,8 @@ def hoping(self: Journal) -> dict[str, Any]:
     return {"store": Around(self.store, commit=commit)}
 
 
-def one_cent(amount: Money) -> Money:
-    return Money(amount_minor=1, currency=amount.currency)
+def fifty_cents(amount: Money) -> Money:
+    return Money(amount_minor=50, currency=amount.currency)
 
 
 def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:

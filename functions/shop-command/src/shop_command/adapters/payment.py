@@ -19,6 +19,7 @@ from shop_command.adapters.provider_errors import Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
+from shop_shared.currencies import CURRENCIES
 from shop_shared.values import Money
 
 API_VERSION: Final = "2026-10-28.endive"
@@ -70,9 +71,12 @@ class StripeGateway:
     def create(
         self, reservation_id: str, attempt: int, amount: Money
     ) -> ports.IntentCreated | ports.Refused | ports.Unknown:
-        amount_charged, currency = _charged(amount)
+        charged, currency = _charged(amount)
+        if charged is None:
+            # Placed before such totals were refused. No other amount than the reservation's own may be asked for.
+            return ports.Refused("amount_not_payable")
         fields = {
-            "amount": str(amount_charged),
+            "amount": str(charged),
             "currency": currency,
             "payment_method_types[]": "card",  # without it, Stripe wants a return_url at confirmation
             "metadata[reservation_id]": reservation_id,
@@ -260,9 +264,10 @@ def _is_asked(intent: ports.AskedIntent, found: Any) -> bool:
             return False
 
 
-def _charged(amount: Money) -> tuple[int, str]:
-    """Returns the amount and the currency as the provider writes them."""
-    return amount.amount_minor, amount.currency.lower()
+def _charged(amount: Money) -> tuple[int | None, str]:
+    """Returns amount and currency as the provider writes them; the amount is None where it takes no such amount."""
+    rules = CURRENCIES.get(amount.currency)
+    return rules.provider_amount(amount.amount_minor) if rules else None, amount.currency.lower()
 
 
 def _another(intent: ports.AskedIntent) -> ports.Unknown:

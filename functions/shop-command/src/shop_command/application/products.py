@@ -28,8 +28,10 @@ class Products:
     def list_product(self, request: Request, command: ListProduct) -> "Envelope[ProductListed]":
         return self._run(request, command, Key.of(request, "list-product", stock_buckets=command.stock_buckets))
 
-    def reprice(self, request: Request, sku: str, price: Price) -> "Envelope[ProductRepriced]":
-        return self._run(request, Reprice(sku, price), Key.of(request, "reprice"))
+    def reprice(
+        self, request: Request, sku: str, price: Price, *, allow_currency_change: bool = False
+    ) -> "Envelope[ProductRepriced]":
+        return self._run(request, Reprice(sku, price, allow_currency_change), Key.of(request, "reprice"))
 
     def receive_stock(self, request: Request, sku: str, quantity: int) -> "Envelope[StockReceived]":
         command = ReceiveStock(sku, quantity, first_bucket=self.randomness.randrange(BUCKETS_MAX))

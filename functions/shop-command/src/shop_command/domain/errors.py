@@ -2,8 +2,9 @@
 would help.
 
 DomainError
-├── ProductError: ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
-├── UnknownProductsError, MixedCurrenciesError, TotalTooLargeError
+├── ProductError: ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError, CurrencyChangeError
+├── UnknownProductsError, MixedCurrenciesError, TotalTooLargeError, TotalTooSmallError
+├── UnsupportedCurrencyError, AmountNotPayableError
 ├── OutOfStockError, StockScatteredError
 ├── TooManyReservationsError, TooManyUnitsError, TooManyCardAttemptsError
 └── ReservationError: ReservationExistsError, ReservationNotFoundError, ReservationExpiredError,
@@ -34,6 +35,14 @@ class ProductRetiredError(ProductError): ...
 
 
 @dataclass(eq=False)
+class CurrencyChangeError(ProductError):
+    """The new price is in another currency, and nobody has said that this is meant."""
+
+    currency: str
+    new_currency: str
+
+
+@dataclass(eq=False)
 class UnknownProductsError(DomainError):
     """These were never listed, or are retired, and so are not for sale."""
 
@@ -49,6 +58,29 @@ class MixedCurrenciesError(DomainError):
 class TotalTooLargeError(DomainError):
     total_minor: int
     total_minor_max: int
+
+
+@dataclass(eq=False)
+class TotalTooSmallError(DomainError):
+    total_minor: int
+    total_minor_min: int
+
+
+@dataclass(eq=False)
+class UnsupportedCurrencyError(DomainError):
+    """It is no currency of today, or the payment provider does not take it."""
+
+    currency: str
+
+
+@dataclass(eq=False)
+class AmountNotPayableError(DomainError):
+    """The currency has no coin for such an amount, or it is more than can be charged at once."""
+
+    amount_minor: int
+    currency: str
+    multiple_of: int
+    amount_minor_max: int
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from shop_command.domain import errors
+from shop_command.domain import errors, prices
 from shop_command.domain.product import Listed, Product
 from shop_command.domain.stock import ALLOCATIONS_MAX
 from shop_shared.events import ReservationPlaced
 from shop_shared.values import Allocation, Money, ReservationLine
-
-TOTAL_MINOR_MAX: Final = 99_999_999
-"""Stripe charges at most this much at once. https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount"""
 
 
 @dataclass(frozen=True)
@@ -41,8 +37,8 @@ def place(command: PlaceReservation) -> ReservationPlaced:
     if len(currencies) > 1:
         raise errors.MixedCurrenciesError(tuple(currencies))
     total_minor = sum(line.quantity * products[line.sku].price.amount_minor for line in command.lines)
-    if total_minor > TOTAL_MINOR_MAX:
-        raise errors.TotalTooLargeError(total_minor, TOTAL_MINOR_MAX)
+    total = Money(amount_minor=total_minor, currency=currencies[0])
+    prices.require_chargeable(total)
     buckets = sum(len(line.allocations) for line in command.lines)
     if buckets > ALLOCATIONS_MAX:
         raise errors.StockScatteredError(buckets, ALLOCATIONS_MAX)
@@ -58,6 +54,6 @@ def place(command: PlaceReservation) -> ReservationPlaced:
             )
             for line in command.lines
         ),
-        total=Money(amount_minor=total_minor, currency=currencies[0]),
+        total=total,
         expires_at=command.expires_at,
     )

@@ -6,8 +6,13 @@ from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from shop_command.domain import stock
-from shop_command.domain.errors import ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
+from shop_command.domain import prices, stock, texts
+from shop_command.domain.errors import (
+    CurrencyChangeError,
+    ProductAlreadyListedError,
+    ProductNotFoundError,
+    ProductRetiredError,
+)
 from shop_command.domain.stream import Stream
 from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
 from shop_shared.values import Price
@@ -56,6 +61,7 @@ class ListProduct:
 class Reprice:
     sku: str
     price: Price
+    allow_currency_change: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,14 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
         case ListProduct():
             if state is not None:
                 raise ProductAlreadyListedError(command.sku)
-            return (ProductListed(**vars(command)),)
+            prices.require_payable(command.price)
+            shown = {"name": texts.name(command.name), "description": texts.description(command.description)}
+            return (ProductListed(**{**vars(command), **shown}),)
         case Reprice(sku=sku, price=price):
-            listed(sku, state)
+            currency = listed(sku, state).price.currency
+            prices.require_payable(price)
+            if price.currency != currency and not command.allow_currency_change:
+                raise CurrencyChangeError(sku, currency, price.currency)
             return (ProductRepriced(sku=sku, price=price),)
         case ReceiveStock(sku=sku, quantity=quantity):
             buckets = listed(sku, state).stock_buckets

@@ -78,6 +78,27 @@ _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
         ProblemType(422, "total-too-large", "Total too large", lambda error: {"total_minor": error.total_minor}),
         "Split it: one reservation may cost at most {total_minor_max} minor units.",
     ),
+    errors.TotalTooSmallError: (
+        ProblemType(422, "total-too-small", "Total too small", lambda error: {"total_minor": error.total_minor}),
+        "Add to it: one reservation has to cost at least {total_minor_min} minor units.",
+    ),
+    errors.UnsupportedCurrencyError: (
+        ProblemType(422, "unsupported-currency", "Unsupported currency", lambda error: {"currency": error.currency}),
+        "Choose a currency of today that the payment provider takes.",
+    ),
+    errors.AmountNotPayableError: (
+        ProblemType(
+            422,
+            "amount-not-payable",
+            "Amount not payable",
+            lambda error: {"currency": error.currency, "multiple_of": error.multiple_of},
+        ),
+        "In {currency} an amount is a multiple of {multiple_of} and at most {amount_minor_max} minor units.",
+    ),
+    errors.CurrencyChangeError: (
+        ProblemType(409, "currency-change", "Currency change", lambda error: {"currency": error.currency}),
+        "The product is sold in {currency}. Send allow_currency_change if {new_currency} is meant.",
+    ),
     errors.OutOfStockError: (
         ProblemType(409, "out-of-stock", "Out of stock", lambda error: {"lines": list(map(asdict, error.shortages))}),
         "Reserve at most what is available of each product; nothing of this reservation is held.",

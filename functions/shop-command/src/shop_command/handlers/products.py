@@ -9,6 +9,7 @@ from shop_command import bootstrap
 from shop_command.domain import product
 from shop_command.domain.errors import ProductNotFoundError
 from shop_command.domain.product import ListProduct
+from shop_command.domain.texts import Description, Name
 from shop_command.handlers.function import Position, annotate, function, position, request_of
 from shop_http.answers import Created, Done
 from shop_http.body import Body
@@ -26,6 +27,7 @@ from shop_shared.values import (
 )
 
 _OF_A_PRODUCT: Final = ("not-found", "product-retired", "try-again")
+_OF_A_PRICE: Final = ("unsupported-currency", "amount-not-payable")
 _route = partial(function.route, tag="Catalogue administration", who=Who.ADMINISTRATOR, keyed=True)
 
 
@@ -39,9 +41,8 @@ class PriceBody(Body):
 
 class ProductBody(Body):
     sku: Sku
-    # No control characters: among them is NUL, which PostgreSQL's text can't hold.
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    description: Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")]
+    name: Name
+    description: Description
     price: PriceBody
     stock_buckets: Annotated[int, Field(ge=1, le=BUCKETS_MAX)] = 1
     category: Category | None = None
@@ -58,7 +59,7 @@ class ListedProduct(Position):
     stock_buckets: BucketCount
 
 
-@_route("POST /products", problems=("product-exists", "try-again"))
+@_route("POST /products", problems=("product-exists", *_OF_A_PRICE, "try-again"))
 def list_product(call: HttpRequest, body: ProductBody) -> Created[ListedProduct]:
     """Offers a new product.
 
@@ -83,6 +84,9 @@ def list_product(call: HttpRequest, body: ProductBody) -> Created[ListedProduct]
 
 class RepriceBody(Body):
     price: PriceBody
+    allow_currency_change: Annotated[
+        bool, Field(description="A price in another currency than the present one is refused without it.")
+    ] = False
 
 
 class RepricedProduct(Position):
@@ -92,13 +96,15 @@ class RepricedProduct(Position):
     price: Price
 
 
-@_route("POST /products/{sku}/price", problems=_OF_A_PRODUCT)
+@_route("POST /products/{sku}/price", problems=(*_OF_A_PRODUCT, *_OF_A_PRICE, "currency-change"))
 def reprice_product(call: HttpRequest, sku: str, body: RepriceBody) -> Created[RepricedProduct]:
     """Changes a product's price.
 
     What is reserved keeps the price that it was reserved at.
     """
-    event = bootstrap.application().products.reprice(request_of(call), _known(sku), body.price.price())
+    event = bootstrap.application().products.reprice(
+        request_of(call), _known(sku), body.price.price(), allow_currency_change=body.allow_currency_change
+    )
     return Created({"sku": sku, "price": event.data.price, **position(event)}, _location(sku))
 
 

@@ -55,7 +55,8 @@ class PlacedReservation(Position):
 
 _PLACING: Final = (
     *("unknown-product", "mixed-currencies", "total-too-large", "out-of-stock", "stock-scattered"),
-    *("too-many-reservations", "too-many-units", "try-again"),
+    *("total-too-small", "unsupported-currency", "amount-not-payable", "too-many-reservations", "too-many-units"),
+    "try-again",
 )
 
 

@@ -1,6 +1,7 @@
 """The query parameters of shop-query's routes."""
 
 import re
+import unicodedata
 from enum import StrEnum
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ class TopBy(StrEnum):
 
 def _search(text: str) -> str:
     """A text without a letter or digit would have PostgreSQL read its whole index of trigrams."""
-    text = text.strip(" ")
+    text = unicodedata.normalize("NFC", text).strip(" ")  # as names are written
     if len(text) > SEARCH_CHARACTERS_MAX or _UNFIT_FOR_A_SEARCH.search(text) or not any(map(str.isalnum, text)):
         raise ValueError(text)
     return text

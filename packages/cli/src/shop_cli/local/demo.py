@@ -30,6 +30,7 @@ from shop_cli.operations.trace import source, waterfall
 from shop_cli.output import table
 from shop_cli.progress import ProgressDisplay, ProgressStep
 from shop_cli.target import Target
+from shop_shared.currencies import formatted
 
 WAIT_SECONDS = 60.0
 SHOWN_PRODUCTS = 5
@@ -212,7 +213,7 @@ def _product_table(products: list[dict[str, Any]]) -> Table:
 
 
 def _money(amount: dict[str, Any]) -> str:
-    return f"{amount['amount_minor'] / 100:.2f} {amount['currency']}"
+    return formatted(amount["amount_minor"], amount["currency"])
 
 
 def _expect(holds: bool, found: str) -> None:

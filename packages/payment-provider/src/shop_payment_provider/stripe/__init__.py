@@ -5,6 +5,7 @@ shop-command's unit tests share it.
 
 api        requests: routes, parameters and idempotency keys
 payments   the state machine of a payment intent, with its charges, refunds and events
+amounts    what can be charged in each currency
 cards      what each test card leads to
 wire       forms and errors as Stripe writes them, and the signature of a webhook
 store      what storage has to offer, and one in memory

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from . import amounts
 from .cards import CARDS, Card, Fault
 from .store import Record, Store
 from .wire import ApiError, Reply, error_reply
@@ -35,6 +36,7 @@ class Payments:
         method = given.get("payment_method")
         if method is not None:
             _card(method)
+        amounts.check_charge(given["amount"], given["currency"])
         intent = self._new_intent(given)
         if given.get("confirm"):
             return self._confirm(intent, given, key)
@@ -99,6 +101,7 @@ class Payments:
         charge = self.find("charge", intent["latest_charge"])
         left = charge["amount"] - charge["amount_refunded"]
         amount = given.get("amount", left)
+        amounts.check_digits(amount, charge["currency"])
         if left == 0:
             message = f"Charge {charge['id']} has already been refunded."
             raise ApiError(400, message, code="charge_already_refunded")

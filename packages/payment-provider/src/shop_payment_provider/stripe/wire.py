@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 from .cards import Fault
 
 FIELDS_MAX = 200
-AMOUNT_MAX = 99_999_999
+AMOUNT_MAX = 999_999_999_999
+"""No currency takes more."""
 METADATA_KEYS_MAX = 50
 METADATA_KEY_CHARACTERS_MAX = 40
 METADATA_VALUE_CHARACTERS_MAX = 500

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shop_cli.operations.verify.findings import ABSENT, Difference
+from shop_shared.currencies import from_provider
 
 CHECK: Final = "payments"
 NOTHING: Final[Mapping[str, Any]] = {"purchased": False, "owed_since": None, "refunds": {}}
@@ -19,6 +20,7 @@ def differences(
 
     An intent that neither names a reservation nor is named by an event belongs to somebody else.
     """
+    found = [_in_minor_units(each) for each in found]
     intents = [each for each in found if each["object"] == "payment_intent"]
     metadata = intents[0].get("metadata", {}).get("reservation_id") if intents else None
     if expected is None and metadata is None:
@@ -37,6 +39,15 @@ def differences(
         recorded, given = claimed["refunds"].get(refund), refunds.get(refund)
         if recorded != given and not (recorded is None and under_way):
             yield Difference(CHECK, intent_id, f"refund {refund}", recorded or ABSENT, given or ABSENT)
+
+
+def _in_minor_units(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The provider counts some currencies in another unit than the events."""
+    amounts = ("amount", "amount_captured", "amount_refunded")
+    return {
+        **record,
+        **{name: from_provider(record[name], record.get("currency", "")) for name in amounts if name in record},
+    }
 
 
 def _intent(intent_id: str, expected: Mapping[str, Any], intents: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
