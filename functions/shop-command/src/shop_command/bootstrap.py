@@ -48,6 +48,7 @@ class Settings:
     payment_api_key_parameter: str
     payment_webhook_secret_parameter: str
     reservation_seconds: int
+    payment_return_url: str
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -61,7 +62,11 @@ class Settings:
         seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
         if not seconds.isdecimal() or int(seconds) < 1:
             raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
-        return cls(**{name.lower(): environment[name] for name in names}, reservation_seconds=int(seconds))
+        return cls(
+            **{name.lower(): environment[name] for name in names},
+            reservation_seconds=int(seconds),
+            payment_return_url=environment.get("PAYMENT_RETURN_URL", ""),
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def application() -> Application:
     return assemble(
         store=DynamoDbEventStore(dynamodb, settings.table_name, randomness),
         publisher=KinesisPublisher(kinesis, settings.stream_name, randomness),
-        gateway=StripeGateway(settings.payment_url, cache(api_key)),
+        gateway=StripeGateway(settings.payment_url, cache(api_key), return_url=settings.payment_return_url),
         clock=SystemClock(),
         ids=Uuid7(),
         randomness=randomness,
