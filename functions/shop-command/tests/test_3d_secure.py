@@ -1,14 +1,19 @@
 """A customer's bank wants to see its customer: who completes it, fails it, or walks away, and at any time."""
 
+import uuid
 from collections.abc import Callable
+from typing import Any
 
+import httpx
 import pytest
+import stripe
 
 from shop_command.ports import StoreUnavailableError
-from shop_command.testing import Shop
+from shop_command.testing import Shop, http_event, invoke
 from shop_command.testing.fakes import Counters
 from shop_command.testing.shop import raising, slug
 from shop_http.testing import Answer
+from shop_payment_provider.testing import ProviderProcess
 
 CARD = "pm_card_authenticationRequired"
 THEN_DECLINED = "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds"
@@ -194,3 +199,33 @@ def test_while_the_provider_does_not_answer_a_repeat_says_only_that_it_is_open(s
     answer = stocked.purchase(reserved, CARD)
     assert (answer.status, answer.body["status"]) == (202, "paying")
     assert "client_secret" not in answer.body
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize(("button", "status"), [("complete", 201), ("fail", 402)])
+def test_a_person_goes_through_it_in_a_browser_and_stripes_own_client_sees_the_same(
+    provider: ProviderProcess, button: str, status: int
+) -> None:
+    price = {"amount_minor": 500, "currency": "EUR"}
+    product = {"sku": "MUG", "name": "Mug", "description": "", "price": price}
+    invoke(http_event("POST /products", product, groups="[admin]"))
+    invoke(http_event("POST /products/{sku}/stock", {"quantity": 1}, groups="[admin]", sku="MUG"))
+    key = str(uuid.uuid4())
+    lines = {"lines": [{"sku": "MUG", "quantity": 1}]}
+    reserved = invoke(http_event("POST /reservations", lines, key=key)).body["reservation_id"]
+    body: dict[str, Any] = {"reservation_id": reserved, "payment_method": CARD}
+    asked = invoke(http_event("POST /purchase", body, key=key))
+    assert (asked.status, asked.body["status"]) == (202, "requires_action")
+
+    page = httpx.URL(asked.body["next_action"]["url"])
+    assert "Complete authentication" in httpx.get(page).text
+    form = {"client_secret": asked.body["client_secret"], "result": button}
+    back = httpx.post(page.copy_with(query=None), data=form)
+    assert back.headers["Location"].startswith("https://shop.invalid/returned?payment_intent=pi_")
+
+    assert invoke(http_event("POST /purchase", body, key=key)).status == status
+    client = stripe.StripeClient(provider.api_key, base_addresses={"api": provider.url})
+    intent = client.v1.payment_intents.retrieve(asked.body["payment_intent_id"])
+    assert (intent.status, intent.amount_received) == (
+        ("succeeded", 500) if button == "complete" else ("requires_payment_method", 0)
+    )
