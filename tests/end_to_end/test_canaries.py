@@ -94,6 +94,9 @@ def _plant(shop: Shop, planted: Planted) -> None:
     for card, status in ((f"pm_{canary('card')}", 402), ("pm_card_mastercard", 201)):
         body = {"reservation_id": planted.reservation_id, "payment_method": card}
         send("POST", "/purchase", status, customer=True, body=body)
+    reservation_id = send("POST", "/reservations", 201, customer=True, body=lines)["reservation_id"]
+    body = {"reservation_id": reservation_id, "payment_method": "pm_card_authenticationRequired"}
+    planted.never["client secret"] = send("POST", "/purchase", 202, customer=True, body=body)["client_secret"]
     send("POST", "/products", 422, body={**product, canary("field"): canary("field")})
     send("POST", "/products", 400, content=f'{{"{canary("malformed")}": '.encode())
     send("POST", f"/products/{planted.broken_sku}/stock", 500, body={"quantity": 1})

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
-LINK = re.compile(r"\[([^\]]+)\]\[([a-z-]+)\]")
-TARGET = re.compile(r"^\[([a-z-]+)\]: (\S+)$", re.MULTILINE)
+LINK = re.compile(r"\[([^\]]+)\]\[([a-z0-9-]+)\]")
+TARGET = re.compile(r"^\[([a-z0-9-]+)\]: (\S+)$", re.MULTILINE)
 
 
 def test_every_test_that_the_document_names_is_where_it_says() -> None:

@@ -144,6 +144,7 @@ def deployed(aws: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.
     monkeypatch.setenv("TABLE_NAME", TABLE_NAME)
     monkeypatch.setenv("STREAM_NAME", STREAM_NAME)
     monkeypatch.setenv("PAYMENT_URL", provider.url)
+    monkeypatch.setenv("PAYMENT_RETURN_URL", "https://shop.invalid/returned")
     monkeypatch.setenv("PAYMENT_API_KEY_PARAMETER", API_KEY_PARAMETER)
     monkeypatch.setenv("PAYMENT_WEBHOOK_SECRET_PARAMETER", WEBHOOK_SECRET_PARAMETER)
     bootstrap.application.cache_clear()

@@ -31,7 +31,8 @@ ENVIRONMENT = {
 
 
 def test_settings_come_from_the_environment() -> None:
-    assert Settings.of({**ENVIRONMENT, "RESERVATION_SECONDS": "60", "OTHER": "x"}) == Settings(
+    more = {"RESERVATION_SECONDS": "60", "PAYMENT_RETURN_URL": "https://shop.example/paid", "OTHER": "x"}
+    assert Settings.of({**ENVIRONMENT, **more}) == Settings(
         table_name="shop-test",
         stream_name="shop-test",
         payment_url="https://api.stripe.com",
@@ -39,8 +40,10 @@ def test_settings_come_from_the_environment() -> None:
         payment_webhook_secret_parameter="/shop/test/payment-webhook-secret",
         reservation_seconds=60,
         limits=Limits(open_reservations_max=20, units_held_max=100, card_attempts_max=30),
+        payment_return_url="https://shop.example/paid",
     )
-    assert Settings.of(ENVIRONMENT).reservation_seconds == 900
+    defaults = Settings.of(ENVIRONMENT)
+    assert (defaults.reservation_seconds, defaults.payment_return_url) == (900, "")
 
 
 LIMITS = ("OPEN_RESERVATIONS_MAX", "UNITS_HELD_MAX", "CARD_ATTEMPTS_MAX")

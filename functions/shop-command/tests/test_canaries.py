@@ -77,8 +77,11 @@ def test_no_secret_is_told(recorded: Callable[[], str], provider: Any) -> None:
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
     body = {"reservation_id": reserve()["reservation_id"], "payment_method": "pm_card_visa"}
     assert send("POST /purchase", body) == 201
+    body = {"reservation_id": reserve()["reservation_id"], "payment_method": "pm_card_authenticationRequired"}
+    asked = invoke(http_event("POST /purchase", body, key=f"key-{uuid.uuid4()}", subject=CUSTOMER, headers=HEADERS))
+    client_secret = asked.body["client_secret"]
     everything = recorded()
-    for secret in (provider.api_key, provider.webhook_secret, "pm_card_visa", CUSTOMER):
+    for secret in (provider.api_key, provider.webhook_secret, "pm_card_visa", CUSTOMER, client_secret, "_secret_"):
         assert secret not in everything
     assert '"PaymentsCaptured":[1.0]' in everything
 

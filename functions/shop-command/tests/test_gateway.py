@@ -11,6 +11,7 @@ import pytest
 
 from shop_command.adapters.payment import StripeGateway
 from shop_command.ports import (
+    ActionRequired,
     AskedIntent,
     Captured,
     Declined,
@@ -31,6 +32,7 @@ from shop_shared.values import Money
 
 AMOUNT = Money(amount_minor=1_999, currency="EUR")
 KEY = "sk_test_local"
+RETURN_URL = "https://shop.invalid/returned"
 DECLINED = "pm_card_visa_chargeDeclined"
 DECLINES = {
     name: Declined(card.decline.code, card.decline.decline_code)
@@ -100,7 +102,7 @@ class Contract:
     ) -> None:
         intent = created(gateway, reservation_id)
         assert gateway.confirm(intent, 1, card) == decline
-        assert gateway.retrieve(intent) == Unconfirmed()
+        assert gateway.retrieve(intent) == Unconfirmed(decline.code, decline.decline_code)
         assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
 
     def test_a_payment_method_that_does_not_exist_is_a_decline(
@@ -245,6 +247,26 @@ class Contract:
         for intent in (waiting, declined, dead):
             assert isinstance(gateway.refund(intent.id, reservation_id), Unknown)
 
+    @pytest.mark.parametrize("card", ["pm_card_authenticationRequired", "pm_card_threeDSecure2Required"])
+    def test_a_card_that_needs_3d_secure_waits_and_can_be_cancelled(
+        self, gateway: PaymentGateway, reservation_id: str, card: str
+    ) -> None:
+        intent = created(gateway, reservation_id)
+        asked = gateway.confirm(intent, 1, card)
+        assert isinstance(asked, ActionRequired)
+        assert asked.client_secret.startswith(f"{intent.id}_secret_")
+        assert asked.url
+        assert asked.client_secret in asked.url
+        assert gateway.retrieve(intent) == asked
+        assert gateway.confirm(intent, 1, card) == asked
+        assert gateway.cancel(intent) == IntentCancelled()
+        assert gateway.confirm(intent, 1, card) == IntentCancelled()
+
+    def test_another_card_pays_what_waited_for_3d_secure(self, gateway: PaymentGateway, reservation_id: str) -> None:
+        intent = created(gateway, reservation_id)
+        gateway.confirm(intent, 1, "pm_card_authenticationRequired")
+        assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
+
     def test_what_is_under_way_can_only_be_waited_for(self, slow: Slow, reservation_id: str) -> None:
         gateway = slow.gateway
         intent = created(gateway, reservation_id)
@@ -291,7 +313,7 @@ class TestFakeGateway(Contract):
 class TestStripeGateway(Contract):
     @pytest.fixture
     def gateway(self, provider: ProviderProcess) -> PaymentGateway:
-        return StripeGateway(provider.url, lambda: provider.api_key, read_timeout_seconds=1.0)
+        return StripeGateway(provider.url, lambda: provider.api_key, return_url=RETURN_URL, read_timeout_seconds=1.0)
 
     @pytest.fixture
     def forget_keys(self, provider: ProviderProcess) -> Callable[[], None]:
@@ -315,7 +337,9 @@ class TestStripeGateway(Contract):
         self, gateway: PaymentGateway, provider: ProviderProcess, reservation_id: str
     ) -> None:
         intent = created(gateway, reservation_id)
-        impatient = StripeGateway(provider.url, lambda: provider.api_key, read_timeout_seconds=0.1)
+        impatient = StripeGateway(
+            provider.url, lambda: provider.api_key, return_url=RETURN_URL, read_timeout_seconds=0.1
+        )
         assert impatient.confirm(intent, 1, "pm_card_slow") == Unknown("ReadTimeoutError")
         wait_until(lambda: gateway.retrieve(intent) == Captured())
         assert gateway.confirm(intent, 1, "pm_card_slow") == Captured()

@@ -14,6 +14,7 @@ from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
 from shop_command.adapters.provider_errors import ERROR_KINDS, Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
+    ActionRequired,
     AskedIntent,
     Captured,
     Declined,
@@ -266,17 +267,52 @@ def test_a_connection_that_turns_out_to_be_dead_is_replaced_once(scripted: Answe
     assert len(Scripted.seen) == 2 + SENDS_MAX
 
 
-def test_a_card_that_wants_its_owner_to_be_asked_is_declined(scripted: Answering) -> None:
-    gateway = scripted((200, intent("requires_action")))
-    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Declined("authentication_required")
-    assert gateway.retrieve(ASKED) == Unconfirmed()
+PAGE = {"type": "redirect_to_url", "redirect_to_url": {"url": "https://bank.example/?secret=s", "return_url": "r"}}
+
+
+@pytest.mark.parametrize(
+    ("action", "url"), [(PAGE, "https://bank.example/?secret=s"), ({"type": "use_stripe_sdk"}, None), (None, None)]
+)
+def test_a_card_whose_bank_asks_its_owner_waits_for_3d_secure(
+    scripted: Answering, action: Any, url: str | None
+) -> None:
+    gateway = scripted((200, intent("requires_action", client_secret="pi_1_secret_1", next_action=action)))
+    outcome = gateway.confirm(ASKED, 1, "pm_card_visa")
+    assert outcome == ActionRequired("pi_1_secret_1", url)
+    assert gateway.retrieve(ASKED) == outcome
+    assert "secret" not in repr(outcome).replace("client_secret", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("succeeded", Captured()), ("canceled", IntentCancelled()), ("requires_payment_method", Declined("code", "why"))],
+)
+def test_an_answer_that_asks_for_3d_secure_may_be_old(scripted: Answering, status: str, outcome: object) -> None:
+    now = intent(status, last_payment_error={"code": "code", "decline_code": "why"})
+    gateway = scripted((200, intent("requires_action")), (200, now))
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == outcome
+
+
+def test_an_answer_that_asks_for_3d_secure_counts_if_nothing_newer_is_found_out(scripted: Answering) -> None:
+    asks = intent("requires_action", client_secret="s")
+    for newer in ((500, {}), (200, intent("requires_payment_method"))):
+        assert scripted((200, asks), newer).confirm(ASKED, 1, "pm_card_visa") == ActionRequired("s", None)
+
+
+def test_the_page_to_come_back_to_is_sent_with_the_confirmation(scripted: Answering) -> None:
+    gateway = scripted((500, {}))
+    gateway._return_url = "https://shop.example/paid?a=b"
+    gateway.confirm(ASKED, 1, "pm_card_visa")
+    assert Scripted.seen[0][2] == "payment_method=pm_card_visa&return_url=https%3A%2F%2Fshop.example%2Fpaid%3Fa%3Db"
 
 
 def test_a_decline_on_record_is_not_taken_for_the_current_attempts(scripted: Answering) -> None:
     error = {"type": "card_error", "code": "card_declined", "decline_code": "lost_card"}
     for status in ("requires_payment_method", "requires_confirmation"):
         gateway = scripted((200, intent(status, last_payment_error=error)))
-        assert gateway.retrieve(ASKED) == Unconfirmed()
+        assert gateway.retrieve(ASKED) == Unconfirmed("card_declined", "lost_card"), (
+            "which may be of an earlier attempt"
+        )
 
 
 @pytest.mark.parametrize(

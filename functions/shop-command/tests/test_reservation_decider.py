@@ -9,6 +9,8 @@ from shop_command.domain.product import Listed, Product, Retired
 from shop_command.domain.reservation import (
     ATTEMPTS_MAX,
     INTENT_CANCELED,
+    INTENT_MISSING,
+    SETTLE_AFTER_SECONDS,
     CancelReservation,
     Command,
     ConfirmPurchase,
@@ -18,6 +20,7 @@ from shop_command.domain.reservation import (
     RecordStrayRefund,
     RequestPayment,
     RequestRefund,
+    RequireAction,
     ReservationEvent,
 )
 from shop_command.domain.reservation_states import (
@@ -34,6 +37,7 @@ from shop_command.domain.reservation_states import (
 from shop_command.domain.stock import ALLOCATIONS_MAX
 from shop_command.testing.deciders import Given
 from shop_shared.events import (
+    PaymentActionRequired,
     PaymentDeclined,
     PaymentRefunded,
     PaymentRequested,
@@ -223,6 +227,38 @@ def test_after_a_dead_intent_the_next_attempt_has_an_intent_of_its_own() -> None
     assert active.state == Active(TERMS, attempts=1, payment_intent_id=None)
     active.when(command(RequestPayment(ID, "pi_2"))).then(requested(attempt=2, intent="pi_2"))
     assert active.given(requested(2, "pi_2")).state == Paying(TERMS, 2, "pi_2")
+
+
+def test_a_missing_intent_is_dead_too() -> None:
+    missing = canceled().model_copy(update={"code": INTENT_MISSING})
+    assert NOTHING.given(PLACED, requested(), missing).state == Active(TERMS, attempts=1, payment_intent_id=None)
+
+
+def test_a_customer_who_is_asked_for_3d_secure_has_time_until_the_reservation_expires() -> None:
+    paying = NOTHING.given(PLACED, requested())
+    asked = PaymentActionRequired(reservation_id=ID, attempt=1, payment_intent_id="pi_1")
+    paying.when(command(RequireAction(ID, 1))).then(asked)
+    waiting = paying.given(asked)
+    assert waiting.state == Paying(TERMS, 1, "pi_1", action_required=True)
+    stream = reservation.stream(ID)
+    assert paying.state
+    assert waiting.state
+    assert stream.due_at(paying.state, NOW) == NOW + timedelta(seconds=SETTLE_AFTER_SECONDS)
+    assert stream.due_at(waiting.state, NOW) == EXPIRES
+    waiting.when(command(ConfirmPurchase(ID, 1), EXPIRES)).then(CONFIRMED)
+    waiting.when(command(DeclinePayment(ID, 1, "card_declined", "lost_card"))).then(declined())
+    waiting.when(command(REQUEST)).then_rejected(errors.AlreadyPayingError, reservation_id=ID)
+    waiting.when(command(ExpireReservation(ID), EXPIRES)).then_rejected(errors.AlreadyPayingError, reservation_id=ID)
+    for again in (RequireAction(ID, 1), RequireAction(ID, 2)):
+        waiting.when(command(again)).then_rejected(errors.NotPayingError, reservation_id=ID)
+    assert waiting.given(declined()).state == Active(TERMS, 1, "pi_1")
+
+
+def test_a_payment_that_was_stored_before_there_was_3d_secure_is_still_read() -> None:
+    stream = reservation.stream(ID)
+    stored = stream.to_json(Paying(TERMS, 1, "pi_1")).replace('"action_required":false,', "")
+    assert "action_required" not in stored
+    assert stream.from_json(stored) == Paying(TERMS, 1, "pi_1")
 
 
 def test_a_dead_intent_counts_as_an_attempt() -> None:

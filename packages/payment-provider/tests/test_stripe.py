@@ -1,5 +1,6 @@
 """The model alone: no HTTP, no file, and the clock stands where a test puts it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ import pytest
 
 from shop_payment_provider.stripe import MemoryStore, Reply, Stripe
 from shop_payment_provider.stripe.api import KEY_LIFETIME_SECONDS
+from shop_payment_provider.stripe.payments import ALLOWED_IN, WAITING
 from shop_payment_provider.stripe.wire import ApiError
 
 INTENT = {"amount": "1999", "currency": "eur", "payment_method_types[]": "card"}
@@ -46,7 +48,66 @@ def test_an_intent_that_requires_action_is_charged_when_the_customer_is_authenti
     assert account.stripe.payments.authenticate("pi_1").body["status"] == "succeeded"
     (charge,) = account.get("charges")["data"]
     assert charge["payment_method_details"]["card"]["three_d_secure"] == {"result": "authenticated"}
-    assert account.events() == ["succeeded"]
+    assert account.events() == ["requires_action", "succeeded"]
+
+
+def test_a_failed_authentication_leaves_the_intent_to_another_card(account: Account) -> None:
+    account.confirmed("pm_card_authenticationRequired")
+    intent = account.stripe.payments.fail_authentication("pi_1").body
+    assert (intent["status"], intent["next_action"]) == ("requires_payment_method", None)
+    assert intent["last_payment_error"]["code"] == "payment_intent_authentication_failure"
+    assert account.events() == ["requires_action", "payment_failed"]
+    assert account.get("charges")["data"] == []
+    with pytest.raises(ApiError, match="You cannot authenticate this PaymentIntent"):
+        account.stripe.payments.authenticate("pi_1")
+    again = account.post("payment_intents/pi_1/confirm", payment_method="pm_card_visa").body
+    assert (again["status"], again["last_payment_error"]) == ("succeeded", None)
+
+
+def test_a_card_may_be_declined_after_its_customer_was_authenticated(account: Account) -> None:
+    account.confirmed("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds")
+    assert account.stripe.payments.authenticate("pi_1").status == 402
+    intent = account.get("payment_intents/pi_1")
+    assert (intent["status"], intent["next_action"]) == ("requires_payment_method", None)
+    assert intent["last_payment_error"]["decline_code"] == "insufficient_funds"
+
+
+def test_what_the_customer_has_to_do_is_said_as_long_as_it_has_to_be_done(account: Account) -> None:
+    back = {"return_url": "https://shop.example/paid"}
+    intent = account.post(
+        "payment_intents", payment_method="pm_card_threeDSecure2Required", confirm="true", **INTENT, **back
+    ).body
+    url = f"https://hooks.stripe.invalid/3d-secure/pi_1?client_secret={intent['client_secret']}"
+    assert intent["next_action"] == {"type": "redirect_to_url", "redirect_to_url": {**back, "url": url}}
+    assert account.post("payment_intents/pi_1/cancel").body["next_action"] is None
+    assert account.confirmed("pm_card_authenticationRequired").body["next_action"]["type"] == "use_stripe_sdk"
+
+
+EVERY_STATUS = (*WAITING, "processing", "succeeded", "canceled")
+
+
+@pytest.mark.parametrize("status", EVERY_STATUS)
+@pytest.mark.parametrize("transition", ["confirm", "cancel", "authenticate", "fail_authentication"])
+def test_a_transition_begins_only_in_the_statuses_of_the_table(account: Account, status: str, transition: str) -> None:
+    account.post("payment_intents", **INTENT)
+    account.store.put(
+        (account.store.get("payment_intent", "pi_1") or {}) | {"status": status, "payment_method": "pm_card_visa"}
+    )
+    payments = account.stripe.payments
+    run: dict[str, Callable[[], Reply]] = {
+        "confirm": lambda: payments.confirm("pi_1", {"payment_method": "pm_card_visa"}, None),
+        "cancel": lambda: payments.cancel("pi_1", {}),
+        "authenticate": lambda: payments.authenticate("pi_1"),
+        "fail_authentication": lambda: payments.fail_authentication("pi_1"),
+    }
+    if status in ALLOWED_IN[transition]:
+        assert run[transition]().status == 200
+        return
+    before = dict(account.store.records)
+    with pytest.raises(ApiError) as refused:
+        run[transition]()
+    assert refused.value.reply.body["error"]["code"] == "payment_intent_unexpected_state"
+    assert account.store.records == before
 
 
 @pytest.mark.parametrize("action", ["confirm", "cancel"])

@@ -52,6 +52,7 @@ class Settings:
     payment_webhook_secret_parameter: str
     reservation_seconds: int
     limits: Limits
+    payment_return_url: str
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -65,8 +66,12 @@ class Settings:
         seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
         if not seconds.isdecimal() or int(seconds) < 1:
             raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
-        texts = {name.lower(): environment[name] for name in names}
-        return cls(**texts, reservation_seconds=int(seconds), limits=_limits(environment))
+        return cls(
+            **{name.lower(): environment[name] for name in names},
+            reservation_seconds=int(seconds),
+            limits=_limits(environment),
+            payment_return_url=environment.get("PAYMENT_RETURN_URL", ""),
+        )
 
 
 def _limits(environment: Mapping[str, str]) -> Limits:
@@ -106,7 +111,7 @@ def application() -> Application:
     return assemble(
         store=DynamoDbEventStore(dynamodb, settings.table_name, randomness),
         publisher=KinesisPublisher(kinesis, settings.stream_name, randomness),
-        gateway=StripeGateway(settings.payment_url, cache(api_key)),
+        gateway=StripeGateway(settings.payment_url, cache(api_key), return_url=settings.payment_return_url),
         clock=SystemClock(),
         ids=Uuid7(),
         randomness=randomness,

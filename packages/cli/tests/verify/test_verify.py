@@ -275,6 +275,7 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("payments", "pi_refunded", "refund re_refunded", change_paid("re_refunded", status="failed")),
     ("payments", "pi_expired", "kept of ch_expired", change_paid("ch_expired", amount_refunded=999)),
     ("payments", "pi_expired", "refund re_expired", drop_paid("re_expired")),
+    ("payments", "pi_declined", "status", change_paid("pi_declined", status="requires_action")),
     ("payments", "pi_declined", "kept of ch_late", add_paid(charge_of("ch_late", "pi_declined", 1_000))),
     ("payments", "pi_declined", "kept of ch_late", start_paying(minutes_ago=4)),
     ("payments", "pi_stray", "kept of ch_stray", add_paid(*STRAY)),
@@ -472,6 +473,8 @@ def test_the_provider_counts_a_krona_in_another_unit_than_the_events() -> None:
         "currency": "isk",
         "purchased": True,
         "owed_since": None,
+        "until": None,
+        "missing": False,
         "refunds": {"re_1": 5},
     }
     charge = {"id": "ch_1", "object": "charge", "captured": True, "paid": True, "amount_refunded": 500}
@@ -485,3 +488,31 @@ def test_the_provider_counts_a_krona_in_another_unit_than_the_events() -> None:
     less = [records[0], records[1] | {"amount_captured": 400}, records[2]]
     [difference] = payments.differences("pi_1", expected, less, datetime.now(UTC))
     assert (difference.expected, difference.found) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "is_allowed"),
+    [
+        (timedelta(minutes=14), timedelta(minutes=-1), True),
+        (timedelta(minutes=20), timedelta(minutes=5), False),
+        (timedelta(minutes=1), None, True),
+        (timedelta(minutes=5), None, False),
+        (None, None, False),
+    ],
+)
+def test_a_customer_may_be_asked_for_3d_secure_only_while_paying_and_in_time(
+    since: timedelta | None, until: timedelta | None, is_allowed: bool
+) -> None:
+    """`since` and `until` are so long ago."""
+    owed = {"owed_since": since and (NOW - since).isoformat(), "until": until and (NOW - until).isoformat()}
+    claimed = {"reservation_id": BOUGHT, "amount": 2_000, "currency": "eur", "purchased": False, "missing": False}
+    found = [intent_of("pi_1", BOUGHT, 2_000) | {"status": "requires_action"}]
+    differences = payments.differences("pi_1", {**claimed, **owed, "refunds": {}}, found, NOW - timedelta(minutes=2))
+    assert [each.what for each in differences] == ([] if is_allowed else ["status"])
+
+
+def test_an_intent_whose_payment_has_ended_because_it_is_missing_is_no_difference() -> None:
+    claimed = {"reservation_id": BOUGHT, "amount": 2_000, "currency": "eur", "purchased": False, "refunds": {}}
+    for missing in (True, False):
+        ended = {**claimed, "missing": missing, "owed_since": None, "until": None}
+        assert bool(list(payments.differences("pi_1", ended, [], NOW))) == (not missing)

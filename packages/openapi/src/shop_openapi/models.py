@@ -59,8 +59,8 @@ class Moment(TypedDict):
     type: Annotated[
         str,
         Field(
-            description="`placed`, `payment-requested`, `payment-declined`, `purchased`, `cancelled`, `expired`, "
-            "`refund-requested`, `refunded`, `payment-refunded`, or one of a later release."
+            description="`placed`, `payment-requested`, `payment-action-required`, `payment-declined`, `purchased`, "
+            "`cancelled`, `expired`, `refund-requested`, `refunded`, `payment-refunded`, or one of a later release."
         ),
     ]
     time: datetime

@@ -7,7 +7,9 @@ import hmac
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -15,9 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from . import three_d_secure
 from .store import SqliteStore
 from .stripe import Fault, Reply, Stripe
-from .stripe.wire import ApiError, error_reply
+from .stripe.store import Record
+from .stripe.wire import ApiError, error_reply, parse_form
 from .webhooks import Webhooks
 
 
@@ -31,6 +35,9 @@ def create_app(
     return Starlette(
         routes=[
             Route("/health", _health),
+            Route("/3d-secure/{intent}", service.show_page),
+            Route("/3d-secure/{intent}", service.take_page, methods=["POST"]),
+            Route("/returned", _returned),
             Route("/v1/{path:path}", service.respond, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
         exception_handlers={404: _unknown_url, 405: _unknown_url, Exception: _unexpected},
@@ -38,8 +45,8 @@ def create_app(
     )
 
 
-def _stripe(store: SqliteStore) -> Stripe:
-    return Stripe(store, now=time.time(), new_id=lambda prefix: f"{prefix}_{secrets.token_hex(12)}")
+def _stripe(store: SqliteStore, pages: str = "") -> Stripe:
+    return Stripe(store, now=time.time(), new_id=lambda prefix: f"{prefix}_{secrets.token_hex(12)}", pages=pages)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,36 @@ class _Service:
             reply = error.reply
         _log(request, reply, headers, duration_ms=round((time.monotonic() - started) * 1000))
         return JSONResponse(reply.body, reply.status, headers, background=later)
+
+    async def show_page(self, request: Request) -> Response:
+        return three_d_secure.page(self._authenticating(request.path_params["intent"], dict(request.query_params)))
+
+    async def take_page(self, request: Request) -> Response:
+        """Completes or fails 3-D Secure, and sends the browser back to the shop."""
+        try:
+            form = parse_form(await request.body())
+        except ApiError:
+            form = {}
+        with self.store.transaction():
+            intent = self._authenticating(request.path_params["intent"], form)
+            result = str(form.get("result"))
+            if intent is None or result not in three_d_secure.RESULTS:
+                return three_d_secure.page(None)
+            return_url = intent["next_action"]["redirect_to_url"]["return_url"]
+            payments = _stripe(self.store).payments
+            if result == "complete":
+                payments.authenticate(intent["id"])
+            else:
+                payments.fail_authentication(intent["id"])
+        return three_d_secure.back(return_url, intent["id"], result)
+
+    def _authenticating(self, name: str, given: Mapping[str, Any]) -> Record | None:
+        """Returns the intent that waits for 3-D Secure, if the caller knows its secret."""
+        intent = self.store.get("payment_intent", name)
+        secret = str(given.get("client_secret", ""))
+        if intent is None or not hmac.compare_digest(secret.encode(), intent["client_secret"].encode()):
+            return None
+        return intent if (intent["next_action"] or {}).get("type") == "redirect_to_url" else None
 
     def settle(self, name: str) -> Reply:
         with self.store.transaction():
@@ -91,7 +128,8 @@ class _Service:
         form = request.url.query.encode() if request.method == "GET" else await request.body()
         key = request.headers.get("Idempotency-Key")
         with self.store.transaction():
-            reply = _stripe(self.store).request(request.method, request.url.path, form, key, headers["Request-Id"])
+            stripe = _stripe(self.store, str(request.base_url).rstrip("/"))
+            reply = stripe.request(request.method, request.url.path, form, key, headers["Request-Id"])
         # The result is durable from here on: if this process dies now, a repeated request still shows it.
         if key:
             headers["Idempotency-Key"] = key
@@ -119,6 +157,10 @@ def _log(request: Request, reply: Reply, headers: dict[str, str], *, duration_ms
         "code": error.get("decline_code") or error.get("code") or error.get("type"),
     }
     print(json.dumps(line), flush=True)
+
+
+async def _returned(_: Request) -> Response:
+    return three_d_secure.returned()
 
 
 async def _health(_: Request) -> Response:

@@ -104,6 +104,15 @@ class PaymentRequested(EventData):
     amount: Money
 
 
+class PaymentActionRequired(EventData):
+    """The customer has to go through 3-D Secure, for which there is time until the reservation expires."""
+
+    TYPE: ClassVar[str] = "shop.payment.action-required.v1"
+    reservation_id: Uuid
+    attempt: Attempt
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+
+
 class PaymentDeclined(EventData):
     TYPE: ClassVar[str] = "shop.payment.declined.v1"
     reservation_id: Uuid

@@ -17,6 +17,7 @@ EVENT_TYPES: Final[dict[str, type[EventData]]] = {
         events.ReservationCancelled,
         events.ReservationExpired,
         events.PaymentRequested,
+        events.PaymentActionRequired,
         events.PaymentDeclined,
         events.PurchaseConfirmed,
         events.PurchaseRefundRequested,

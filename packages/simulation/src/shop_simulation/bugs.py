@@ -53,6 +53,15 @@ BUGS: Final = (
         and_so=((reservation, "_held", mistakes.held_too(Paying)),),
     ),
     Bug(
+        2,
+        "settles after a minute what its customer is authenticating",
+        Settlement,
+        "_end",
+        instead(mistakes.cancelled_at_once),
+        "3-D Secure that nobody goes through",
+        and_so=((reservation, "_due_at", mistakes.due_after_a_minute),),
+    ),
+    Bug(
         13,
         "cancels what is being paid",
         reservation,
@@ -145,6 +154,22 @@ BUGS: Final = (
         "_call",
         before(lambda self, *_: logger().info(self._api_key())),
     ),
+    Bug(
+        10,
+        "logs the secret with which anybody can pay",
+        Purchases,
+        "_settle",
+        before(mistakes.telling_the_secret),
+        "3-D Secure",
+    ),
+    Bug(
+        10,
+        "keeps the secret with which anybody can pay in an event",
+        Purchases,
+        "_settle",
+        changed_arguments(mistakes.secret_as_code),
+        "3-D Secure",
+    ),
     Bug(11, "does not keep in mind what is to be published", SimulatedStore, "commit", mistakes.never_due, "place"),
     Bug(11, "says of what it sweeps that it was published", Sweep, "_publish", instead(mistakes.only_marked), "place"),
     Bug(
@@ -179,7 +204,7 @@ BUGS: Final = (
         Settlement,
         "_close",
         mistakes.gateway_with(mistakes.hoping_that_it_is_closed),
-        "3-D Secure after the end",
+        "a charge after the end",
     ),
     Bug(
         13,

@@ -90,7 +90,7 @@ class WorldFacts:
 
 
 def card_of(charge: Record) -> str:
-    """Returns an empty string if the customer went through 3-D Secure: the shop then did not confirm the payment."""
+    """Returns an empty string if the customer went through 3-D Secure: then another attempt may have had that card."""
     is_authenticated = charge["payment_method_details"]["card"]["three_d_secure"] is not None
     return "" if is_authenticated else str(charge["payment_method"])
 

@@ -197,7 +197,7 @@ class Faults:
         self._jumps = {name: _first(partial(jump, time)) for name, time in JUMPS.items()}
         self._old = _first(show_old)
         self._another = _first(confuse)
-        self._late = {f"late:{calls}": _first(partial(delay, calls)) for calls in (0, 1)}
+        self._late = {f"late:{calls}": _first(partial(delay, calls)) for calls in (0, 1, 2)}
 
     def __call__(
         self, process: Process, call: PortCall, args: tuple[Any, ...], perform: Perform

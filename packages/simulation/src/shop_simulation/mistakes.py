@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from shop_command.domain.errors import AlreadyPayingError, TooManyCardAttemptsEr
 from shop_command.domain.limits import Closing, CustomerChange
 from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
 from shop_command.ports import (
+    ActionRequired,
     AskedIntent,
     Captured,
     Commit,
@@ -28,6 +30,7 @@ from shop_command.ports import (
     Unknown,
 )
 from shop_dispatch.domain.projections import Projection
+from shop_observability.logs import logger
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled
 from shop_shared.values import Money
@@ -56,9 +59,10 @@ def fifty_cents(amount: Money) -> Money:
 
 
 def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:
-    return changed_arguments(
-        lambda self, request, attempt, found: (self, request, attempt, outcome if isinstance(found, Unknown) else found)
-    )
+    def change(self: Purchases, request: Request, attempt: Any, found: Any, **_: Any) -> tuple[Any, ...]:
+        return self, request, attempt, outcome if isinstance(found, Unknown) else found
+
+    return changed_arguments(change)
 
 
 def pending_for_any_key(right: Original) -> Original:
@@ -214,3 +218,30 @@ def seen_once(right: Original) -> Original:
         return seen
 
     return read
+
+
+def cancelled_at_once(self: Settlement, paying: Paying) -> Any:
+    intent = AskedIntent(paying.payment_intent_id, paying.terms.reservation_id, paying.terms.total)
+    return self.gateway.cancel(intent)
+
+
+def due_after_a_minute(right: Original) -> Original:
+    def due_at(state: Reservation, now: datetime) -> datetime | None:
+        found: datetime | None = right(
+            replace(state, action_required=False) if isinstance(state, Paying) else state, now
+        )
+        return found
+
+    return due_at
+
+
+def telling_the_secret(_self: Purchases, _request: Request, _attempt: Any, found: Any, **_: Any) -> None:
+    if isinstance(found, ActionRequired):
+        logger().info(found.client_secret)
+
+
+def secret_as_code(
+    self: Purchases, request: Request, attempt: Any, found: Any, **_: Any
+) -> tuple[Purchases, Request, Any, Any]:
+    wrong = Declined(found.client_secret) if isinstance(found, ActionRequired) else found
+    return self, request, attempt, wrong

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib3.exceptions import ReadTimeoutError
 from shop_command.testing import FakeClock
 from shop_payment_provider.stripe import MemoryStore, Stripe
 from shop_payment_provider.stripe.store import Record
+from shop_payment_provider.stripe.wire import ApiError
 
 SLOW_SECONDS: Final = 120
 API_KEY: Final = "sk_test_never_in_a_log"
@@ -52,6 +54,8 @@ class Provider:
     late: list[tuple[int, SentRequest]] = field(default_factory=list)
     """These requests are still on their way; each arrives after the given number of others."""
     delay: int | None = None
+    cut_off: list[tuple[str, float]] = field(default_factory=list)
+    """It keeps which intents were cancelled, and when, while they waited for their customers."""
     answers_of_another: bool = False
     """The next answer about an intent is about somebody else's."""
 
@@ -82,11 +86,20 @@ class Provider:
             if intent["metadata"]["reservation_id"] == reservation_id and intent["status"] != "succeeded":
                 self.store.remove("payment_intent", intent["id"])
 
-    def authenticate(self, reservation_id: str) -> None:
-        """The customer completes 3-D Secure in the browser."""
+    def authenticate(self, reservation_id: str, *, completes: bool = True) -> None:
+        """The customer completes or fails 3-D Secure in the browser."""
+        payments = self._stripe().payments
         for intent in self.records("payment_intent"):
             if intent["metadata"]["reservation_id"] == reservation_id and intent["status"] == "requires_action":
-                self._stripe().payments.authenticate(intent["id"])
+                (payments.authenticate if completes else payments.fail_authentication)(intent["id"])
+
+    def pay_past_the_shop(self, reservation_id: str) -> None:
+        """The customer, who knows the client secret, pays with another card in the browser; nobody asks the shop."""
+        for intent in self.records("payment_intent"):
+            failed = (intent["last_payment_error"] or {}).get("code") == "payment_intent_authentication_failure"
+            if intent["metadata"]["reservation_id"] == reservation_id and failed:
+                with suppress(ApiError):  # it may have ended
+                    self._stripe().payments.confirm(intent["id"], {"payment_method": "pm_card_mastercard"}, None)
 
     def _arrive(self, calls: int) -> None:
         """Counts so many calls, and answers the late requests that have waited for enough of them."""
@@ -103,7 +116,10 @@ class Provider:
         if sent.key and self.inputs.setdefault(sent.key, sent) != sent:
             self.changed_inputs.append(f"{sent.key}: {self.inputs[sent.key]}, then {sent}")
         path, _, query = sent.path.partition("?")
+        waiting = [it["id"] for it in self.records("payment_intent") if it["status"] == "requires_action"]
         reply = stripe.request(sent.method, path, (query or sent.form).encode(), sent.key)
+        if path.endswith("/cancel") and (name := path.split("/")[-2]) in waiting:
+            self.cut_off.append((name, self.clock.now().timestamp()))
         return Response(reply.status, json.dumps(reply.body).encode())
 
     def _stripe(self) -> Stripe:

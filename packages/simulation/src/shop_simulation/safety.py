@@ -38,7 +38,7 @@ FATES: Final[Mapping[str, frozenset[str]]] = {
 }
 """If a client was answered with this problem, the reservation must have one of these statuses."""
 END_EVENTS: Final = ("shop.purchase.confirmed.v1", "shop.reservation.cancelled.v1", "shop.reservation.expired.v1")
-SECRETS: Final = (API_KEY, WEBHOOK_SECRET, "pm_card")
+SECRETS: Final = (API_KEY, WEBHOOK_SECRET, "pm_card", "_secret_")
 
 
 def _no_internal_error(world: World, _: WorldFacts) -> Iterator[str]:
@@ -81,6 +81,17 @@ def _one_end(world: World, facts: WorldFacts) -> Iterator[str]:
         if before == "paying" and status in ("expired", "cancelled") and _may_be_charged(world, facts, name):
             yield f"{name} is {status} although its payment was under way"
     yield from _answers_name_the_winner(world, facts)
+    yield from _customers_have_time_for_3d_secure(world, facts)
+
+
+def _customers_have_time_for_3d_secure(world: World, facts: WorldFacts) -> Iterator[str]:
+    """Nobody's payment is cancelled who was asked to authenticate it and whose reservation has not expired."""
+    for purchase in facts.of_kind("purchase"):
+        placed = facts.reservations.get(purchase.body["reservation_id"])
+        for name, cancelled_at in world.provider.cut_off:
+            asked_at = purchase.asked_at.get(name)
+            if placed and asked_at and asked_at.timestamp() < cancelled_at < (placed.sent[0] + HOLD).timestamp():
+                yield f"{name} was cancelled while its customer, who had been asked for 3-D Secure, had time left"
 
 
 def _may_be_charged(world: World, facts: WorldFacts, name: str) -> bool:

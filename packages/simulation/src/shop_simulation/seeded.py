@@ -81,7 +81,7 @@ class RandomRun:
             self._purchase: 8,
             self._cancel: 2,
             self._refund: 2,
-            self._authenticate: 1,
+            self._authenticate: 2,
             self._change: 1.5,
             self._repeat: 5,
             self._deliver: 4,
@@ -112,7 +112,8 @@ class RandomRun:
         return steps.refund(name=f"refund-{number}", of=self._pick_reservation()[0])
 
     def _authenticate(self, _: int) -> WorkflowStep:
-        return steps.authenticate(self._pick_reservation()[0])
+        of, choice = self._pick_reservation()[0], self.randomness.random()
+        return steps.pay_past_the_shop(of) if choice < 0.2 else steps.authenticate(of, completes=choice < 0.7)
 
     def _pick_reservation(self) -> tuple[str, str]:
         """Picks a recent reservation and, most of the time, its own customer."""

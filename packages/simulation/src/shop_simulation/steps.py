@@ -172,15 +172,27 @@ def _webhook(world: World, payload: str, secret: str, age: timedelta = timedelta
     return http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers)
 
 
-def authenticate(of: str = "place") -> WorkflowStep:
-    """The customer completes 3-D Secure, although the shop has no page for it."""
+def authenticate(of: str = "place", *, completes: bool = True) -> WorkflowStep:
+    """The customer completes 3-D Secure at the provider's page, or fails it."""
 
     def run(world: World, _: Process) -> None:
         reservation_id = known_reservation(world, of)
         if reservation_id:
-            world.provider.authenticate(reservation_id)
+            world.provider.authenticate(reservation_id, completes=completes)
 
-    return WorkflowStep(f"authenticate {of}", "provider", run, faulty=False)
+    name = f"authenticate {of}" if completes else f"fail to authenticate {of}"
+    return WorkflowStep(name, "provider", run, faulty=False)
+
+
+def pay_past_the_shop(of: str = "place") -> WorkflowStep:
+    """After 3-D Secure has failed, the customer goes on in the browser with the client secret."""
+
+    def run(world: World, _: Process) -> None:
+        reservation_id = known_reservation(world, of)
+        if reservation_id:
+            world.provider.pay_past_the_shop(reservation_id)
+
+    return WorkflowStep(f"pay for {of} past the shop", "provider", run, faulty=False)
 
 
 def lose_intents(of: str = "place") -> WorkflowStep:

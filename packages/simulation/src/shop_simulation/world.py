@@ -66,6 +66,9 @@ class ClientIntent:
     least: Mapping[str, int] = field(default_factory=dict)
     """This is the least stock of each product that was available during the last refusal for want of stock."""
 
+    asked_at: dict[str, datetime] = field(default_factory=dict)
+    """It holds when the client was first asked for 3-D Secure, by payment intent."""
+
     def final(self) -> Answer | None:
         """Returns the first answer that settles the outcome."""
         return next((answer for answer in self.answers if answer[0] in (200, 201, 204, 402)), None)
@@ -186,6 +189,8 @@ class World:
         if answer.status == 409:
             is_sold_out = str(answer.body["type"]).endswith("/out-of-stock")
             intent.least = least if is_sold_out else {}
+        if answer.status == 202 and answer.body["status"] == "requires_action":
+            intent.asked_at.setdefault(answer.body["payment_intent_id"], self.clock.now())
         if answer.status != SAYS_NOTHING:
             (intent.repeats if known else intent.answers).append((answer.status, answer.body))
         return answer.status, answer.body
@@ -220,11 +225,11 @@ class World:
             bootstrap.application = outer[0]
             BaseRouter.current_event = outer[1]  # type: ignore[assignment]
             logger().handlers[:] = handlers
-            if any(secret in written.getvalue() for secret in (API_KEY, WEBHOOK_SECRET, '"pm_')):
+            if any(secret in written.getvalue() for secret in (API_KEY, WEBHOOK_SECRET, '"pm_', "_secret_")):
                 self.logs += written.getvalue()
 
     def application(self, process: Process) -> bootstrap.Application:
-        gateway = StripeGateway("https://provider.invalid", lambda: API_KEY)
+        gateway = StripeGateway("https://provider.invalid", lambda: API_KEY, return_url="https://shop.invalid/returned")
         gateway._http = cast("Any", self.provider)
         return bootstrap.assemble(
             store=cast("EventStore", process.port(EventStore, self.store)),

@@ -56,12 +56,14 @@ class StripeGateway:
         url: str,
         api_key: Callable[[], str],
         *,
+        return_url: str = "",
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> None:
         self._url = url.rstrip("/")
         self._host = urlsplit(url).netloc
         self._api_key = api_key
+        self._return_url = return_url
         self._call_seconds_max = connect_timeout_seconds + read_timeout_seconds
         # Retries are not urllib3's business: it would repeat after a timeout too, and nobody has that much time.
         self._http = urllib3.PoolManager(
@@ -94,24 +96,33 @@ class StripeGateway:
                 return _unknown(answer)
 
     def confirm(self, intent: ports.AskedIntent, attempt: int, payment_method: str) -> ports.ConfirmOutcome:
-        answer = self._call(
-            "POST",
-            f"/v1/payment_intents/{intent.id}/confirm",
-            {"payment_method": payment_method},
-            f"{intent.reservation_id}:confirm:{attempt}",
-        )
+        fields = {"payment_method": payment_method}
+        if self._return_url:
+            fields["return_url"] = self._return_url  # where the browser goes after 3-D Secure
+        key = f"{intent.reservation_id}:confirm:{attempt}"
+        answer = self._call("POST", f"/v1/payment_intents/{intent.id}/confirm", fields, key)
         outcome = answer if isinstance(answer, ports.Unknown) else self._confirmed(intent, answer)
+        if isinstance(outcome, ports.ActionRequired):
+            outcome = self._asked_now(intent, outcome)
         telemetry.confirmed(outcome)
         return outcome
+
+    def _asked_now(self, intent: ports.AskedIntent, then: ports.ActionRequired) -> ports.ConfirmOutcome:
+        """The provider repeats for a day under its key that the customer has to act, whatever has come of it since."""
+        found = self.retrieve(intent)
+        match found:
+            case ports.Unconfirmed(code=str(code), decline_code=decline_code):
+                return ports.Declined(code, decline_code)
+            case ports.Unconfirmed() | ports.Unknown():
+                return then
+            case _:
+                return found
 
     def _confirmed(self, intent: ports.AskedIntent, answer: _Answer) -> ports.ConfirmOutcome:
         named = answer.error.get("payment_intent")
         if named is not None and not _is_asked(intent, named):
             return _another(intent)
         match answer.proof:
-            case None if answer.body.get("status") == "requires_action" and _is_asked(intent, answer.body):
-                # 3-D Secure, which only the customer's browser could go through. The shop has no page for it.
-                return ports.Declined("authentication_required")
             case None:
                 found = _state(intent, answer.body)
                 return _unknown(answer) if isinstance(found, ports.Unconfirmed) else found
@@ -121,10 +132,7 @@ class StripeGateway:
             case Proof.DECLINED | Proof.REFUSED:
                 # What was refused for good, for example because there is no such payment method, is declined as well:
                 # nothing was charged and a repeat ends the same way, so the reservation would be stuck otherwise.
-                decline_code = answer.error.get("decline_code")
-                return ports.Declined(
-                    _code(answer.error), str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None
-                )
+                return ports.Declined(_code(answer.error), _decline_code(answer.error))
             case Proof.MISSING:
                 return _missing(intent, answer)
             case Proof.OURS | Proof.NOTHING:
@@ -151,7 +159,7 @@ class StripeGateway:
         match answer.proof:
             case None:
                 found = _state(intent, answer.body)
-                return _unknown(answer) if isinstance(found, ports.Unconfirmed) else found
+                return _unknown(answer) if isinstance(found, ports.Unconfirmed | ports.ActionRequired) else found
             case Proof.ENDED:
                 return self._truth(intent, answer)
             case Proof.MISSING:
@@ -193,7 +201,7 @@ class StripeGateway:
             return known
         # The provider repeats a refusal for a day under its key, so what was under way then may be over by now.
         found = self.retrieve(intent)
-        return _unknown(refused) if isinstance(found, ports.Unconfirmed) else found
+        return _unknown(refused) if isinstance(found, ports.Unconfirmed | ports.ActionRequired) else found
 
     def _call(
         self, method: str, path: str, fields: Mapping[str, str] | None = None, idempotency_key: str | None = None
@@ -232,7 +240,9 @@ class StripeGateway:
 
 def _state(
     intent: ports.AskedIntent, found: Any
-) -> ports.Captured | ports.IntentCancelled | ports.Processing | ports.Unconfirmed | ports.Unknown:
+) -> (
+    ports.Captured | ports.IntentCancelled | ports.Processing | ports.ActionRequired | ports.Unconfirmed | ports.Unknown
+):
     """Returns what the provider's object proves about the intent that was asked for: nothing, if it is another one."""
     if not _is_asked(intent, found):
         return _another(intent)
@@ -243,10 +253,21 @@ def _state(
             return ports.IntentCancelled()
         case "processing":
             return ports.Processing()
-        case "requires_payment_method" | "requires_confirmation" | "requires_action":
-            return ports.Unconfirmed()
+        case "requires_action":
+            return _action(found)
+        case "requires_payment_method" | "requires_confirmation":
+            error = found.get("last_payment_error") or {}
+            return ports.Unconfirmed(_code(error) if error else None, _decline_code(error))
         case _:
             return ports.Unknown("an unknown status")
+
+
+def _action(found: Mapping[str, Any]) -> ports.ActionRequired:
+    match found.get("next_action"):
+        case {"redirect_to_url": {"url": str(url)}}:
+            return ports.ActionRequired(str(found.get("client_secret")), url)
+        case _:
+            return ports.ActionRequired(str(found.get("client_secret")), None)
 
 
 def _is_asked(intent: ports.AskedIntent, found: Any) -> bool:
@@ -292,6 +313,11 @@ def _returned(refund: Any) -> ports.Returned | None:
 
 def _code(error: Mapping[str, Any]) -> str:
     return str(error.get("code") or error.get("type") or "unknown")[:CODE_CHARACTERS_MAX]
+
+
+def _decline_code(error: Mapping[str, Any]) -> str | None:
+    decline_code = error.get("decline_code")
+    return str(decline_code)[:CODE_CHARACTERS_MAX] if decline_code else None
 
 
 def _unknown(answer: _Answer) -> ports.Unknown:

@@ -13,7 +13,9 @@ from shop_shared import forms
 
 TOLERANCE_SECONDS: Final = 300
 """This is Stripe's own default. Somebody may have recorded an older signature, and send it again."""
-TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"})
+TYPES: Final = frozenset(
+    f"payment_intent.{happened}" for happened in ("succeeded", "payment_failed", "canceled", "requires_action")
+)
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 
 

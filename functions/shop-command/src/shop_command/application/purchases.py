@@ -17,7 +17,7 @@ from shop_command.domain.reservation import RequestPayment
 from shop_command.domain.reservation_states import Active, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
-from shop_shared.events import PaymentDeclined, PaymentRequested, PurchaseConfirmed
+from shop_shared.events import PaymentActionRequired, PaymentDeclined, PaymentRequested, PurchaseConfirmed
 from shop_shared.values import Money
 
 
@@ -47,6 +47,8 @@ class Pending:
     payment_intent_id: str
     total: Money
     stream_version: int
+    action: ports.ActionRequired | None = None
+    """If there is one, it waits for the customer."""
 
 
 PurchaseOutcome: TypeAlias = "Envelope[PurchaseConfirmed] | Pending"
@@ -64,9 +66,10 @@ class Attempt:
         data = self.requested.data
         return ports.AskedIntent(data.payment_intent_id, data.reservation_id, data.amount)
 
-    def pending(self) -> Pending:
+    def pending(self, found: settling.Outcome | None = None) -> Pending:
         data = self.requested.data
-        return Pending(data.reservation_id, data.payment_intent_id, data.amount, self.requested.streamversion)
+        action = found if isinstance(found, ports.ActionRequired) else None
+        return Pending(data.reservation_id, data.payment_intent_id, data.amount, self.requested.streamversion, action)
 
 
 @dataclass(frozen=True)
@@ -113,34 +116,38 @@ class Purchases:
     def _again(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
         """A repeat is answered with the recorded outcome of its attempt, or with the provider's where none is
         recorded."""
-        recorded = self._recorded(attempt)
-        if not isinstance(recorded, Pending):
-            return recorded
+        later = self.journal.store.events(attempt.requested.subject, attempt.requested.streamversion + 1)
+        if outcome := first_of(later, PurchaseConfirmed, PaymentDeclined):
+            return _confirmed(outcome)
+        action_required = first_of(later, PaymentActionRequired) is not None
         found = self.gateway.retrieve(attempt.intent)
-        if isinstance(found, ports.Unconfirmed):
+        if isinstance(found, ports.Unconfirmed) and not action_required:
             # Declined or never received: the attempt's own key makes the provider tell which, and never charges twice.
             return self._confirm(request, attempt)
-        return self._settle(request, attempt, found)
+        return self._settle(request, attempt, found, action_required=action_required)
 
-    def _settle(self, request: Request, attempt: Attempt, found: settling.Outcome) -> PurchaseOutcome:
+    def _settle(
+        self, request: Request, attempt: Attempt, found: settling.Outcome, *, action_required: bool = False
+    ) -> PurchaseOutcome:
         data = attempt.requested.data
-        command = settling.outcome(data.reservation_id, data.attempt, found)
+        command = settling.outcome(data.reservation_id, data.attempt, found, action_required=action_required)
         if command is None:
-            return self._recorded(attempt)
+            return self._recorded(attempt, found)
         try:
-            return _confirmed(settling.record(self.journal, request, command, cause=attempt.requested))
+            event = settling.record(self.journal, request, command, cause=attempt.requested)
         except (ports.VersionConflictError, NotPayingError):
             # A repeat of this request, the sweep or a webhook was quicker to record what the provider said.
-            return self._recorded(attempt)
+            return self._recorded(attempt, found)
         except (ports.ContentionError, ports.StoreUnavailableError):
             # The money may have moved: the honest answer is that it is not settled, and a repeat settles it.
-            return attempt.pending()
+            return attempt.pending(found)
+        return attempt.pending(found) if isinstance(event.data, PaymentActionRequired) else _confirmed(event)
 
-    def _recorded(self, attempt: Attempt) -> PurchaseOutcome:
+    def _recorded(self, attempt: Attempt, found: settling.Outcome) -> PurchaseOutcome:
         """The attempt's outcome is the first one after it, because no other attempt begins before."""
         later = self.journal.store.events(attempt.requested.subject, attempt.requested.streamversion + 1)
         outcome = first_of(later, PurchaseConfirmed, PaymentDeclined)
-        return _confirmed(outcome) if outcome else attempt.pending()
+        return _confirmed(outcome) if outcome else attempt.pending(found)
 
 
 def _confirmed(outcome: "Envelope[Any]") -> "Envelope[PurchaseConfirmed]":

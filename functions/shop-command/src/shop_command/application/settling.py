@@ -13,7 +13,13 @@ from shop_command.application.request import Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError, NotStrayError
 from shop_command.domain.refunding import is_stray
-from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, RecordRefund, RecordStrayRefund
+from shop_command.domain.reservation import (
+    ConfirmPurchase,
+    DeclinePayment,
+    RecordRefund,
+    RecordStrayRefund,
+    RequireAction,
+)
 from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation, Terms
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import Captured, IntentCancelled, Processing, Returned, Unknown
@@ -49,7 +55,7 @@ class Settlement:
                 with self.journal.telemetry.following(last):
                     found = self.gateway.retrieve(_asked(state.terms, payment_intent_id))
                     if isinstance(state, Paying) and is_current:
-                        self._record(loaded, last, outcome(state.terms.reservation_id, state.attempt, found))
+                        self._record(loaded, last, _outcome_of(state, found))
                     elif found == Captured():
                         self._give_back(loaded, last, payment_intent_id)
             except (ports.VersionConflictError, NotPayingError, NotStrayError):
@@ -63,11 +69,8 @@ class Settlement:
         Raises VersionConflictError where somebody else has just ended it.
         """
         match loaded.state:
-            case Paying(terms=terms, attempt=attempt, payment_intent_id=intent):
-                # The request that started the payment has ended. Without this, a confirmation that is still on its way
-                # could charge at any time: the cancellation wins for good, or shows that the charge did.
-                found = self.gateway.cancel(_asked(terms, intent))
-                return self._record(loaded, last, outcome(terms.reservation_id, attempt, found))
+            case Paying() as paying:
+                return self._record(loaded, last, _outcome_of(paying, self._end(paying)))
             case Refunding(payment_intent_id=intent):
                 reservation_id = reservation.id_of(last.subject)
                 returned = self.gateway.refund(intent, reservation_id)
@@ -77,6 +80,16 @@ class Settlement:
                 return self._close(loaded, last, _asked(terms, intent))
             case _:
                 return "nothing"
+
+    def _end(self, paying: Paying) -> Outcome:
+        intent = _asked(paying.terms, paying.payment_intent_id)
+        if self.journal.now() < paying.terms.expires_at:
+            found = self.gateway.retrieve(intent)
+            if isinstance(found, ports.ActionRequired):
+                return found  # a person who goes through 3-D Secure needs minutes
+        # The request that started the payment has ended. Without this, a confirmation that is still on its way could
+        # charge at any time: the cancellation wins for good, or shows that the charge did.
+        return self.gateway.cancel(intent)
 
     def _close(self, loaded: Snapshot[Reservation], last: Envelope, intent: ports.AskedIntent) -> Progress:
         """Nobody may be charged any more for a reservation that has ended."""
@@ -111,6 +124,8 @@ class Settlement:
         now = self.journal.now()
         decided = reservation.decide(command, loaded.state, now)
         self.journal.append(stream, loaded, decided, Request.following(last), now=now)
+        if isinstance(command, RequireAction):
+            return "open"
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
 
 
@@ -123,8 +138,14 @@ def record(journal: Journal, request: Request, command: reservation.Command, *, 
     return journal.append(stream, loaded, decided, request, now=now, cause=cause.id)
 
 
-def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchase | DeclinePayment | None:
-    """Returns what the provider's answer lets us record of an attempt, or None while that is nothing yet."""
+def outcome(
+    reservation_id: str, attempt: int, found: Outcome, *, action_required: bool
+) -> RequireAction | ConfirmPurchase | DeclinePayment | None:
+    """Returns what the provider's answer lets us record of an attempt, or None while that is nothing new.
+
+    `action_required` tells that the attempt's confirmation is known to have arrived: what is unconfirmed then was
+    declined since, while otherwise the last decline may be an earlier attempt's.
+    """
     match found:
         case Captured():
             return ConfirmPurchase(reservation_id, attempt)
@@ -134,10 +155,18 @@ def outcome(reservation_id: str, attempt: int, found: Outcome) -> ConfirmPurchas
             return DeclinePayment(reservation_id, attempt, reservation.INTENT_CANCELED, None)
         case ports.IntentMissing():
             return DeclinePayment(reservation_id, attempt, reservation.INTENT_MISSING, None)
+        case ports.ActionRequired():
+            return None if action_required else RequireAction(reservation_id, attempt)
+        case ports.Unconfirmed(code=str(code), decline_code=decline_code) if action_required:
+            return DeclinePayment(reservation_id, attempt, code, decline_code)
         case ports.Unconfirmed() | Processing() | Unknown():
             return None
         case _:
             assert_never(found)
+
+
+def _outcome_of(paying: Paying, found: Outcome) -> RequireAction | ConfirmPurchase | DeclinePayment | None:
+    return outcome(paying.terms.reservation_id, paying.attempt, found, action_required=paying.action_required)
 
 
 def _asked(terms: Terms, payment_intent_id: str) -> ports.AskedIntent:

@@ -141,7 +141,9 @@ class Sweep:
                     expire(self.journal, Request.following(last), reservation.id_of(due.stream_id), loaded)
                 report.expired += 1
             else:
-                report.oldest_unsettled = max(report.oldest_unsettled, now - last.time)
+                # A customer who goes through 3-D Secure has time until the reservation expires, and is no delay.
+                since = max(last.time, due_at - timedelta(seconds=reservation.SETTLE_AFTER_SECONDS))
+                report.oldest_unsettled = max(report.oldest_unsettled, now - since)
                 unsettled.append(last)
         except ports.VersionConflictError:
             return  # somebody else was at it, and whatever it owes now is due anew

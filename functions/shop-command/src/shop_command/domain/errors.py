@@ -158,7 +158,7 @@ class AlreadyPayingError(ReservationError):
 
 
 class NotPayingError(ReservationError):
-    """The attempt whose outcome came in is not under way any more: somebody else has recorded an outcome."""
+    """What came in of the attempt is no news: somebody else has recorded it, or how the attempt ended."""
 
 
 @dataclass(eq=False)

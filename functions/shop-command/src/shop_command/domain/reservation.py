@@ -36,6 +36,7 @@ ReservationEvent = (
     | events.ReservationCancelled
     | events.ReservationExpired
     | events.PaymentRequested
+    | events.PaymentActionRequired
     | events.PaymentDeclined
     | events.PurchaseConfirmed
     | events.PurchaseRefundRequested
@@ -48,6 +49,14 @@ ReservationEvent = (
 class RequestPayment:
     reservation_id: str
     payment_intent_id: str
+
+
+@dataclass(frozen=True)
+class RequireAction:
+    """The customer was asked for 3-D Secure."""
+
+    reservation_id: str
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ class RecordStrayRefund:
 Command = (
     PlaceReservation
     | RequestPayment
+    | RequireAction
     | ConfirmPurchase
     | DeclinePayment
     | CancelReservation
@@ -107,7 +117,9 @@ Command = (
 )
 
 
-def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[ReservationEvent, ...]:
+def decide(  # noqa: PLR0912 - it has one branch for each command
+    command: Command, state: Reservation | None, now: datetime
+) -> tuple[ReservationEvent, ...]:
     match command:
         case PlaceReservation():
             if state is not None:
@@ -123,6 +135,8 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
                     amount=active.terms.total,
                 ),
             )
+        case RequireAction():
+            return (_require_action(_paying(command.reservation_id, state, command.attempt)),)
         case ConfirmPurchase():
             return (_confirm(_paying(command.reservation_id, state, command.attempt)),)
         case DeclinePayment():
@@ -154,6 +168,8 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
     match event:
         case events.PaymentRequested():
             return Paying(state.terms, event.attempt, event.payment_intent_id)
+        case events.PaymentActionRequired():
+            return replace(state, action_required=True) if isinstance(state, Paying) else state
         case events.PaymentDeclined():
             dead = event.code in (INTENT_CANCELED, INTENT_MISSING)
             return Active(state.terms, event.attempt, None if dead else event.payment_intent_id)
@@ -199,6 +215,14 @@ def _paying(reservation_id: str, state: Reservation | None, attempt: int) -> Pay
     if isinstance(state, Paying) and state.attempt == attempt:
         return state
     raise errors.NotPayingError(reservation_id)
+
+
+def _require_action(state: Paying) -> events.PaymentActionRequired:
+    if state.action_required:
+        raise errors.NotPayingError(state.terms.reservation_id)
+    return events.PaymentActionRequired(
+        reservation_id=state.terms.reservation_id, attempt=state.attempt, payment_intent_id=state.payment_intent_id
+    )
 
 
 def _confirm(state: Paying) -> events.PurchaseConfirmed:
@@ -265,7 +289,7 @@ def _without(state: Reservation, payment_intent_id: str) -> Reservation:
 
 def _due_at(state: Reservation, now: datetime) -> datetime | None:
     match state:
-        case Active(terms=terms):
+        case Active(terms=terms) | Paying(terms=terms, action_required=True):
             return terms.expires_at
         case Paying() | Refunding():
             return now + timedelta(seconds=SETTLE_AFTER_SECONDS)

@@ -35,6 +35,8 @@ class Paying:
     terms: Terms
     attempt: int
     payment_intent_id: str
+    action_required: bool = False
+    """The customer was asked for 3-D Secure, and has time for it until the reservation expires."""
     status: Literal["paying"] = "paying"
 
 

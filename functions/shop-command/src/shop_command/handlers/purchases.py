@@ -1,7 +1,7 @@
 """A customer pays, an administrator gives money back, and the payment provider reports."""
 
 from functools import partial
-from typing import Annotated, Final, Literal, assert_never
+from typing import Annotated, Final, Literal, NotRequired, assert_never
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -37,13 +37,33 @@ class ConfirmedPurchase(Position):
     payment_intent_id: PaymentIntentId
 
 
+_PAGE: Final = "https://hooks.stripe.com/3d_secure_2/hosted?merchant=acct_Example"
+_SECRET: Final = "pi_3PxExample0000000000000001_secret_Example"  # noqa: S105 - nobody's
+
+
+class NextAction(TypedDict):
+    """The customer's browser has to do this."""
+
+    type: Literal["redirect_to_url", "use_stripe_sdk"]
+    url: NotRequired[
+        Annotated[str, Field(description="Where 3-D Secure is, if `type` is `redirect_to_url`.", examples=[_PAGE])]
+    ]
+
+
 class PendingPurchase(Position):
-    """The outcome of this payment is not known yet."""
+    """The outcome of this payment is not known yet; with `requires_action`, it waits for the customer."""
 
     reservation_id: Uuid
-    status: Literal["paying"]
+    status: Literal["requires_action", "paying"]
     total: Money
     payment_intent_id: PaymentIntentId
+    client_secret: NotRequired[
+        Annotated[
+            str,
+            Field(description="For Stripe.js, if `status` is `requires_action`. Keep it nowhere.", examples=[_SECRET]),
+        ]
+    ]
+    next_action: NotRequired[NextAction]
 
 
 _PAYING: Final = (
@@ -59,7 +79,9 @@ def purchase(call: HttpRequest, body: PurchaseBody) -> Created[ConfirmedPurchase
 
     A charge whose outcome is unknown is answered with 202, never as a failure: repeat the request with the same
     Idempotency-Key, or follow `Location`, to see how it ended. It is charged once at most. While it is open, another
-    key is refused with 409 `payment-in-progress`.
+    key is refused with 409 `payment-in-progress`. With the status `requires_action` the customer has to go through 3-D
+    Secure until the reservation expires: open `next_action.url`, or give `client_secret` to Stripe.js, and then repeat
+    the request.
     """
     stream = reservation.stream(body.reservation_id)
     annotate(stream)
@@ -73,6 +95,12 @@ def purchase(call: HttpRequest, body: PurchaseBody) -> Created[ConfirmedPurchase
             "stream_id": stream.id,
             "stream_version": outcome.stream_version,
         }
+        if action := outcome.action:
+            pending["status"] = "requires_action"
+            pending["client_secret"] = action.client_secret
+            pending["next_action"] = (
+                {"type": "redirect_to_url", "url": action.url} if action.url else {"type": "use_stripe_sdk"}
+            )
         return Accepted(pending, f"/reservations/{outcome.reservation_id}")
     data = outcome.data
     confirmed: ConfirmedPurchase = {

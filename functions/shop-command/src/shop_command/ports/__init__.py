@@ -14,7 +14,7 @@ and StoreUnavailableError, after which the transaction may or may not have happe
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -230,8 +230,25 @@ class IntentMissing:
 
 
 @dataclass(frozen=True)
+class ActionRequired:
+    """The customer has to go through 3-D Secure: by Stripe.js with the secret, or at the address if there is one.
+
+    Both are for the customer alone: they are neither stored nor logged, and the provider gives them again.
+    """
+
+    client_secret: str = field(repr=False)
+    url: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Unconfirmed:
-    """The intent waits for a confirmation: the current attempt's was declined, or never reached the provider."""
+    """The intent waits for a confirmation: the current attempt's was declined, or never reached the provider.
+
+    `code` and `decline_code` are of the last one that was declined, which may be an earlier attempt's.
+    """
+
+    code: str | None = None
+    decline_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -254,8 +271,8 @@ class Unknown:
     reason: str
 
 
-ConfirmOutcome = Captured | Declined | IntentCancelled | IntentMissing | Processing | Unknown
-RetrieveOutcome = Captured | IntentCancelled | IntentMissing | Unconfirmed | Processing | Unknown
+ConfirmOutcome = Captured | Declined | ActionRequired | IntentCancelled | IntentMissing | Processing | Unknown
+RetrieveOutcome = Captured | IntentCancelled | IntentMissing | ActionRequired | Unconfirmed | Processing | Unknown
 CancelOutcome = Captured | IntentCancelled | IntentMissing | Processing | Unknown
 
 

@@ -23,7 +23,7 @@ class FakeGateway(StripeGateway):
     """Its clock stands still, so that the provider forgets a key only when a test says so."""
 
     def __init__(self) -> None:
-        super().__init__("https://provider.invalid", lambda: "")
+        super().__init__("https://provider.invalid", lambda: "", return_url="https://shop.invalid/returned")
         self.records = MemoryStore()
         self.calls: list[Call] = []
         self.unreachable: set[Call] = set()
@@ -48,6 +48,13 @@ class FakeGateway(StripeGateway):
     def finish(self, payment_intent_id: str) -> None:
         """Charges the card of an intent that is processing."""
         self._stripe().payments.settle(payment_intent_id)
+
+    def authenticate(self, payment_intent_id: str) -> None:
+        """The customer completes 3-D Secure."""
+        self._stripe().payments.authenticate(payment_intent_id)
+
+    def fail_authentication(self, payment_intent_id: str) -> None:
+        self._stripe().payments.fail_authentication(payment_intent_id)
 
     def charge_anyway(self, payment_intent_id: str) -> None:
         """Charges an intent in whatever state it is, as no provider should."""

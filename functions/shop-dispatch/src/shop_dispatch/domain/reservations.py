@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
+    PaymentActionRequired,
     PaymentDeclined,
     PaymentRefunded,
     PaymentRequested,
@@ -70,7 +71,7 @@ def _fields(event: Envelope) -> dict[str, Any] | None:
             return {"status": "expired"}
         case PurchaseRefunded():
             return {"status": "refunded"}
-        case PurchaseRefundRequested() | PaymentRefunded():
+        case PaymentActionRequired() | PurchaseRefundRequested() | PaymentRefunded():
             return {}  # the stream is longer, and nothing that a customer sees has changed
         case _:
             return None  # another projection folds it

@@ -53,11 +53,14 @@ class StripeOperation:
 class Stripe:
     """It is made anew for each moment. A caller that shares the store with others runs each call in a transaction."""
 
-    def __init__(self, store: Store, *, now: float, new_id: Callable[[str], str]) -> None:
-        """`new_id` takes a prefix such as `pi`, and returns an id that has never been used."""
+    def __init__(
+        self, store: Store, *, now: float, new_id: Callable[[str], str], pages: str = "https://hooks.stripe.invalid"
+    ) -> None:
+        """`new_id` takes a prefix such as `pi`, and returns an id that has never been used. The pages of 3-D Secure
+        are below `pages`."""
         self._store = store
         self._now = now
-        self.payments = Payments(store, now=now, new_id=new_id)
+        self.payments = Payments(store, now=now, new_id=new_id, pages=pages)
 
     def request(self, method: str, path: str, form: bytes = b"", key: str | None = None, request_id: str = "") -> Reply:
         """`form` is the body of a POST, and the query of a GET. The first answer to a key is given again for a day."""

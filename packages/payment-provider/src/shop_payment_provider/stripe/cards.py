@@ -39,7 +39,7 @@ _EXPIRED: Final = Decline("expired_card", "expired_card", "Your card has expired
 _WRONG_CVC: Final = Decline("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.")
 _FAILED: Final = Decline("processing_error", "processing_error", "An error occurred while processing your card.")
 
-# The first ten are from https://docs.stripe.com/testing; the last six belong to this model.
+# The first twelve are from https://docs.stripe.com/testing; the last six belong to this model.
 CARDS: Final = {
     "pm_card_visa": Card("visa", "4242"),
     "pm_card_mastercard": Card("mastercard", "4444"),
@@ -50,6 +50,10 @@ CARDS: Final = {
     "pm_card_chargeDeclinedIncorrectCvc": Card("visa", "0127", _WRONG_CVC),
     "pm_card_chargeDeclinedProcessingError": Card("visa", "0119", _FAILED),
     "pm_card_authenticationRequired": Card("visa", "3184", fault=Fault.AUTHENTICATION),
+    "pm_card_threeDSecure2Required": Card("visa", "3220", fault=Fault.AUTHENTICATION),
+    "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": Card(
+        "visa", "3178", _NO_FUNDS, Fault.AUTHENTICATION
+    ),
     "pm_card_pendingRefund": Card("visa", "7726", fault=Fault.PENDING_REFUND),
     "pm_card_slow": Card("visa", "4242", fault=Fault.SLOW),
     "pm_card_processing": Card("visa", "4242", fault=Fault.PROCESSING),

@@ -17,6 +17,7 @@ ALLOWED_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "confirm": WAITING,
     "cancel": WAITING,
     "authenticate": ("requires_action",),
+    "fail_authentication": ("requires_action",),
     "settle": ("processing",),
     "refund": ("succeeded",),
 }
@@ -27,10 +28,11 @@ SERVER_ERROR: Final = error_reply(500, "An unknown error occurred", kind="api_er
 class Payments:
     """A request that is refused raises ApiError before it has changed anything."""
 
-    def __init__(self, store: Store, *, now: float, new_id: Callable[[str], str]) -> None:
+    def __init__(self, store: Store, *, now: float, new_id: Callable[[str], str], pages: str) -> None:
         self._store = store
         self._now = int(now)
         self._new_id = new_id
+        self._pages = pages
 
     def create(self, given: Record, key: str | None) -> Reply:
         method = given.get("payment_method")
@@ -55,11 +57,14 @@ class Payments:
                 self._put(intent)
                 return SERVER_ERROR
             case Fault.SLOW | Fault.PROCESSING:
-                intent |= {"payment_method": method, "status": "processing"}
+                intent |= {"payment_method": method, "status": "processing", "next_action": None}
                 self._begin(intent, key if fault is Fault.SLOW else None)
                 return Reply(200, self._put(intent), fault, pending=intent["id"])
             case Fault.AUTHENTICATION:
-                return Reply(200, self._put(intent | {"payment_method": method, "status": "requires_action"}))
+                intent |= {"payment_method": method, "status": "requires_action", "last_payment_error": None}
+                intent["next_action"] = self._next_action(intent, given.get("return_url"))
+                self._announce("payment_intent.requires_action", intent)
+                return Reply(200, self._put(intent))
             case _:
                 reply = self._charge(intent, method)
                 return SERVER_ERROR if fault is Fault.ERROR_AFTER_CHARGE else replace(reply, fault=fault)
@@ -69,6 +74,21 @@ class Payments:
         intent = self.find("payment_intent", intent_id)
         _require(intent, "authenticate")
         return self._charge(intent, intent["payment_method"], three_d_secure={"result": "authenticated"})
+
+    def fail_authentication(self, intent_id: str) -> Reply:
+        """The customer fails 3-D Secure, or gives it up, in the browser: another payment method may follow."""
+        intent = self.find("payment_intent", intent_id)
+        _require(intent, "fail_authentication")
+        method = intent["payment_method"]
+        intent |= {"payment_method": None, "status": "requires_payment_method", "next_action": None}
+        intent["last_payment_error"] = {
+            "type": "invalid_request_error",
+            "code": "payment_intent_authentication_failure",
+            "message": "The provided PaymentMethod has failed authentication.",
+            "payment_method": {"id": method, "object": "payment_method", "type": "card"},
+        }
+        self._announce("payment_intent.payment_failed", self._put(intent))
+        return Reply(200, intent)
 
     def settle(self, name: str) -> Reply:
         """Ends the payment or the refund of this id, which an earlier request began."""
@@ -88,7 +108,7 @@ class Payments:
     def cancel(self, intent_id: str, given: Record) -> Reply:
         intent = self.find("payment_intent", intent_id)
         _require(intent, "cancel")
-        intent |= {"status": "canceled", "canceled_at": self._now}
+        intent |= {"status": "canceled", "canceled_at": self._now, "next_action": None}
         intent["cancellation_reason"] = given.get("cancellation_reason")
         self._announce("payment_intent.canceled", intent)
         return Reply(200, self._put(intent))
@@ -144,6 +164,7 @@ class Payments:
 
     def _charge(self, intent: Record, method: str, three_d_secure: Record | None = None) -> Reply:
         card = CARDS[method]
+        intent["next_action"] = None
         charge = self._put(self._new_charge(intent, method, three_d_secure))
         intent["latest_charge"] = charge["id"]
         if card.decline is None:
@@ -166,6 +187,13 @@ class Payments:
         intent["last_payment_error"] = {"type": "card_error", "message": card.decline.message, **error}
         self._announce("payment_intent.payment_failed", self._put(intent))
         return error_reply(402, card.decline.message, kind="card_error", **error, payment_intent=intent)
+
+    def _next_action(self, intent: Record, return_url: str | None) -> Record:
+        """https://docs.stripe.com/api/payment_intents/object#payment_intent_object-next_action"""
+        if return_url is None:
+            return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
+        url = f"{self._pages}/3d-secure/{intent['id']}?client_secret={intent['client_secret']}"
+        return {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": url}}
 
     def _begin(self, record: Record, key: str | None) -> None:
         """The answer to `key` waits until `settle`, if there is one."""

@@ -8,7 +8,7 @@ from shop_cli.operations.verify.findings import ABSENT, Difference
 from shop_shared.currencies import from_provider
 
 CHECK: Final = "payments"
-NOTHING: Final[Mapping[str, Any]] = {"purchased": False, "owed_since": None, "refunds": {}}
+NOTHING: Final[Mapping[str, Any]] = {"purchased": False, "owed_since": None, "until": None, "refunds": {}}
 NO_MONEY: Final = ("failed", "canceled")
 """Statuses of a refund that gave nothing back."""
 
@@ -33,7 +33,10 @@ def differences(
         each["id"]: each["amount"] for each in found if each["object"] == "refund" and each["status"] not in NO_MONEY
     }
     since = claimed["owed_since"]
-    under_way = since is not None and datetime.fromisoformat(since) > asked_before
+    # A customer who goes through 3-D Secure has time `until` the reservation expires.
+    under_way = since is not None and datetime.fromisoformat(max(since, claimed["until"] or since)) > asked_before
+    if intents and intents[0].get("status") == "requires_action" and not under_way:
+        yield Difference(CHECK, intent_id, "status", "cancelled: nobody has time to pay with it", "requires_action")
     yield from _charges(intent_id, claimed, captured, under_way=under_way)
     for refund in sorted(refunds.keys() | claimed["refunds"].keys()):
         recorded, given = claimed["refunds"].get(refund), refunds.get(refund)
@@ -52,6 +55,8 @@ def _in_minor_units(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _intent(intent_id: str, expected: Mapping[str, Any], intents: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
     if not intents:
+        if expected["missing"]:
+            return
         yield Difference(CHECK, intent_id, "payment intent", f"of reservation {expected['reservation_id']}", ABSENT)
         return
     found = {**intents[0], "reservation_id": intents[0].get("metadata", {}).get("reservation_id", ABSENT)}

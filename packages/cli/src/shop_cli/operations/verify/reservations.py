@@ -15,6 +15,7 @@ STEPS: Final[Mapping[str, tuple[frozenset[str], str | None]]] = {
     "shop.reservation.cancelled.v1": (frozenset({"active"}), "cancelled"),
     "shop.reservation.expired.v1": (frozenset({"active"}), "expired"),
     "shop.payment.requested.v1": (frozenset({"active"}), "paying"),
+    "shop.payment.action-required.v1": (frozenset({"paying"}), None),
     "shop.payment.declined.v1": (frozenset({"paying"}), "active"),
     "shop.purchase.confirmed.v1": (frozenset({"paying"}), "purchased"),
     "shop.purchase.refund-requested.v1": (frozenset({"purchased"}), None),
@@ -29,8 +30,9 @@ STOCK: Final[Mapping[str, Mapping[str, int]]] = {
     "shop.purchase.confirmed.v1": {"held": -1, "sold": 1},
     "shop.purchase.refunded.v1": {"sold": -1, "available": 1},
 }
-CANCELED_INTENT: Final = "intent_canceled"
-"""A payment intent is dead after a decline with this code."""
+MISSING_INTENT: Final = "intent_missing"
+DEAD_INTENT: Final = ("intent_canceled", MISSING_INTENT)
+"""A payment intent is dead after a decline with one of these codes."""
 
 
 @dataclass
@@ -134,7 +136,7 @@ def _agreement(reservation: AuditedReservation, event: Event, subject: str) -> I
             agreed = ended
         case "shop.payment.requested.v1":
             agreed = {"attempt": reservation.attempts + 1, "amount": terms.get("total")}
-        case "shop.payment.declined.v1":
+        case "shop.payment.declined.v1" | "shop.payment.action-required.v1":
             agreed = last
         case "shop.purchase.confirmed.v1":
             agreed = last | bought
@@ -166,10 +168,12 @@ def _apply(reservation: AuditedReservation, event: Event) -> None:
             reservation.attempts, reservation.intent = data["attempt"], data["payment_intent_id"]
             reservation.intent_is_dead = False
             reservation.attempted_at.append(instant(event["time"]))
-            _payment(reservation, data)["owed_since"] = instant(event["time"])
+            _payment(reservation, data).update(owed_since=instant(event["time"]), until=None)
+        case "shop.payment.action-required.v1":
+            _payment(reservation, data)["until"] = instant(reservation.terms["expires_at"])
         case "shop.payment.declined.v1":
-            reservation.intent_is_dead = data["code"] == CANCELED_INTENT
-            _payment(reservation, data)["owed_since"] = None
+            reservation.intent_is_dead = data["code"] in DEAD_INTENT
+            _payment(reservation, data).update(owed_since=None, missing=data["code"] == MISSING_INTENT)
         case "shop.purchase.confirmed.v1":
             reservation.purchased_at = instant(event["time"])
             _payment(reservation, data).update(purchased=True, owed_since=None)
@@ -190,7 +194,9 @@ def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[s
         "amount": total.get("amount_minor"),
         "currency": str(total.get("currency")).lower(),
         "purchased": False,
+        "missing": False,
         "owed_since": None,
+        "until": None,
         "refunds": {},
     }
     return reservation.payments.setdefault(str(data["payment_intent_id"]), new)
