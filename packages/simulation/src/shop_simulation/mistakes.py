@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from shop_command.domain.reservation_states import Active, Cancelled, Paying, Pu
 from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
 from shop_dispatch.domain.projections import Projection
 from shop_shared.envelope import Envelope
-from shop_shared.events import ReservationCancelled
+from shop_shared.events import ReservationCancelled, StockAdjusted
 from shop_shared.values import Money
 from shop_simulation.planting import Around, Original, changed_arguments, with_fields
 from shop_simulation.store import SimulatedStore
@@ -50,6 +51,24 @@ def unknown_is(outcome: Captured | Declined) -> Callable[[Original], Original]:
 
 def without_stock_of(event_type: type) -> Callable[[Original], Original]:
     return lambda right: lambda event: () if isinstance(event, event_type) else right(event)
+
+
+def taken_from_held(right: Original) -> Original:
+    def changes(event: Any) -> Any:
+        changed = right(event)
+        if isinstance(event, StockAdjusted) and event.quantity_change < 0:
+            first, *others = changed
+            return (replace(first, available=first.available + 1, held=-1), *others)
+        return changed
+
+    return changes
+
+
+def never_adjusted(right: Original) -> Original:
+    def fold(events: Iterable[Envelope]) -> Sequence[tuple[Any, ...]]:
+        return [change._replace(adjusted=0) for change in right(events)]
+
+    return fold
 
 
 def torn(right: Original) -> Original:

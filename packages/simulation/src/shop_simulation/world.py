@@ -179,7 +179,7 @@ class World:
             except Crash:
                 return None
         if answer.status == 409:
-            is_sold_out = str(answer.body["type"]).endswith("/out-of-stock")
+            is_sold_out = str(answer.body["type"]).endswith(("/out-of-stock", "/adjustment-too-large"))
             intent.least = least if is_sold_out else {}
         if answer.status != SAYS_NOTHING:
             (intent.repeats if known else intent.answers).append((answer.status, answer.body))
