@@ -33,8 +33,11 @@ ANSWERS = {
         "purchase": 201,
         "refund": 201,
         "reprice": 201,
+        "describe": 201,
+        "adjust": 201,
         "redistribute": 201,
         "retire": 200,
+        "relist": 200,
     },
 }
 """The status that each sample event gets in a shop that has the seeded catalogue, in this order."""

@@ -40,9 +40,9 @@ LOCK TABLE read_v1.products IN ACCESS EXCLUSIVE MODE; -- as readers do: the view
 ALTER TABLE shop.product ADD COLUMN brand text;
 CREATE OR REPLACE VIEW read_v1.products AS
 SELECT sku, name, description, price_minor, currency,
-    greatest(coalesce((SELECT received - held - sold FROM shop.stock WHERE stock.sku = product.sku), 0), 0)
+    greatest(coalesce((SELECT received + adjusted - held - sold FROM shop.stock WHERE stock.sku = product.sku), 0), 0)
         AS available,
-    status, version, listed_at, category, terms, brand
+    status, version, listed_at, category, terms, images, brand
 FROM shop.product;
 """
 

@@ -20,10 +20,10 @@ from shop_simulation.read_model import InMemoryReadModel
 
 MIGRATIONS = Path(__file__).parents[2] / "functions/shop-dispatch/migrations"
 COLUMNS = {
-    "product": "sku, version, name, description, price_minor, currency, status, listed_at, category",
+    "product": "sku, version, name, description, price_minor, currency, status, listed_at, category, images",
     "reservation": "reservation_id, version, status, customer_id, lines, total_minor, currency, placed_at, expires_at, "
     "payment_intent_id, purchased_at",
-    "stock": "sku, received, held, sold",
+    "stock": "sku, received, held, sold, adjusted",
     "sales_daily": "day, sku, currency, units, revenue_minor",
 }
 
@@ -53,6 +53,7 @@ def contents(database: Database) -> dict[str, Any]:
 def contents_in_memory(read_model: InMemoryReadModel) -> dict[str, Any]:
     tables = read_model.tables
     rows = {table: sorted(rows.values()) for table, rows in tables.rows.items()}
+    rows["product"] = [(*row[:-1], json.loads(row[-1])) for row in rows["product"]]
     rows["reservation"] = [(*row[:4], json.loads(row[4]), *row[5:]) for row in rows["reservation"]]
     log = sorted((*key, text) for key, text in tables.event_log.items())
     return {"rows": rows, "heads": tables.heads, "log": log, "parked": tables.parked}

@@ -426,7 +426,10 @@ def test_anyone_may_look_at_products_and_documents_the_provider_signs_and_everyt
         "POST /products": "JWT",
         "POST /products/{sku}/price": "JWT",
         "POST /products/{sku}/stock": "JWT",
+        "POST /products/{sku}/stock-adjustment": "JWT",
         "POST /products/{sku}/buckets": "JWT",
+        "POST /products/{sku}/details": "JWT",
+        "POST /products/{sku}/relist": "JWT",
         "DELETE /products/{sku}": "JWT",
     }
 

@@ -24,6 +24,8 @@ ROUTES: list[tuple[str, Any]] = [
     ("/products/{sku}/stock", {"quantity": 1}),
     ("/products/{sku}/price", {"price": PRICE}),
     ("/products/{sku}/buckets", {"stock_buckets": 2}),
+    ("/products/{sku}/stock-adjustment", {"quantity_change": -1, "reason": "Counted"}),
+    ("/products/{sku}/details", {"name": "Cup", "description": ""}),
 ]
 every_route = pytest.mark.parametrize(("path", "body"), ROUTES)
 

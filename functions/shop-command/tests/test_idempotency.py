@@ -54,6 +54,8 @@ COMMANDS: Final = {
     "receive": Command("POST /products/{sku}/stock", {"quantity": 7}),
     "reprice": Command("POST /products/{sku}/price", {"price": PRICE}),
     "redistribute": Command("POST /products/{sku}/buckets", {"stock_buckets": 9}),
+    "adjust": Command("POST /products/{sku}/stock-adjustment", {"quantity_change": -4, "reason": "Counted"}),
+    "describe": Command("POST /products/{sku}/details", {"name": "Cup", "description": ""}),
     "retire": Command("DELETE /products/{sku}"),
     "reserve": Command("POST /reservations", {"lines": [{"sku": "MUG", "quantity": 3}]}, groups=None),
     "purchase": Command("POST /purchase", paid_with("pm_card_visa"), groups=None, commits=2),
@@ -173,6 +175,8 @@ def test_another_callers_same_key_shows_nobody_the_first_ones_answer(trading: Sh
         ("receive", Command("POST /products/{sku}/stock", {"quantity": 8})),
         ("reprice", Command("POST /products/{sku}/price", {"price": {**PRICE, "currency": "USD"}})),
         ("redistribute", Command("POST /products/{sku}/buckets", {"stock_buckets": 8})),
+        ("adjust", Command("POST /products/{sku}/stock-adjustment", {"quantity_change": -4, "reason": "Broken"})),
+        ("describe", Command("POST /products/{sku}/details", {"name": "Cup", "description": "", "category": "cups"})),
         ("reserve", Command("POST /reservations", {"lines": [{"sku": "MUG", "quantity": 4}]}, groups=None)),
         ("purchase", COMMANDS["declined"]),
         ("declined", COMMANDS["purchase"]),
@@ -189,7 +193,7 @@ def test_the_same_key_with_another_body_is_refused_and_changes_nothing(
     assert COMMANDS[name].send(trading) == first
 
 
-@pytest.mark.parametrize("name", ["reprice", "redistribute", "retire"])
+@pytest.mark.parametrize("name", ["adjust", "describe", "reprice", "redistribute", "retire"])
 def test_the_same_key_for_another_product_is_refused(trading: Shop, name: str) -> None:
     trading.list_product("CUP")
     first = COMMANDS[name].send(trading)

@@ -4,29 +4,48 @@ import pytest
 
 from shop_command.domain import errors, product
 from shop_command.domain.product import (
+    AdjustStock,
     Command,
+    Describe,
     Listed,
     ListProduct,
     Product,
     ProductEvent,
     ReceiveStock,
     RedistributeStock,
+    Relist,
     Reprice,
     Retire,
 )
 from shop_command.testing.deciders import Given
-from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
+from shop_shared.events import (
+    ProductDescribed,
+    ProductListed,
+    ProductRelisted,
+    ProductRepriced,
+    ProductRetired,
+    StockAdjusted,
+    StockReceived,
+    StockRedistributed,
+)
 from shop_shared.values import Allocation, Price
 
 PRICE = Price(amount_minor=500, currency="EUR")
 LISTED = ProductListed(sku="MUG", name="Mug", description="Blue", price=PRICE, stock_buckets=3)
 RETIRED = ProductRetired(sku="MUG")
+RELISTED = ProductRelisted(sku="MUG")
+DESCRIBED = ProductDescribed(sku="MUG", name="Cup", description="Red\nand round", category="cups")
 NOTHING: Given[Product, ProductEvent] = Given(None, product.evolve)
 
 
 def received(quantity: int, *allocations: tuple[int, int]) -> StockReceived:
     made = tuple(Allocation(bucket=bucket, quantity=amount) for bucket, amount in allocations)
     return StockReceived(sku="MUG", quantity=quantity, allocations=made)
+
+
+def adjusted(quantity_change: int, reason: str, *allocations: tuple[int, int]) -> StockAdjusted:
+    made = tuple(Allocation(bucket=bucket, quantity=amount) for bucket, amount in allocations)
+    return StockAdjusted(sku="MUG", quantity_change=quantity_change, reason=reason, allocations=made)
 
 
 def command(to_decide: Command) -> Callable[[Product | None], tuple[ProductEvent, ...]]:
@@ -64,6 +83,8 @@ def test_the_remainder_goes_to_the_chosen_bucket_and_those_after_it() -> None:
 
 COMMANDS: list[Command] = [
     ReceiveStock("MUG", 1, 0),
+    AdjustStock("MUG", -1, "Broken", 0, (Allocation(bucket=0, quantity=1),)),
+    Describe("MUG", "Cup", ""),
     Reprice("MUG", PRICE),
     RedistributeStock("MUG", 4, {0: 5}),
     Retire("MUG"),
@@ -173,6 +194,30 @@ def test_a_repriced_product_has_the_new_price_and_its_stock_is_unaffected() -> N
     assert after.state == Listed("MUG", "Mug", "Blue", new, 3, 3)
 
 
-def test_a_retired_product_stays_retired_whatever_follows() -> None:
-    after = NOTHING.given(LISTED, RETIRED, ProductRepriced(sku="MUG", price=PRICE))
-    assert after.state == product.Retired("MUG")
+def test_a_retired_product_stays_retired_whatever_follows_but_a_relisting() -> None:
+    after = NOTHING.given(LISTED, RETIRED, ProductRepriced(sku="MUG", price=PRICE), DESCRIBED, RETIRED)
+    assert after.state == product.Retired("MUG", Listed("MUG", "Mug", "Blue", PRICE, 3, 3))
+    assert after.given(RELISTED).state == NOTHING.given(LISTED).state
+    assert NOTHING.given(LISTED, RELISTED).state == NOTHING.given(LISTED).state
+
+
+def test_a_listed_product_is_described_anew() -> None:
+    to_decide = command(Describe("MUG", " Cup ", "Red\r\nand round", "cups"))
+    NOTHING.given(LISTED).when(to_decide).then(DESCRIBED)
+    after = NOTHING.given(LISTED, DESCRIBED)
+    assert after.state == Listed("MUG", "Cup", "Red\nand round", PRICE, 3, 3)
+
+
+def test_stock_is_adjusted() -> None:
+    less = (Allocation(bucket=2, quantity=4),)
+    down = command(AdjustStock("MUG", -4, " Broken ", 0, less))
+    NOTHING.given(LISTED).when(down).then(adjusted(-4, "Broken", (2, 4)))
+    up = command(AdjustStock("MUG", 4, "Found", first_bucket=4))
+    NOTHING.given(LISTED).when(up).then(adjusted(4, "Found", (0, 1), (1, 2), (2, 1)))
+
+
+def test_only_a_retired_product_is_relisted() -> None:
+    relist = command(Relist("MUG"))
+    NOTHING.given(LISTED, RETIRED).when(relist).then(RELISTED)
+    NOTHING.given(LISTED).when(relist).then_rejected(errors.ProductNotRetiredError, sku="MUG")
+    NOTHING.when(relist).then_rejected(errors.ProductNotFoundError, sku="MUG")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,7 @@ def test_a_product_is_listed(shop: Shop) -> None:
         "price": {"amount_minor": 500, "currency": "EUR"},
         "stock_buckets": 3,
         "category": None,
+        "images": [],
         "stream_id": "product-MUG",
         "stream_version": 1,
     }
@@ -149,7 +151,9 @@ def test_a_redistribution_that_never_is_quick_enough_is_given_up(shop: Shop) -> 
     assert shop.redistribute().status == 201
 
 
-@pytest.mark.parametrize("command", ["list_product", "receive", "reprice", "redistribute", "retire"])
+@pytest.mark.parametrize(
+    "command", ["list_product", "receive", "adjust", "describe", "reprice", "redistribute", "retire"]
+)
 def test_a_repeated_product_command_gets_the_same_answer_and_no_second_effect(shop: Shop, command: str) -> None:
     shop.list_product()
     first = getattr(shop, command)()
@@ -215,3 +219,149 @@ def test_a_key_is_the_callers_own_and_the_routes_own(stocked: Shop) -> None:
     other = {"quantity": 1}
     answer = stocked.post("/products/{sku}/stock", other, groups="[admin]", subject="b", key="receive", sku="MUG")
     assert answer.status == 201
+
+
+def test_stock_is_adjusted_up_and_down_with_a_reason(stocked: Shop) -> None:
+    more = stocked.adjust(quantity_change=5, key="more")
+    assert more.status == 201
+    assert more.headers["Location"] == "/products/MUG"
+    assert more.body == {
+        "sku": "MUG",
+        "quantity_change": 5,
+        "reason": "Counted",
+        "stream_id": "product-MUG",
+        "stream_version": 3,
+    }
+    assert stocked.totals() == Counters(15, 0, 0)
+    assert stocked.adjust(quantity_change=-15, key="less").body["quantity_change"] == -15
+    assert stocked.totals() == Counters(0, 0, 0)
+    assert slug(stocked.reserve(("MUG", 1))) == "out-of-stock"
+
+
+def test_only_what_is_available_is_taken_away(stocked: Shop) -> None:
+    reserved = stocked.reserve(("MUG", 3), key="held").body["reservation_id"]
+    sold = stocked.reserve(("MUG", 2), key="sold").body["reservation_id"]
+    assert stocked.purchase(sold).status == 201
+    before = stocked.contents()
+    answer = stocked.adjust(quantity_change=-6)
+    assert (answer.status, slug(answer), answer.body["available"]) == (409, "adjustment-too-large", 5)
+    assert stocked.contents() == before
+    assert stocked.adjust(quantity_change=-5, key="fits").status == 201
+    assert stocked.totals() == Counters(0, 3, 2)
+    assert stocked.purchase(reserved, key="theirs").status == 201
+    assert stocked.totals() == Counters(0, 0, 5)
+
+
+def test_a_customer_who_is_quicker_leaves_less_to_take_away(stocked: Shop) -> None:
+    stocked.store.before_commit.append(lambda: stocked.reserve(("MUG", 4), key="quicker"))
+    answer = stocked.adjust(quantity_change=-8)
+    assert (answer.status, answer.body["available"]) == (409, 6)
+    stocked.store.before_commit.append(lambda: stocked.reserve(("MUG", 1), key="quicker-still"))
+    assert stocked.adjust(quantity_change=-5, key="again").status == 201
+    assert stocked.totals() == Counters(0, 5, 0)
+
+
+def test_stock_that_moves_while_it_is_taken_away_is_found(stocked: Shop) -> None:
+    stocked.store.before_commit.append(lambda: stocked.redistribute(buckets=7))
+    assert stocked.adjust(quantity_change=-10).status == 201
+    assert stocked.totals() == Counters(0, 0, 0)
+
+
+@pytest.mark.parametrize("change", [0, 1_000_001, -1_000_001, 1.0, "1"])
+def test_a_change_of_stock_is_a_whole_number_other_than_nothing(stocked: Shop, change: object) -> None:
+    body = {"quantity_change": change, "reason": "Counted"}
+    answer = stocked.post("/products/{sku}/stock-adjustment", body, groups="[admin]", sku="MUG")
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/quantity_change")
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\u200b", "Counted\u202e", "r" * 201])
+def test_a_change_of_stock_has_a_reason_that_people_can_read(stocked: Shop, reason: str) -> None:
+    answer = stocked.adjust(quantity_change=1, reason=reason)
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/reason")
+
+
+IMAGE = {"path": "/media/3f/9a0c51e2-960.webp", "width": 960, "height": 720, "alt": "A blue mug"}
+
+
+def test_a_product_is_described_anew(stocked: Shop) -> None:
+    answer = stocked.describe(name=" Blue cup ", description="Holds\r\ntea", category="cups", images=[IMAGE])
+    assert answer.status == 201
+    assert answer.headers["Location"] == "/products/MUG"
+    assert answer.body == {
+        "sku": "MUG",
+        "name": "Blue cup",
+        "description": "Holds\ntea",
+        "category": "cups",
+        "images": [IMAGE],
+        "stream_id": "product-MUG",
+        "stream_version": 3,
+    }
+    bare = stocked.describe(key="bare").body
+    assert (bare["name"], bare["description"], bare["category"], bare["images"]) == ("Cup", "", None, [])
+    assert stocked.reserve().body["total"] == {"amount_minor": 1_000, "currency": "EUR"}
+
+
+def test_a_product_is_listed_with_pictures(shop: Shop) -> None:
+    body = {"sku": "MUG", "name": "Mug", "description": "", "price": {"amount_minor": 500, "currency": "EUR"}}
+    answer = shop.post("/products", {**body, "images": [IMAGE]}, groups="[admin]")
+    assert (answer.status, answer.body["images"]) == (201, [IMAGE])
+
+
+@pytest.mark.parametrize(
+    ("image", "pointer"),
+    [
+        *(
+            (IMAGE | {"path": path}, "path")
+            for path in (
+                *("https://elsewhere.example/a.webp", "//elsewhere.example/a.webp", "/media/../config.json"),
+                *(
+                    "/media/a.svg",
+                    "/media/.webp",
+                    "media/a.webp",
+                    "/other/a.webp",
+                    "/media/a.webp?x=1",
+                    "/media//a.webp",
+                ),
+            )
+        ),
+        (IMAGE | {"width": 0}, "width"),
+        (IMAGE | {"height": 10_001}, "height"),
+        (IMAGE | {"alt": "\u202egum"}, "alt"),
+        (IMAGE | {"alt": "a" * 201}, "alt"),
+        (IMAGE | {"title": "Mug"}, "title"),
+    ],
+)
+def test_a_picture_lies_beside_the_shops_pages_and_nowhere_else(
+    stocked: Shop, image: dict[str, object], pointer: str
+) -> None:
+    answer = stocked.describe(images=[image])
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, f"/images/0/{pointer}")
+
+
+def test_a_product_has_only_so_many_pictures(stocked: Shop) -> None:
+    assert stocked.describe(images=[IMAGE] * 9).body["errors"][0]["pointer"] == "/images"
+    assert stocked.describe(images=[IMAGE] * 8).status == 201
+
+
+def test_a_retired_product_is_sold_again_as_it_was(stocked: Shop) -> None:
+    stocked.redistribute(buckets=5)
+    stocked.reprice(price_minor=700)
+    stocked.retire()
+    answer = stocked.relist()
+    assert (answer.status, answer.headers["Location"]) == (200, "/products/MUG")
+    assert answer.body == {"sku": "MUG", "status": "listed", "stream_id": "product-MUG", "stream_version": 6}
+    assert stocked.reserve(("MUG", 10)).body["total"] == {"amount_minor": 7_000, "currency": "EUR"}
+    assert slug(stocked.relist(key="again")) == "product-not-retired"
+    assert stocked.relist() == answer
+
+
+def test_a_product_that_an_older_release_retired_is_sold_again_too(stocked: Shop) -> None:
+    stocked.retire()
+    stored = stocked.store.stored["product-MUG"]
+    stocked.store.stored["product-MUG"] = replace(stored, state='{"sku":"MUG","status":"retired"}')
+    assert stocked.relist().status == 200
+    assert stocked.reserve().body["total"] == {"amount_minor": 1_000, "currency": "EUR"}
+
+
+def test_a_product_that_was_never_listed_is_not_relisted(shop: Shop) -> None:
+    assert slug(shop.relist()) == "not-found"

@@ -11,7 +11,9 @@ from shop_shared.events import (
     PaymentDeclined,
     PaymentRefunded,
     PaymentRequested,
+    ProductDescribed,
     ProductListed,
+    ProductRelisted,
     ProductRepriced,
     ProductRetired,
     PurchaseConfirmed,
@@ -20,6 +22,7 @@ from shop_shared.events import (
     ReservationCancelled,
     ReservationExpired,
     ReservationPlaced,
+    StockAdjusted,
     StockReceived,
     StockRedistributed,
 )
@@ -129,9 +132,12 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
         StockRedistributed, sku="MUG", allocations_from=allocations[:1], allocations_to=allocations[1:]
     )
     assert redistributed == [BucketChange(first, available=-2), BucketChange(second, available=1)]
+    less = _moves(StockAdjusted, sku="MUG", quantity_change=-3, allocations=allocations)
+    assert less == [BucketChange(first, available=-2), BucketChange(second, available=-1)]
+    assert _moves(StockAdjusted, sku="MUG", quantity_change=3, allocations=allocations) == received
     still: set[type[EventData]] = {
         *(PaymentRequested, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
-        *(ProductListed, ProductRepriced, ProductRetired),
+        *(ProductListed, ProductDescribed, ProductRepriced, ProductRetired, ProductRelisted),
     }
-    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockRedistributed, *still}
+    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockAdjusted, StockRedistributed, *still}
     assert not any(_moves(model) for model in still)

@@ -33,7 +33,7 @@ from shop_shared import events
 from shop_shared.envelope import Envelope, encode
 from shop_shared.events import EventData
 from shop_shared.registry import dataschema
-from shop_shared.values import Allocation, Lines, Money, Price, ReservationLine
+from shop_shared.values import Allocation, Image, Lines, Money, Price, ReservationLine
 
 FUNCTION = Path(__file__).parents[1]
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -90,6 +90,22 @@ class ProductStream(Stream):
 
     def retired(self) -> Envelope:
         return self.add(events.ProductRetired(sku=self.sku))
+
+    def relisted(self) -> Envelope:
+        return self.add(events.ProductRelisted(sku=self.sku))
+
+    def described(self, category: str | None = None, *images: Image) -> Envelope:
+        data = events.ProductDescribed(
+            sku=self.sku, name="Cup", description="Holds coffee.", category=category, images=images or None
+        )
+        return self.add(data)
+
+    def adjusted(self, quantity_change: int) -> Envelope:
+        allocations = (Allocation(bucket=0, quantity=abs(quantity_change)),)
+        data = events.StockAdjusted(
+            sku=self.sku, quantity_change=quantity_change, reason="Counted", allocations=allocations
+        )
+        return self.add(data)
 
 
 class ReservationStream(Stream):

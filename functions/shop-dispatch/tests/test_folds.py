@@ -1,18 +1,20 @@
 """The pure part: what events add up to, without a database."""
 
+import json
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from shop_dispatch.application.project import contiguous_runs
-from shop_dispatch.domain.products import ProductChange, product_changes
+from shop_dispatch.domain.products import NO_CATEGORY, ProductChange, product_changes
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.records import Event, Parked, read
 from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import SalesChange, sales_changes
 from shop_dispatch.domain.stock import StockChange, stock_changes
 from shop_shared.envelope import encode
+from shop_shared.values import Image
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -20,7 +22,7 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 def test_events_of_one_product_fold_into_one_change(product: Any) -> None:
     mug = product("MUG")
     assert product_changes([mug.listed(category="mugs"), mug.received(), mug.repriced(990)]) == [
-        ProductChange("MUG", 3, "The MUG", "Holds tea.", 990, "EUR", "listed", NOON, "mugs")
+        ProductChange("MUG", 3, "The MUG", "Holds tea.", 990, "EUR", "listed", NOON, "mugs", "[]")
     ]
 
 
@@ -28,6 +30,32 @@ def test_a_change_says_nothing_of_what_no_event_changed(product: Any) -> None:
     mug = product("MUG")
     mug.listed()
     assert product_changes([mug.retired()]) == [ProductChange("MUG", 2, status="retired")]
+
+
+def test_a_description_replaces_all_that_it_does_not_repeat(product: Any) -> None:
+    mug = product("MUG")
+    image = Image(path="/media/a.webp", width=960, height=720, alt="A mug")
+    mug.listed(category="mugs")
+    [described] = product_changes([mug.described("cups", image)])
+    assert described == ProductChange(
+        *("MUG", 2, "Cup", "Holds coffee."), category="cups", images=json.dumps([image.model_dump()])
+    )
+    [bare] = product_changes([mug.described()])
+    assert (bare.category, bare.images) == (NO_CATEGORY, "[]")
+
+
+def test_a_relisted_product_is_listed(product: Any) -> None:
+    mug = product("MUG")
+    mug.listed()
+    assert product_changes([mug.retired(), mug.relisted()]) == [ProductChange("MUG", 3, status="listed")]
+
+
+def test_adjusted_stock_is_counted_apart_from_what_was_received(product: Any) -> None:
+    mug = product("MUG")
+    events = [mug.listed(), mug.received(10), mug.adjusted(-4), mug.adjusted(1)]
+    assert stock_changes(events) == [StockChange("MUG", 10, 0, 0, -3)]
+    [change] = product_changes(events)
+    assert change.version == 4
 
 
 @pytest.mark.parametrize(
@@ -65,8 +93,8 @@ def test_a_reservation_has_the_status_that_its_last_event_gave_it(
 def test_stock_is_held_then_sold_or_given_back(reservation: Any, history: list[str], held: int, sold: int) -> None:
     order = reservation(1, {"MUG": 2, "POT": 2})
     assert stock_changes([getattr(order, name)() for name in history]) == [
-        StockChange("MUG", 0, held, sold),
-        StockChange("POT", 0, held, sold),
+        StockChange("MUG", 0, held, sold, 0),
+        StockChange("POT", 0, held, sold, 0),
     ]
 
 

@@ -21,6 +21,7 @@ from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import read
 from shop_shared.envelope import encode
 from shop_shared.registry import EVENT_TYPES
+from shop_shared.values import Image
 
 Item = TypeVar("Item")
 
@@ -44,6 +45,7 @@ def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reserva
             NOON,
             "mugs",
             "'hold':5C 'mug':1A,3A,4B 'tea':6C",
+            [],
         )
     ]
     lines = [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1_250}]
@@ -194,9 +196,21 @@ def test_the_same_batch_twice_at_once_applies_once(read_model: Any, product: Any
     orders = [reservation(number, {"MUG": 1}) for number in range(50)]
     batch = [mug.listed(), mug.received(100), *(order.placed() for order in orders), *(o.confirmed() for o in orders)]
     concurrently(read_model, [batch] * 4)
-    assert read_model.query("SELECT * FROM shop.stock") == [("MUG", 100, 0, 50)]
+    assert read_model.query("SELECT * FROM shop.stock") == [("MUG", 100, 0, 50, 0)]
     assert read_model.query("SELECT units, revenue_minor FROM shop.sales_daily") == [(50, 50 * 1_250)]
     assert read_model.query("SELECT count(*) FROM shop.event_log") == [(102,)]
+
+
+def test_a_correction_shows_in_the_catalogue(read_model: Any, product: Any) -> None:
+    mug, image = product("MUG"), Image(path="/media/a.webp", width=960, height=720, alt="A mug")
+    read_model.project(mug.listed(category="mugs"), mug.received(10), mug.adjusted(-4))
+    row = "SELECT name, category, images, available, status FROM read_v1.products"
+    assert read_model.query(row) == [("The MUG", "mugs", [], 6, "listed")]
+    read_model.project(mug.described("cups", image), mug.retired())
+    assert read_model.query(row) == [("Cup", "cups", [image.model_dump()], 6, "retired")]
+    assert read_model.query("SELECT sku FROM read_v1.products WHERE terms @@ to_tsquery('english', 'coffee')")
+    read_model.project(mug.described(), mug.relisted(), mug.adjusted(1))
+    assert read_model.query(row) == [("Cup", None, [], 7, "listed")]
 
 
 @pytest.mark.parametrize("seed", range(3))

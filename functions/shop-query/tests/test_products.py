@@ -14,6 +14,7 @@ def test_details_have_price_availability_and_version(shop: Shop) -> None:
         "name": 'Mug "Ünïcode" \\ 12 oz',
         "description": "For tea.",
         "category": None,
+        "images": [],
         "price": {"amount_minor": 1250, "currency": "EUR"},
         "available": 7,
         "status": "listed",
@@ -30,6 +31,20 @@ def test_a_list_is_in_the_order_of_sku_and_its_items_are_what_the_details_say(sh
     assert answer.body["next_cursor"] is None
     assert [item["sku"] for item in answer.body["items"]] == ["A", "A-2", "B"]
     assert answer.body["items"][2] == shop.get("/products/B").body
+
+
+@pytest.mark.parametrize("query", [{}, {"sort": "name"}, {"q": "mug"}])
+def test_a_product_has_its_pictures_wherever_it_is_shown(shop: Shop, query: dict[str, str]) -> None:
+    image = {"path": "/media/a.webp", "width": 960, "height": 720, "alt": "A mug"}
+    shop.list_product("MUG", images=[image])
+    [item] = shop.get("/products", query).body["items"]
+    assert item["images"] == shop.get("/products/MUG").body["images"] == [image]
+
+
+def test_what_was_adjusted_by_hand_is_available_or_not(shop: Shop) -> None:
+    shop.list_product("MUG", stock=7)
+    shop.execute("UPDATE shop.stock SET adjusted = -3, held = 1")
+    assert shop.get("/products/MUG").body["available"] == 3
 
 
 def test_an_empty_catalogue_is_an_empty_list(shop: Shop) -> None:

@@ -21,6 +21,7 @@ VIEWS = {
         "listed_at": "timestamp with time zone",
         "category": "text",
         "terms": "tsvector",
+        "images": "jsonb",
     },
     "reservations": {
         "reservation_id": "text",

@@ -1,6 +1,6 @@
 """For tests: rows in the read model, and requests as API Gateway sends them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -79,10 +79,13 @@ class Shop:
         currency: str = "EUR",
         status: str = "listed",
         listed_at: datetime = PLACED,
+        images: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.execute(
-            "INSERT INTO shop.product VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s)",
-            *(sku, name, description, price_minor, currency, status, listed_at, category),
+            "INSERT INTO shop.product"
+            " (sku, name, description, price_minor, currency, status, version, listed_at, category, images)"
+            " VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, %s)",
+            *(sku, name, description, price_minor, currency, status, listed_at, category, Jsonb(images)),
         )
         if stock is not None:
             self.execute("INSERT INTO shop.stock VALUES (%s, %s, 0, 0)", sku, stock)

@@ -12,11 +12,12 @@ import pytest
 from rich.console import Console
 
 from shop_cli.errors import NotRunningError
-from shop_cli.operations.verify import payments
+from shop_cli.operations.verify import payments, products
 from shop_cli.operations.verify.command import document, run, show
 from shop_cli.operations.verify.facts import FactTable
 from shop_cli.operations.verify.findings import CHECKS, Difference, Findings
 from shop_cli.operations.verify.sources import CouldNotCheckError, reading
+from shop_cli.operations.verify.stock import Ledger
 from shop_cli.operations.verify.testing import (
     BOUGHT,
     CANCELLED,
@@ -516,3 +517,44 @@ def test_an_intent_whose_payment_has_ended_because_it_is_missing_is_no_differenc
     for missing in (True, False):
         ended = {**claimed, "missing": missing, "owed_since": None, "until": None}
         assert bool(list(payments.differences("pi_1", ended, [], NOW))) == (not missing)
+
+
+IMAGES = [{"path": "/media/a.webp", "width": 960, "height": 720, "alt": "A mug"}]
+CORRECTED: list[tuple[str, dict[str, Any]]] = [
+    ("listed", {"name": "Mug", "description": "", "price": CHEAP, "stock_buckets": 1, "category": "mugs"}),
+    ("stock-received", {"quantity": 10, "allocations": [{"bucket": 0, "quantity": 10}]}),
+    ("stock-adjusted", {"quantity_change": -4, "reason": "Broken", "allocations": [{"bucket": 0, "quantity": 4}]}),
+    ("retired", {}),
+    ("relisted", {}),
+    ("stock-adjusted", {"quantity_change": 1, "reason": "Found", "allocations": [{"bucket": 0, "quantity": 1}]}),
+    ("described", {"name": "Cup", "description": "Red", "images": IMAGES}),
+]
+
+
+def folded(changes: list[tuple[str, dict[str, Any]]]) -> tuple[products.AuditedProduct, list[Difference], Ledger]:
+    ledger = Ledger()
+    events = [
+        {"streamversion": version, "type": f"shop.product.{kind}.v1", "time": f"{DAY}T10:00:00Z", "data": data}
+        for version, (kind, data) in enumerate(changes, 1)
+    ]
+    return *products.fold(MUG, events, ledger), ledger
+
+
+def test_a_corrected_product_is_the_sum_of_its_corrections() -> None:
+    product, differences, ledger = folded(CORRECTED)
+    assert differences == []
+    row = product.row()
+    assert (row["name"], row["description"], row["category"], row["images"]) == ("Cup", "Red", None, IMAGES)
+    assert (row["status"], row["version"], ledger.received["MUG"], ledger.available()["MUG"]) == ("listed", 7, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ([*CORRECTED, ("relisted", {})], "order"),
+        ([*CORRECTED[:2], ("stock-adjusted", CORRECTED[2][1] | {"quantity_change": -5})], "allocations"),
+    ],
+)
+def test_a_correction_that_cannot_be_is_named(changes: list[tuple[str, dict[str, Any]]], what: str) -> None:
+    [difference] = folded(changes)[1]
+    assert (difference.check, difference.what) == ("lives", what)

@@ -149,7 +149,7 @@ _OF_COMMANDS: Final = (
     Problem(
         _command(errors.ProductAlreadyListedError("MUG-BLUE")),
         "The SKU names a product already.",
-        "It is for sale, or was once: a SKU is never used again.",
+        "It is for sale, or was once: a SKU never names another product.",
         instance="/products",
     ),
     Problem(
@@ -157,6 +157,19 @@ _OF_COMMANDS: Final = (
         "The product is not sold any more.",
         "An administrator has retired it.",
         instance="/products/MUG-BLUE/price",
+    ),
+    Problem(
+        _command(errors.ProductNotRetiredError("MUG-BLUE")),
+        "The product is for sale already.",
+        "It was never retired, or somebody else has relisted it.",
+        instance="/products/MUG-BLUE/relist",
+    ),
+    Problem(
+        _command(errors.AdjustmentTooLargeError("MUG-BLUE", -5, 3)),
+        "So much is not there to be taken away; the stock is as before.",
+        "There is less than that, as `available` says. What customers hold or have bought does not count.",
+        "It can: the key is not used up, and stock may have come back.",
+        instance="/products/MUG-BLUE/stock-adjustment",
     ),
     Problem(
         _command(errors.UnknownProductsError(("MUG-BLUU",))),

@@ -10,7 +10,7 @@ from shop_command.handlers.function import Position, StreamVersion
 from shop_command.handlers.purchases import PaymentIntentId
 from shop_command.handlers.reservations import ReservedLine
 from shop_query.application.catalogue import TOTAL_MAX
-from shop_shared.values import Category, Currency, Money, Price, Sku, Uuid
+from shop_shared.values import Category, Currency, Images, Money, Price, Sku, Uuid
 
 Cursor = Annotated[str | None, Field(description="What `cursor` takes for the next page; null on the last one.")]
 
@@ -22,6 +22,7 @@ class Product(TypedDict):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=2_000)]
     category: Category | None
+    images: Images
     price: Price
     available: Annotated[int, Field(ge=0, description="How many can be reserved, as far as is projected.")]
     status: Literal["listed", "retired"]

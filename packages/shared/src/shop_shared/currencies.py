@@ -51,29 +51,7 @@ _MULTIPLES: Final = {**dict.fromkeys(_THREE_DECIMALS.split(), 10), "MGA": 100}
 """The last digit of a three-decimal amount must be 0, and nobody can charge a part of an ariary."""
 _LEAST_IS_50: Final = "ARS AUD BRL CAD CHF COP EUR IDR ILS INR JPY KRW NZD PHP RUB SGD USD ZAR"
 _MINIMUMS: Final = {
-    **dict.fromkeys(
-        [
-            "ARS",
-            "AUD",
-            "BRL",
-            "CAD",
-            "CHF",
-            "COP",
-            "EUR",
-            "IDR",
-            "ILS",
-            "INR",
-            "JPY",
-            "KRW",
-            "NZD",
-            "PHP",
-            "RUB",
-            "SGD",
-            "USD",
-            "ZAR",
-        ],
-        50,
-    ),
+    **dict.fromkeys(_LEAST_IS_50.split(), 50),
     "AED": 200,
     "CZK": 1_500,
     "DKK": 250,

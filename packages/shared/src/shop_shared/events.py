@@ -11,9 +11,11 @@ from shop_shared.values import (
     Attempt,
     BucketCount,
     Category,
+    Images,
     Lines,
     Money,
     Price,
+    QuantityChange,
     Sku,
     StockQuantity,
     Uuid,
@@ -32,13 +34,14 @@ class EventData(Value):
 
 class ProductListed(EventData):
     TYPE: ClassVar[str] = "shop.product.listed.v1"
-    SCHEMA_VERSION: ClassVar[str] = "1.1"
+    SCHEMA_VERSION: ClassVar[str] = "1.2"
     sku: Sku
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=2_000)]
     price: Price
     stock_buckets: BucketCount
     category: Category | None = None
+    images: Images | None = None
 
 
 class ProductRepriced(EventData):
@@ -51,6 +54,20 @@ class StockReceived(EventData):
     TYPE: ClassVar[str] = "shop.product.stock-received.v1"
     sku: Sku
     quantity: StockQuantity
+    allocations: Annotated[tuple[Allocation, ...], Field(min_length=1, max_length=64)]
+
+
+class StockAdjusted(EventData):
+    """Somebody counted the stock, and it was more or less than what the shop knew of.
+
+    The allocations say which buckets the difference went into or, where `quantity_change` is negative, came out of.
+    They add up to it without its sign.
+    """
+
+    TYPE: ClassVar[str] = "shop.product.stock-adjusted.v1"
+    sku: Sku
+    quantity_change: QuantityChange
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
     allocations: Annotated[tuple[Allocation, ...], Field(min_length=1, max_length=64)]
 
 
@@ -70,6 +87,24 @@ class StockRedistributed(EventData):
 class ProductRetired(EventData):
     TYPE: ClassVar[str] = "shop.product.retired.v1"
     sku: Sku
+
+
+class ProductRelisted(EventData):
+    """A retired product is for sale again, as it was when it was retired."""
+
+    TYPE: ClassVar[str] = "shop.product.relisted.v1"
+    sku: Sku
+
+
+class ProductDescribed(EventData):
+    """It replaces all that the listing said but price and stock: what is absent here, the product has no more."""
+
+    TYPE: ClassVar[str] = "shop.product.described.v1"
+    sku: Sku
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=2_000)]
+    category: Category | None = None
+    images: Images | None = None
 
 
 class ReservationPlaced(EventData):

@@ -35,4 +35,10 @@ UUID = Form(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters", "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
 )
 CURRENCY = Form(r"[A-Z]{3}", "three capital letters, by ISO 4217", "EUR")
+MEDIA_PATH = Form(
+    r"/media/([a-zA-Z0-9_-]{1,64}/){0,3}[a-zA-Z0-9_-]{1,64}\.(avif|jpg|png|webp)",
+    "a path under /media/ that ends in .avif, .jpg, .png or .webp",
+    "/media/3f/9a0c51e2-960.webp",
+)
+"""It has no host, and no dots but the last one: it leads nowhere else."""
 CATEGORY = Form(r"[a-z0-9][a-z0-9-]{0,39}", "1 to 40 small letters, digits and hyphens", "mugs")

@@ -10,6 +10,7 @@ from shop_shared import forms
 LINES_MAX = 20
 """A reservation has at most so many lines: at three actions a line, one transaction stays under DynamoDB's 100."""
 BUCKETS_MAX = 64
+IMAGES_MAX = 8
 
 Sku = Annotated[str, Field(pattern=forms.SKU.anchored, examples=[forms.SKU.example])]
 StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9-]{1,60}$")]
@@ -22,8 +23,12 @@ Currency = Annotated[
     str, Field(pattern=forms.CURRENCY.anchored, description="ISO 4217", examples=[forms.CURRENCY.example])
 ]
 Category = Annotated[str, Field(pattern=forms.CATEGORY.anchored, examples=[forms.CATEGORY.example])]
+MediaPath = Annotated[str, Field(pattern=forms.MEDIA_PATH.anchored, examples=[forms.MEDIA_PATH.example])]
+Pixels = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Alt = Annotated[str, Field(max_length=200, description="What a picture shows; empty for one that says nothing.")]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 StockQuantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+QuantityChange = Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)]
 BucketNumber = Annotated[int, Field(strict=True, ge=0, lt=BUCKETS_MAX)]
 BucketCount = Annotated[int, Field(strict=True, ge=1, le=BUCKETS_MAX)]
 Attempt = Annotated[int, Field(strict=True, ge=1, le=1_000)]
@@ -58,6 +63,18 @@ class Money(Value):
 class Price(Value):
     amount_minor: UnitPriceMinor
     currency: Currency
+
+
+class Image(Value):
+    """A picture of a product, which a browser gets from `path` beside the shop's pages."""
+
+    path: MediaPath
+    width: Pixels
+    height: Pixels
+    alt: Alt
+
+
+Images = Annotated[tuple[Image, ...], Field(max_length=IMAGES_MAX)]
 
 
 class Allocation(Value):

@@ -31,6 +31,7 @@ from shop_simulation.store import SimulatedStore
 BUGS: Final = (
     Bug(1, "sells what is not there", SimulatedStore, "_check", but(StockShortError), "place when it is sold out"),
     Bug(1, "keeps holding what was sold", stock, "changes", mistakes.without_stock_of(PurchaseConfirmed)),
+    Bug(1, "takes away what a customer holds", stock, "changes", mistakes.taken_from_held, "adjustment"),
     Bug(1, "returns what is cancelled twice", stock, "changes", mistakes.twice_returned, "cancel"),
     Bug(
         1,
@@ -179,6 +180,14 @@ BUGS: Final = (
         "PROJECTIONS",
         mistakes.projections("stock", mistakes.twice_sold),
         "delivery",
+    ),
+    Bug(
+        12,
+        "forgets adjustments of stock",
+        project,
+        "PROJECTIONS",
+        mistakes.projections("stock", mistakes.never_adjusted),
+        "adjustment",
     ),
     Bug(
         13,

@@ -68,11 +68,11 @@ class WorldFacts:
         return units
 
     def received(self, sku: str) -> set[int]:
-        """Returns each possible sum: a receipt of stock without a final answer may or may not have been booked."""
+        """Returns each possible sum, adjustments included: what has no final answer may or may not have been booked."""
         received = {0}
-        for intent in self.of_kind("receive"):
+        for intent in (*self.of_kind("receive"), *self.of_kind("adjust")):
             if intent.body["sku"] == sku:
-                quantity = intent.body["quantity"]
+                quantity = intent.body.get("quantity") or intent.body["quantity_change"]
                 received = {r + quantity for r in received} | (set() if intent.final() else received)
         return received
 
@@ -102,6 +102,17 @@ def slug(body: Any) -> str:
 
 def quantities(place: ClientIntent) -> Mapping[str, int]:
     return {line["sku"]: line["quantity"] for line in place.body["lines"]}
+
+
+def taken(intent: ClientIntent) -> Mapping[str, int]:
+    """Returns what the client wants to take from the available stock, by SKU."""
+    match intent.kind:
+        case "place":
+            return quantities(intent)
+        case "adjust":
+            return {intent.body["sku"]: -intent.body["quantity_change"]}
+        case _:
+            return {}
 
 
 @lru_cache(maxsize=4_096)

@@ -40,9 +40,14 @@ def _read_model_is_right(world: World, facts: WorldFacts) -> Iterator[str]:
 def _read_model_is_what_happened(rows: Mapping[str, Any], facts: WorldFacts) -> Iterator[str]:
     held, sold = facts.units(HOLDING), facts.units(SOLD)
     for sku in {intent.body["sku"] for intent in facts.of_kind("list")}:
-        row = rows["stock"].get((sku,), (sku, 0, 0, 0))
-        if row not in {(sku, received, held[sku], sold[sku]) for received in facts.received(sku)}:
+        row = rows["stock"].get((sku,), (sku, 0, 0, 0, 0))
+        _, received, *units_now, adjusted = row
+        if received + adjusted not in facts.received(sku) or units_now != [held[sku], sold[sku]]:
             yield f"the read model's stock is {row}; {held[sku]} are held and {sold[sku]} sold"
+        described = (*facts.of_kind("list"), *facts.of_kind("describe"))
+        texts = {(it.body["name"], it.body.get("category")) for it in described if it.body["sku"] == sku}
+        if (product := rows["product"].get((sku,))) and (product[2], product[8]) not in texts:
+            yield f"nobody has described {sku} as the read model does: {product}"
     units: Counter[str] = Counter()
     for _, sku, _, units_sold, _ in rows["sales_daily"].values():
         units[sku] += units_sold

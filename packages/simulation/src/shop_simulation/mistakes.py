@@ -32,7 +32,7 @@ from shop_command.ports import (
 from shop_dispatch.domain.projections import Projection
 from shop_observability.logs import logger
 from shop_shared.envelope import Envelope
-from shop_shared.events import ReservationCancelled
+from shop_shared.events import ReservationCancelled, StockAdjusted
 from shop_shared.values import Money
 from shop_simulation.planting import Around, Original, changed_arguments, with_fields
 from shop_simulation.store import SimulatedStore
@@ -81,6 +81,24 @@ def pending_for_any_key(right: Original) -> Original:
 
 def without_stock_of(event_type: type) -> Callable[[Original], Original]:
     return lambda right: lambda event: () if isinstance(event, event_type) else right(event)
+
+
+def taken_from_held(right: Original) -> Original:
+    def changes(event: Any) -> Any:
+        changed = right(event)
+        if isinstance(event, StockAdjusted) and event.quantity_change < 0:
+            first, *others = changed
+            return (replace(first, available=first.available + 1, held=-1), *others)
+        return changed
+
+    return changes
+
+
+def never_adjusted(right: Original) -> Original:
+    def fold(events: Iterable[Envelope]) -> Sequence[tuple[Any, ...]]:
+        return [change._replace(adjusted=0) for change in right(events)]
+
+    return fold
 
 
 def torn(right: Original) -> Original:

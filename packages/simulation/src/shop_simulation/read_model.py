@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from shop_dispatch.domain.products import ProductChange
 from shop_dispatch.domain.records import Event, Parked
 from shop_dispatch.ports import Transaction
 
@@ -80,8 +81,10 @@ class InMemoryTransaction:
 
 
 def _changed(table: str, before: tuple[Any, ...] | None, change: tuple[Any, ...], keys: int) -> tuple[Any, ...]:
-    if before is None:
-        return change
-    if table in ADDED_TO:
+    if before is not None and table in ADDED_TO:
         return (*change[:keys], *(old + new for old, new in zip(before[keys:], change[keys:], strict=True)))
-    return tuple(old if new is None else new for old, new in zip(before, change, strict=True))
+    changed = [old if new is None else new for old, new in zip(before or change, change, strict=True)]
+    if table == "product":
+        category = ProductChange._fields.index("category")
+        changed[category] = changed[category] or None
+    return tuple(changed)

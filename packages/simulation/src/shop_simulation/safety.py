@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from shop_command.testing.fakes import NOTHING
-from shop_simulation.facts import (
+from shop_simulation.facts import (, quantities
     HOLDING,
     PRODUCTS,
     RESERVATIONS,
@@ -15,9 +15,9 @@ from shop_simulation.facts import (
     card_of,
     event_at,
     position,
-    quantities,
     rebuilt,
     slug,
+    taken,
 )
 from shop_simulation.provider import API_KEY
 from shop_simulation.world import ADMINISTRATOR, HOLD, LIMITS, WEBHOOK_SECRET, World
@@ -61,7 +61,7 @@ def _stock_adds_up(world: World, facts: WorldFacts) -> Iterator[str]:
         if actual not in expected:
             yield f"{sku} (available, held, sold) is {actual}, not one of {sorted(expected)}"
     for name, intent in world.intents.items():
-        wanted = quantities(intent) if intent.least and intent.kind == "place" else {}
+        wanted = taken(intent) if intent.least else {}
         if wanted and all(intent.least.get(sku, 0) >= quantity for sku, quantity in wanted.items()):
             yield f"{name} was answered that it is sold out, and there was never less than {intent.least}"
 

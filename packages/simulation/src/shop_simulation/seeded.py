@@ -77,6 +77,7 @@ class RandomRun:
             )
         choices: dict[Callable[[int], WorkflowStep], float] = {
             self._receive: 2,
+            self._adjust: 1,
             self._place: 6,
             self._purchase: 8,
             self._cancel: 2,
@@ -93,6 +94,10 @@ class RandomRun:
 
     def _receive(self, number: int) -> WorkflowStep:
         return steps.receive(self.randomness.randint(1, 40), self.randomness.choice(SKUS), name=f"receive-{number}")
+
+    def _adjust(self, number: int) -> WorkflowStep:
+        change = self.randomness.choice((-30, -9, -4, -1, 1, 5))
+        return steps.adjust(change, self.randomness.choice(SKUS), name=f"adjust-{number}")
 
     def _place(self, number: int) -> WorkflowStep:
         self.placed.append(f"place-{number}")
@@ -124,12 +129,17 @@ class RandomRun:
 
     def _change(self, number: int) -> WorkflowStep:
         sku = self.randomness.choice(SKUS)
-        kind = self.randomness.choices(("price", "buckets", "end"), (6, 12, 1))[0]
+        kind = self.randomness.choices(("price", "buckets", "words", "again", "end"), (6, 12, 3, 1, 1))[0]
         match kind:
             case "price":
                 return steps.reprice(self.randomness.randint(1, 999), sku, name=f"reprice-{number}")
             case "buckets":
                 return steps.redistribute(self.randomness.randint(1, 6), sku, name=f"redistribute-{number}")
+            case "words":
+                category = self.randomness.choice((None, "cups", "pots"))
+                return steps.describe(f"Product {number}", sku, category=category, name=f"describe-{number}")
+            case "again":
+                return steps.relist(sku, name=f"relist-{number}")
             case _:
                 return steps.retire(sku, name=f"retire-{number}")
 

@@ -103,6 +103,20 @@ def redistribute(buckets: int, sku: str = "MUG", *, name: str = "redistribute") 
     return _admin(f"{name} {sku} {buckets}", "redistribute", "POST /products/{sku}/buckets", fields)
 
 
+def adjust(quantity_change: int, sku: str = "MUG", *, name: str = "adjust") -> WorkflowStep:
+    fields = {"sku": sku, "quantity_change": quantity_change, "reason": "Counted"}
+    return _admin(f"{name} {sku} {quantity_change}", "adjust", "POST /products/{sku}/stock-adjustment", fields)
+
+
+def describe(text: str, sku: str = "MUG", *, category: str | None = None, name: str = "describe") -> WorkflowStep:
+    fields = {"sku": sku, "name": text, "description": "", "category": category}
+    return _admin(f"{name} {sku} {text}", "describe", "POST /products/{sku}/details", fields)
+
+
+def relist(sku: str = "MUG", *, name: str = "relist") -> WorkflowStep:
+    return _admin(f"{name} {sku}", "relist", "POST /products/{sku}/relist", {"sku": sku})
+
+
 def retire(sku: str = "MUG", *, name: str = "retire") -> WorkflowStep:
     return _admin(f"{name} {sku}", "retire", "DELETE /products/{sku}", {"sku": sku})
 

@@ -6,8 +6,10 @@ from typing import Final
 from shop_simulation.explorer import Workflow
 from shop_simulation.steps import (
     DELIVERED,
+    adjust,
     authenticate,
     cancel,
+    describe,
     hoard,
     later,
     list_product,
@@ -22,6 +24,7 @@ from shop_simulation.steps import (
     receive_webhooks,
     redistribute,
     refund,
+    relist,
     reprice,
     retire,
     sweep,
@@ -213,6 +216,23 @@ MOVING: Final = (
         before=PLACED,
         steps=(retire(), place(name="place after"), purchase()),
         rivals=(place(name="place after"), retire()),
+    ),
+    Workflow(
+        "adjustment",
+        before=PLACED,
+        steps=(adjust(-8), adjust(-8).maybe(), adjust(3), place(name="place after")),
+        rivals=(place({"MUG": 3}, name="place little"), cancel()),
+    ),
+    Workflow(
+        "correction",
+        before=(*PLACED, retire()),
+        steps=(
+            relist(),
+            relist().maybe(),
+            describe("Cup", category="cups"),
+            place(name="place after"),
+        ),
+        rivals=(retire(name="retire again"),),
     ),
 )
 

@@ -187,7 +187,7 @@ class World:
             except Crash:
                 return None
         if answer.status == 409:
-            is_sold_out = str(answer.body["type"]).endswith("/out-of-stock")
+            is_sold_out = str(answer.body["type"]).endswith(("/out-of-stock", "/adjustment-too-large"))
             intent.least = least if is_sold_out else {}
         if answer.status == 202 and answer.body["status"] == "requires_action":
             intent.asked_at.setdefault(answer.body["payment_intent_id"], self.clock.now())

@@ -53,6 +53,11 @@ class Journal:
     def load(self, stream: Stream[State, Event]) -> Snapshot[State]:
         return snapshot(stream, self.store.states([stream.id]).get(stream.id))
 
+    def load_from_events(self, stream: Stream[State, Event]) -> Snapshot[State]:
+        """Folds the whole stream, for a command that needs more than an older release kept in the state."""
+        events = self.store.events(stream.id)
+        return Snapshot(len(events), stream.fold(None, [event.data for event in events]) if events else None)
+
     def last(self, stream: Stream[State, Event], loaded: Snapshot[State]) -> Envelope:
         """Returns the event that led to what was loaded."""
         return self.store.events(stream.id, loaded.version)[0]
@@ -64,6 +69,7 @@ class Journal:
         decide: Callable[[Snapshot[State], int], Decided | Result],
         *,
         key: Key | None = None,
+        load: Callable[[Stream[State, Event]], Snapshot[State]] | None = None,
         overtaken: tuple[type[Exception], ...] = OVERTAKEN,
         rounds_max: int = ROUNDS_MAX,
     ) -> Handled[State] | Result:
@@ -78,7 +84,7 @@ class Journal:
                 key.check(use)
                 request.repeated()
                 return Handled(self.store.events(use.stream_id, use.version)[0], None, is_repeat=True)
-            loaded = self.load(stream)
+            loaded = (load or self.load)(stream)
             try:
                 decided = decide(loaded, rounds)
                 if not isinstance(decided, Decided):

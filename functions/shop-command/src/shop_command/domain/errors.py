@@ -2,7 +2,8 @@
 would help.
 
 DomainError
-├── ProductError: ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError, CurrencyChangeError
+├── ProductError: ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError, ProductNotRetiredError,
+│   CurrencyChangeError, AdjustmentTooLargeError
 ├── UnknownProductsError, MixedCurrenciesError, TotalTooLargeError, TotalTooSmallError
 ├── UnsupportedCurrencyError, AmountNotPayableError
 ├── OutOfStockError, StockScatteredError
@@ -32,6 +33,17 @@ class ProductNotFoundError(ProductError): ...
 
 
 class ProductRetiredError(ProductError): ...
+
+
+class ProductNotRetiredError(ProductError): ...
+
+
+@dataclass(eq=False)
+class AdjustmentTooLargeError(ProductError):
+    """Only what is available can be taken away: what is held or sold belongs to somebody."""
+
+    quantity_change: int
+    available: int
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Final, Literal, assert_never
+from typing import Annotated, Any, Final, Literal, assert_never
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -11,13 +11,32 @@ from shop_command.domain.errors import (
     CurrencyChangeError,
     ProductAlreadyListedError,
     ProductNotFoundError,
+    ProductNotRetiredError,
     ProductRetiredError,
 )
 from shop_command.domain.stream import Stream
-from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
-from shop_shared.values import Price
+from shop_shared.events import (
+    ProductDescribed,
+    ProductListed,
+    ProductRelisted,
+    ProductRepriced,
+    ProductRetired,
+    StockAdjusted,
+    StockReceived,
+    StockRedistributed,
+)
+from shop_shared.values import Allocation, Image, Price
 
-ProductEvent = ProductListed | ProductRepriced | StockReceived | StockRedistributed | ProductRetired
+ProductEvent = (
+    ProductListed
+    | ProductRepriced
+    | ProductDescribed
+    | StockReceived
+    | StockAdjusted
+    | StockRedistributed
+    | ProductRetired
+    | ProductRelisted
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,8 @@ class Listed:
 @dataclass(frozen=True)
 class Retired:
     sku: str
+    before: Listed | None = None
+    """It is relisted as this. Older states lack it, and then its events have it."""
     status: Literal["retired"] = "retired"
 
 
@@ -55,6 +76,18 @@ class ListProduct:
     price: Price
     stock_buckets: int
     category: str | None = None
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True)
+class Describe:
+    """The product has exactly these from now on."""
+
+    sku: str
+    name: str
+    description: str
+    category: str | None = None
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +106,17 @@ class ReceiveStock:
 
 
 @dataclass(frozen=True)
+class AdjustStock:
+    sku: str
+    quantity_change: int
+    reason: str
+    first_bucket: int
+    """What is more is spread as received stock is."""
+    taken: tuple[Allocation, ...] = ()
+    """What is less comes out of these buckets. The transaction fails where one of them has no longer so much."""
+
+
+@dataclass(frozen=True)
 class RedistributeStock:
     sku: str
     stock_buckets: int
@@ -87,7 +131,12 @@ class Retire:
     sku: str
 
 
-Command = ListProduct | Reprice | ReceiveStock | RedistributeStock | Retire
+@dataclass(frozen=True)
+class Relist:
+    sku: str
+
+
+Command = ListProduct | Describe | Reprice | ReceiveStock | AdjustStock | RedistributeStock | Retire | Relist
 
 
 def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
@@ -96,8 +145,10 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
             if state is not None:
                 raise ProductAlreadyListedError(command.sku)
             prices.require_payable(command.price)
-            shown = {"name": texts.name(command.name), "description": texts.description(command.description)}
-            return (ProductListed(**{**vars(command), **shown}),)
+            return (ProductListed(**{**vars(command), **_shown(command)}),)
+        case Describe(sku=sku, category=category):
+            listed(sku, state)
+            return (ProductDescribed(sku=sku, category=category, **_shown(command)),)
         case Reprice(sku=sku, price=price):
             currency = listed(sku, state).price.currency
             prices.require_payable(price)
@@ -108,6 +159,11 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
             buckets = listed(sku, state).stock_buckets
             allocations = stock.spread(quantity, buckets, command.first_bucket % buckets)
             return (StockReceived(sku=sku, quantity=quantity, allocations=allocations),)
+        case AdjustStock(sku=sku, quantity_change=change):
+            buckets = listed(sku, state).stock_buckets
+            more = stock.spread(change, buckets, command.first_bucket % buckets) if change > 0 else ()
+            reason = texts.name(command.reason)
+            return (StockAdjusted(sku=sku, quantity_change=change, reason=reason, allocations=more or command.taken),)
         case RedistributeStock(sku=sku, stock_buckets=buckets):
             listed(sku, state)
             taken, given = stock.even_out(command.available, buckets, command.halvings)
@@ -115,6 +171,9 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
         case Retire(sku=sku):
             listed(sku, state)
             return (ProductRetired(sku=sku),)
+        case Relist(sku=sku):
+            _require_retired(sku, state)
+            return (ProductRelisted(sku=sku),)
         case _:
             assert_never(command)
 
@@ -129,12 +188,21 @@ def evolve(state: Product | None, event: ProductEvent) -> Product | None:
             if not isinstance(state, Listed):
                 return state
             return replace(state, stock_buckets=buckets, buckets_ever=max(buckets, len(state.bucket_numbers())))
-        case StockReceived():
+        case ProductDescribed(name=name, description=description):
+            return replace(state, name=name, description=description) if isinstance(state, Listed) else state
+        case StockReceived() | StockAdjusted():
             return state
         case ProductRetired():
-            return Retired(event.sku)
+            return Retired(event.sku, state) if isinstance(state, Listed) else state
+        case ProductRelisted():
+            return state.before if isinstance(state, Retired) else state
         case _:
             assert_never(event)
+
+
+def _shown(command: ListProduct | Describe) -> dict[str, Any]:
+    name, description = texts.name(command.name), texts.description(command.description)
+    return {"name": name, "description": description, "images": command.images or None}
 
 
 def listed(sku: str, state: Product | None) -> Listed:
@@ -148,6 +216,13 @@ def listed(sku: str, state: Product | None) -> Listed:
             return state
         case _:
             assert_never(state)
+
+
+def _require_retired(sku: str, state: Product | None) -> None:
+    if state is None:
+        raise ProductNotFoundError(sku)
+    if isinstance(state, Listed):
+        raise ProductNotRetiredError(sku)
 
 
 def stream(sku: str) -> Stream[Product, ProductEvent]:

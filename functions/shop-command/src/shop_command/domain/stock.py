@@ -78,6 +78,9 @@ def changes(event: events.EventData) -> tuple[BucketChange, ...]:
     match event:
         case events.StockReceived(sku=sku, allocations=allocations):
             return tuple(BucketChange(Bucket(sku, a.bucket), available=a.quantity) for a in allocations)
+        case events.StockAdjusted(sku=sku, quantity_change=change, allocations=allocations):
+            sign = 1 if change > 0 else -1
+            return tuple(BucketChange(Bucket(sku, a.bucket), available=sign * a.quantity) for a in allocations)
         case events.StockRedistributed(sku=sku, allocations_from=taken, allocations_to=given):
             return (
                 *(BucketChange(Bucket(sku, a.bucket), available=-a.quantity) for a in taken),

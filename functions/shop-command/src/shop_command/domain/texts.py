@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 NAME_CHARACTERS_MAX: Final = 200
 DESCRIPTION_CHARACTERS_MAX: Final = 2_000
 REASON_CHARACTERS_MAX: Final = 200
+ALTERNATIVE_CHARACTERS_MAX: Final = 200
 _NONCHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
     chr((plane << 16) + 0xFFFE + i) for plane in range(17) for i in (0, 1)
 )
@@ -69,6 +70,11 @@ Reason = Annotated[
     str,
     Field(min_length=1, max_length=REASON_CHARACTERS_MAX, pattern=r"^[^\x00-\x1f\x7f]+$"),
     AfterValidator(partial(_checked, name, REASON_CHARACTERS_MAX)),
+]
+Alternative = Annotated[
+    str,
+    Field(max_length=ALTERNATIVE_CHARACTERS_MAX, description="What a picture shows; empty for one that says nothing."),
+    AfterValidator(partial(_checked, description, ALTERNATIVE_CHARACTERS_MAX)),
 ]
 Description = Annotated[
     str,

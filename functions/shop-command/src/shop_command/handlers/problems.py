@@ -64,7 +64,7 @@ _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
     errors.ProductNotFoundError: (_NOT_FOUND, "There is no such product. GET /products lists them."),
     errors.ProductRetiredError: (
         ProblemType(409, "product-retired", "Product retired", lambda error: {"sku": error.sku}),
-        "The product is not sold any more; list a new one.",
+        "The product is not sold any more. Relist it first, with POST /products/{sku}/relist.",
     ),
     errors.UnknownProductsError: (
         ProblemType(422, "unknown-product", "Unknown product", lambda error: {"skus": error.skus}),
@@ -94,6 +94,14 @@ _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
             lambda error: {"currency": error.currency, "multiple_of": error.multiple_of},
         ),
         "In {currency} an amount is a multiple of {multiple_of} and at most {amount_minor_max} minor units.",
+    ),
+    errors.ProductNotRetiredError: (
+        ProblemType(409, "product-not-retired", "Product not retired", lambda error: {"sku": error.sku}),
+        "The product is for sale already. Only a retired one is relisted.",
+    ),
+    errors.AdjustmentTooLargeError: (
+        ProblemType(409, "adjustment-too-large", "Adjustment too large", lambda error: {"available": error.available}),
+        "Take away at most what is available. What is held comes back when its customer cancels or runs out of time.",
     ),
     errors.CurrencyChangeError: (
         ProblemType(409, "currency-change", "Currency change", lambda error: {"currency": error.currency}),

@@ -101,6 +101,19 @@ class Shop:
     def redistribute(self, sku: str = "MUG", buckets: int = 5, key: str = "redistribute") -> Answer:
         return self.post("/products/{sku}/buckets", {"stock_buckets": buckets}, groups="[admin]", key=key, sku=sku)
 
+    def adjust(
+        self, sku: str = "MUG", quantity_change: int = 1, *, reason: str = "Counted", key: str = "adjust"
+    ) -> Answer:
+        body = {"quantity_change": quantity_change, "reason": reason}
+        return self.post("/products/{sku}/stock-adjustment", body, groups="[admin]", key=key, sku=sku)
+
+    def describe(self, sku: str = "MUG", *, name: str = "Cup", key: str = "describe", **more: Any) -> Answer:
+        body = {"name": name, "description": "", **more}
+        return self.post("/products/{sku}/details", body, groups="[admin]", key=key, sku=sku)
+
+    def relist(self, sku: str = "MUG", key: str = "relist") -> Answer:
+        return invoke(http_event("POST /products/{sku}/relist", raw_body="", groups="[admin]", key=key, sku=sku))
+
     def retire(self, sku: str = "MUG", key: str = "retire") -> Answer:
         return invoke(http_event("DELETE /products/{sku}", raw_body="", groups="[admin]", key=key, sku=sku))
 

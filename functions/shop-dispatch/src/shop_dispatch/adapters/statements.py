@@ -47,8 +47,8 @@ CHANGE: Final = {
     "product": """
 MERGE INTO product AS p
 USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[],
-             %s::timestamptz[], %s::text[])
-    AS change (sku, version, name, description, price_minor, currency, status, listed_at, category)
+             %s::timestamptz[], %s::text[], %s::jsonb[])
+    AS change (sku, version, name, description, price_minor, currency, status, listed_at, category, images)
 ON p.sku = change.sku
 WHEN MATCHED THEN UPDATE SET
     version = change.version,
@@ -58,10 +58,11 @@ WHEN MATCHED THEN UPDATE SET
     currency = coalesce(change.currency, p.currency),
     status = coalesce(change.status, p.status),
     listed_at = coalesce(change.listed_at, p.listed_at),
-    category = coalesce(change.category, p.category)
+    category = nullif(coalesce(change.category, p.category), ''), -- no category any more
+    images = coalesce(change.images, p.images)
 WHEN NOT MATCHED THEN
-    INSERT (sku, version, name, description, price_minor, currency, status, listed_at, category)
-    VALUES (sku, version, name, description, price_minor, currency, status, listed_at, category)
+    INSERT (sku, version, name, description, price_minor, currency, status, listed_at, category, images)
+    VALUES (sku, version, name, description, price_minor, currency, status, listed_at, nullif(category, ''), images)
 """,
     "reservation": """
 MERGE INTO reservation AS r
@@ -82,10 +83,11 @@ WHEN NOT MATCHED THEN
             payment_intent_id, purchased_at)
 """,
     "stock": """
-INSERT INTO stock AS s (sku, received, held, sold)
-SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+INSERT INTO stock AS s (sku, received, held, sold, adjusted)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
 ON CONFLICT (sku) DO UPDATE SET
-    received = s.received + excluded.received, held = s.held + excluded.held, sold = s.sold + excluded.sold
+    received = s.received + excluded.received, held = s.held + excluded.held, sold = s.sold + excluded.sold,
+    adjusted = s.adjusted + excluded.adjusted
 """,
     "sales_daily": """
 INSERT INTO sales_daily AS s (day, sku, currency, units, revenue_minor)

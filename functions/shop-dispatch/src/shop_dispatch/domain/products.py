@@ -1,11 +1,25 @@
 """The catalogue has one row for each product stream."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from shop_shared.envelope import Envelope
-from shop_shared.events import ProductListed, ProductRepriced, ProductRetired, StockReceived, StockRedistributed
+from shop_shared.events import (
+    ProductDescribed,
+    ProductListed,
+    ProductRelisted,
+    ProductRepriced,
+    ProductRetired,
+    StockAdjusted,
+    StockReceived,
+    StockRedistributed,
+)
+from shop_shared.values import Images
+
+NO_CATEGORY: Final = ""
+"""The product has no category any more, where None says that it has the one it had."""
 
 
 class ProductChange(NamedTuple):
@@ -18,6 +32,7 @@ class ProductChange(NamedTuple):
     status: str | None = None
     listed_at: datetime | None = None
     category: str | None = None
+    images: str | None = None
 
 
 def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
@@ -35,6 +50,15 @@ def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
                     "listed",
                     event.time,
                     data.category,
+                    _json(data.images),
+                )
+            case ProductDescribed() as data:
+                changes[data.sku] = _earlier(changes, data.sku)._replace(
+                    version=event.streamversion,
+                    name=data.name,
+                    description=data.description,
+                    category=data.category or NO_CATEGORY,
+                    images=_json(data.images),
                 )
             case ProductRepriced(sku=sku, price=price):
                 changes[sku] = _earlier(changes, sku)._replace(
@@ -42,11 +66,17 @@ def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
                 )
             case ProductRetired(sku=sku):
                 changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion, status="retired")
-            case StockReceived(sku=sku) | StockRedistributed(sku=sku):
+            case ProductRelisted(sku=sku):
+                changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion, status="listed")
+            case StockReceived(sku=sku) | StockAdjusted(sku=sku) | StockRedistributed(sku=sku):
                 changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion)
             case _:
                 pass  # another projection folds it
     return sorted(changes.values())
+
+
+def _json(images: Images | None) -> str:
+    return json.dumps([image.model_dump() for image in images or ()])
 
 
 def _earlier(changes: dict[str, ProductChange], sku: str) -> ProductChange:

@@ -11,6 +11,7 @@ from shop_shared.events import (
     ReservationCancelled,
     ReservationExpired,
     ReservationPlaced,
+    StockAdjusted,
     StockReceived,
 )
 from shop_shared.values import Lines
@@ -21,14 +22,17 @@ class StockChange(NamedTuple):
     received: int
     held: int
     sold: int
+    adjusted: int
 
 
 def stock_changes(events: Iterable[Envelope]) -> list[StockChange]:
-    totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])  # received, held, sold
+    totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])  # received, held, sold, adjusted
     for event in events:
         match event.data:
             case StockReceived(sku=sku, quantity=quantity):
                 totals[sku][0] += quantity
+            case StockAdjusted(sku=sku, quantity_change=change):
+                totals[sku][3] += change
             case ReservationPlaced(lines=lines):
                 _move(totals, lines, held=1, sold=0)
             case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):

@@ -4,6 +4,7 @@ SELECT
         'name', name,
         'description', description,
         'category', category,
+        'images', images,
         'price', json_build_object('amount_minor', price_minor, 'currency', currency),
         'available', available,
         'status', status,

@@ -50,6 +50,7 @@ SELECT
                 'name', products.name,
                 'description', products.description,
                 'category', products.category,
+                'images', products.images,
                 'price', json_build_object('amount_minor', products.price_minor, 'currency', products.currency),
                 'available', products.available,
                 'status', products.status,

@@ -2,7 +2,7 @@
 -- One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT
-        sku, name, description, category, price_minor, currency, available, status, version,
+        sku, name, description, category, images, price_minor, currency, available, status, version,
         row_number() OVER (ORDER BY sku) AS place
     FROM read_v1.products
     WHERE status = 'listed' AND sku > coalesce(%(after_sku)s, '')
@@ -17,6 +17,7 @@ SELECT
                 'name', name,
                 'description', description,
                 'category', category,
+                'images', images,
                 'price', json_build_object('amount_minor', price_minor, 'currency', currency),
                 'available', available,
                 'status', status,

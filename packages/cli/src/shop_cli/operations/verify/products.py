@@ -9,6 +9,7 @@ from shop_cli.operations.verify.stock import Ledger
 from shop_cli.operations.verify.streams import Event, instant
 
 CHECK: Final = "lives"
+TERMS: Final = ("name", "description", "price", "stock_buckets")
 
 
 @dataclass
@@ -20,7 +21,8 @@ class AuditedProduct:
     """These are settled by the last event of each kind: name, description, price, stock_buckets."""
     listed_at: str = ""
     category: str | None = None
-    """Nobody decides by it, so the stored state does not keep it."""
+    images: list[dict[str, Any]] = field(default_factory=list)
+    """Nobody decides by this or the category, so the stored state keeps neither."""
 
     def state(self) -> dict[str, Any]:
         """Returns what its stored state must say, whatever else that keeps. A retired product needs no terms."""
@@ -32,6 +34,7 @@ class AuditedProduct:
             "name": self.terms.get("name"),
             "description": self.terms.get("description"),
             "category": self.category,
+            "images": self.images,
             "price_minor": price.get("amount_minor"),
             "currency": price.get("currency"),
             "status": self.status,
@@ -48,6 +51,8 @@ def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Audit
         if listing != (product.status == "none"):
             wanted = "listed first, and once"
             differences.append(Difference(CHECK, subject, "order", wanted, f"{event['type']} when {product.status}"))
+        if event["type"] == "shop.product.relisted.v1" and product.status != "retired":
+            differences.append(Difference(CHECK, subject, "order", "retired before", f"relisted when {product.status}"))
         differences += _apply(product, event, subject, ledger)
         product.version = event["streamversion"]
     return product, differences
@@ -56,19 +61,28 @@ def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Audit
 def _apply(product: AuditedProduct, event: Event, subject: str, ledger: Ledger) -> Iterable[Difference]:
     data = event["data"]
     match event["type"]:
-        case "shop.product.listed.v1":
-            product.status, product.listed_at = "listed", instant(event["time"])
-            product.terms = {name: data[name] for name in ("name", "description", "price", "stock_buckets")}
-            product.category = data.get("category")
+        case "shop.product.listed.v1" | "shop.product.described.v1" as kind:
+            if kind == "shop.product.listed.v1":
+                product.status, product.listed_at = "listed", instant(event["time"])
+            product.terms |= {name: data[name] for name in TERMS if name in data}
+            product.category, product.images = data.get("category"), data.get("images", [])
         case "shop.product.repriced.v1":
             product.terms["price"] = data["price"]
         case "shop.product.retired.v1":
             product.status = "retired"
+        case "shop.product.relisted.v1":
+            product.status = "listed"
         case "shop.product.stock-received.v1":
             ledger.received[product.sku] += data["quantity"]
             ledger.move(product.sku, data["allocations"], available=1)
             if _sum(data["allocations"]) != data["quantity"]:
                 yield Difference(CHECK, subject, "allocations", data["quantity"], _sum(data["allocations"]))
+        case "shop.product.stock-adjusted.v1":
+            change = data["quantity_change"]
+            ledger.received[product.sku] += change
+            ledger.move(product.sku, data["allocations"], available=1 if change > 0 else -1)
+            if _sum(data["allocations"]) != abs(change):
+                yield Difference(CHECK, subject, "allocations", abs(change), _sum(data["allocations"]))
         case "shop.product.stock-redistributed.v1":
             product.terms["stock_buckets"] = data["stock_buckets"]
             ledger.move(product.sku, data["allocations_from"], available=-1)

@@ -28,7 +28,7 @@ SQL: Final = {
         from shop.event_log
         """,
     "products": """
-        select sku, name, description, category, price_minor, currency, available, status, version, listed_at
+        select sku, name, description, category, images, price_minor, currency, available, status, version, listed_at
         from read_v1.products
         """,
     "reservations": """

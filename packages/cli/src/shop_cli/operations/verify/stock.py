@@ -18,6 +18,7 @@ class Ledger:
 
     buckets: dict[Bucket, Counter[str]] = field(default_factory=dict)
     received: Counter[str] = field(default_factory=Counter)
+    """It includes what was adjusted by hand, up and down."""
     units: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     revenue_minor: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 

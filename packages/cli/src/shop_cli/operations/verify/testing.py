@@ -192,7 +192,7 @@ def _keep_state(shop: RecordedShop, reservation_id: str, agreed: Mapping[str, An
 
 def _fill_read_model(shop: RecordedShop) -> None:
     listed_at = "2026-03-05T10:00:00.500000+00:00"
-    product = {"name": "Mug", "description": "", "currency": "EUR", "listed_at": listed_at}
+    product = {"name": "Mug", "description": "", "currency": "EUR", "listed_at": listed_at, "images": []}
     shop.tables["products"] = [
         {
             "sku": "MUG",
