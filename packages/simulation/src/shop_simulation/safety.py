@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from shop_command.testing.fakes import NOTHING
-from shop_simulation.facts import (, quantities
+from shop_simulation.facts import (
     HOLDING,
     PRODUCTS,
     RESERVATIONS,
@@ -15,6 +15,7 @@ from shop_simulation.facts import (, quantities
     card_of,
     event_at,
     position,
+    quantities,
     rebuilt,
     slug,
     taken,
