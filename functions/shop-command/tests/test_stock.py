@@ -8,6 +8,7 @@ from shop_command.domain import stock
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.events import (
     EventData,
+    PaymentActionRequired,
     PaymentDeclined,
     PaymentRefunded,
     PaymentRequested,
@@ -136,7 +137,7 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
     assert less == [BucketChange(first, available=-2), BucketChange(second, available=-1)]
     assert _moves(StockAdjusted, sku="MUG", quantity_change=3, allocations=allocations) == received
     still: set[type[EventData]] = {
-        *(PaymentRequested, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
+        *(PaymentRequested, PaymentActionRequired, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
         *(ProductListed, ProductDescribed, ProductRepriced, ProductRetired, ProductRelisted),
     }
     assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockAdjusted, StockRedistributed, *still}

@@ -73,7 +73,7 @@ def test_a_replay_says_so_even_if_it_is_a_refusal(error: Exception | None, statu
 
     again = HttpFunction("shop-test", errors)
     again.route("POST /things", tag="")(answer)
-    answered = again(http_event("POST /things"), None)
+    answered = again(http_event("POST /things", raw_body=""), None)
     assert answered["statusCode"] == status
     assert answered["headers"]["Idempotent-Replayed"] == "true"
     assert answered["headers"].get("Link") == (None if error else '</things/MUG>; rel="status"')

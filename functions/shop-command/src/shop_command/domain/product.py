@@ -111,9 +111,9 @@ class AdjustStock:
     quantity_change: int
     reason: str
     first_bucket: int
-    """What is more is spread as received stock is."""
+    """Stock that is added is spread from this bucket on, as received stock is."""
     taken: tuple[Allocation, ...] = ()
-    """What is less comes out of these buckets. The transaction fails where one of them has no longer so much."""
+    """Stock that is taken away comes out of these buckets. The transaction fails where one has no longer so much."""
 
 
 @dataclass(frozen=True)
