@@ -114,6 +114,10 @@ BREAKING: dict[str, tuple[Change, str]] = {
         lambda it: schema(it, "Product")["properties"]["available"].update(type="string"),
         "GET /products 200: answer.items[].available: its type changed",
     ),
+    "another status alone": (
+        lambda it: schema(it, "PendingRefund")["properties"].update(status={"type": "string", "enum": ["waiting"]}),
+        "POST /purchases/{purchase_id}/refund 202: answer.status: const changed",
+    ),
     "a field of an answer that may be null": (
         lambda it: schema(it, "Purchase")["properties"].update(
             payment_intent_id={"anyOf": [{"type": "string"}, {"type": "null"}]}
@@ -133,6 +137,9 @@ ADDING: dict[str, Change] = {
     ),
     "a field of an answer": lambda it: schema(it, "Product")["properties"].update(weight={"type": "integer"}),
     "a status": lambda it: schema(it, "Product")["properties"]["status"]["enum"].append("announced"),
+    "a second status": lambda it: schema(it, "PendingRefund")["properties"].update(
+        status={"type": "string", "enum": ["refunding", "waiting"]}
+    ),
     "a wider bound": lambda it: parameter(it, "/products", "limit")["schema"].update(maximum=1_000),
     "a value of a parameter": lambda it: parameter(it, "/products", "sort")["schema"]["enum"].append("rating"),
     "a field that is never null any more": lambda it: schema(it, "Product")["properties"].update(

@@ -121,7 +121,12 @@ class _Comparison:
         if not _types(new) <= _types(old):
             yield f"{where}: its type changed"
         for form in _FORMS:
-            if form in old and old[form] != new.get(form):
+            # What was the only value may become one of several: a new value of an enumeration.
+            if (
+                form in old
+                and old[form] != new.get(form)
+                and not (form == "const" and old[form] in new.get("enum", ()))
+            ):
                 yield f"{where}: {form} changed"
         for field, schema in old.get("properties", {}).items():
             if field not in new.get("properties", {}):

@@ -98,7 +98,15 @@ def _customers_have_time_for_3d_secure(world: World, facts: WorldFacts) -> Itera
 def _may_be_charged(world: World, facts: WorldFacts, name: str) -> bool:
     """Returns whether a confirmation by the shop has charged the reservation or still may."""
     intents = [it for it in world.provider.records("payment_intent") if it["metadata"]["reservation_id"] == name]
-    unconfirmed = [it for it in intents if it["status"] == "requires_payment_method" and not it["last_payment_error"]]
+    sent = (*world.provider.inputs.values(), *(request for _, request in world.provider.late))
+    asked = {request.path for request in sent}  # an intent that the shop does not know of is confirmed by nobody
+    unconfirmed = [
+        it
+        for it in intents
+        if it["status"] == "requires_payment_method"
+        and not it["last_payment_error"]
+        and f"/v1/payment_intents/{it['id']}/confirm" in asked
+    ]
     is_processing = any(intent["status"] == "processing" for intent in intents)
     return is_processing or bool(unconfirmed) or any(card_of(charge) for charge in facts.charges.get(name, []))
 
