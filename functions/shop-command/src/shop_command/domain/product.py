@@ -111,9 +111,9 @@ class AdjustStock:
     quantity_change: int
     reason: str
     first_bucket: int
-    """What is more is spread as received stock is."""
+    """A surplus is spread as received stock is, and its remainder begins here."""
     taken: tuple[Allocation, ...] = ()
-    """What is less comes out of these buckets. The transaction fails where one of them has no longer so much."""
+    """A shortfall comes out of these buckets. The transaction fails where one of them no longer has so much."""
 
 
 @dataclass(frozen=True)
