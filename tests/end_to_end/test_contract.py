@@ -91,14 +91,19 @@ class Customer:
                 reservation = self.shop.reserve(self.sku)
                 case.body = {"reservation_id": reservation["reservation_id"], "payment_method": next(self.cards)}
             case "POST /products" if isinstance(case.body, dict):  # else it is one that is no JSON on purpose
-                case.body = {**case.body, "sku": f"CASE-{uuid.uuid4().hex[:12].upper()}"}
+                # Most codes that have a currency's form are none, and most characters are no name.
+                sellable = {"name": "Case", "price": {"amount_minor": 500, "currency": "EUR"}}
+                case.body = {**case.body, **sellable, "sku": f"CASE-{uuid.uuid4().hex[:12].upper()}"}
             case "POST /payments/webhook":
                 case.headers["Stripe-Signature"] = self._signed(b"{}")
                 case.body = {}
 
     def _existing(self, route: str, name: str) -> str:
-        if route == "DELETE /products/{sku}":
-            return self.shop.new_product(stock=0)
+        if not route.startswith("GET") and name == "sku":
+            sku = self.shop.new_product(stock=0)
+            if route == "POST /products/{sku}/relist":
+                self.shop.administrator("DELETE", f"/products/{sku}", key=f"retire-{sku}")
+            return sku
         if name == "sku":
             return self.sku
         if route.startswith("GET"):

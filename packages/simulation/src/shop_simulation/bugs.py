@@ -22,6 +22,7 @@ from shop_command.domain.reservation_states import Cancelled, Paying
 from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, Unknown, VersionConflictError
 from shop_dispatch.application import project
 from shop_observability.logs import logger
+from shop_shared.currencies import CurrencyRules
 from shop_shared.events import PurchaseConfirmed
 from shop_simulation import mistakes
 from shop_simulation.planting import Bug, before, but, changed_answer, changed_arguments, instead, with_fields
@@ -76,6 +77,14 @@ BUGS: Final = (
         StripeGateway,
         "create",
         changed_arguments(lambda self, name, attempt, amount: (self, name, attempt, mistakes.fifty_cents(amount))),
+    ),
+    Bug(
+        3,
+        "asks for 5 ISK as 0.05",
+        CurrencyRules,
+        "provider_amount",
+        instead(lambda _rules, amount_minor: amount_minor),
+        "purchase in whole units",
     ),
     Bug(
         4,

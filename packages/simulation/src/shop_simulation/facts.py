@@ -76,6 +76,10 @@ class WorldFacts:
                 received = {r + quantity for r in received} | (set() if intent.final() else received)
         return received
 
+    @cached_property
+    def currencies(self) -> frozenset[str]:
+        return frozenset(intent.body["price"]["currency"].lower() for intent in self.of_kind("list"))
+
     def totals(self, intent: ClientIntent) -> set[int]:
         """Returns each possible total: each price counts that a product had until the last request."""
         prices: dict[str, set[int]] = defaultdict(set)
@@ -87,6 +91,13 @@ class WorldFacts:
             sum(quantity * price for (quantity, _), price in zip(lines, chosen, strict=True))
             for chosen in product(*(choices for _, choices in lines))
         }
+
+
+def minor_units(charge: Record) -> int:
+    """Counts the provider's amount as ISO 4217 does, which the shop's table of currencies has no part in."""
+    parts_of_unit = {"isk": 100}.get(charge["currency"], 1)
+    whole, rest = divmod(charge["amount"], parts_of_unit)
+    return -1 if rest else int(whole)
 
 
 def card_of(charge: Record) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, rebuilt
+from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, minor_units, rebuilt
 from shop_simulation.safety import Check
 from shop_simulation.world import World
 
@@ -54,7 +54,7 @@ def _read_model_is_what_happened(rows: Mapping[str, Any], facts: WorldFacts) -> 
     if +units != +sold:
         yield f"sold are {dict(sold)}, and the sales say {dict(units)}"
     names = [name for name, status in facts.statuses.items() if status in SOLD]
-    charged = sum(charge["amount"] for name in names for charge in facts.charges.get(name, []))
+    charged = sum(minor_units(charge) for name in names for charge in facts.charges.get(name, []))
     revenue = sum(row[4] for row in rows["sales_daily"].values())
     if revenue != charged:
         yield f"the revenue is {revenue}, and {charged} was charged for what is sold"

@@ -14,6 +14,7 @@ from shop_simulation.facts import (
     WorldFacts,
     card_of,
     event_at,
+    minor_units,
     position,
     quantities,
     rebuilt,
@@ -134,8 +135,8 @@ def _one_charge(_: World, facts: WorldFacts) -> Iterator[str]:
         placed = facts.reservations.get(name)
         agreed = {final[1]["total"]["amount_minor"]} if placed and (final := placed.final()) else None
         for charge in charges:
-            amount, currency = charge["amount"], charge["currency"]
-            if not placed or amount not in (agreed or facts.totals(placed)) or currency != "eur":
+            amount, currency = minor_units(charge), charge["currency"]
+            if not placed or amount not in (agreed or facts.totals(placed)) or currency not in facts.currencies:
                 yield f"{name} was charged {amount} {currency}"
 
 

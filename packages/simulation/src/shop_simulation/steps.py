@@ -42,12 +42,12 @@ class WorkflowStep:
         return replace(self, faulty=False)
 
 
-def list_product(sku: str = "MUG", *, price_minor: int = 500, buckets: int = 1) -> WorkflowStep:
+def list_product(sku: str = "MUG", *, price_minor: int = 500, currency: str = "EUR", buckets: int = 1) -> WorkflowStep:
     body = {
         "sku": sku,
         "name": f"Product {sku}",
         "description": "",
-        "price": {"amount_minor": price_minor, "currency": "EUR"},
+        "price": {"amount_minor": price_minor, "currency": currency},
         "stock_buckets": buckets,
     }
     return _admin(f"list {sku}", "list", "POST /products", body)

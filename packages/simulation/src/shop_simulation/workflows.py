@@ -261,6 +261,12 @@ WORKFLOWS: Final = (
         rivals=(purchase(), purchase(name="purchase too")),
     ),
     Workflow(
+        "purchase in whole units",
+        before=(list_product(currency="ISK"), receive(10), place()),
+        steps=(purchase(), purchase().maybe(), refund(), A_WHILE, sweep()),
+        faults_max=1,
+    ),
+    Workflow(
         "a declined card, then another one",
         before=(*STOCKED, place()),
         steps=(

@@ -111,9 +111,9 @@ class AdjustStock:
     quantity_change: int
     reason: str
     first_bucket: int
-    """Stock that is added is spread from this bucket on, as received stock is."""
+    """A surplus is spread as received stock is, and its remainder begins here."""
     taken: tuple[Allocation, ...] = ()
-    """Stock that is taken away comes out of these buckets. The transaction fails where one has no longer so much."""
+    """A shortfall comes out of these buckets. The transaction fails where one of them no longer has so much."""
 
 
 @dataclass(frozen=True)
