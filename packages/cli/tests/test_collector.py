@@ -14,7 +14,7 @@ from aws_xray_sdk.core.models.subsegment import Subsegment
 
 from shop_cli.local.collector import newest_documents
 from shop_cli.local.emulator import client_at
-from shop_cli.local.testing import TRACE_ID, WAIT_SECONDS_MAX, Running, collector
+from shop_cli.local.testing import KEYS, TRACE_ID, WAIT_SECONDS_MAX, Running, collector
 from shop_cli.operations.trace.traces import documents
 
 xray_recorder.emitter._socket.close()  # the SDK opens it at its import, and nobody uses it
@@ -139,7 +139,7 @@ def test_a_taken_port_ends_it_at_once(tmp_path: Path) -> None:
 
 def test_an_unknown_trace_is_absent(tmp_path: Path) -> None:
     with collector(tmp_path / "traces.jsonl") as running:
-        assert documents(client_at(running.url, "xray"), ["1-5e1b4151-00000000000000000000ffff"]) == {}
+        assert documents(client_at(running.url, "xray", KEYS), ["1-5e1b4151-00000000000000000000ffff"]) == {}
 
 
 def test_a_document_is_kept_as_it_came_and_on_one_line_whatever_is_in_it(tmp_path: Path) -> None:

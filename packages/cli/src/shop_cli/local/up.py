@@ -111,6 +111,7 @@ class LocalRun:
 
     def start(self) -> None:
         started = time.monotonic()
+        self._home.close_to_others()
         state = self._home.state()
         state.database_url = os.environ.get("SHOP_DATABASE_URL", "")
         self._record()
