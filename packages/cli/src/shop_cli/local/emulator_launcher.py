@@ -100,7 +100,7 @@ def is_public(request: Any) -> bool:
         return bool(request.path == "/_ministack/ready")
     name, path = request.first("host").rpartition(":")[0], request.path
     return (
-        (name.endswith((".cloudfront.localhost", ".execute-api.localhost")) and not path.startswith("/_"))
+        (name.endswith((".cloudfront.localhost", ".execute-api.localhost")) and not path.startswith(("/_", "/v2/")))
         or path.startswith(("/_aws/execute-api/", "/oauth2/"))
         or path in ("/login", "/logout")
         or re.fullmatch(r"/[\w-]+/\.well-known/(jwks\.json|openid-configuration)", path) is not None
