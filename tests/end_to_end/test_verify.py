@@ -65,8 +65,8 @@ def test_a_stage_is_audited_through_aws_alone(shop: Shop, purchase: dict[str, An
     """The emulator in place of AWS, and no local shop's folder to look into."""
     variables = {
         "AWS_ENDPOINT_URL": shop.status["aws_endpoint_url"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": shop.status["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": shop.status["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": "us-east-1",
         "SHOP_HOME": str(tmp_path),
     }

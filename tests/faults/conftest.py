@@ -45,7 +45,7 @@ def provider(aws: RunningEmulator) -> Iterator[ProviderProcess]:
 
 @pytest.fixture(scope="session")
 def session_wire(aws: RunningEmulator) -> Iterator[Wire]:
-    with running_wire(aws.url) as running:
+    with running_wire(aws.url, aws.credentials) as running:
         # It learns each service at its first call, which takes longer than the function waits.
         for service, call in {
             "dynamodb": "list_tables",
@@ -90,7 +90,7 @@ def shop(aws: RunningEmulator, provider: ProviderProcess, wire: Wire, provider_w
     """With ten of its product, in a function that has just been started."""
     variables = {
         "PATH": os.environ["PATH"],
-        **emulator.CREDENTIALS,
+        **aws.credentials,
         "AWS_DEFAULT_REGION": emulator.REGION,
         "AWS_ENDPOINT_URL": wire.url,
         "TABLE_NAME": aws.table_name,

@@ -16,6 +16,11 @@ def test_that_starts_everything() -> None:
     folder = Path(tempfile.gettempdir())
     server()
     run_shop(folder / "home", "up", "--no-aws", "--detach")
-    with running_emulator() as aws, running_wire(aws.url), running_provider(), collector(folder / "traces"):
+    with (
+        running_emulator() as aws,
+        running_wire(aws.url, aws.credentials),
+        running_provider(),
+        collector(folder / "traces"),
+    ):
         Path(os.environ["READY"]).write_text(str(folder))
         time.sleep(600)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 from aws_xray_sdk.core import xray_recorder
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.segment import Segment
@@ -14,7 +16,7 @@ from aws_xray_sdk.core.models.subsegment import Subsegment
 
 from shop_cli.local.collector import newest_documents
 from shop_cli.local.emulator import client_at
-from shop_cli.local.testing import TRACE_ID, WAIT_SECONDS_MAX, Running, collector
+from shop_cli.local.testing import KEYS, TRACE_ID, WAIT_SECONDS_MAX, Running, collector
 from shop_cli.operations.trace.traces import documents
 
 xray_recorder.emitter._socket.close()  # the SDK opens it at its import, and nobody uses it
@@ -137,9 +139,35 @@ def test_a_taken_port_ends_it_at_once(tmp_path: Path) -> None:
     assert "Address already in use" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null", "Content-Type": "text/plain"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Host": "evil.example"},
+    ],
+    ids=str,
+)
+def test_no_page_reads_traces_or_resets_them(tmp_path: Path, page: dict[str, str]) -> None:
+    with collector(tmp_path / "traces.jsonl") as running:
+        kept = sent_by_the_sdk(running, "shop-command").trace_id
+        running.trace(kept)
+        page = {name: f"{value}:{running.http_port}" if name == "Host" else value for name, value in page.items()}
+        for method, path in (("POST", "/Traces"), ("OPTIONS", "/Traces"), ("POST", "/moto-api/reset"), ("GET", "/")):
+            answer = httpx.request(method, running.url + path, headers=page, json={"TraceIds": [kept]})
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+        assert running.trace(kept).spans
+        signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=any/20261127/us-east-1/xray/aws4_request"}
+        own = httpx.post(f"{running.url}/Traces", json={"TraceIds": [kept]}, headers=signed)
+        assert (own.status_code, own.headers.get("Access-Control-Allow-Origin")) == (200, None)
+
+
 def test_an_unknown_trace_is_absent(tmp_path: Path) -> None:
     with collector(tmp_path / "traces.jsonl") as running:
-        assert documents(client_at(running.url, "xray"), ["1-5e1b4151-00000000000000000000ffff"]) == {}
+        assert documents(client_at(running.url, "xray", KEYS), ["1-5e1b4151-00000000000000000000ffff"]) == {}
 
 
 def test_a_document_is_kept_as_it_came_and_on_one_line_whatever_is_in_it(tmp_path: Path) -> None:

@@ -149,3 +149,18 @@ def test_a_changed_athena_is_not_mended_silently() -> None:
     result = in_the_emulators_python(f"{code}launcher.give_json_tables_their_columns(Changed)", check=False)
     assert result.returncode == 1
     assert "is not what emulator_launcher.py was written for" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["is_root_access_key", "_is_root_key", "pin_signed_request", "execution_credentials"])
+def test_changed_keys_are_not_replaced_silently(name: str) -> None:
+    code = f"""
+        from ministack.core import iam_evaluator, lambda_runtime
+
+        def changed(key): ...
+        setattr(lambda_runtime if "execution" in {name!r} else iam_evaluator, {name!r}, changed)
+        launcher.inspect.getsource = lambda f, get=launcher.inspect.getsource: "" if f is changed else get(f)
+        launcher.accept_this_shops_keys_alone(iam_evaluator, lambda_runtime)
+        """
+    result = in_the_emulators_python(code, check=False)
+    assert result.returncode == 1
+    assert "is not what emulator_launcher.py was written for" in result.stderr

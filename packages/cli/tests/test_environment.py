@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,9 @@ def in_a_shell(script: str) -> dict[str, str]:
 def test_the_exports_have_what_the_deploy_tool_aws_and_psql_need(home: Home, state: State) -> None:
     got = in_a_shell(env.shell_exports(state, aws=True))
     assert got["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1001"
-    assert (got["AWS_ACCESS_KEY_ID"], got["AWS_SECRET_ACCESS_KEY"], got["AWS_REGION"]) == ("test", "test", "us-east-1")
+    keys = (got["AWS_ACCESS_KEY_ID"], got["AWS_SECRET_ACCESS_KEY"])
+    assert keys == (state.secrets["aws_access_key_id"], state.secrets["aws_secret_access_key"])
+    assert got["AWS_REGION"] == "us-east-1"
     assert "AWS_PROFILE" not in got
     assert got["SHOP_XRAY_ADDRESS"] == "127.0.0.1:1005"
     assert got["SHOP_PAYMENT_URL"] == "http://127.0.0.1:1003"
@@ -71,6 +74,15 @@ def test_a_shop_in_another_folder_leaves_the_checkouts_files_alone(home: Home, s
     before = path.read_text() if path.exists() else None
     environment.write_files(home, state)
     assert (path.read_text() if path.exists() else None) == before
+
+
+def test_the_checkouts_files_are_readable_by_their_owner_only(
+    state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "_folders", lambda: [tmp_path])
+    environment.write_files(Home(CHECKOUT / ".shop"), state)
+    assert (tmp_path / ".env.local").stat().st_mode & 0o777 == 0o600
+    assert state.secrets["aws_secret_access_key"] in (tmp_path / ".env.local").read_text()
 
 
 def test_the_emulator_inherits_nothing_that_a_function_could_use(

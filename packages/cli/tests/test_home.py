@@ -22,6 +22,24 @@ def test_the_state_is_there_again_and_nobody_else_can_read_it(home: Home) -> Non
     assert home.logs.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_an_earlier_run_let_others_read_is_closed_to_them(home: Home) -> None:
+    archived = home.path / "aws" / "s3" / "bucket" / "object"
+    theirs = home.path / "postgres"
+    for folder in (archived.parent, theirs):
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+    for name in ("payments.sqlite", "payments.sqlite-wal", str(archived)):
+        (home.path / name).touch()
+        (home.path / name).chmod(0o664)
+    (home.path / "gone").symlink_to("nowhere")
+    home.close_to_others()
+    found = [path for path in home.path.rglob("*") if path not in (theirs, home.path / "gone")]
+    assert len(found) == 8
+    assert [path for path in found if path.stat().st_mode & 0o077] == []
+    assert archived.parent.stat().st_mode & 0o700 == 0o700
+    assert theirs.stat().st_mode & 0o777 == 0o755
+
+
 def test_two_secrets_differ(home: Home) -> None:
     assert State().secret("a") != State().secret("a")
 

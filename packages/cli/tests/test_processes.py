@@ -46,6 +46,15 @@ def test_a_process_and_its_stubborn_child_are_both_stopped(home: Home) -> None:
     assert processes.leftovers(home) == []
 
 
+def test_what_a_process_and_its_children_write_is_readable_by_their_owner_only(home: Home) -> None:
+    write = f"open({str(home.path / 'own')!r}, 'w'); os.mkdir({str(home.path / 'folder')!r}); "
+    write += f"subprocess.run([sys.executable, '-c', \"open({str(home.path / 'of-a-child')!r}, 'w')\"])"
+    child, record = start(home, f"import os, subprocess, sys; {write}")
+    assert child.wait(10) == 0
+    for path in (home.path / "own", home.path / "folder", home.path / "of-a-child", Path(record.log)):
+        assert path.stat().st_mode & 0o077 == 0
+
+
 def test_a_child_whose_parent_was_killed_is_found_by_its_mark(home: Home) -> None:
     child, record = start(home, PARENT + SLEEP)
     until(lambda: has_reported_up(record))

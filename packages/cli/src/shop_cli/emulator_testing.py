@@ -1,6 +1,6 @@
 """The local AWS as a child process for tests: with the table and the stream of `infra/`, and nothing else deployed.
 
-with running_emulator() as aws, running_wire(aws.url) as wire:
+with running_emulator() as aws, running_wire(aws.url, aws.credentials) as wire:
     wire.breaks("dynamodb", operation="TransactWriteItems", error={"code": "ThrottlingException"})
     aws.client("dynamodb")  # goes around the broken wire; clients with `wire.url` as endpoint go through it
 """
@@ -39,8 +39,12 @@ class RunningEmulator:
     def url(self) -> str:
         return emulator.endpoint_url(self.state)
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        return emulator.credentials(self.state)
+
     def client(self, service: str, endpoint_url: str | None = None) -> Any:
-        return emulator.client_at(endpoint_url or self.url, service)
+        return emulator.client_at(endpoint_url or self.url, service, self.credentials)
 
 
 @dataclass(frozen=True)
@@ -80,13 +84,24 @@ def running_emulator() -> Iterator[RunningEmulator]:
 
 
 @contextmanager
-def running_wire(upstream: str) -> Iterator[Wire]:
+def running_wire(upstream: str, credentials: Mapping[str, str] | None = None) -> Iterator[Wire]:
+    """AWS needs `credentials`, with which the proxy signs anew what it passes on."""
     port = _free_port()
     url = f"http://{HOST}:{port}"
-    command = [sys.executable, "-m", "microburst", "--upstream", upstream, "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "microburst",
+        "--upstream",
+        upstream,
+        "--port",
+        str(port),
+        "--resign" if credentials else "--no-resign",
+    ]
     with tempfile.TemporaryDirectory() as directory, httpx.Client() as http:
         log = Path(directory) / "microburst.log"
-        with _child(command, {"PATH": os.defpath, "TMPDIR": directory}, log, f"{url}/_microburst/health"):
+        environment = {"PATH": os.defpath, "TMPDIR": directory, **(credentials or {})}
+        with _child(command, environment, log, f"{url}/_microburst/health"):
             yield Wire(url, http)
 
 

@@ -69,7 +69,8 @@ class Target:
         """Makes a boto3 client. With a timeout, a call is sent once only: the first may still be at work."""
         if self.local:
             url = environment.xray_url(self.local) if service == "xray" else emulator.endpoint_url(self.local)
-            return emulator.client_at(url, service, timeout_seconds or emulator.CALL_SECONDS)
+            keys = emulator.credentials(self.local)
+            return emulator.client_at(url, service, keys, timeout_seconds or emulator.CALL_SECONDS)
         once = Config(
             connect_timeout=5,
             read_timeout=timeout_seconds or 0,

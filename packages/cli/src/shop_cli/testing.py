@@ -80,8 +80,8 @@ class Shop:
             service,  # type: ignore[call-overload]
             endpoint_url=endpoint_url or self.status["aws_endpoint_url"],
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.status["aws_access_key_id"],
+            aws_secret_access_key=self.status["aws_secret_access_key"],
         )
 
     def new_product(self, *, stock: int, price_minor: int = 1_000, buckets: int = 1) -> str:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from shop_cli.errors import ShopError
 from shop_cli.local.emulator import client_at
-from shop_cli.local.testing import Running, collector, segment, subsegment
+from shop_cli.local.testing import KEYS, Running, collector, segment, subsegment
 from shop_cli.main import app
 from shop_cli.operations.events import read_or_fail
 from shop_cli.operations.trace import command as trace_command
@@ -91,7 +91,7 @@ def shop(running: Running, aws: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
     """Runs the command for a shop on this machine, or with --stage."""
     target = Target("production")
     source = TraceSource(
-        xray=client_at(running.url, "xray"),
+        xray=client_at(running.url, "xray", KEYS),
         events=partial(read_or_fail, target),
         wait_seconds=0,
         poll_seconds=0,

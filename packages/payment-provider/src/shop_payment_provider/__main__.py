@@ -2,17 +2,24 @@
 
 import argparse
 import json
+import os
 import signal
 from pathlib import Path
 
 import uvicorn
 
 from .app import create_app
+from .browser_guard import Guard, GuardedApplication, GuardedRequest
 from .store import SqliteStore
 from .webhooks import Webhooks
 
 # A delayed answer must not hold up the end: what is undecided then is settled at the next start.
 SHUTDOWN_SECONDS = 1
+
+
+def is_page(request: GuardedRequest) -> bool:
+    """The shop's page leads the customer's browser to it; all else needs the API key."""
+    return request.path.startswith("/3d-secure/")
 
 
 def main() -> None:
@@ -32,6 +39,7 @@ def main() -> None:
     api_key = arguments.api_key_file.read_text().strip()
     if not api_key:
         parser.error(f"{arguments.api_key_file} is empty")
+    os.umask(0o077)  # SQLite makes its other files anew, and they hold payments too
     store = SqliteStore(arguments.data, keeps_webhooks=arguments.webhook_url_file is not None)
     webhooks = None
     if arguments.webhook_url_file:
@@ -40,7 +48,7 @@ def main() -> None:
         store, api_key, webhooks, slow_seconds=arguments.slow_seconds, timeout_seconds=arguments.timeout_seconds
     )
     config = uvicorn.Config(
-        app,
+        GuardedApplication(app, Guard(arguments.port, is_public=is_page)),
         host="127.0.0.1",
         port=arguments.port,
         access_log=False,

@@ -3,24 +3,34 @@
 `python -m shop_cli.local.collector --help` says how it is started.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import logging
+import os
 import queue
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.xray.exceptions import BadSegmentException
 from moto.xray.models import xray_backends
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.serving import make_server
 
 from shop_cli.local.emulator import REGION
+from shop_payment_provider.browser_guard import Guard, GuardedRequest, refused, with_cors
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 DATAGRAM_BYTES_MAX = 65_535
 RECEIVE_BUFFER_BYTES = 8_000_000  # a burst from a load test waits in the kernel, not lost
@@ -43,15 +53,20 @@ class Collector:
         self._udp.settimeout(POLL_SECONDS)
         self._udp.bind(("127.0.0.1", udp_port))
         self.udp_port: int = self._udp.getsockname()[1]
-        self.http_port = _free_port(http_port)
-        self._server = ThreadedMotoServer("127.0.0.1", self.http_port, verbose=False)
+        self._server = make_server(
+            *("127.0.0.1", http_port, self._answer), threaded=True, request_handler=MotoRequestHandler
+        )
+        self.http_port: int = self._server.server_port
+        self._guard = Guard(self.http_port)
+        self._moto = DomainDispatcherApplication(create_backend_app)
         # moto serves what is in this process, so segments are given to it without a request.
         self._xray = xray_backends[MOTO_ACCOUNT][REGION]
-        self._threads = [threading.Thread(target=run) for run in (self._receive, self._keep)]
+        self._threads = [
+            threading.Thread(target=run) for run in (self._receive, self._keep, self._server.serve_forever)
+        ]
 
     def __enter__(self) -> Self:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server.start()
         for thread in self._threads:
             thread.start()
         return self
@@ -60,10 +75,26 @@ class Collector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
+        self._server.shutdown()
         for thread in self._threads:
             thread.join()
         self._udp.close()
-        self._server.stop()
+        self._server.server_close()
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """No page may call it, and none reads an answer: moto itself lets every origin do both."""
+        headers = tuple((name.lower(), value) for name, value in EnvironHeaders(environ).items())
+        reason = self._guard.refusal(GuardedRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], "", headers))
+        if reason:
+            body, answered = refused(reason)
+            start_response("403 Forbidden", answered)
+            return [body]
+
+        def start(status: str, answered: list[tuple[str, str]], *more: Any) -> Callable[[bytes], object]:
+            return start_response(status, with_cors(answered, None), *more)
+
+        answer: Iterable[bytes] = self._moto(environ, start)
+        return answer
 
     def _receive(self) -> None:
         """Does nothing but empty the socket: what the kernel's buffer can't hold is lost without a trace."""
@@ -151,14 +182,6 @@ def _is_complete(segment: Any) -> bool:
     )
 
 
-def _free_port(port: int) -> int:
-    """`port`, or a free one for 0. Raises OSError for a taken one, on which moto's server would hang."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
-        return int(probe.getsockname()[1])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m shop_cli.local.collector", description=__doc__)
     parser.add_argument("--udp-port", type=int, required=True, help="where functions send their segments")
@@ -167,6 +190,7 @@ def main() -> None:
     parser.add_argument("--megabytes-max", type=float, default=16.0, help="the newest that are kept (default 16)")
     arguments = parser.parse_args()
 
+    os.umask(0o077)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

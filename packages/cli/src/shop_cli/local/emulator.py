@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import secrets
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,11 @@ from botocore.config import Config
 from shop_cli.errors import ShopError
 from shop_cli.local.home import CHECKOUT, Home, State
 from shop_cli.local.ports import HOST
+from shop_payment_provider import browser_guard
 
 PYTHON = CHECKOUT / ".venv-emulator" / "bin" / "python"
 LAUNCHER = Path(__file__).with_name("emulator_launcher.py")
 REGION = "us-east-1"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 CALL_SECONDS = 90
 
 
@@ -30,24 +32,28 @@ def endpoint_url(state: State) -> str:
     return f"http://{HOST}:{state.ports['aws']}"
 
 
+def credentials(state: State) -> dict[str, str]:
+    """Returns the keys of the local account's root, made for this shop: the emulator takes no others."""
+    return {
+        "AWS_ACCESS_KEY_ID": state.secret("aws_access_key_id", lambda: f"AKIA{secrets.token_hex(8).upper()}"),
+        "AWS_SECRET_ACCESS_KEY": state.secret("aws_secret_access_key"),
+    }
+
+
 def client(state: State, service: str) -> Any:
-    return client_at(endpoint_url(state), service)
+    return client_at(endpoint_url(state), service, credentials(state))
 
 
-def client_at(url: str, service: str, timeout_seconds: int = CALL_SECONDS) -> Any:
+def client_at(url: str, service: str, keys: Mapping[str, str], timeout_seconds: int = CALL_SECONDS) -> Any:
     """Makes a boto3 client for the server at `url`. Nothing of the caller's own AWS configuration is used."""
     # A function's first call can take some seconds, and must not be sent a second time for that.
     config = Config(connect_timeout=5, read_timeout=timeout_seconds, retries={"total_max_attempts": 1})
-    return _session().client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]
+    return _session(*keys.values()).client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]
 
 
 @functools.cache
-def _session() -> Session:
-    return boto3.Session(
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=REGION,
-    )
+def _session(access_key_id: str, secret_access_key: str) -> Session:
+    return boto3.Session(access_key_id, secret_access_key, region_name=REGION)
 
 
 def python_version() -> str:
@@ -60,7 +66,18 @@ def python_version() -> str:
 
 def server_command(state: State) -> list[str]:
     # -P: the launcher's neighbours in this folder must not shadow what the emulator and the functions import.
-    return [str(PYTHON), "-P", str(LAUNCHER), "--port", str(state.ports["aws"])]
+    command = [str(PYTHON), "-P", str(LAUNCHER), "--port", str(state.ports["aws"])]
+    return [*command, "--guard", browser_guard.__file__, "--allowed-origins", allowed_origins()]
+
+
+def allowed_origins() -> str:
+    """Returns SHOP_ALLOWED_ORIGINS, from which pages may call the API and the user pool."""
+    origins = os.environ.get("SHOP_ALLOWED_ORIGINS", "")
+    try:
+        browser_guard.parse_origins(origins)
+    except ValueError as error:
+        raise ShopError(f"SHOP_ALLOWED_ORIGINS: {error}") from error
+    return origins
 
 
 def server_environment(home: Home, state: State) -> dict[str, str]:
@@ -69,18 +86,18 @@ def server_environment(home: Home, state: State) -> dict[str, str]:
     data = home.path / "aws"
     temporary = data / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    for folder in (data / "state", data / "s3", temporary):
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (data, data / "state", data / "s3", temporary):
+        folder.mkdir(mode=0o700, exist_ok=True)
     return {
         "PATH": f"{PYTHON.parent}:{os.environ.get('PATH', os.defpath)}",
         "HOME": str(temporary),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-        **CREDENTIALS,
+        **credentials(state),
         "GATEWAY_PORT": str(state.ports["aws"]),
         "BIND_HOST": HOST,
         "MINISTACK_REGION": REGION,
-        # The functions' roles are enforced; test/test is the account's root.
+        # The functions' roles are enforced; the keys above are the account's root.
         "AUTH": "true",
         "PERSIST_STATE": "1",
         "S3_PERSIST": "1",

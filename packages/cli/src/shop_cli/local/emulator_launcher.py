@@ -1,18 +1,25 @@
 """Serves ministack, the local AWS. Run by the emulator's own Python, which has no `shop_cli`; never imported by it.
 
-Nothing of ministack is changed on disk. Three measured slownesses are tuned here at start, and one difference to AWS is
-mended, each with its reason; each refuses to start when ministack's source no longer is what it was written for, so
-that an update can't drop it silently.
+Nothing of ministack is changed on disk. Measured slownesses are tuned here at start, and differences to AWS are mended,
+each with its reason; each refuses to start when ministack's source no longer is what it was written for, so that an
+update can't drop it silently. A guard stands before it, because ministack itself answers every page and program.
 """
 
 import argparse
 import importlib
 import inspect
 import json
+import os
+import re
 import resource
+import sys
 import time
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import parse_qs
 
 import uvicorn
 
@@ -65,6 +72,52 @@ def give_json_tables_their_columns(athena: Any) -> None:
     athena._table_relation = with_columns
 
 
+def accept_this_shops_keys_alone(evaluator: Any, runtime: Any) -> None:
+    """ministack takes `test`, any account's number and the configured key for root, and checks no signature of theirs;
+    it derives the keys of a function from its name. Here root is the configured key, signed like any other, and a
+    secret goes into the functions' keys."""
+    is_root, is_unchecked, keys = (
+        evaluator.is_root_access_key,
+        evaluator._is_root_key,
+        runtime.execution_credentials,
+    )
+    expect('access_key_id == "test"' in inspect.getsource(is_root), is_root)
+    expect(list(inspect.signature(is_unchecked).parameters) == ["access_key_id"], is_unchecked)
+    expect(
+        "(access_key_id and _is_root_key(access_key_id))" in inspect.getsource(evaluator.pin_signed_request), is_root
+    )
+    expect('role_arn.rsplit("/", 1)[-1]' in inspect.getsource(keys), keys)
+    root, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    # Internal calls, and those that AWS serves unsigned, name no key.
+    evaluator.is_root_access_key = lambda access_key_id: access_key_id in ("", None, root)
+    evaluator._is_root_key = lambda access_key_id: not access_key_id
+    runtime.execution_credentials = lambda config: keys({**config, "Role": f"{secret}/{config.get('Role', '')}"})
+
+
+def is_public(request: Any) -> bool:
+    """The API, its documents, the user pool, the storefront and the readiness need no key of AWS."""
+    if is_management(request):
+        return bool(request.path == "/_ministack/ready")
+    name, path = request.first("host").rpartition(":")[0], request.path
+    return (
+        (name.endswith((".cloudfront.localhost", ".execute-api.localhost")) and not path.startswith(("/_", "/v2/")))
+        or path.startswith(("/_aws/execute-api/", "/oauth2/"))
+        or path in ("/login", "/logout")
+        or re.fullmatch(r"/[\w-]+/\.well-known/(jwks\.json|openid-configuration)", path) is not None
+        or (path == "/" and calls_user_pool(request))
+    )
+
+
+def calls_user_pool(request: Any) -> bool:
+    """A browser first asks whether its page may call it, and that question names no target."""
+    target = request.first("x-amz-target")
+    return request.method == "OPTIONS" or bool(target.startswith("AWSCognitoIdentityProviderService."))
+
+
+def is_management(request: Any) -> bool:
+    return bool(request.path == "/health" or request.path.startswith(("/_ministack", "/_localstack")))
+
+
 def expect(fits: bool, function: Any) -> None:
     if not fits:
         raise SystemExit(
@@ -79,22 +132,53 @@ def raise_open_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def load(path: Path) -> Any:
+    module = ModuleType(path.stem)
+    sys.modules[path.stem] = module  # dataclasses look it up there
+    SourceFileLoader(path.stem, str(path)).exec_module(module)
+    return module
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
+    parser.add_argument("--guard", type=Path, required=True, help="browser_guard.py")
+    parser.add_argument("--allowed-origins", default="", help="separated by commas")
+    arguments = parser.parse_args()
 
+    # Whatever keeps data, and each function's process, writes files that only their owner can read.
+    os.umask(0o077)
+    evaluator = importlib.import_module("ministack.core.iam_evaluator")
+    # Other modules take these functions by name when they are imported, so they are replaced before.
+    accept_this_shops_keys_alone(evaluator, importlib.import_module("ministack.core.lambda_runtime"))
     app = importlib.import_module("ministack.app").app
+    router = importlib.import_module("ministack.core.router")
+    responses = importlib.import_module("ministack.core.responses")
     tune_worker_output(importlib.import_module("ministack.core.lambda_runtime").Worker)
     tune_record_expiry(importlib.import_module("ministack.services.kinesis"))
     give_json_tables_their_columns(importlib.import_module("ministack.services.athena"))
     raise_open_file_limit()
+
+    def has_key(request: Any) -> bool:
+        key = router.extract_access_key_id(dict(request.headers), parse_qs(request.query))
+        found = key and evaluator.resolve_credential(key, responses._account_from_sts_session(key))
+        return isinstance(found, evaluator.ResolvedCredential)
+
+    browser_guard = load(arguments.guard)
+    guard = browser_guard.Guard(
+        arguments.port,
+        browser_guard.parse_origins(arguments.allowed_origins),
+        rf"{browser_guard.ADDRESSES}|[a-z0-9]+\.(?:cloudfront|execute-api)\.localhost",
+        is_public=is_public,
+        is_management=is_management,
+        has_key=has_key,
+    )
     # ministack's own server, hypercorn, gave 129 requests a second at 8 clients; uvloop and httptools give 450 to 510.
     # The lifespan loads the state and, on SIGTERM, saves it: open connections must not hold that up for long.
     uvicorn.run(
-        app,
+        browser_guard.GuardedApplication(app, guard),
         host="127.0.0.1",
-        port=port,
+        port=arguments.port,
         loop="uvloop",
         http="httptools",
         lifespan="on",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from shop_cli.local import emulator, environment, postgres
+from shop_cli.local import environment, postgres
 from shop_cli.local.home import State
 from shop_cli.local.ports import HOST
 from shop_cli.local.status import running_shop
@@ -46,7 +46,7 @@ def shell_exports(state: State, *, aws: bool) -> str:
 
 def shell_unsets() -> str:
     names = [
-        *("AWS_ENDPOINT_URL", *emulator.CREDENTIALS, "AWS_REGION", "AWS_DEFAULT_REGION"),
+        *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"),
         *("SHOP_PYTHON", "SHOP_XRAY_ADDRESS", "SHOP_PAYMENT_URL"),
         *(f"SHOP_{role}_DATABASE_URL" for role in ("OWNER", "DISPATCH", "QUERY")),
         *("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"),

@@ -25,7 +25,7 @@ def database_variables(state: State) -> dict[str, str]:
 def deploy_variables(state: State) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": emulator.endpoint_url(state),
-        **emulator.CREDENTIALS,
+        **emulator.credentials(state),
         "AWS_REGION": emulator.REGION,
         "AWS_DEFAULT_REGION": emulator.REGION,
         "SHOP_PYTHON": emulator.python_version(),

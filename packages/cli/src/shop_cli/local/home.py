@@ -9,9 +9,10 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,11 +79,18 @@ class Home:
 
     def create(self) -> None:
         self.expect_a_shops()
-        # Others may pass through, not look: PostgreSQL refuses to run as root and needs the way to its own folder.
         self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(0o711)
+        # PostgreSQL refuses to run as root: then its own account must pass through to its folder, and can't look.
+        self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
         (self.path / "lock").touch(mode=0o600)
         self.logs.mkdir(mode=0o700, exist_ok=True)
+
+    def close_to_others(self) -> None:
+        """Takes from others what an earlier version, or a program with a umask of its own, has let them read.
+        PostgreSQL, which may run under another account, looks after its folder by itself."""
+        for child in self.path.iterdir():
+            if child.name != "postgres":
+                close_to_others(child)
 
     def expect_a_shops(self) -> None:
         """A folder of something else, named by mistake, must never be filled, opened to others or deleted."""
@@ -138,6 +146,15 @@ def write_private(path: Path, content: str) -> Path:
         file.write(content)
     temporary.replace(path)
     return path
+
+
+def close_to_others(path: Path) -> None:
+    for found in (path, *(path.rglob("*") if path.is_dir() else ())):
+        # A file may be temporary, and gone when its turn comes.
+        with suppress(FileNotFoundError):
+            mode = stat.S_IMODE(found.lstat().st_mode)
+            if mode & 0o077 and not found.is_symlink():
+                found.chmod(mode & 0o700)
 
 
 @contextmanager

@@ -81,6 +81,7 @@ def initialise(home: Home, state: State) -> None:
     # The collation that PostgreSQL brings along: the same order on every system.
     command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions"]
+    (home.logs / "initdb.log").touch(mode=0o600)
     with (home.logs / "initdb.log").open("wb") as log:
         result = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False, cwd="/", **as_user(user))
     password_file.unlink()

@@ -38,10 +38,12 @@ def spawn(
     cwd: Path | None = None,
     user: str | None = None,
 ) -> tuple[subprocess.Popen[bytes], ProcessRecord]:
-    """The process has a session of its own, so that Ctrl-C reaches only us, who stop things in order."""
+    """The process has a session of its own, so that Ctrl-C reaches only us, who stop things in order. Its files, and
+    those of its children, are readable by their owner only."""
     log = home.logs / f"{name}.log"
     if log.exists():
         log.replace(log.with_suffix(".previous.log"))
+    log.touch(mode=0o600)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -51,6 +53,7 @@ def spawn(
             env={**environment, MARKER: str(home.path)},
             cwd=cwd,
             start_new_session=True,
+            umask=0o077,
             **as_user(user),
         )
     return process, ProcessRecord(name, process.pid, created_at(process.pid), str(log), port)

@@ -55,6 +55,7 @@ def values(home: Home, run: RecordedRun) -> dict[str, Any]:
         found |= {
             "api_url": seed.api_url(state),
             "aws_endpoint_url": emulator.endpoint_url(state),
+            **{name.lower(): value for name, value in emulator.credentials(state).items()},
             "table_name": platform["TableName"],
             "stream_name": platform["StreamName"],
             "bucket_name": platform["BucketName"],
@@ -69,6 +70,7 @@ def values(home: Home, run: RecordedRun) -> dict[str, Any]:
 
 KEYS = (
     *("api_url", "web_url", "database_url", "aws_endpoint_url", "table_name", "stream_name", "bucket_name"),
+    *("aws_access_key_id", "aws_secret_access_key"),
     *("payment_url", "payment_api_key", "xray_url", "admin_token", "customer_token"),
 )
 

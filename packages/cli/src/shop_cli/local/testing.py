@@ -17,6 +17,8 @@ from shop_cli.operations.trace.traces import Document, RecordedTrace, documents,
 
 TRACE_ID = "1-5e1b4151-000000000000000000000001"
 WAIT_SECONDS_MAX = 20
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""moto takes any."""
 
 
 def segment(span_id: str, name: str, start: float, end: float | None, **fields: Any) -> Document:
@@ -46,7 +48,7 @@ class Running:
         self.send(b'{"format": "json", "version": 1}\n' + json.dumps(document).encode())
 
     def trace(self, trace_id: str, is_complete: Callable[[RecordedTrace], bool] = lambda _: True) -> RecordedTrace:
-        client: Any = client_at(self.url, "xray")
+        client: Any = client_at(self.url, "xray", KEYS)
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while True:
             found = documents(client, [trace_id])

@@ -47,6 +47,7 @@ def up(
 
     Everything is kept in .shop (or in the folder that SHOP_HOME names) and is there again at the next start.
     With SHOP_DATABASE_URL, an administrator's URL, that PostgreSQL (16 or newer) is used and none is started.
+    With SHOP_ALLOWED_ORIGINS, such as http://localhost:5173, pages of these origins may call the API and the user pool.
     """
     run_shop(Home.current(), ProgressDisplay(), detach=detach, aws=not no_aws)
 
@@ -111,6 +112,7 @@ class LocalRun:
 
     def start(self) -> None:
         started = time.monotonic()
+        self._home.close_to_others()
         state = self._home.state()
         state.database_url = os.environ.get("SHOP_DATABASE_URL", "")
         self._record()
