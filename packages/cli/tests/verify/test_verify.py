@@ -319,6 +319,7 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("archive", EVENT_ID, "presence", lambda shop: shop.lines.pop(0)),
     ("archive", EVENT_ID, "digest", lambda shop: shop.lines.append(shop.lines[0] + b" ")),
     ("archive", GHOST_ID, "presence", archive_a_ghost),
+    ("archive", f"{MUG}/1", "id", archive_a_ghost),
     ("archive", NOT_JSON, "line", lambda shop: shop.lines.append(b"not JSON")),
 ]
 
