@@ -1,6 +1,6 @@
 -- This counts, for each day, the reservations placed on it, those purchased, and how the others ended.
 WITH deliveries AS (
-    SELECT subject, type, time, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+    SELECT subject, type, time, row_number() OVER (PARTITION BY subject, streamversion ORDER BY id DESC) AS delivery
     FROM events
     WHERE
         type IN (
@@ -19,7 +19,7 @@ reservations AS (
         max(CASE type WHEN 'shop.reservation.cancelled.v1' THEN 1 ELSE 0 END) AS cancelled,
         max(CASE type WHEN 'shop.reservation.expired.v1' THEN 1 ELSE 0 END) AS expired
     FROM deliveries
-    WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+    WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
     GROUP BY subject
 )
 SELECT

@@ -3,7 +3,7 @@
 WITH deliveries AS (
     SELECT
         subject, streamversion, type, time, data,
-        row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+        row_number() OVER (PARTITION BY subject, streamversion ORDER BY id DESC) AS delivery
     FROM events
     WHERE
         type IN ('shop.reservation.placed.v1', 'shop.reservation.expired.v1', 'shop.payment.declined.v1')
@@ -17,7 +17,7 @@ facts AS (
         CAST(substr(time, 1, 10) AS date) AS day,
         TRY_CAST(json_extract(data, '$') AS ROW(code varchar, decline_code varchar)) AS payment
     FROM deliveries
-    WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+    WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
 ),
 ends AS (
     SELECT

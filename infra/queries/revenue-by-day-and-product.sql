@@ -1,6 +1,6 @@
 -- This sums the sales of each day, by product and currency, less the refunds of that day.
 WITH deliveries AS (
-    SELECT type, time, data, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+    SELECT type, time, data, row_number() OVER (PARTITION BY subject, streamversion ORDER BY id DESC) AS delivery
     FROM events
     WHERE
         type IN ('shop.purchase.confirmed.v1', 'shop.purchase.refunded.v1')
@@ -14,7 +14,7 @@ sales AS (
         TRY_CAST(item AS ROW(sku varchar, quantity bigint, unit_price_minor bigint)) AS line
     FROM deliveries
     CROSS JOIN UNNEST(CAST(json_extract(data, '$.lines') AS json ARRAY)) AS lines (item)
-    WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+    WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
 )
 SELECT
     day,

@@ -1,6 +1,6 @@
 -- This computes the time from reservation to purchase by day: 50, 90 and 99 in 100 buyers took at most so long.
 WITH deliveries AS (
-    SELECT subject, type, time, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+    SELECT subject, type, time, row_number() OVER (PARTITION BY subject, streamversion ORDER BY id DESC) AS delivery
     FROM events
     WHERE
         type IN ('shop.reservation.placed.v1', 'shop.purchase.confirmed.v1')
@@ -9,7 +9,7 @@ WITH deliveries AS (
 instants AS (
     SELECT subject, type, CAST(replace(replace(time, 'T', ' '), 'Z', '') AS timestamp) AS instant
     FROM deliveries
-    WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+    WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
 ),
 reservations AS (
     SELECT

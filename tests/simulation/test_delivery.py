@@ -4,6 +4,7 @@ This runs in memory, where it takes seconds. test_read_model.py compares these t
 suite of shop-dispatch delivers every order there too, with the ways to cut it in turns.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -25,6 +26,7 @@ from shop_shared.values import Allocation, Money, Price, ReservationLine
 from shop_simulation.read_model import InMemoryReadModel
 
 Result = TypeVar("Result")
+OTHER = b"ffffffff-0000-7000-8000-000000000000"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 RESERVATION = "00000000-0000-4000-8000-000000000001"
 TOTAL = Money(amount_minor=1_980, currency="EUR")
@@ -115,6 +117,35 @@ def test_every_delivery_with_repetitions_and_failures_ends_in_the_same_tables(mo
             assert read_model.tables == whole.tables
             deliveries += 1
     assert deliveries == 720 * 32
+
+
+def test_another_event_of_a_version_is_parked_in_every_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five events of one stream and a sixth one, of the version of the second: the first of the two to come stays."""
+    monkeypatch.setattr(project, "read", cache(read))
+    listed, received, reprices = OF_PRODUCT
+    history = stream("product-MUG", [listed, reprices, received, reprices, received])
+    repriced = history[1]
+    other = repriced.replace(b"990", b"1500").replace(str(uuid5(NAMESPACE_URL, "product-MUG/2")).encode(), OTHER)
+    ends = {}
+    for kept, parked in ((repriced, other), (other, repriced)):
+        whole = InMemoryReadModel()
+        Project(whole)([*(kept if event == repriced else event for event in history), parked])
+        ends[kept] = whole.tables
+    calls = count_calls(InMemoryReadModel(), [*history, other])
+    deliveries = 0
+    for arrival in permutations([*history, other]):
+        for cuts in range(2 ** len(history)):
+            read_model = InMemoryReadModel()
+            for batch in batches(arrival, cuts):
+                deliver(read_model, [*batch, *batch[: deliveries % 3]], fail_after=1 + deliveries % calls)
+            assert read_model.tables == ends[min(repriced, other, key=arrival.index)]
+            deliveries += 1
+    assert deliveries == 720 * 32
+    assert [list(tables.parked) for tables in ends.values()] == [[other], [repriced]]
+    [first, second] = (str(json.loads(event)["id"]) for event in (repriced, other))
+    assert list(ends[repriced].parked.values()) == [
+        f"ConflictingEventError: its version is event {first} already, and this is event {second}"
+    ]
 
 
 def deliver(read_model: InMemoryReadModel, batch: Sequence[bytes], fail_after: int) -> None:

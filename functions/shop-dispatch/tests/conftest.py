@@ -18,16 +18,17 @@ import pytest
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.testing import ROLES, Database, migrated_database
 from shop_dispatch.adapters import shadow
-from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
+from shop_dispatch.adapters.postgres import SCHEMA, PostgresParkedRecords, PostgresReadModel
 from shop_dispatch.adapters.shadow import ShadowTables
 from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
 from shop_dispatch.application import rebuild as application
+from shop_dispatch.application.parking import Replay
 from shop_dispatch.application.project import Project
 from shop_dispatch.application.rebuild import Rebuild
 from shop_dispatch.bootstrap import open_read_model
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.rebuild import EventSource, Phase
-from shop_dispatch.ports import EventReader
+from shop_dispatch.ports import BEGINNING, EventReader, ParkedRecord
 from shop_observability.testing import daemon, invoked_before, kept_daemon, log, recorded  # noqa: F401 - fixtures
 from shop_shared import events
 from shop_shared.envelope import Envelope, encode
@@ -337,6 +338,10 @@ def read_model(kept_read_model: ReadModel) -> ReadModel:
     return kept_read_model
 
 
+def _key(event: Envelope) -> dict[str, Any]:
+    return {"pk": {"S": event.subject}, "sk": {"S": f"event#{event.streamversion:010d}"}}
+
+
 BATCH = 4
 REBUILT = ["stream_head", "event_log", *(projection.table for projection in PROJECTIONS)]
 TABLE, BUCKET = "shop-events", "shop-archive"
@@ -364,13 +369,47 @@ class Shop:
         self.publish(*events, archived=archived)
 
     def publish(self, *events: Envelope, archived: bool = True) -> None:
-        for event in events:
-            key = {"pk": {"S": event.subject}, "sk": {"S": f"event#{event.streamversion:010d}"}}
-            self.dynamodb.put_item(TableName=TABLE, Item={**key, "event": {"S": encode(event).decode()}})
+        self.put_in_store(*events)
         if archived:
             self.archive(*events)
         self.read_model.project(*events)
         self.events += events
+
+    def put_in_store(self, *events: Envelope) -> None:
+        for event in events:
+            self.dynamodb.put_item(TableName=TABLE, Item={**_key(event), "event": {"S": encode(event).decode()}})
+
+    def replace_in_store(self, number: int, events: Sequence[Envelope]) -> None:
+        """Takes back an event, as a restore of the table to the moment before it does, and then stores others."""
+        self.dynamodb.delete_item(TableName=TABLE, Key=_key(self.events[number]))
+        self.put_in_store(*events)
+
+    def others(self, event: Envelope, *prices_minor: int) -> list[Envelope]:
+        """Makes other events of the stream from this version on, with these prices or the same content."""
+        changes = [
+            {"data": event.data.model_copy(update={"price": Price(amount_minor=price, currency="EUR")})}
+            for price in prices_minor
+        ] or [{}]
+        return [
+            event.model_copy(
+                update={
+                    "id": str(uuid5(UUID(event.id), f"other {number}")),
+                    "streamversion": event.streamversion + number,
+                    **change,
+                }
+            )
+            for number, change in enumerate(changes)
+        ]
+
+    def parked(self) -> list[ParkedRecord]:
+        return self._parked_records.read(None, after=BEGINNING, limit=10)
+
+    def replay(self) -> Sequence[str]:
+        return Replay(self._parked_records, self.read_model.project_records)(None).resolved
+
+    @property
+    def _parked_records(self) -> PostgresParkedRecords:
+        return PostgresParkedRecords(self.read_model.kept["shop_dispatch"])
 
     def archive(self, *events: Envelope, packed: bool = False) -> None:
         lines = b"".join(encode(event) + b"\n" for event in events)

@@ -107,7 +107,12 @@ def test_a_batch_that_changes_nothing_says_so(
     capsys.readouterr()
     project.handler(batch, None)
     counted = measured(capsys.readouterr().out)
-    assert counted == {"EventsApplied": [0.0], "EventsWaiting": [0.0], "EventsParked": [0.0]}
+    assert counted == {
+        "EventsApplied": [0.0],
+        "EventsWaiting": [0.0],
+        "EventsParked": [0.0],
+        "EventsConflicting": [0.0],
+    }
     archive.handler(kinesis(b"no event"), None)
     assert measured(capsys.readouterr().out) == {}
     monkeypatch.setattr(metrics, "_is_cold", True)

@@ -78,7 +78,7 @@ def sample(name: str) -> dict[str, Any]:
 
 def test_the_sample_events_make_a_product_and_a_purchase_of_it(projecting: Any) -> None:
     counts = project.handler(sample("project-product-listed.json"), None)
-    assert counts == {"records": 2, "applied": 2, "waiting": 0, "duplicates": 0, "parked": 0}
+    assert counts == {"records": 2, "applied": 2, "waiting": 0, "duplicates": 0, "parked": 0, "conflicts": 0}
     counts = project.handler(sample("project-purchase.json"), None)
     assert (counts["applied"], counts["waiting"]) == (3, 0)
     ((sku, available),) = projecting.query("SELECT sku, available FROM read_v1.products", "shop_query")

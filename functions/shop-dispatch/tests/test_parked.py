@@ -99,6 +99,30 @@ def test_a_record_whose_event_came_by_another_way_leaves_the_list_when_it_is_rep
     assert operating.query("SELECT received FROM shop.stock") == [(5,)]
 
 
+def test_a_record_whose_version_is_another_event_says_so_and_stays_until_it_is_dropped(
+    operating: Any, product: Any, release: Any
+) -> None:
+    """One is parked as a conflict, and the other one could not be read when another event took its version."""
+    pot = product("POT")
+    listed, received = pot.listed(), pot.received(5)
+    others = [received.model_copy(update={"id": f"{number}" + received.id[1:]}) for number in (0, 1)]
+    operating.project_records([encode(listed), newer(others[0]), encode(received), encode(others[1])])
+    records = act("list")["records"]
+    assert [record["conflicts_with"] for record in records] == [received.id] * 2
+    release()
+    answer = act("replay", ids=None)
+    assert (answer["resolved"], len(answer["still_parked"]), answer["applied"]) == ([], 2, 0)
+    causes = {record["cause"] for record in act("list")["records"]}
+    assert causes >= {
+        f"ConflictingEventError: its version is event {received.id} already, and this is event {other.id}"
+        for other in others
+    }
+    assert operating.query("SELECT received FROM shop.stock") == [(5,)]
+    for record in act("list")["records"]:
+        act("drop", id=record["id"], reason="the store has the other one")
+    assert act("list") == {"records": []}
+
+
 def test_more_than_one_step_of_records_is_replayed_from_one_to_the_next(
     operating: Any, product: Any, release: Any
 ) -> None:

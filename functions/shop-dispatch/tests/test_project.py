@@ -10,13 +10,14 @@ from itertools import pairwise, permutations
 from random import Random
 from threading import Barrier
 from typing import Any, TypeVar
+from uuid import UUID, uuid5
 
 import psycopg
 import pytest
 
 from shop_database import Reconnecting
 from shop_dispatch.adapters import statements
-from shop_dispatch.adapters.postgres import PostgresReadModel
+from shop_dispatch.adapters.postgres import PostgresReadModel, PostgresTransaction
 from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import read
 from shop_shared.envelope import encode
@@ -112,6 +113,78 @@ def test_every_order_split_repetition_and_failure_ends_in_the_same_tables(
             crashing(read_model, None).run(delivered)
         assert read_model.tables() == expected
     assert number == 719
+
+
+def test_another_event_of_a_known_version_is_a_conflict_however_deliveries_are_cut(
+    read_model: Any, product: Any, reservation: Any, crashing: Any
+) -> None:
+    """A price has two events: every order of five events, with the ways to cut it, repetitions and failures in turns.
+    The event that comes first stays, and the other one is parked with both ids."""
+    mug, order = product("MUG"), reservation(1, {"MUG": 2})
+    listed, received, repriced, placed = mug.listed(), mug.received(10), mug.repriced(990), order.placed()
+    other = other_event(repriced, 1_500)
+    history = [encode(event) for event in (listed, received, repriced, other, placed)]
+    calls = len(crashing(read_model, None).run(history))
+    expected: dict[bytes, Any] = {}
+    for number, arrival in enumerate(permutations(history)):
+        read_model.clear()
+        for batch in splits(arrival, number % 16):
+            delivered = [*batch, *batch[: number % 3]]
+            crashing(read_model, number % calls).run(delivered)
+            crashing(read_model, None).run(delivered)
+        first, second = sorted((repriced, other), key=lambda event: arrival.index(encode(event)))
+        assert read_model.query("SELECT payload, cause, stream_id, stream_version FROM shop.parked") == [
+            (
+                encode(second),
+                f"ConflictingEventError: its version is event {first.id} already, and this is event {second.id}",
+                mug.stream_id,
+                3,
+            )
+        ]
+        assert read_model.query("SELECT price_minor, version FROM shop.product") == [(first.data.price.amount_minor, 3)]
+        assert read_model.tables() == expected.setdefault(encode(first), read_model.tables())
+    assert number == 119
+
+
+@pytest.mark.parametrize("of", ["an applied event", "a held-back event", "an event of the same batch"])
+def test_a_conflict_is_counted_apart_and_holds_up_nothing(read_model: Any, product: Any, of: str) -> None:
+    mug, pot = product("MUG"), product("POT")
+    listed, received, repriced = mug.listed(), mug.received(10), mug.repriced(990)
+    other = other_event(repriced, 1_500)
+    before = {"an applied event": [listed, received, repriced], "a held-back event": [listed, repriced]}.get(of, [])
+    read_model.project(*before)
+    counts = read_model.project(*([listed, received, repriced] if not before else [received]), other, pot.listed())
+    assert (counts.conflicts, counts.parked) == (1, 0)
+    assert counts.records == counts.applied + counts.duplicates + 1 - (of == "a held-back event")
+    assert products(read_model) == [("MUG", 990, 3), ("POT", 1_250, 1)]
+    counts = read_model.project(other, repriced, mug.retired())
+    assert (counts.applied, counts.duplicates, counts.conflicts) == (1, 1, 1)
+    assert read_model.query("SELECT count(*) FROM shop.parked") == [(1,)]
+
+
+def test_an_id_is_the_same_in_capital_letters_of_no_version(read_model: Any, product: Any) -> None:
+    """An id that is written another way is refused before it is compared."""
+    listed = product("MUG").listed()
+    read_model.project(listed)
+    counts = read_model.project_records([encode(listed).replace(listed.id.encode(), listed.id.upper().encode())])
+    assert (counts.duplicates, counts.conflicts, counts.parked) == (0, 0, 1)
+
+
+def test_a_batch_in_which_nothing_is_delivered_again_asks_for_no_ids(
+    read_model: Any, product: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(PostgresTransaction, "logged_ids")
+    mug = product("MUG")
+    assert read_model.project(mug.listed(), mug.received(1)).applied == 2
+    assert read_model.project(mug.repriced(990)).applied == 1
+
+
+def test_what_was_dropped_from_the_log_is_a_duplicate(read_model: Any, product: Any) -> None:
+    listed = product("MUG").listed()
+    read_model.project(listed)
+    read_model.execute("DELETE FROM shop.event_log")
+    counts = read_model.project(listed, other_event(listed, 1))
+    assert (counts.duplicates, counts.conflicts) == (2, 0)
 
 
 def test_a_gap_holds_back_its_own_stream_and_no_other(read_model: Any, product: Any, reservation: Any) -> None:
@@ -271,7 +344,10 @@ def test_the_log_keeps_fields_that_this_version_does_not_know(read_model: Any, p
 
 
 STATEMENTS = {
-    **{name: getattr(statements, name) for name in ("ADD_HEADS", "LOCK_HEADS", "HELD_BACK", "ADVANCE_HEADS")},
+    **{
+        name: getattr(statements, name)
+        for name in ("ADD_HEADS", "LOCK_HEADS", "HELD_BACK", "LOGGED_IDS", "ADVANCE_HEADS")
+    },
     **statements.CHANGE,
 }
 
@@ -326,6 +402,14 @@ def products(read_model: Any) -> list[tuple[Any, ...]]:
         "SELECT sku, price_minor, version FROM read_v1.products ORDER BY sku"
     )
     return rows
+
+
+def other_event(event: Any, price_minor: int) -> Any:
+    """Makes another event of the same stream version, as a store does that was restored to an earlier moment."""
+    price = event.data.price.model_copy(update={"amount_minor": price_minor})
+    return event.model_copy(
+        update={"id": str(uuid5(UUID(event.id), "other")), "data": event.data.model_copy(update={"price": price})}
+    )
 
 
 def splits(items: Sequence[Item], cuts: int) -> list[Sequence[Item]]:

@@ -47,6 +47,15 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
+def test_a_conflict_is_not_said_to_be_applied(shop: Any) -> None:
+    applied = {**RECORD, "applied_version": 3}
+    records = [applied, {**applied, "id": "6a00", "cause": "ConflictingEventError", "conflicts_with": "an id"}]
+    first, second = shop(Lambda({"records": records}), "list").output.split("6a00")
+    assert "applied meanwhile" in first
+    assert "applied meanwhile" not in second
+    assert "ConflictingEventError" in second
+
+
 def test_the_list_has_every_page_with_causes_and_what_waits(shop: Any) -> None:
     place = ["product-MUG", 3, "5f3a"]
     other = {**RECORD, "id": "6a00", "stream_id": None, "stream_version": None, "applied_version": None, "waiting": 0}

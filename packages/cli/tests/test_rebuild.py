@@ -55,9 +55,12 @@ class Lambda:
         return [event["action"] for event in self.events]
 
 
-def run(*answers: Any, source: RebuildSource | None = None, swap: bool = True) -> tuple[Lambda, str]:
+def run(
+    *answers: Any, source: RebuildSource | None = None, swap: bool = True, replace: bool = False
+) -> tuple[Lambda, str]:
     client, output = Lambda(*answers), io.StringIO()
-    rebuild.run(function(client), source, ProgressDisplay(Console(file=output, width=200)), swap=swap)
+    display = ProgressDisplay(Console(file=output, width=200))
+    rebuild.run(function(client), source, display, swap=swap, replace=replace)
     assert client.answers == []
     return client, output.getvalue()
 
@@ -107,6 +110,20 @@ def test_what_cannot_be_done_is_told_with_what_to_do(code: str, hint: str) -> No
         run(NONE, refused(code))
 
 
+def test_where_the_store_itself_lacks_something_the_advice_does_not_lead_back_to_it() -> None:
+    with pytest.raises(ShopError, match=r"it is incomplete .*--replace; else: shop rebuild --abandon"):
+        run(NONE, {**refused("incomplete"), "source": "store"})
+
+
+def test_a_source_that_is_right_says_what_it_replaces() -> None:
+    client, shown = run(
+        NONE, BEGUN, READY, {"lacks": 1_002, "replaces": 3}, SWAPPED, source=RebuildSource.store, replace=True
+    )
+    assert client.actions == ["status", "begin", "continue", "compare", "swap"]
+    assert [event.get("replace") for event in client.events] == [None, None, True, None, True]
+    assert "lacks 1,002, which will be forgotten, and has others in place of 3" in shown
+
+
 def test_another_source_than_that_of_the_one_under_way_is_refused() -> None:
     with pytest.raises(ShopError, match="from the log is under way"):
         run(BEGUN, source=RebuildSource.archive)
@@ -154,12 +171,26 @@ def test_one_action_alone_is_that_action(client: Lambda, option: str, action: st
 
 
 @pytest.mark.parametrize(
-    "options", [["--drop-old", "--abandon"], ["--drop-old", "--from", "log"], ["--abandon", "--no-swap"]]
+    "options",
+    [
+        ["--drop-old", "--abandon"],
+        ["--drop-old", "--from", "log"],
+        ["--abandon", "--no-swap"],
+        ["--abandon", "--replace"],
+    ],
 )
 def test_options_that_contradict_each_other_are_refused(client: Lambda, options: list[str]) -> None:
     result = CliRunner().invoke(app, ["rebuild", *options])
     assert result.exit_code == 2
     assert client.events == []
+
+
+@pytest.mark.parametrize("options", [[], ["--from", "log"]])
+def test_nothing_replaces_the_log_with_itself(client: Lambda, options: list[str]) -> None:
+    client.answers = [NONE]
+    result = CliRunner().invoke(app, ["rebuild", "--replace", *options])
+    assert result.exit_code == 2
+    assert "begin" not in client.actions
 
 
 def test_as_json_it_prints_where_it_ended(client: Lambda) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 from shop_dispatch.domain.rebuild import EventSource, Missing, Phase, Progress
-from shop_dispatch.domain.records import Event, Parked
+from shop_dispatch.domain.records import Event, Key, Parked
 
 Result = TypeVar("Result")
 
@@ -29,8 +29,11 @@ class Transaction(Protocol):
         """Returns the heads by stream id, in order; a new stream has 0. No other transaction gets past this call for
         any of these streams until this one ends."""
 
-    def held_back(self, heads: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
+    def held_back(self, heads: Mapping[str, int]) -> dict[Key, bytes]:
         """Returns the logged events above the heads, by stream and version."""
+
+    def logged_ids(self, keys: Sequence[Key]) -> dict[Key, str]:
+        """Returns the ids of the events that the log has in these places."""
 
     def log(self, events: Sequence[Event]) -> None:
         """Adds events that are not logged yet. Later calls only write, and none is waited for on its own."""
@@ -72,6 +75,8 @@ class ParkedRecord:
     """The read model has applied its stream up to this version."""
     waiting: int
     """So many events of its stream are logged and wait for it."""
+    logged_id: str | None
+    """The log has this event in its place, which may be another event than this one."""
 
     @property
     def place(self) -> Place:
@@ -85,8 +90,9 @@ class ParkedRecords(Protocol):
     def read(self, parked_ids: Sequence[str] | None, *, after: Place, limit: int) -> list[ParkedRecord]:
         """Reads in the order of streams and versions; records of no stream come last. Without ids it reads all."""
 
-    def resolve(self, keys: Mapping[str, tuple[str, int]]) -> list[str]:
-        """Takes each record off the list whose event is in the log by now, and returns the ids of those."""
+    def resolve(self, events: Mapping[str, Event]) -> list[str]:
+        """Takes each record off the list whose event is in the log by now, and returns the ids of those. A record
+        stays if the log has another event in its place."""
 
     def drop(self, parked_id: str, reason: str) -> bool:
         """Takes a record off the list and keeps it with the reason. Returns False when it was not on the list."""
@@ -152,7 +158,7 @@ class Shadow(ReadModel, Protocol):
         """Returns how many notes it took, and their live events. An event that was parked since is not among them."""
 
     def missing(self) -> Missing:
-        """Reads both logs from end to end."""
+        """Compares the events of both logs from end to end."""
 
     def behind(self) -> Missing:
         """Compares the heads alone."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shop_dispatch.domain.rebuild import EventSource, Phase, RebuildError
+from shop_shared.envelope import encode
 
 
 @pytest.mark.parametrize("source", list(EventSource))
@@ -72,7 +73,7 @@ def test_a_source_that_lacks_an_event_is_refused(shop: Any, source: EventSource,
     shop.steps(source, Phase.CATCHING_UP)
     example = shop.events[gone[0]]
     for _ in range(2):
-        with shop.opened() as rebuild, pytest.raises(RebuildError, match="rebuild from a source that has") as error:
+        with shop.opened() as rebuild, pytest.raises(RebuildError, match="the new ones lack") as error:
             rebuild.go_on(1)
         assert error.value.code == "incomplete"
         assert f"{len(gone)} events" in str(error.value)
@@ -82,6 +83,86 @@ def test_a_source_that_lacks_an_event_is_refused(shop: Any, source: EventSource,
             rebuild.swap()
         rebuild.abandon()
     assert shop.read_model.tables() == before
+
+
+@pytest.mark.parametrize("source", [EventSource.STORE, EventSource.ARCHIVE])
+def test_a_source_with_another_event_of_a_version_is_refused(shop: Any, source: EventSource) -> None:
+    before = shop.read_model.tables()
+    other = shop.others(shop.events[3])[0]
+    shop.replace_in_store(3, [other])
+    for entry in shop.s3.list_objects_v2(Bucket=shop.bucket)["Contents"]:
+        body = shop.s3.get_object(Bucket=shop.bucket, Key=entry["Key"])["Body"].read()
+        shop.s3.put_object(
+            Bucket=shop.bucket, Key=entry["Key"], Body=body.replace(encode(shop.events[3]), encode(other))
+        )
+    shop.steps(source, Phase.CATCHING_UP)
+    with shop.opened() as rebuild:
+        with pytest.raises(RebuildError, match=r"1 events whose places .* such as product-MUG, version 3") as error:
+            rebuild.go_on(1)
+        assert error.value.code == "incomplete"
+        rebuild.abandon()
+    assert shop.read_model.tables() == before
+
+
+def test_after_a_restore_of_the_table_the_read_model_follows_the_store(shop: Any) -> None:
+    """The runbook in docs/operations.md: the store has lost a price and a purchase, and gave their versions anew."""
+    repriced, placed, confirmed = (shop.events[number] for number in (3, 5, 7))
+    assert (placed.subject, 3) == (confirmed.subject, confirmed.streamversion)
+    new_price, later_price = shop.others(repriced, 1_500, 1_600)
+    shop.replace_in_store(3, [new_price, later_price])
+    shop.replace_in_store(7, [])
+    counts = shop.read_model.project(new_price, later_price)
+    assert (counts.applied, counts.conflicts) == (1, 1)
+    price_and_version = "SELECT price_minor, version FROM shop.product WHERE sku = 'MUG'"
+    assert shop.read_model.query(price_and_version) == [(1_600, 4)]  # as if the lost price had been there in between
+    (parked,) = shop.parked()
+    assert (parked.stream_version, parked.logged_id) == (3, repriced.id)
+
+    shop.steps(EventSource.STORE, Phase.CATCHING_UP)
+    with shop.opened() as rebuild, pytest.raises(RebuildError) as error:
+        rebuild.go_on(1)
+    assert str(error.value) == (
+        f"the live tables have 1 events or streams that the new ones lack, such as {placed.subject}, version 3,"
+        " and 1 events whose places others have in the new ones, such as product-MUG, version 3"
+    )
+    with shop.opened() as rebuild:
+        rebuild.go_on(1, replace=True)
+        assert (rebuild.difference().count, rebuild.difference().replaced) == (1, 1)
+        with pytest.raises(RebuildError, match="at version 3"):
+            rebuild.swap()  # nothing is forgotten by mistake
+        rebuild.swap(replace=True)
+
+    statuses = "SELECT reservation_id, status, version FROM shop.reservation"
+    assert (placed.data.reservation_id, "paying", 2) in shop.read_model.query(statuses)
+    logged = "SELECT event_id::text FROM shop.event_log WHERE stream_id = 'product-MUG' ORDER BY stream_version"
+    ids = [shop.events[0].id, shop.events[1].id, new_price.id, later_price.id]
+    assert [event_id for (event_id,) in shop.read_model.query(logged)] == ids
+    assert shop.replay() == [parked.parked_id]
+    assert shop.parked() == []
+    assert shop.read_model.project(confirmed_anew := shop.others(confirmed)[0]).applied == 1
+    assert (placed.data.reservation_id, "purchased", 3) in shop.read_model.query(statuses)
+    assert shop.read_model.project(confirmed_anew, confirmed).conflicts == 1  # the lost event comes late
+
+
+def test_what_is_another_event_in_the_source_is_refused_when_it_arrives_meanwhile(shop: Any, product: Any) -> None:
+    listed = product("CUP").listed()
+    (other,) = shop.others(listed)
+    shop.put_in_store(other)
+    shop.steps(EventSource.STORE, Phase.READY)
+    shop.read_model.project(listed)
+    with shop.opened() as rebuild:
+        with pytest.raises(RebuildError, match="1 events that have arrived meanwhile"):
+            rebuild.swap()
+        rebuild.swap(replace=True)
+    assert shop.read_model.query("SELECT event_id::text FROM shop.event_log WHERE stream_id = 'product-CUP'") == [
+        (other.id,)
+    ]
+
+
+def test_the_log_replaces_nothing(shop: Any) -> None:
+    shop.step(EventSource.LOG)
+    with shop.opened() as rebuild, pytest.raises(RebuildError, match="name another source"):
+        rebuild.go_on(1, replace=True)
 
 
 def test_a_log_whose_beginning_was_dropped_is_refused_for_its_heads(shop: Any) -> None:

@@ -174,6 +174,12 @@ def three_days() -> Archive:
     american = Buyer(archive, 108, (("MUG", 1, 1500),), "USD")
     american.places("21 09:00:00")
     american.buys("21 09:00:03")
+    # The table was restored to a moment before this purchase, and then the reservation was bought again.
+    lost = Buyer(archive, 109, (("MUG", 7, 1250),))
+    lost.places("19 10:00:00")
+    lost.buys("19 10:00:01")
+    again = Buyer(archive, 109, (("MUG", 1, 1250),), version=1)
+    again.buys("19 10:00:07")
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
     archive.put("2026-11-20", sold)
     archive.put("2026-11-21", sold)
@@ -193,6 +199,11 @@ EXPECTED: list[tuple[str, dict[str, str], Rows]] = [
             ["2026-11-21", "MUG", "EUR", "2", "2500"],
             ["2026-11-21", "MUG", "USD", "1", "1500"],
         ],
+    ),
+    (
+        "revenue-by-day-and-product",
+        {"from": "2026-11-19", "to": "2026-11-19"},
+        [["2026-11-19", "MUG", "EUR", "1", "1250"]],
     ),
     (
         "revenue-by-day-and-product",
@@ -220,7 +231,7 @@ EXPECTED: list[tuple[str, dict[str, str], Rows]] = [
         "time-from-reservation-to-purchase",
         {"from": "2026-11-19", "to": "2026-11-21"},
         [
-            ["2026-11-19", "1", "20.0", "20.0", "20.0", "20.0"],
+            ["2026-11-19", "2", "7.0", "20.0", "20.0", "20.0"],
             ["2026-11-20", "2", "30.25", "120.0", "120.0", "120.0"],
             ["2026-11-21", "2", "3.0", "10.0", "10.0", "10.0"],
         ],
@@ -291,6 +302,12 @@ def test_a_streams_history_has_each_event_once_and_in_order(run: RecordedRun) ->
     }
 
 
+def test_a_streams_history_shows_both_events_of_a_version(run: RecordedRun) -> None:
+    [(_, rows)] = run([filled("stream-history", {"stream": f"reservation-{uuid(109)}"})])
+    assert [row[0] for row in rows] == ["1", "2", "2"]
+    assert len({row[3] for row in rows}) == 3
+
+
 def test_an_archive_without_objects_gives_no_rows() -> None:
     values = {"from": "2026-11-01", "to": "2026-11-30", "stream": "product-MUG"}
     queries = [filled(name, values) for name in QUERIES]
@@ -299,8 +316,9 @@ def test_an_archive_without_objects_gives_no_rows() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(QUERIES))
-def test_every_query_counts_an_event_once_by_its_id(name: str) -> None:
+def test_every_query_counts_one_event_for_a_version_and_a_history_shows_each(name: str) -> None:
     assert QUERIES[name].startswith("-- ")
-    assert "row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery" in QUERIES[name]
+    keys = "id ORDER BY streamversion" if name == "stream-history" else "subject, streamversion ORDER BY id DESC"
+    assert f"row_number() OVER (PARTITION BY {keys}) AS delivery" in QUERIES[name]
     assert "WHERE delivery = 1" in QUERIES[name]
     assert QUERIES[name].count("FROM events") == 1

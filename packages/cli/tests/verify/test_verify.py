@@ -334,6 +334,7 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("limits", COUNTS, "held#OLD", change_item("customer#customer-1", "state", **{"held#OLD": 1})),
     ("limits", "customer#customer-2/state", "open", rename_customer),
     ("limits", CARDS, "attempts, at most", change_item(*CARDS.split("/"), attempts=5)),
+    ("archive", f"{MUG}/1", "id", archive_a_ghost),
     ("archive", NOT_JSON, "line", lambda shop: shop.lines.append(b"not JSON")),
 ]
 

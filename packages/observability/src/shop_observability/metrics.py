@@ -66,6 +66,8 @@ class Metric(StrEnum):
     EVENTS_WAITING = "EventsWaiting", Unit.Count
     """Events of a batch's streams wait for a version that is missing."""
     EVENTS_PARKED = "EventsParked", Unit.Count
+    EVENTS_CONFLICTING = "EventsConflicting", Unit.Count
+    """An event's stream version is another event's already. It is parked, and not counted among the parked ones."""
     SECONDS_TO_VISIBLE = "SecondsToVisible", Unit.Seconds
     """It is measured from the oldest applied event's time to the commit."""
     EVENTS_ARCHIVED = "EventsArchived", Unit.Count

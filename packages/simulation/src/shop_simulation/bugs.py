@@ -253,6 +253,22 @@ BUGS: Final = (
     ),
     Bug(17, "gives nothing back for what ends", limits, "change", mistakes.never_closing, "cancel"),
     Bug(17, "does not ask how much of one product is held", limits, "_units", instead(lambda _: {}), "too many units"),
+    Bug(
+        16,
+        "takes another event of a known version for a duplicate",
+        project,
+        "_sort_out",
+        changed_answer(lambda sorted_out: (sorted_out[0], [])),
+        "delivery",
+    ),
+    Bug(
+        16,
+        "lets the last event of a version win",
+        project,
+        "_sort_out",
+        changed_arguments(lambda transaction, heads, held, events: (transaction, heads, held, list(events)[::-1])),
+        "delivery",
+    ),
     Bug(14, "publishes nothing in the sweep", Sweep, "_publish", instead(lambda *_: None), "place"),
     Bug(14, "keeps a purchase due", reservation, "_due_at", mistakes.due_when_purchased),
     Bug(

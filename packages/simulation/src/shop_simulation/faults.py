@@ -1,5 +1,6 @@
 """Lists the faults that each call of each port may have. A new method of a port has its port's faults at once."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -15,6 +16,8 @@ JUMPS: Final = {
     "jump-expiry": timedelta(minutes=16),  # past the end of every reservation so far
     "jump-day": timedelta(hours=25),  # past the provider's memory of idempotency keys
 }
+OTHER_EVENTS: Final = "ffffffff"
+"""The ids of events that the store does not have begin with this."""
 SUBSETS_OF_MAX: Final = 4
 """A longer batch is tried only with those subsets that have a single item or lack a single item."""
 
@@ -34,6 +37,7 @@ PURE: Final = frozenset(
         ("EventIds", "next"),
         ("Transaction", "lock_heads"),
         ("Transaction", "held_back"),
+        ("Transaction", "logged_ids"),
     }
 )
 """These methods change nothing, so a crash before, a crash after, and a lost answer leave the same world."""
@@ -127,6 +131,25 @@ def older_type(record: bytes) -> bytes:
     return record.replace(b'.v9"', b'.v1"', 1)
 
 
+def other_event(record: bytes) -> bytes:
+    """Returns another event of the same stream version, as a store writes it that was restored to before the first."""
+    event_id = json.loads(record)["id"]
+    return record.replace(event_id.encode(), OTHER_EVENTS.encode() + event_id[len(OTHER_EVENTS) :].encode(), 1)
+
+
+def is_other_event(record: bytes) -> bool:
+    return str(json.loads(record)["id"]).startswith(OTHER_EVENTS)
+
+
+def _and_another(index: int) -> Effect:
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        arrived = perform(*args)
+        at, record = arrived[index]
+        return [*arrived, (at, other_event(record))]
+
+    return effect
+
+
 def _newer(index: int) -> Effect:
     def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
         arrived = perform(*args)
@@ -167,7 +190,7 @@ def of_port(port: str, method: str) -> frozenset[str]:
     if port == "PaymentGateway" and method not in REFUNDS:
         kinds.add("another")
     if port == "Delivery":
-        kinds.add("newer")
+        kinds |= {"newer", "another"}
     if (port, method) == ("EventStore", "due"):
         kinds.add("old")
     if port in ("Clock", "PaymentGateway"):
@@ -217,6 +240,7 @@ class Faults:
             faults |= {f"part:{kept}": _part(kept, _PARTIAL[name]) for kept in subsets(args[0])}
         if name == ("Delivery", "batch") and call.process == "project":
             faults |= {f"newer:{index}": _newer(index) for index in range(len(args[0]))}
+            faults |= {f"another:{index}": _and_another(index) for index in range(len(args[0]))}
         if name == ("EventStore", "due"):
             faults["old"] = self._old
         faults |= self._jumps_at(call)

@@ -1,11 +1,12 @@
 """Keeps shop-dispatch's read model in memory. A contract test compares it with the real one in PostgreSQL."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from shop_dispatch.domain.products import ProductChange
-from shop_dispatch.domain.records import Event, Parked
+from shop_dispatch.domain.records import Event, Key, Parked
 from shop_dispatch.ports import Transaction
 
 Result = TypeVar("Result")
@@ -57,6 +58,10 @@ class InMemoryTransaction:
         log = self.tables.event_log.items()
         return {key: text.encode() for key, text in log if key[0] in heads and key[1] > heads[key[0]]}
 
+    def logged_ids(self, keys: Sequence[Key]) -> dict[Key, str]:
+        log = self.tables.event_log
+        return {key: str(json.loads(log[key])["id"]) for key in keys if key in log}
+
     def log(self, events: Sequence[Event]) -> None:
         for event in events:
             if event.key in self.tables.event_log:
@@ -77,7 +82,7 @@ class InMemoryTransaction:
 
     def park(self, parked: Sequence[Parked]) -> None:
         for record in parked:
-            self.tables.parked.setdefault(record.payload, record.cause)
+            self.tables.parked[record.payload] = record.cause
 
 
 def _changed(table: str, before: tuple[Any, ...] | None, change: tuple[Any, ...], keys: int) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from shop_simulation.facts import (
     slug,
     taken,
 )
+from shop_simulation.faults import is_other_event
 from shop_simulation.provider import API_KEY
 from shop_simulation.world import ADMINISTRATOR, HOLD, LIMITS, WEBHOOK_SECRET, World
 
@@ -248,6 +249,16 @@ def _projected_once(world: World, _: WorldFacts) -> Iterator[str]:
         yield f"the rows are {tables.rows}, not the effect of each applied event once: {expected}"
 
 
+def _one_event_a_version(world: World, _: WorldFacts) -> Iterator[str]:
+    tables = world.read_model.tables
+    for other in world.stream.others:
+        if other not in tables.parked:
+            yield f"another event of a known version is not parked: {other.decode()}"
+    for (stream_id, version), text in tables.event_log.items():
+        if is_other_event(text.encode()):
+            yield f"{stream_id} {version} was replaced by another event"
+
+
 def _private(world: World, facts: WorldFacts) -> Iterator[str]:
     names: dict[str, set[str]] = defaultdict(set)
     for name, intent in facts.reservations.items():
@@ -304,5 +315,6 @@ SAFETY: Final[Mapping[int, Check]] = {
     8: _nothing_disappears,
     9: _projected_once,
     10: _private,
+    16: _one_event_a_version,
     17: _limits_hold,
 }

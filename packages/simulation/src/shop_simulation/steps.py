@@ -262,9 +262,11 @@ def _replay(world: World) -> None:
     if not world.read_model.tables.parked:
         return
     parked = world.read_model.tables.parked
-    records = [older_type(payload) for payload in parked]
-    world.project(world.process("project"))(records)
-    world.read_model.tables.parked = {}
+    world.project(world.process("project"))([older_type(payload) for payload in parked])
+    # The replayed ones leave the list, and an event whose version is another one's stays.
+    others = world.stream.others
+    now_parked = world.read_model.tables.parked
+    world.read_model.tables.parked = {payload: cause for payload, cause in now_parked.items() if payload in others}
 
 
 def known_reservation(world: World, name: str) -> Any:

@@ -25,7 +25,7 @@ from shop_dispatch.ports import Archive, ReadModel
 from shop_dispatch.ports import Transaction as ReadModelTransaction
 from shop_observability.logs import logger
 from shop_shared.envelope import Envelope, encode
-from shop_simulation.faults import Faults
+from shop_simulation.faults import Faults, is_other_event
 from shop_simulation.provider import API_KEY, Provider
 from shop_simulation.read_model import InMemoryReadModel
 from shop_simulation.seam import Crash, NoFaults, Process, Scheduler
@@ -91,6 +91,8 @@ class EventStream:
     records: list[bytes] = field(default_factory=list)
     waiting: dict[str, list[int]] = field(default_factory=lambda: {"project": [], "archive": []})
     takes_nothing: bool = False
+    others: list[bytes] = field(default_factory=list)
+    """These events were projected whose stream versions have other events in the store."""
 
     def publish(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
         if self.takes_nothing:
@@ -255,6 +257,7 @@ class World:
                 return False
             for position in {position for position, _ in arrived}:
                 waiting.remove(position)
+            self.stream.others += [record for _, record in arrived if is_other_event(record)]
         return True
 
     def project(self, process: Process) -> Project:

@@ -10,7 +10,7 @@ import psycopg
 
 from shop_database import Reconnecting
 from shop_dispatch.adapters import statements
-from shop_dispatch.domain.records import Event, Parked
+from shop_dispatch.domain.records import Event, Key, Parked
 from shop_dispatch.ports import ParkedRecord, Place, RefusedError, Transaction
 from shop_observability.tracing import subsegment
 
@@ -60,9 +60,14 @@ class PostgresTransaction:
         self.connection.execute(statements.ADD_HEADS, ids)
         return dict(self.connection.execute(statements.LOCK_HEADS, ids))
 
-    def held_back(self, heads: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
+    def held_back(self, heads: Mapping[str, int]) -> dict[Key, bytes]:
         rows = self.connection.execute(statements.HELD_BACK, [_array(heads), _array(heads.values())])
         return {(stream_id, version): text.encode() for stream_id, version, text in rows}
+
+    def logged_ids(self, keys: Sequence[Key]) -> dict[Key, str]:
+        columns = [_array(column) for column in zip(*keys, strict=True)]
+        rows = self.connection.execute(statements.LOGGED_IDS, columns)
+        return {(stream_id, version): event_id for stream_id, version, event_id in rows}
 
     def log(self, events: Sequence[Event]) -> None:
         if events:
@@ -106,8 +111,14 @@ class PostgresParkedRecords:
             lambda connection: [ParkedRecord(*row) for row in connection.execute(statements.PARKED, values)]
         )
 
-    def resolve(self, keys: Mapping[str, tuple[str, int]]) -> list[str]:
-        columns = [list(keys), [stream_id for stream_id, _ in keys.values()], [version for _, version in keys.values()]]
+    def resolve(self, events: Mapping[str, Event]) -> list[str]:
+        envelopes = [event.envelope for event in events.values()]
+        columns = [
+            list(events),
+            [envelope.subject for envelope in envelopes],
+            [envelope.streamversion for envelope in envelopes],
+            [envelope.id for envelope in envelopes],
+        ]
         return self.connection.run(
             lambda connection: [parked_id for (parked_id,) in connection.execute(statements.RESOLVE, columns)]
         )

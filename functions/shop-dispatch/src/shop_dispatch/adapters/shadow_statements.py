@@ -122,15 +122,19 @@ WHERE live.received_at > progress.started_at - %s::interval AND NOT EXISTS (
 )
 """
 MISSING: Final = """
-SELECT count(*), min(live.stream_id || ', version ' || live.stream_version)
+SELECT
+    count(*) FILTER (WHERE made.event_id IS NULL),
+    min(live.stream_id || ', version ' || live.stream_version) FILTER (WHERE made.event_id IS NULL),
+    count(made.event_id),
+    min(live.stream_id || ', version ' || live.stream_version) FILTER (WHERE made.event_id IS NOT NULL)
 FROM shop.event_log AS live
-WHERE NOT EXISTS (
-    SELECT FROM shop_rebuild.event_log AS made
-    WHERE made.stream_id = live.stream_id AND made.stream_version = live.stream_version
-) AND NOT EXISTS (
-    SELECT FROM shop_rebuild.noted
-    WHERE noted.stream_id = live.stream_id AND noted.stream_version = live.stream_version
-)
+LEFT JOIN shop_rebuild.event_log AS made
+    ON made.stream_id = live.stream_id AND made.stream_version = live.stream_version
+WHERE made.event_id IS DISTINCT FROM live.event_id
+    AND NOT EXISTS (
+        SELECT FROM shop_rebuild.noted
+        WHERE noted.stream_id = live.stream_id AND noted.stream_version = live.stream_version
+    )
 """
 BEHIND: Final = """
 SELECT count(*), min(live.stream_id || ' at version ' || live.stream_version)

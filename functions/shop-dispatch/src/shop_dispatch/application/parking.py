@@ -40,8 +40,8 @@ class Replay:
         payloads = {record.parked_id: record.payload for record in records}
         projected = self.project(list(payloads.values()))
         events = {parked_id: read(payload) for parked_id, payload in payloads.items()}
-        keys = {parked_id: event.key for parked_id, event in events.items() if isinstance(event, Event)}
-        resolved = set(self.parked.resolve(keys))
+        readable = {parked_id: event for parked_id, event in events.items() if isinstance(event, Event)}
+        resolved = set(self.parked.resolve(readable))
         return Replayed(
             resolved=[parked_id for parked_id in payloads if parked_id in resolved],
             still_parked=[parked_id for parked_id in payloads if parked_id not in resolved],

@@ -1,12 +1,12 @@
 """Applies a batch of records to the read model: each event once, whatever is delivered twice or out of order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from shop_dispatch.domain.projections import PROJECTIONS
-from shop_dispatch.domain.records import Event, Parked, Trace, read
+from shop_dispatch.domain.records import Event, Key, Parked, Trace, read
 from shop_dispatch.ports import ReadModel, RefusedError, Transaction
 
 
@@ -19,6 +19,8 @@ class Projected:
     """Events of this batch's streams that wait for a missing version."""
     duplicates: int = 0
     parked: int = 0
+    conflicts: int = 0
+    """Events whose stream version another event has. They are parked, too, and hold up no stream."""
     traces: tuple[Trace, ...] = ()
     """Only events that were newly applied have theirs here."""
     oldest: datetime | None = None
@@ -31,6 +33,7 @@ class Projected:
             self.waiting + other.waiting,
             self.duplicates + other.duplicates,
             self.parked + other.parked,
+            self.conflicts + other.conflicts,
             self.traces + other.traces,
             min((time for time in (self.oldest, other.oldest) if time), default=None),
         )
@@ -90,27 +93,49 @@ class Project:
 
 def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
     # Everything rests on this lock. Whoever holds a stream's head is the only one to log and apply its events, so what
-    # is read below it stays true: an event at or below the head, or among those held back, has been here before.
+    # is read below it stays true: the version of an event at or below the head, or held back, is known.
     heads = transaction.lock_heads(sorted({event.envelope.subject for event in events}))
     held_back = transaction.held_back(heads)
-    fresh = {
-        event.key: event
-        for event in events
-        if event.envelope.streamversion > heads[event.envelope.subject] and event.key not in held_back
-    }
-    transaction.log(list(fresh.values()))
+    fresh, conflicts = _sort_out(transaction, heads, held_back, events)
+    transaction.log(fresh)
 
     # An event that can't be read any more (only a release that was rolled back knew its type) waits like a gap.
     readable = [record for record in map(read, held_back.values()) if isinstance(record, Event)]
-    applied = contiguous_runs(heads, [*fresh.values(), *readable])
+    applied = contiguous_runs(heads, [*fresh, *readable])
     _change(transaction, applied)
-    transaction.park(parked)
+    transaction.park([*parked, *conflicts])
     return Projected(
         records=len(events) + len(parked),
         waiting=len(held_back) + len(fresh) - len(applied),
-        duplicates=len(events) - len(fresh),
+        duplicates=len(events) - len(fresh) - len(conflicts),
         parked=len(parked),
+        conflicts=len(conflicts),
     ) + _outcome(applied)
+
+
+def _sort_out(
+    transaction: Transaction, heads: Mapping[str, int], held_back: Container[Key], events: Iterable[Event]
+) -> tuple[list[Event], list[Parked]]:
+    """Returns the events whose versions are new, and those whose versions another event has. The rest are duplicates.
+
+    The first event of a version stays, however the deliveries are cut into batches.
+    """
+    first: dict[Key, Event] = {}
+    for event in events:
+        first.setdefault(event.key, event)
+    again = {key for key in first if key[1] <= heads[key[0]] or key in held_back}
+    fresh = [event for key, event in first.items() if key not in again]
+    ids = {event.key: event.envelope.id for event in fresh}
+    if again:  # a batch in which every version is new, as in nearly all, takes no statement for this
+        ids |= transaction.logged_ids(sorted(again))
+    # The ids of versions that were dropped from the log are not known any more.
+    others = [event for event in events if ids.get(event.key, event.envelope.id) != event.envelope.id]
+    return fresh, [_conflict(event, ids[event.key]) for event in others]
+
+
+def _conflict(event: Event, known_id: str) -> Parked:
+    cause = f"ConflictingEventError: its version is event {known_id} already, and this is event {event.envelope.id}"
+    return Parked(event.text.encode(), cause, *event.key)
 
 
 def contiguous_runs(heads: Mapping[str, int], events: Iterable[Event]) -> list[Event]:
@@ -127,10 +152,10 @@ def contiguous_runs(heads: Mapping[str, int], events: Iterable[Event]) -> list[E
 
 def _log(transaction: Transaction, event: Event) -> Projected:
     heads = transaction.lock_heads([event.envelope.subject])
-    if event.envelope.streamversion <= heads[event.envelope.subject] or event.key in transaction.held_back(heads):
-        return Projected(records=1, duplicates=1)
-    transaction.log([event])
-    return Projected(records=1)
+    fresh, conflicts = _sort_out(transaction, heads, transaction.held_back(heads), [event])
+    transaction.log(fresh)
+    transaction.park(conflicts)
+    return Projected(records=1, duplicates=1 - len(fresh) - len(conflicts), conflicts=len(conflicts))
 
 
 def _following(stream_id: str, transaction: Transaction) -> tuple[Event | None, int]:
@@ -144,7 +169,7 @@ def _following(stream_id: str, transaction: Transaction) -> tuple[Event | None, 
 
 def _apply_one(event: Event, transaction: Transaction) -> Projected:
     following, _ = _following(event.envelope.subject, transaction)
-    if following is None or following.key != event.key:
+    if following is None or following.envelope.id != event.envelope.id:
         return Projected()  # the same batch, delivered twice at once, was quicker
     _change(transaction, [event])
     return _outcome([event])
@@ -153,7 +178,7 @@ def _apply_one(event: Event, transaction: Transaction) -> Projected:
 def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
     """Moves the event from the log to the parked records, if it still is the next one. Its stream waits for it then."""
     following, held_back = _following(event.envelope.subject, transaction)
-    if following is None or following.key != event.key:
+    if following is None or following.envelope.id != event.envelope.id:
         return Projected(waiting=held_back)
     transaction.withdraw(*event.key)
     transaction.park([Parked(event.text.encode(), cause, *event.key)])

@@ -39,26 +39,32 @@ class Rebuild:
                 case _:
                     raise RebuildError("under-way", "a rebuild is under way: continue or abandon it")
 
-    def go_on(self, seconds: float) -> None:
+    def go_on(self, seconds: float, *, replace: bool = False) -> None:
         """Works until the time is over, or only the swap is left to do. It always completes the batch or index that it
-        has begun. Raises RebuildError when the source lacks events that the live tables have."""
+        has begun. Raises RebuildError when the source lacks events that the live tables have, or has others in their
+        places; with `replace` the source is the truth."""
         deadline = self.now() + seconds
         with self.shadow.claimed():
-            while self._step(deadline) and self.now() < deadline:
+            while self._step(deadline, replace) and self.now() < deadline:
                 pass
 
-    def swap(self) -> None:
+    def difference(self) -> Missing:
+        """Reads both logs from end to end, and returns what a swap would replace or forget."""
+        return self.shadow.missing()
+
+    def swap(self, *, replace: bool = False) -> None:
         """Raises BusyError when others hold the locks that it needs; nothing has changed then."""
         with self.shadow.claimed():
-            if self._under_way().phase is not Phase.READY:
+            if self._under_way(replace).phase is not Phase.READY:
                 raise RebuildError("not-ready", "the new tables are not ready: continue first")
-            self._drain()
+            self._drain(replace)
             with self.shadow.whole():
                 self.shadow.hold_projections()
                 self._under_way()
                 # Nobody can add to the live log now.
-                self._drain()
-                _refuse(self.shadow.behind())
+                self._drain(replace)
+                if not replace:
+                    _refuse(self.shadow.behind())
                 self.shadow.swap()
 
     def drop_old(self) -> None:
@@ -72,19 +78,19 @@ class Rebuild:
                 raise RebuildError("not-under-way", "no rebuild is under way")
             self.shadow.abandon()
 
-    def _step(self, deadline: float) -> bool:
+    def _step(self, deadline: float, replace: bool) -> bool:
         """Returns whether there is more to do."""
-        progress = self._under_way()
+        progress = self._under_way(replace)
         match progress.phase:
             case Phase.LOADING:
                 self._load(progress, deadline)
             case Phase.INDEXING:
                 self._index(progress)
             case _:
-                return self._catch_up(progress)
+                return self._catch_up(progress, replace)
         return True
 
-    def _under_way(self) -> Progress:
+    def _under_way(self, replace: bool = False) -> Progress:
         progress = self.shadow.progress()
         if progress.phase in (Phase.NONE, Phase.SWAPPED):
             raise RebuildError("not-under-way", "no rebuild is under way: begin one")
@@ -93,6 +99,8 @@ class Rebuild:
                 "other-release",
                 "it was begun by another release, or before the last migration, and would mix the two: abandon it",
             )
+        if replace and progress.source is EventSource.LOG:
+            raise RebuildError("log-replaced", "the log is what would be replaced: abandon it, and name another source")
         return progress
 
     def _load(self, progress: Progress, deadline: float) -> None:
@@ -116,33 +124,41 @@ class Rebuild:
                 self.shadow.note_what_is_not_archived_yet()
             self.shadow.enter(Phase.CATCHING_UP)
 
-    def _catch_up(self, progress: Progress) -> bool:
-        if self._drain_once() == BATCH_EVENTS:
+    def _catch_up(self, progress: Progress, replace: bool) -> bool:
+        if self._drain_once(replace) == BATCH_EVENTS:
             return True
         if progress.phase is not Phase.READY:
-            _refuse(self.shadow.missing())
-            _refuse(self.shadow.behind())
+            if not replace:
+                _refuse(self.shadow.missing())
+                _refuse(self.shadow.behind())
             self.shadow.enter(Phase.READY)
         return False
 
-    def _drain(self) -> None:
+    def _drain(self, replace: bool) -> None:
         for _ in range(DRAINS_MAX):
-            if self._drain_once() < BATCH_EVENTS:
+            if self._drain_once(replace) < BATCH_EVENTS:
                 return
         raise RebuildError("behind", "too many events have arrived: continue first")
 
-    def _drain_once(self) -> int:
+    def _drain_once(self, replace: bool) -> int:
         with self.shadow.whole():
             taken, records = self.shadow.take_noted(BATCH_EVENTS)
-            if records:
-                Project(self.shadow)(records)
+            conflicts = Project(self.shadow)(records).conflicts if records else 0
+            if conflicts and not replace:
+                raise RebuildError(
+                    "incomplete",
+                    f"{conflicts} events that have arrived meanwhile are others than the source has in their places",
+                )
         return taken
 
 
 def _refuse(missing: Missing) -> None:
+    found = []
     if missing.count:
-        raise RebuildError(
-            "incomplete",
-            f"the live tables have {missing.count} events or streams that the new ones lack, such as {missing.example}:"
-            " abandon it, and rebuild from a source that has them; the event store has all",
+        found.append(f"{missing.count} events or streams that the new ones lack, such as {missing.example}")
+    if missing.replaced:
+        found.append(
+            f"{missing.replaced} events whose places others have in the new ones, such as {missing.replaced_example}"
         )
+    if found:
+        raise RebuildError("incomplete", f"the live tables have {', and '.join(found)}")

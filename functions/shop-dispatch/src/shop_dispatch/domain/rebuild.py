@@ -44,10 +44,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Missing:
-    """The live tables have so many events or streams that the shadow tables lack."""
+    """The live tables have so many events or streams that the shadow tables lack, or have other events for."""
 
     count: int
     example: str
+    replaced: int = 0
+    """So many places of streams have another event in the shadow tables."""
+    replaced_example: str | None = None
 
 
 class RebuildError(Exception):

@@ -13,6 +13,10 @@ _STREAM_ID = re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
 _FIRST: Final = (events.ProductListed, events.ReservationPlaced)
 
 
+Key = tuple[str, int]
+"""A place in a stream: the stream's id and the version. It says nothing of which event is there."""
+
+
 class Trace(NamedTuple):
     """An event names the trace of the request that led to it, and what a log search can find it by."""
 
@@ -29,7 +33,7 @@ class Event:
     """The record is kept as it came, with the fields that this version does not know."""
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Key:
         return self.envelope.subject, self.envelope.streamversion
 
     @property
@@ -56,6 +60,14 @@ def read(record: bytes) -> Event | Parked:
     except (MalformedEventError, UnicodeDecodeError, RecursionError) as error:
         return Parked(record, f"{type(error).__name__}: {error}"[:1_000], *_claim(record))
     return Event(envelope, text)
+
+
+def claimed_id(record: bytes) -> str | None:
+    """Returns the id that the record claims, also where it can't be read as an event."""
+    try:
+        return str(json.loads(record)["id"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _check(envelope: Envelope, record: bytes) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shop_dispatch import bootstrap
+from shop_dispatch.domain.records import claimed_id
 from shop_dispatch.handlers.kinesis import traced
 from shop_dispatch.ports import BEGINNING, ParkedRecord, Place
 from shop_observability.logs import logger
@@ -75,7 +76,14 @@ def _listed(record: ParkedRecord) -> Mapping[str, Any]:
         "bytes": len(record.payload),
         "applied_version": record.applied_version,
         "waiting": record.waiting,
+        "conflicts_with": _conflicting(record),
     }
+
+
+def _conflicting(record: ParkedRecord) -> str | None:
+    """Returns the id of the event that the log has in this record's place, where it is another one."""
+    other = record.logged_id
+    return other if other and other != claimed_id(record.payload) else None
 
 
 def _unknown(parked_id: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def _project(payloads: Sequence[bytes]) -> Projected:
     measure(Metric.EVENTS_APPLIED, projected.applied)
     measure(Metric.EVENTS_WAITING, projected.waiting)
     measure(Metric.EVENTS_PARKED, projected.parked)
+    measure(Metric.EVENTS_CONFLICTING, projected.conflicts)
     if projected.oldest:
         measure(Metric.SECONDS_TO_VISIBLE, (datetime.now(UTC) - projected.oldest).total_seconds())
     return projected

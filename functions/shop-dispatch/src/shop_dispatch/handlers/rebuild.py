@@ -22,25 +22,29 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _step(event: dict[str, Any]) -> dict[str, Any]:
-    error = None
+    more: dict[str, Any] = {}
     with bootstrap.rebuild() as rebuild:
         try:
-            _act(rebuild, event)
+            more = _act(rebuild, event) or {}
         except RebuildError as refused:
-            error = {"code": refused.code, "message": str(refused)}
-        answer = _document(rebuild.status()) | ({"error": error} if error else {})
+            more = {"error": {"code": refused.code, "message": str(refused)}}
+        answer = _document(rebuild.status()) | more
     logger().info("rebuild", extra={"action": event.get("action"), **answer})
     return answer
 
 
-def _act(rebuild: Rebuild, event: dict[str, Any]) -> None:
+def _act(rebuild: Rebuild, event: dict[str, Any]) -> dict[str, Any] | None:
+    replace = event.get("replace") is True
     match event:
         case {"action": "begin", "source": source} if source in list(EventSource):
             rebuild.begin(EventSource(source))
         case {"action": "continue"}:
-            rebuild.go_on(min(float(event.get("seconds", SECONDS_DEFAULT)), SECONDS_MAX))
+            rebuild.go_on(min(float(event.get("seconds", SECONDS_DEFAULT)), SECONDS_MAX), replace=replace)
+        case {"action": "compare"}:
+            difference = rebuild.difference()
+            return {"lacks": difference.count, "replaces": difference.replaced}
         case {"action": "swap"}:
-            rebuild.swap()
+            rebuild.swap(replace=replace)
         case {"action": "drop-old"}:
             rebuild.drop_old()
         case {"action": "abandon"}:
@@ -48,8 +52,9 @@ def _act(rebuild: Rebuild, event: dict[str, Any]) -> None:
         case {"action": "status"}:
             pass
         case _:
-            known = "begin with a source (log, store or archive), continue, swap, drop-old, abandon or status"
+            known = "begin with a source (log, store or archive), continue, compare, swap, drop-old, abandon or status"
             raise RebuildError("unknown-action", f"an action is one of: {known}")
+    return None
 
 
 def _document(progress: Progress) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def replay_all(function: Function, ids: Sequence[str] | None, step: ProgressStep
 def parked_table(listed: Sequence[Record]) -> Table:
     def row(record: Record) -> list[object]:
         version, stream, cause = record["stream_version"], record["stream_id"] or "unknown", record["cause"]
-        if version is not None and (record["applied_version"] or 0) >= version:
+        is_applied = version is not None and (record["applied_version"] or 0) >= version
+        if is_applied and not record.get("conflicts_with"):
             cause = f"Its event was applied meanwhile: replay takes it off. {cause}"
         return [record["id"], record["received_at"][:19], stream, version, record["waiting"] or None, cause]
 

@@ -25,6 +25,9 @@ BEHIND_MAX: Final = 1_000
 """Events that the swap itself catches up with. Under load there are always some."""
 
 Status = dict[str, Any]
+HINT_OF_STORE: Final = (
+    "where the store is right, as after a restore of its table: shop rebuild --replace; else: shop rebuild --abandon"
+)
 
 
 class RebuildSource(StrEnum):
@@ -35,8 +38,8 @@ class RebuildSource(StrEnum):
 
 HINTS: Final = {
     "old-tables": "shop rebuild --drop-old",
-    "under-way": "shop rebuild goes on with it, shop rebuild --abandon ends it",
     "incomplete": "shop rebuild --abandon, then shop rebuild --from store",
+    "under-way": "shop rebuild goes on with it, shop rebuild --abandon ends it",
     "other-release": "shop rebuild --abandon, then begin again",
     "no-table": "the function migrate of shop-dispatch",
 }
@@ -49,6 +52,13 @@ def rebuild(
         typer.Option("--from", help="Read every event from there.", show_default="log"),
     ] = None,
     no_swap: Annotated[bool, typer.Option("--no-swap", help="Make the new tables, and put them in use later.")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="The source is right: forget the events that it lacks, and replace those that are others there.",
+        ),
+    ] = False,
     drop_old: Annotated[
         bool, typer.Option("--drop-old", help="Only drop the tables that the last rebuild has replaced.")
     ] = False,
@@ -60,8 +70,10 @@ def rebuild(
 
     The shop goes on meanwhile. Interrupted or failed, the same command goes on from where it stood.
     """
-    if drop_old + abandon + bool(source or no_swap) > 1:
+    if drop_old + abandon + bool(source or no_swap or replace) > 1:
         raise ShopError("--drop-old and --abandon go with no other option but --stage and --json", exit_code=2)
+    if replace and source is RebuildSource.log:
+        raise ShopError("--replace replaces what the log has: it needs another source", exit_code=2)
     progress = display(for_scripts=as_json)
     function = RebuildFunction(Target.of(stage).function("rebuild"))
     if drop_old:
@@ -71,7 +83,7 @@ def rebuild(
         status = function.ask("abandon")
         progress.line("The rebuild has ended. The shop uses the tables that it used before.")
     else:
-        status = run(function, source, progress, swap=not no_swap)
+        status = run(function, source, progress, swap=not no_swap, replace=replace)
         progress.line(
             "The old tables take no more events. To have their space back: shop rebuild --drop-old"
             if status["phase"] == "swapped"
@@ -95,21 +107,36 @@ class RebuildFunction:
             if error is None:
                 return status
             if error["code"] != "busy":
-                hint = HINTS.get(error["code"])
+                is_store = error["code"] == "incomplete" and status.get("source") == RebuildSource.store
+                hint = HINT_OF_STORE if is_store else HINTS.get(error["code"])
                 raise ShopError(f"{error['message']}{f' ({hint})' if hint else ''}")
             if time.monotonic() > deadline:
                 raise ShopError(f"{error['message']}, and was for {BUSY_SECONDS_MAX:.0f} s. The same command goes on")
             self.sleep(BUSY_PAUSE_SECONDS)
 
 
-def run(function: RebuildFunction, source: RebuildSource | None, progress: ProgressDisplay, *, swap: bool) -> Status:
+def run(
+    function: RebuildFunction,
+    source: RebuildSource | None,
+    progress: ProgressDisplay,
+    *,
+    swap: bool,
+    replace: bool = False,
+) -> Status:
     """Begins a rebuild, or goes on with the one that is under way, and ends it."""
-    status = _begin(function, source, progress)
+    status = _begin(function, source, progress, replace=replace)
+    more = {"replace": True} if replace else {}
     try:
-        status = _make(function, status, progress)
+        status = _make(function, status, progress, more)
+        if replace:
+            difference = function.ask("compare")
+            progress.line(
+                f"Of the log's events the {status['source']} lacks {difference['lacks']:,}, which will be forgotten,"
+                f" and has others in place of {difference['replaces']:,}"
+            )
         if swap:
             with progress.step("Swap", "waiting for a moment in which nobody uses the tables") as step:
-                status = {**status, **function.ask("swap")}
+                status = {**status, **function.ask("swap", **more)}
                 step.done("the new tables are in place")
     except KeyboardInterrupt:
         progress.line("Nothing is lost: the same command goes on, and --abandon ends it. The shop uses the old tables.")
@@ -117,9 +144,13 @@ def run(function: RebuildFunction, source: RebuildSource | None, progress: Progr
     return status
 
 
-def _begin(function: RebuildFunction, source: RebuildSource | None, progress: ProgressDisplay) -> Status:
+def _begin(
+    function: RebuildFunction, source: RebuildSource | None, progress: ProgressDisplay, *, replace: bool
+) -> Status:
     status = function.ask("status")
     if status["phase"] in ("none", "swapped"):
+        if replace and source is None:
+            raise ShopError("--replace needs a source that is right, such as --from store", exit_code=2)
         return function.ask("begin", source=source or RebuildSource.log)
     if source and status["source"] != source:
         raise ShopError(f"A rebuild from the {status['source']} is under way: go on without --from, or --abandon it")
@@ -127,9 +158,9 @@ def _begin(function: RebuildFunction, source: RebuildSource | None, progress: Pr
     return status
 
 
-def _make(function: RebuildFunction, status: Status, progress: ProgressDisplay) -> Status:
+def _make(function: RebuildFunction, status: Status, progress: ProgressDisplay, more: dict[str, bool]) -> Status:
     def go_on() -> Status:
-        return function.ask("continue", seconds=STEP_SECONDS)
+        return function.ask("continue", seconds=STEP_SECONDS, **more)
 
     with progress.step("Load", f"from the {status['source']}") as step:
         meter = _Meter(status["events"], step)

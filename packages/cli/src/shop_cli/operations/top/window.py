@@ -23,7 +23,7 @@ WITH_REQUESTS: Final = SERVICES[:2]
 COUNTS: Final = (
     *("CommandsAccepted", "CommandsPending", "CommandsRefused", "CommandsFailed"),
     *("PaymentsCaptured", "PaymentsDeclined", "PaymentsUnknown", "PaymentsRefunded"),
-    *("CommitConflicts", "CommitRetries", "PublishRetries", "EventsParked"),
+    *("CommitConflicts", "CommitRetries", "PublishRetries", "EventsParked", "EventsConflicting"),
 )
 FLOWS: Final = {"published": "EventsPublished", "applied": "EventsApplied", "archived": "EventsArchived"}
 PROVIDER, VISIBLE, WAITING, COLD = "PaymentCallMilliseconds", "SecondsToVisible", "EventsWaiting", "ColdStarts"

@@ -184,10 +184,16 @@ class Audit:
             # Old rows may be dropped from the log: the heads tell what was applied.
             self.findings.add("heads", compare("heads", key, _first(expected), _first(found)) if found else ())
         self._judge_rows(facts)
+        others = {}
         for event_id, expected, found in facts.pairs("archive"):
             self.findings.add("streams", _only("streams", event_id, "events with this id", expected), examined=0)
             for each in found or [None]:
                 self.findings.add("archive", compare("archive", event_id, _first(expected), each))
+            if found and not expected:
+                others[found[0]["event"]] = event_id
+        for event_id, expected, _ in facts.pairs("archive") if others else ():
+            if expected and (place := expected[0]["event"]) in others:
+                self._differ("archive", place, "id", event_id, others[place])
 
     def _judge_rows(self, facts: FactTable) -> None:
         available = self.ledger.available()
