@@ -1,12 +1,16 @@
 """Bad input gets the right status and a problem that says what to do, and changes nothing in the event store."""
 
 import json
+import re
 import uuid
 from typing import Any
 
 import pytest
 
 from shop_cli.testing import Answer, Shop
+from shop_openapi import document
+
+WHOLE = document.whole()
 
 
 def expect_problem(answer: Answer, status: int, slug: str) -> None:
@@ -77,6 +81,54 @@ def test_a_command_without_an_idempotency_key(shop: Shop, sku: str, path: str) -
     malformed = shop.customer("POST", path, key="x" * 256, body=lines(sku))
     expect_problem(malformed, 400, "idempotency-key-malformed")
     assert shop.items() == before
+
+
+BODILESS = [
+    (method.upper(), re.sub(r"{\w+}", "00000000-0000-0000-0000-000000000000", path))
+    for path, methods in WHOLE["paths"].items()
+    for method, operation in methods.items()
+    if "requestBody" not in operation
+]
+
+
+@pytest.mark.parametrize(("method", "path"), BODILESS)
+def test_a_body_where_none_belongs(shop: Shop, method: str, path: str) -> None:
+    before = shop.items()
+    for content in (b"{}", b"nothing of ours"):
+        answer = shop.administrator(method, path, key=str(uuid.uuid4()), content=content)
+        expect_problem(answer, 422, "invalid-request")
+    assert shop.items() == before
+
+
+WITH_BODY = [
+    (re.sub(r"{\w+}", "TEST-NONE", path), operation["requestBody"]["content"]["application/json"]["example"])
+    for path, methods in WHOLE["paths"].items()
+    for operation in methods.values()
+    if "requestBody" in operation and operation["security"]
+]
+
+
+@pytest.mark.parametrize(("path", "example"), WITH_BODY, ids=[path for path, _ in WITH_BODY])
+def test_a_body_that_says_more_than_is_read(shop: Shop, path: str, example: dict[str, Any]) -> None:
+    before = shop.items()
+    text = json.dumps(example)
+    name = next(iter(example))
+    for content, status, slug in (
+        (json.dumps({**example, "no_such_field": 1}), 422, "invalid-request"),
+        (f'{text[:-1]}, "{name}": {json.dumps(example[name])}}}', 400, "malformed-json"),
+    ):
+        answer = shop.administrator("POST", path, key=str(uuid.uuid4()), content=content.encode())
+        expect_problem(answer, status, slug)
+    answer = shop.administrator("POST", f"{path}?dry_run=true", key=str(uuid.uuid4()), content=text.encode())
+    expect_problem(answer, 422, "invalid-request")
+    assert shop.items() == before
+
+
+def test_an_idempotency_key_that_a_proxy_has_joined(shop: Shop, sku: str) -> None:
+    answer = shop.customer("POST", "/reservations", key=f"{uuid.uuid4()}, {uuid.uuid4()}", body=lines(sku))
+    expect_problem(answer, 400, "idempotency-key-malformed")
+    answer = shop.customer("POST", "/reservations", key=f"{uuid.uuid4()},{uuid.uuid4()}", body=lines(sku))
+    expect_problem(answer, 400, "idempotency-key-malformed")
 
 
 def test_a_key_that_was_used_for_another_body(shop: Shop, sku: str) -> None:

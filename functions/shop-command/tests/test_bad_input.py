@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -117,13 +118,57 @@ def test_every_mistake_in_a_body_is_named_and_none_is_repeated_back(stocked: Sho
     assert "secret" not in json.dumps(answer.body)
 
 
+def doubled(text: str, name: str) -> str:
+    """The member stands twice, once with its first letter written as an escape."""
+    [member] = re.findall(f'"{name}": [^,}}]+', text)
+    escaped = member.replace(name, chr(92) + f"u{ord(name[0]):04x}{name[1:]}")
+    return text.replace(member, f"{member}, {escaped}")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/reservations", RESERVATION, "quantity"),
+        ("/purchase", PURCHASE, "payment_method"),
+        ("/products", PRODUCT, "currency"),
+        ("/products/{sku}/stock", {"quantity": 1}, "quantity"),
+    ],
+)
+def test_a_member_that_stands_twice_at_any_depth(stocked: Shop, path: str, body: Any, name: str) -> None:
+    raw_body = doubled(json.dumps(body), name)
+    assert raw_body.count(":") == json.dumps(body).count(":") + 1
+    check_problem(post(stocked, path, raw_body=raw_body), 400, "malformed-json")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_json_does_not_have(stocked: Shop, number: str) -> None:
+    assert post(stocked, "/products/{sku}/stock", raw_body=f'{{"quantity": {number}}}').status in (400, 422)
+
+
+@pytest.mark.parametrize("text", ["{}", "null", " ", "no JSON"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_a_body_where_none_belongs(stocked: Shop, reserved: str, text: str, content_type: str) -> None:
+    before = stocked.contents()
+    routes: dict[str, dict[str, Any]] = {
+        "DELETE /reservations/{reservation_id}": {"reservation_id": reserved},
+        "DELETE /products/{sku}": {"sku": "MUG"},
+        "GET /openapi/command.json": {},
+    }
+    for route, named in routes.items():
+        event = http_event(route, raw_body=text, groups="[admin]", headers={"content-type": content_type}, **named)
+        event["body"] = text
+        answer = invoke(event)
+        check_problem(answer, 422, "invalid-request", errors=[{"pointer": "", "detail": "This route takes no body."}])
+    assert stocked.contents() == before
+
+
 @every_route
 def test_no_idempotency_key(stocked: Shop, path: str, body: Any) -> None:
     check_problem(post(stocked, path, body, key=None), 400, "idempotency-key-required")
     check_problem(post(stocked, path, body, key=""), 400, "idempotency-key-required")
 
 
-@pytest.mark.parametrize("key", ["a b", "ключ", "a" * 256, "a\t", "\x7f"])
+@pytest.mark.parametrize("key", ["a b", "ключ", "a" * 256, "a\t", "\x7f", "one,two", "one, two", ","])
 def test_a_malformed_idempotency_key(stocked: Shop, key: str) -> None:
     check_problem(post(stocked, "/reservations", RESERVATION, key=key), 400, "idempotency-key-malformed")
 

@@ -6,6 +6,10 @@ from typing import Any, Final
 
 import pytest
 
+from shop_command.application.request import Key, Request
+from shop_command.handlers.function import function
+from shop_command.handlers.products import StockBody
+from shop_command.handlers.reservations import ReservationBody
 from shop_command.ports import Commit, StoreUnavailableError
 from shop_command.testing import Shop, http_event
 from shop_command.testing.fakes import Counters
@@ -177,6 +181,79 @@ def test_the_same_key_for_another_product_is_refused(trading: Shop, name: str) -
     assert (answer.status, slug(answer)) == (422, "idempotency-key-reused")
     assert trading.contents() == before
     assert COMMANDS[name].send(trading) == first
+
+
+STORED: Final = {
+    "list": "8051a5ebe272d96c1ac57f56e64e5d172014b31b37ce2df943e3e89f26190840",
+    "list in a category": "42646f0fd3e8e15b8a1cb1010bf82261c3cd3fe2e536bd6e629ce7476ea0d416",
+    "reprice": "b330ad82013c57689aef90be3d69d1210a36fd3ba28f6a51aad11954d6ec681c",
+    "receive": "2ad7259d4a2fb27d2122b587d24f445288ff8eb2ce63d764fd84be1fd3357ad9",
+    "redistribute": "d0e740a3e552510677de483797602f1a49fd039e2984f50e20791c4fa47811a3",
+    "retire": "3aaa30feeb461c93c0c546a5b1c29ef07d03ed550f4f42b854dacf4b221717ec",
+}
+"""These digests were stored by version 1.0.0 of the API; the body of each is in the test."""
+
+
+def test_a_repeat_from_before_a_deployment_is_recognized_by_its_stored_digest(trading: Shop) -> None:
+    """A field that is added to a body, and has its default, leaves the digest as it was."""
+    listed = {"sku": "CUP", "name": "Cup", "description": "", "price": PRICE}
+    in_category = {**listed, "stock_buckets": 3, "category": "cups"}
+    digests = {}
+    for name, command in {
+        "list": Command("POST /products", listed),
+        "list again": Command("POST /products", {**listed, "stock_buckets": 1, "category": None}),
+        "list in a category": Command("POST /products", {**in_category, "sku": "CUP"}),
+        **{name: COMMANDS[name] for name in ("reprice", "receive", "redistribute", "retire")},
+    }.items():
+        trading.store.stored.pop("product-CUP", None)
+        trading.store.streams.pop("product-CUP", None)
+        assert command.send(trading, key="stored-" + name.replace(" ", "-")).status in (200, 201), name
+        digests[name] = list(trading.store.key_uses.values())[-1].body_digest
+    assert digests.pop("list again") == digests["list"]
+    assert digests == STORED
+
+
+@pytest.mark.parametrize("purpose", ["purchase", "refund"])
+def test_the_digest_of_a_payment_is_what_it_was(purpose: str) -> None:
+    reservation_id = "0d3a8f6e-9b1c-5e2d-8f47-3c5a1b2d4e6f"
+    content = {
+        "purchase": {"reservation_id": reservation_id, "payment_method": "pm_card_visa"},
+        "refund": {"purchase_id": reservation_id},
+    }
+    assert (
+        Key.of(Request("customer-1", "the-key", "", "", content[purpose]), purpose).body_digest
+        == {
+            "purchase": "7d810270e2afc4d27689e9abe9344a10adb0b05583d005639981650fc42dfd34",
+            "refund": "302c5e0ea63a1f4f014dde15f2939b80c6e488c34a206f8ed490b48a48583b93",
+        }[purpose]
+    )
+
+
+def test_a_field_that_is_added_to_a_body_is_in_the_digest(trading: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The route's body is what is remembered: its use case need not know of the field."""
+
+    class LaterBody(StockBody):
+        note: str = ""
+
+    [route] = [route for route in function.declared if route.name == "POST /products/{sku}/stock"]
+    monkeypatch.setitem(vars(route), "body", LaterBody)
+    first = COMMANDS["receive"].send(trading)
+    assert Command("POST /products/{sku}/stock", {"quantity": 7, "note": ""}).send(trading) == first
+    other = Command("POST /products/{sku}/stock", {"quantity": 7, "note": "late"}).send(trading)
+    assert (other.status, slug(other)) == (422, "idempotency-key-reused")
+
+
+def test_a_field_that_is_added_to_a_reservation_is_compared(trading: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    class LaterBody(ReservationBody):
+        note: str = ""
+
+    [route] = [route for route in function.declared if route.name == "POST /reservations"]
+    monkeypatch.setitem(vars(route), "body", LaterBody)
+    first = COMMANDS["reserve"].send(trading)
+    lines = {"lines": [{"sku": "MUG", "quantity": 3}]}
+    assert Command("POST /reservations", {**lines, "note": ""}).send(trading) == first
+    other = Command("POST /reservations", {**lines, "note": "late"}).send(trading)
+    assert (other.status, slug(other)) == (422, "idempotency-key-reused")
 
 
 def test_each_command_takes_from_stock_once_however_often_it_is_sent(trading: Shop) -> None:

@@ -132,15 +132,58 @@ def test_a_bug_is_logged_with_its_cause_before_the_request(logged: Logged) -> No
     assert (line["message"], line["status"]) == ("request", 500)
 
 
-@pytest.mark.parametrize("groups", ["[admin]", "[staff admin]", ["staff", "admin"], "staff,admin"])
+@pytest.mark.parametrize("groups", ["[admin]", "[staff admin]", "[admin staff]", "[sales,staff admin [x]]"])
 def test_an_administrator_is_known_by_the_group(groups: Any) -> None:
     assert administrator(request("/", claims={"sub": "a", "cognito:groups": groups})).subject == "a"
 
 
-@pytest.mark.parametrize("groups", ["", "[]", "[administrators]", None, []])
+@pytest.mark.parametrize(
+    "name", ["partners[admin]", "sales,admin", "admin]", "[admin", "[admin]", "Admin", "admin\u00a0x"]
+)
+def test_a_group_whose_name_holds_the_administrators_is_another_group(name: str) -> None:
+    for groups in (f"[{name}]", f"[staff {name}]", f"[{name} staff]"):
+        with pytest.raises(ProblemError, match="403"):
+            administrator(request("/", claims={"sub": "c", "cognito:groups": groups}))
+
+
+UNEXPECTED: list[Any] = [
+    "",
+    "[]",
+    "[",
+    "]",
+    "admin",
+    "x admin",
+    "[administrators]",
+    None,
+    [],
+    ["admin"],
+    [1],
+    [{}],
+    7,
+    True,
+    {"admin": 1},
+]
+
+
+@pytest.mark.parametrize("groups", UNEXPECTED)
 def test_anyone_else_is_refused_what_administrators_may(groups: Any) -> None:
     with pytest.raises(ProblemError, match="403"):
         administrator(request("/", claims={"sub": "c", "cognito:groups": groups}))
+
+
+@pytest.mark.parametrize("subject", ["", "a" * 129, None, 7, True, ["a"], {"a": "b"}])
+def test_a_subject_of_an_unexpected_type_or_length_is_nobody(subject: Any) -> None:
+    with pytest.raises(ProblemError, match="401"):
+        caller(request("/", claims={"sub": subject}))
+    assert caller(request("/", claims={"sub": "a" * 128})).subject == "a" * 128
+
+
+@pytest.mark.parametrize("context", [None, "", {"jwt": None}, {"jwt": {"claims": None}}, {"jwt": {"claims": ["sub"]}}])
+def test_an_authorizer_of_an_unexpected_type_names_nobody(context: Any) -> None:
+    event = request("/")
+    event["requestContext"]["authorizer"] = context
+    with pytest.raises(ProblemError, match="401"):
+        caller(event)
 
 
 def test_a_route_that_lost_its_authorizer_refuses_everyone() -> None:

@@ -1,5 +1,6 @@
 """The document says what the code does: its routes, who may use them, what they take and answer."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import shop_command.handlers.api
 import shop_query.handlers.api
+from shop_http.body import Body
 from shop_http.entry import HttpFunction
 from shop_http.route import Route, Who
 from shop_openapi import document
@@ -104,6 +106,32 @@ def test_a_route_takes_its_query_parameters_and_no_others(route: Route, function
     assert answer["statusCode"] == 422
     [allowed] = re.findall(r"Allowed: (.*?)\.", answer["body"])
     assert allowed == (", ".join(it.name for it in route.query) or "none")
+
+
+def sent(function: HttpFunction, route: Route, body: str, content_type: str = "application/json") -> tuple[int, str]:
+    headers = {"idempotency-key": "key-1", "content-type": content_type}
+    answer = asked(function, route.name, CLAIMS["administrator"], headers=headers, body=body)
+    return answer["statusCode"], str(json.loads(answer["body"])["type"]).rpartition("/")[2]
+
+
+@every_route
+def test_a_route_refuses_what_it_does_not_read(route: Route, function: HttpFunction) -> None:
+    """What is asked about does not exist: only what is refused before anybody looks for it gets another answer."""
+    if route.body is None:
+        assert {sent(function, route, text) for text in ("{}", "x", " ")} == {(422, "invalid-request")}
+        return
+    [documented] = [operation for name, operation in ROUTES if name == route.name]
+    example = documented["requestBody"]["content"]["application/json"]["example"]
+    text = json.dumps(example)
+    assert sent(function, route, text, "text/plain") == (415, "unsupported-media-type")
+    if not issubclass(route.body, Body):  # a signature covers the other one as a whole
+        return
+    assert sent(function, route, json.dumps({**example, "no_such_field": 1})) == (422, "invalid-request")
+    [*members] = re.finditer(r'"\w+": (?=[^{[])[^,}\]]+', text)
+    for member in members:
+        repeated = f"{text[: member.end()]}, {member[0]}{text[member.end() :]}"
+        assert sent(function, route, repeated) == (400, "malformed-json"), repeated
+    assert members
 
 
 @pytest.mark.parametrize(("route", "operation"), ROUTES, ids=[it[0] for it in ROUTES])

@@ -1,7 +1,7 @@
 """A Lambda event is read here: its headers, its correlation id, and its caller as API Gateway has verified it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +9,8 @@ from shop_http.problem import ProblemError
 
 ADMINISTRATORS: Final = "admin"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_SEPARATORS = re.compile(r"[\s,\[\]]+")
+SUBJECT_CHARACTERS_MAX: Final = 128
+"""An event's customer id may be no longer."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,28 @@ ANONYMOUS: Final = Caller("", frozenset())
 
 
 def caller(event: Mapping[str, Any]) -> Caller:
-    """Raises a 401 problem when the route has no authorizer, which only a mistake in the stack can bring about."""
-    claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
-    if not claims.get("sub"):
-        raise ProblemError(
-            401, "unauthenticated", "Unauthenticated", "Send an access token: `Authorization: Bearer …`."
-        )
-    groups = claims.get("cognito:groups") or ""
-    # API Gateway turns the claim's list into the text "[admin staff]".
-    names = groups if isinstance(groups, list) else _SEPARATORS.split(groups)
-    return Caller(claims["sub"], frozenset(filter(None, names)))
+    """Raises a 401 problem where no claim names a caller: the route has no authorizer, or the token is nobody's of the
+    user pool. Only a mistake in the stack can bring that about."""
+    match event["requestContext"]:
+        case {"authorizer": {"jwt": {"claims": {"sub": str(subject)} as claims}}} if (
+            0 < len(subject) <= SUBJECT_CHARACTERS_MAX
+        ):
+            return Caller(subject, frozenset(_groups(claims.get("cognito:groups"))))
+        case _:
+            detail = "Send an access token: `Authorization: Bearer …`."
+            raise ProblemError(401, "unauthenticated", "Unauthenticated", detail)
+
+
+def _groups(claim: Any) -> Collection[str]:
+    """Splits the claim as an HTTP API joins it, and exactly so: a list of groups arrives as the text `[admin staff]`.
+
+    A name may have brackets and commas in it, and no space, so that only the outermost brackets and the spaces are the
+    gateway's. Any other claim, such as a text without brackets, names no group.
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateGroup.html
+    https://github.com/aws-solutions-library-samples/guidance-for-claude-code-with-amazon-bedrock/issues/802
+    """
+    is_joined = isinstance(claim, str) and claim.startswith("[") and claim.endswith("]")
+    return claim[1:-1].split(" ") if is_joined else ()
 
 
 def administrator(event: Mapping[str, Any]) -> Caller:

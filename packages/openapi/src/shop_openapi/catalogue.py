@@ -75,13 +75,13 @@ _OF_REQUESTS: Final = (
     Problem(
         _body('{"lines": [', _JSON),
         "The body is no JSON document.",
-        "It is empty, cut off, not in UTF-8, or has a syntax error; `detail` says where.",
+        "It is empty, cut off, not in UTF-8, has a member twice in one object, or a syntax error; `detail` says where.",
     ),
     Problem(
         _body('{"lines": [{"sku": "MUG-BLUE", "quantity": 0}]}', _JSON),
         "The body or a query parameter is against this document.",
-        "A field is missing, unknown, of another type or out of its limits; or a query parameter is. `errors` names "
-        "each: `pointer` a place in the body, `parameter` a query parameter.",
+        "A field is missing, unknown, of another type or out of its limits; or a query parameter is; or a route "
+        "without a body got one. `errors` names each: `pointer` a place in the body, `parameter` a query parameter.",
         extensions={"errors": _FAULTS},
     ),
     Problem(
@@ -103,13 +103,14 @@ _OF_REQUESTS: Final = (
     Problem(
         raised(_KEYED.answer, _event(**{"idempotency-key": "two words"}), {}),
         "The Idempotency-Key cannot be kept as it is.",
-        "It has more than 255 characters, or other than visible ASCII ones.",
+        "It has more than 255 characters, other than visible ASCII ones, or a comma: then the header was sent twice.",
         "Only with another key.",
     ),
     Problem(
         _command(IdempotencyKeyReusedError()),
         "The key was used for something else before, and nothing was done this time.",
-        "This caller sent the same key to the same route with another body or path, at any time in the past.",
+        "This caller sent the same key to the same route with another body or path, in any field, at any time in the "
+        "past.",
         "Only with what was sent first: it gets the first answer.",
     ),
     Problem(

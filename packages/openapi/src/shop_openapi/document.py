@@ -48,7 +48,8 @@ REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
     ),
     "Idempotency-Key": (
         "A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and "
-        "one effect, for ever. 1 to 255 visible ASCII characters.",
+        "one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, "
+        "and a key with a comma is refused, although the pattern admits it.",
         {"type": "string", "pattern": f"^{route.IDEMPOTENCY_KEY}$"},
         "3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11",
     ),
@@ -126,19 +127,17 @@ class Operation:
     @property
     def slugs(self) -> frozenset[str]:
         """The problems that the declaration brings with it, and the route's own."""
-        slugs = {*self.route.problems, "internal-error"}
+        slugs = {*self.route.problems, "internal-error", "invalid-request"}
         if self.route.who is not Who.ANYONE:
             slugs.add("unauthenticated")
         if self.route.who is Who.ADMINISTRATOR:
             slugs.add("forbidden")
         if self.route.keyed:
             slugs |= {"idempotency-key-required", "idempotency-key-malformed", "idempotency-key-reused"}
-        if self.route.query is not None:
-            slugs.add("invalid-request")
         if self.route.body:
-            slugs.add("body-too-large")
+            slugs |= {"body-too-large", "unsupported-media-type"}
         if self._json_body:
-            slugs |= {"malformed-json", "unsupported-media-type"}
+            slugs.add("malformed-json")
         return frozenset(slugs)
 
     @property

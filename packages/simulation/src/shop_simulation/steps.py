@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from shop_command.testing import http_event
 from shop_payment_provider.stripe import signature
@@ -262,9 +262,10 @@ def _request(
         if fields is None:
             return None
         intent = world.intents.setdefault(name, ClientIntent(kind, caller, f"key-of-{name}".replace(" ", "-"), fields))
-        path = {field: str(fields[field]) for field in re.findall(r"{(\w+)}", route)}
+        path: dict[str, Any] = {field: str(fields[field]) for field in re.findall(r"{(\w+)}", route)}
         body = {field: value for field, value in fields.items() if field not in path}
-        event = http_event(route, body, key=intent.key, subject=caller, groups=groups, **cast("dict[str, Any]", path))
+        content: dict[str, Any] = {"body": body} if body else {"raw_body": ""}
+        event = http_event(route, **content, key=intent.key, subject=caller, groups=groups, **path)
         return world.request(process, intent, event)
 
     return WorkflowStep(name, "command", run)

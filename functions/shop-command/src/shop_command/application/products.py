@@ -26,15 +26,14 @@ class Products:
     randomness: Random
 
     def list_product(self, request: Request, command: ListProduct) -> "Envelope[ProductListed]":
-        body = {name: value for name, value in vars(command).items() if (name, value) != ("category", None)}
-        return self._run(request, command, Key.of(request, "list-product", **body))
+        return self._run(request, command, Key.of(request, "list-product", stock_buckets=command.stock_buckets))
 
     def reprice(self, request: Request, sku: str, price: Price) -> "Envelope[ProductRepriced]":
-        return self._run(request, Reprice(sku, price), Key.of(request, "reprice", sku=sku, price=price))
+        return self._run(request, Reprice(sku, price), Key.of(request, "reprice"))
 
     def receive_stock(self, request: Request, sku: str, quantity: int) -> "Envelope[StockReceived]":
         command = ReceiveStock(sku, quantity, first_bucket=self.randomness.randrange(BUCKETS_MAX))
-        return self._run(request, command, Key.of(request, "receive-stock", sku=sku, quantity=quantity))
+        return self._run(request, command, Key.of(request, "receive-stock"))
 
     def redistribute_stock(self, request: Request, sku: str, stock_buckets: int) -> "Envelope[StockRedistributed]":
         """One transaction moves what is available. Customers who buy meanwhile lose nothing by it, nor wait for it."""
@@ -50,13 +49,13 @@ class Products:
             request,
             product.stream(sku),
             decide,
-            key=Key.of(request, "redistribute-stock", sku=sku, stock_buckets=stock_buckets),
+            key=Key.of(request, "redistribute-stock"),
             overtaken=(*OVERTAKEN, StockShortError, ContentionError),
             rounds_max=REDISTRIBUTION_ROUNDS_MAX,
         ).event
 
     def retire(self, request: Request, sku: str) -> "Envelope[ProductRetired]":
-        return self._run(request, Retire(sku), Key.of(request, "retire", sku=sku))
+        return self._run(request, Retire(sku), Key.of(request, "retire"))
 
     def _run(self, request: Request, command: Command, key: Key) -> "Envelope[Any]":
         def decide(loaded: Snapshot[Product], _rounds: int) -> Decided:

@@ -78,7 +78,7 @@ class Purchases:
                 return Pending(reservation_id, state.payment_intent_id, state.terms.total, loaded.version)
             return self._request(request, reservation_id, loaded)
 
-        key = Key.of(request, "purchase", reservation_id=reservation_id, payment_method=payment_method)
+        key = Key.of(request, "purchase")
         handled = self.journal.run(request, reservation.stream(reservation_id), decide, key=key)
         if isinstance(handled, Pending):
             return handled

@@ -30,7 +30,7 @@ class Refunds:
             now = self.journal.now()
             return Decided(reservation.decide(RequestRefund(purchase_id), loaded.state, now), now)
 
-        key = Key.of(request, "refund", purchase_id=purchase_id)
+        key = Key.of(request, "refund")
         handled = self.journal.run(request, reservation.stream(purchase_id), decide, key=key)
         return self._return_money(request, handled.event)
 

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shop_command.ports import KeyUse
@@ -23,6 +24,8 @@ class Request:
     idempotency_key: str
     request_id: str
     correlation_id: str
+    content: Mapping[str, Any] = field(default_factory=dict)
+    """It holds all that the client has sent in the path and in the body, but fields that have their default."""
 
     @classmethod
     def following(cls, event: Envelope) -> "Request":
@@ -42,16 +45,18 @@ class Request:
 class Key:
     """The key is remembered beside the stream, where the stream outlives the command.
 
-    A field that a later version adds to a body stays out of the digest while it has its default: otherwise a repeat of
-    an older request would no longer be recognized.
+    The digest covers the request's whole content, so that a field which is added later cannot be forgotten. A field
+    stays out of it while it has its default: otherwise a repeat of an older request would no longer be recognized.
     """
 
     id: str
     body_digest: str
 
     @classmethod
-    def of(cls, request: Request, operation: str, **body: Any) -> "Key":
-        return cls(request.key_id(operation), _digest(json.dumps(body, sort_keys=True, default=_as_json)))
+    def of(cls, request: Request, operation: str, **always: Any) -> "Key":
+        """`always` are fields that are in the digest even with their defaults."""
+        content = {**request.content, **always}
+        return cls(request.key_id(operation), _digest(json.dumps(content, sort_keys=True)))
 
     def used(self, stream_id: str, version: int) -> KeyUse:
         return KeyUse(self.id, self.body_digest, stream_id, version)
@@ -63,7 +68,3 @@ class Key:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _as_json(value: Any) -> Any:
-    return value.model_dump(mode="json")

@@ -30,14 +30,14 @@ class Reservations:
         stream = reservation.stream(request.reservation_id())
         stored = self.journal.store.states([stream.id, *(product.stream(line.sku).id for line in lines)])
         if stream.id in stored:
-            return self._first_answer(stream.id, lines)
+            return self._first_answer(stream.id, request)
         try:
             return self._place(request, StockSearch(self.journal.store, self.randomness, lines, stored))
         except (VersionConflictError, DomainError):
             # The same request, sent twice at once, may have been quicker: then what it took is no reason to refuse.
             if not self.journal.store.states([stream.id]):
                 raise
-            return self._first_answer(stream.id, lines)
+            return self._first_answer(stream.id, request)
 
     def cancel(self, request: Request, reservation_id: str) -> "tuple[Terms, Envelope[ReservationCancelled]]":
         """Returns the reservation's terms, and always the event of whoever cancelled it first."""
@@ -79,9 +79,11 @@ class Reservations:
                 search.look({bucket.sku for bucket in short.buckets})
         raise ContentionError
 
-    def _first_answer(self, stream_id: str, lines: tuple[WantedLine, ...]) -> "Envelope[ReservationPlaced]":
+    def _first_answer(self, stream_id: str, request: Request) -> "Envelope[ReservationPlaced]":
         # Every reservation begins with this event.
         placed = cast("Envelope[ReservationPlaced]", self.journal.store.events(stream_id)[0])
-        if tuple(WantedLine(line.sku, line.quantity) for line in placed.data.lines) != lines:
+        # A field that is added to the body has to be found in the event too, or else no repeat would be recognized.
+        first = {"lines": [{"sku": line.sku, "quantity": line.quantity} for line in placed.data.lines]}
+        if first != request.content:
             raise IdempotencyKeyReusedError
         return placed

@@ -63,7 +63,7 @@ def position(event: Envelope) -> Position:
 
 
 def request_of(call: HttpRequest) -> Request:
-    return Request(call.caller.subject, call.idempotency_key, call.id, call.correlation_id)
+    return Request(call.caller.subject, call.idempotency_key, call.id, call.correlation_id, call.content)
 
 
 def annotate(stream: Stream[Any, Any]) -> None:
