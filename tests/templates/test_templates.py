@@ -107,6 +107,16 @@ def test_the_table_has_its_keys_and_the_sparse_index_of_what_is_due(production: 
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"] == {"SSEEnabled": True}
     assert table["DeletionProtectionEnabled"] is True
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "forget_at", "Enabled": True}
+
+
+def test_a_customer_is_limited_everywhere_but_on_a_developers_machine(packaged: Packaged) -> None:
+    names = ("OPEN_RESERVATIONS_MAX", "UNITS_HELD_MAX", "CARD_ATTEMPTS_MAX")
+    found = {}
+    for stage in ("production", "local"):
+        function = packaged(stage)["shop-command"]["Resources"]["ApiLambdaFunction"]["Properties"]
+        found[stage] = [function["Environment"]["Variables"][name] for name in names]
+    assert found == {"production": ["20", "100", "30"], "local": ["8000"] * 3}
 
 
 @pytest.mark.parametrize("name", ["Table", "Stream", "Bucket", "UserPool"])

@@ -12,6 +12,7 @@ import stripe
 from shop_command import bootstrap
 from shop_command.adapters.dynamodb import table
 from shop_command.bootstrap import Settings, SettingsError
+from shop_command.domain.limits import Limits
 from shop_command.handlers import sweep
 from shop_command.testing import http_event, invoke
 from shop_command.testing.shop import LambdaContext
@@ -37,8 +38,24 @@ def test_settings_come_from_the_environment() -> None:
         payment_api_key_parameter="/shop/test/payment-api-key",
         payment_webhook_secret_parameter="/shop/test/payment-webhook-secret",
         reservation_seconds=60,
+        limits=Limits(open_reservations_max=20, units_held_max=100, card_attempts_max=30),
     )
     assert Settings.of(ENVIRONMENT).reservation_seconds == 900
+
+
+LIMITS = ("OPEN_RESERVATIONS_MAX", "UNITS_HELD_MAX", "CARD_ATTEMPTS_MAX")
+
+
+def test_the_limits_of_a_customer_come_from_the_environment() -> None:
+    given = Settings.of({**ENVIRONMENT, **{name: str(number) for number, name in enumerate(LIMITS, 1)}})
+    assert given.limits == Limits(1, 2, 3)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "8001", "many"])
+def test_a_limit_that_cannot_be_kept_stops_the_function(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.of({**ENVIRONMENT, name: text})
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)

@@ -116,7 +116,7 @@ def sent(function: HttpFunction, route: Route, body: str, content_type: str = "a
 
 @every_route
 def test_a_route_refuses_what_it_does_not_read(route: Route, function: HttpFunction) -> None:
-    """What is asked about does not exist: only what is refused before anybody looks for it gets another answer."""
+    """Nothing that the requests name exists, so a request that got as far as that would be answered otherwise."""
     if route.body is None:
         assert {sent(function, route, text) for text in ("{}", "x", " ")} == {(422, "invalid-request")}
         return

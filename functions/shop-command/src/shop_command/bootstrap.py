@@ -23,6 +23,7 @@ from shop_command.application.refunds import Refunds
 from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
+from shop_command.domain.limits import Limits
 from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, Telemetry
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 RESERVATION_SECONDS_DEFAULT: Final = 900
+LIMIT_MAX: Final = 8_000
+"""The ids of so many open reservations fit into the one item of DynamoDB that counts them."""
 AWS_CONFIG: Final = Config(
     connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=4
 )
@@ -48,6 +51,7 @@ class Settings:
     payment_api_key_parameter: str
     payment_webhook_secret_parameter: str
     reservation_seconds: int
+    limits: Limits
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -61,7 +65,18 @@ class Settings:
         seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
         if not seconds.isdecimal() or int(seconds) < 1:
             raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
-        return cls(**{name.lower(): environment[name] for name in names}, reservation_seconds=int(seconds))
+        texts = {name.lower(): environment[name] for name in names}
+        return cls(**texts, reservation_seconds=int(seconds), limits=_limits(environment))
+
+
+def _limits(environment: Mapping[str, str]) -> Limits:
+    given = {}
+    for name, default in vars(Limits()).items():
+        text = environment.get(name.upper(), str(default))
+        if not text.isdecimal() or not 1 <= int(text) <= LIMIT_MAX:
+            raise SettingsError(f"{name.upper()} is a number from 1 to {LIMIT_MAX}; it is {text!r}")
+        given[name] = int(text)
+    return Limits(**given)
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,7 @@ def application() -> Application:
         webhook_secret=cache(webhook_secret),
         telemetry=Observability(),
         reservation_seconds=settings.reservation_seconds,
+        limits=settings.limits,
     )
 
 
@@ -112,9 +128,10 @@ def assemble(
     webhook_secret: Callable[[], str],
     telemetry: Telemetry,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
+    limits: Limits | None = None,
 ) -> Application:
     """Builds the use cases over any adapters: the deployed ones, or a test's."""
-    journal = Journal(store, publisher, clock, ids, telemetry)
+    journal = Journal(store, publisher, clock, ids, telemetry, limits or Limits())
     settlement = Settlement(journal, gateway)
     return Application(
         products=Products(journal, randomness),

@@ -154,6 +154,11 @@ def start_paying(minutes_ago: int) -> Corruption:
     return corrupt
 
 
+def rename_customer(shop: RecordedShop) -> None:
+    shop.store["customer#customer-2", "state"] = shop.store["customer#customer-1", "state"]
+
+
+COUNTS, CARDS = "customer#customer-1/state", "customer#customer-1/cards#2026-03-05T10:00Z"
 LINES = terms(DECLINED, 1, 1)["lines"]
 CHEAP = {"amount_minor": 1, "currency": "EUR"}
 BUCKET = ("stock#MUG#0", "state")
@@ -319,6 +324,13 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("archive", EVENT_ID, "presence", lambda shop: shop.lines.pop(0)),
     ("archive", EVENT_ID, "digest", lambda shop: shop.lines.append(shop.lines[0] + b" ")),
     ("archive", GHOST_ID, "presence", archive_a_ghost),
+    ("limits", COUNTS, "open", change_item("customer#customer-1", "state", open=None)),
+    ("limits", COUNTS, "open", change_item("customer#customer-1", "state", open=[BOUGHT, DECLINED])),
+    ("limits", COUNTS, "open", drop_item("customer#customer-1", "state")),
+    ("limits", COUNTS, "held#MUG", change_item("customer#customer-1", "state", **{"held#MUG": 0})),
+    ("limits", COUNTS, "held#OLD", change_item("customer#customer-1", "state", **{"held#OLD": 1})),
+    ("limits", "customer#customer-2/state", "open", rename_customer),
+    ("limits", CARDS, "attempts, at most", change_item(*CARDS.split("/"), attempts=5)),
     ("archive", NOT_JSON, "line", lambda shop: shop.lines.append(b"not JSON")),
 ]
 

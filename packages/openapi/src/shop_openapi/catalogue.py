@@ -206,6 +206,27 @@ _OF_COMMANDS: Final = (
         instance=f"/reservations/{_ID}",
     ),
 )
+_OF_LIMITS: Final = (
+    Problem(
+        _command(errors.TooManyReservationsError(20)),
+        "You hold as many open reservations as one customer may. Nothing was reserved.",
+        "Each reservation counts until it is purchased, cancelled or expired.",
+        "It can, once one of them has ended.",
+    ),
+    Problem(
+        _command(errors.TooManyUnitsError("MUG-BLUE", 99, 100)),
+        "You hold as much of this product as one customer may. Nothing was reserved.",
+        "The open reservations have `held` units of `sku`, and with these they would pass `units_max`.",
+        "It can, once some of them are purchased, cancelled or expired.",
+    ),
+    Problem(
+        _command(errors.TooManyCardAttemptsError(30, 1_800)),
+        "You have tried as many cards as one customer may, and this one was not tried.",
+        "Each attempt counts, over all reservations, until the hour of the clock (UTC) is over.",
+        "Yes, with the same key, after the seconds in `Retry-After`.",
+        instance="/purchase",
+    ),
+)
 _OF_PAYMENT: Final = (
     Problem(
         _command(CardDeclinedError(_DECLINED)),
@@ -284,4 +305,4 @@ _OF_QUERIES: Final = (
     ),
 )
 
-CATALOGUE: Final = {it.slug: it for it in (*_OF_REQUESTS, *_OF_COMMANDS, *_OF_PAYMENT, *_OF_QUERIES)}
+CATALOGUE: Final = {it.slug: it for it in (*_OF_REQUESTS, *_OF_COMMANDS, *_OF_LIMITS, *_OF_PAYMENT, *_OF_QUERIES)}

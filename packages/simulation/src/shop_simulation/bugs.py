@@ -12,10 +12,11 @@ from shop_command.application.journal import Journal
 from shop_command.application.purchases import Purchases
 from shop_command.application.refunds import Refunds
 from shop_command.application.request import Key
+from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
-from shop_command.domain import reservation, stock
+from shop_command.domain import limits, reservation, stock
 from shop_command.domain.reservation_states import Cancelled, Paying
 from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, VersionConflictError
 from shop_dispatch.application import project
@@ -164,6 +165,26 @@ BUGS: Final = (
         "an item that can't be read",
         and_so=((Sweep, "run", but(StoreUnavailableError)),),
     ),
+    Bug(
+        17,
+        "looks whether a limit is reached before the transaction, and not in it",
+        Reservations,
+        "place",
+        before(mistakes.limits_checked_first),
+        "too many reservations",
+        and_so=((limits, "check_opening", instead(lambda *_: None)),),
+    ),
+    Bug(
+        17,
+        "looks whether cards are left before the transaction, and not in it",
+        Purchases,
+        "purchase",
+        before(mistakes.attempts_checked_first),
+        "too many cards",
+        and_so=((limits, "check_attempt", instead(lambda *_: None)),),
+    ),
+    Bug(17, "gives nothing back for what ends", limits, "change", mistakes.never_closing, "cancel"),
+    Bug(17, "does not ask how much of one product is held", limits, "_units", instead(lambda _: {}), "too many units"),
     Bug(14, "publishes nothing in the sweep", Sweep, "_publish", instead(lambda *_: None), "place"),
     Bug(14, "keeps a purchase due", reservation, "_due_at", mistakes.due_when_purchased),
     Bug(

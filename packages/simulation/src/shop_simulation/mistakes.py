@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from shop_command.application.journal import Journal
+from shop_command.application.purchases import Purchases
 from shop_command.application.refunds import Refunds
 from shop_command.application.request import Request
+from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Progress, Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import reservation
+from shop_command.domain.errors import TooManyCardAttemptsError, TooManyReservationsError
+from shop_command.domain.limits import Closing, CustomerChange
 from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
 from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
 from shop_dispatch.domain.projections import Projection
@@ -150,6 +154,34 @@ def stopped_by_failures(right: Original) -> Original:
             raise report.failures[0].error
 
     return expire
+
+
+def limits_checked_first(self: Reservations, request: Request, _: object) -> None:
+    """The store is read behind the seam, where no rival can come between."""
+    counts = _store_of(self.journal).customers.get(request.caller)
+    if counts and len(counts.open) >= self.journal.limits.open_reservations_max:
+        raise TooManyReservationsError(self.journal.limits.open_reservations_max)
+
+
+def attempts_checked_first(self: Purchases, request: Request, *_: object) -> None:
+    attempts = _store_of(self.journal).attempts
+    if max((count for (who, _), count in attempts.items() if who == request.caller), default=0) >= (
+        self.journal.limits.card_attempts_max
+    ):
+        raise TooManyCardAttemptsError(self.journal.limits.card_attempts_max, 1)
+
+
+def _store_of(journal: Journal) -> SimulatedStore:
+    store: SimulatedStore = vars(journal.store)["_target"]
+    return store
+
+
+def never_closing(right: Original) -> Original:
+    def change(*args: Any) -> CustomerChange | None:
+        found: CustomerChange | None = right(*args)
+        return None if isinstance(found, Closing) else found
+
+    return change
 
 
 def seen_once(right: Original) -> Original:

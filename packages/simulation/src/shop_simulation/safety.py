@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from shop_command.testing.fakes import NOTHING
 from shop_simulation.facts import (
     HOLDING,
     PRODUCTS,
@@ -19,7 +20,7 @@ from shop_simulation.facts import (
     slug,
 )
 from shop_simulation.provider import API_KEY
-from shop_simulation.world import ADMINISTRATOR, HOLD, WEBHOOK_SECRET, World
+from shop_simulation.world import ADMINISTRATOR, HOLD, LIMITS, WEBHOOK_SECRET, World
 
 Check = Callable[[World, WorldFacts], Iterator[str]]
 ENDED: Final = frozenset({"cancelled", "expired", "refunded"})
@@ -239,6 +240,25 @@ def _private(world: World, facts: WorldFacts) -> Iterator[str]:
         yield "a secret is in an event"
 
 
+def _limits_hold(world: World, facts: WorldFacts) -> Iterator[str]:
+    for customer in sorted({intent.caller for intent in facts.of_kind("place")}):
+        names = [name for name, intent in facts.reservations.items() if intent.caller == customer]
+        held: Counter[str] = Counter()
+        open_ = [name for name in names if facts.statuses.get(name) in HOLDING]
+        for name in open_:
+            held.update(quantities(facts.reservations[name]))
+        if len(open_) > LIMITS.open_reservations_max or max(held.values(), default=0) > LIMITS.units_held_max:
+            yield f"{customer} holds {dict(held)} in {len(open_)} open reservations"
+        counts = world.store.customers.get(customer, NOTHING)
+        if (counts.open, dict(counts.held)) != (frozenset(open_), dict(held)):
+            yield f"{customer} is counted with {counts}, and holds {dict(held)} in {sorted(open_)}"
+        # The hour of each request, whatever has become of it: its event is there to be counted, not to be believed.
+        events = [json.loads(event) for name in names for event in world.store.streams.get(RESERVATIONS + name, [])]
+        hours = Counter(event["time"][:13] for event in events if event["type"] == "shop.payment.requested.v1")
+        if max(hours.values(), default=0) > LIMITS.card_attempts_max:
+            yield f"{customer} has tried {max(hours.values())} cards in an hour"
+
+
 SAFETY: Final[Mapping[int, Check]] = {
     0: _no_internal_error,
     1: _stock_adds_up,
@@ -251,4 +271,5 @@ SAFETY: Final[Mapping[int, Check]] = {
     8: _nothing_disappears,
     9: _projected_once,
     10: _private,
+    17: _limits_hold,
 }

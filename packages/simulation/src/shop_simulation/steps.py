@@ -64,6 +64,11 @@ def place(lines: Mapping[str, int] = ONE_LINE, *, name: str = "place", caller: s
     return _request(name, "place", "POST /reservations", lambda _: body, caller=caller)
 
 
+def hoard(count: int, units: int = 1) -> tuple[WorkflowStep, ...]:
+    """A greedy customer places so many reservations, and pays for none."""
+    return tuple(place({"MUG": units}, name=f"hoard {number}") for number in range(1, count + 1))
+
+
 def purchase(
     card: str = "pm_card_visa", *, name: str = "purchase", of: str = "place", caller: str = "customer-1"
 ) -> WorkflowStep:

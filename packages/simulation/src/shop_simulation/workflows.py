@@ -8,6 +8,7 @@ from shop_simulation.steps import (
     DELIVERED,
     authenticate,
     cancel,
+    hoard,
     later,
     list_product,
     lose_sight,
@@ -24,6 +25,7 @@ from shop_simulation.steps import (
     sweep,
     with_other_body,
 )
+from shop_simulation.world import LIMITS
 
 STOCKED: Final = (list_product(), receive(10))
 
@@ -116,6 +118,38 @@ PAYING: Final = (
         rivals=(sweep(),),
     ),
 )
+GREEDY: Final = (
+    Workflow(
+        "too many reservations",
+        before=(*STOCKED, *hoard(LIMITS.open_reservations_max - 1)),
+        steps=(place(), cancel(of="hoard 1"), place({"MUG": 1}, name="place after")),
+        rivals=(place({"MUG": 3}, name="place meanwhile"), purchase(of="hoard 2"), sweep()),
+    ),
+    Workflow(
+        "too many units",
+        before=(*STOCKED, receive(20, name="receive more"), *hoard(1, LIMITS.units_held_max - 3)),
+        steps=(place(), purchase(of="hoard 1"), place({"MUG": LIMITS.units_held_max - 2}, name="place after")),
+        rivals=(place(name="place meanwhile"), cancel(of="hoard 1")),
+    ),
+    Workflow(
+        "too many cards",
+        before=(
+            *PLACED,
+            place(name="place too"),
+            *(
+                purchase("pm_card_visa_chargeDeclined", name=f"try {number}", of="place too")
+                for number in range(1, LIMITS.card_attempts_max)
+            ),
+        ),
+        steps=(
+            purchase("pm_card_visa_chargeDeclined"),
+            later(timedelta(hours=1)).maybe(),
+            purchase(name="purchase again"),
+        ),
+        rivals=(purchase("pm_card_visa_chargeDeclined", name="try meanwhile", of="place too"),),
+        faults_max=1,
+    ),
+)
 MOVING: Final = (
     Workflow(
         "redistribution",
@@ -193,5 +227,6 @@ WORKFLOWS: Final = (
     *ENDING,
     *PAYING,
     *MOVING,
+    *GREEDY,
     Workflow("delivery", before=(*STOCKED, place(), purchase()), steps=(*DELIVERED, *DELIVERED)),
 )

@@ -16,6 +16,7 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.telemetry import Observability
+from shop_command.domain.limits import Limits
 from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher
 from shop_command.testing import FakeClock, SequentialIds, invoke
 from shop_dispatch.application.archive import ArchiveBatch
@@ -30,6 +31,7 @@ from shop_simulation.read_model import InMemoryReadModel
 from shop_simulation.seam import Crash, NoFaults, Process, Scheduler
 from shop_simulation.store import SimulatedStore
 
+LIMITS: Final = Limits(open_reservations_max=4, units_held_max=12, card_attempts_max=5)
 HOLD: Final = timedelta(seconds=bootstrap.RESERVATION_SECONDS_DEFAULT)
 IDS_PER_STEP: Final = 1_000
 SWEEP_SECONDS: Final = 45.0
@@ -230,6 +232,7 @@ class World:
             randomness=Random(self.processes),
             webhook_secret=lambda: WEBHOOK_SECRET,
             telemetry=Observability(),  # it has no part in what happens
+            limits=LIMITS,
         )
 
     def deliver(self, process: Process, work: Callable[[Sequence[bytes]], object], records_max: int) -> bool:

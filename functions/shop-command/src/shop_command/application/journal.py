@@ -1,14 +1,15 @@
 """The journal loads streams, runs commands, and appends events: one transaction, then their publication."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 from shop_command import ports
 from shop_command.application.request import Key, Request
-from shop_command.domain import stock
+from shop_command.domain import limits, stock
 from shop_command.domain.errors import DomainError
+from shop_command.domain.limits import Limits
 from shop_command.domain.stream import Snapshot, Stream
 from shop_shared.envelope import Envelope
 from shop_shared.events import EventData
@@ -44,6 +45,7 @@ class Journal:
     clock: ports.Clock
     ids: ports.EventIds
     telemetry: ports.Telemetry
+    limits: Limits = field(default_factory=Limits)
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -119,6 +121,7 @@ class Journal:
                 state=stream.to_json(state),
                 due_at=stream.due_at(state, now),
                 stock=tuple(change for data in decided for change in stock.changes(data)),
+                customer=limits.change(self.limits, loaded.state, state, decided, now),
                 key_use=key.used(stream.id, events[-1].streamversion) if key else None,
             )
         )

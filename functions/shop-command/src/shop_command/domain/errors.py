@@ -5,6 +5,7 @@ DomainError
 ├── ProductError: ProductAlreadyListedError, ProductNotFoundError, ProductRetiredError
 ├── UnknownProductsError, MixedCurrenciesError, TotalTooLargeError
 ├── OutOfStockError, StockScatteredError
+├── TooManyReservationsError, TooManyUnitsError, TooManyCardAttemptsError
 └── ReservationError: ReservationExistsError, ReservationNotFoundError, ReservationExpiredError,
     ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError, AlreadyPayingError, NotPayingError,
     TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError, AlreadyRefundedError, NotRefundingError,
@@ -70,6 +71,30 @@ class StockScatteredError(DomainError):
 
     buckets_needed: int
     buckets_max: int
+
+
+@dataclass(eq=False)
+class TooManyReservationsError(DomainError):
+    """The customer has so many open ones already."""
+
+    open_max: int
+
+
+@dataclass(eq=False)
+class TooManyUnitsError(DomainError):
+    """The customer's open reservations hold so much of this product already."""
+
+    sku: str
+    held: int
+    units_max: int
+
+
+@dataclass(eq=False)
+class TooManyCardAttemptsError(DomainError):
+    """The customer has tried that many cards, over all reservations."""
+
+    attempts_max: int
+    retry_after_seconds: int
 
 
 @dataclass(eq=False)

@@ -32,7 +32,9 @@ def problem_of(error: Exception) -> ProblemError | None:
     kind, detail = _TABLE[type(error)]
     extensions = kind.extensions(error)
     detail = detail.format_map(vars(error))
-    return ProblemError(kind.status, kind.slug, kind.title, detail, headers=kind.headers, **extensions)
+    seconds = getattr(error, "retry_after_seconds", None)
+    headers = {"Retry-After": str(seconds)} if seconds else kind.headers
+    return ProblemError(kind.status, kind.slug, kind.title, detail, headers=headers, **extensions)
 
 
 def _declined(error: CardDeclinedError) -> Mapping[str, Any]:
@@ -52,6 +54,7 @@ _BUSY: Final = (
     ProblemType(503, "try-again", "Try again", headers=_RETRY),
     "Too many requests for the same thing, or a short outage. Repeat with the same Idempotency-Key.",
 )
+_UNITS: Final = ("sku", "held", "units_max")
 # A detail may name the error's fields.
 _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
     errors.ProductAlreadyListedError: (
@@ -82,6 +85,20 @@ _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
     errors.StockScatteredError: (
         ProblemType(409, "stock-scattered", "Stock scattered"),
         "There is enough, but spread too wide for one reservation. Make several with fewer lines each.",
+    ),
+    errors.TooManyReservationsError: (
+        ProblemType(429, "too-many-reservations", "Too many reservations"),
+        "Purchase or cancel one first: you may have {open_max} open reservations.",
+    ),
+    errors.TooManyUnitsError: (
+        ProblemType(
+            429, "too-many-units", "Too many units", lambda error: {name: getattr(error, name) for name in _UNITS}
+        ),
+        "Your open reservations may hold {units_max} units of one product. Reserve fewer, or purchase or cancel first.",
+    ),
+    errors.TooManyCardAttemptsError: (
+        ProblemType(429, "too-many-card-attempts", "Too many card attempts"),
+        "You may try {attempts_max} cards in an hour. No money was taken; try again after the seconds in Retry-After.",
     ),
     errors.ReservationNotFoundError: (_NOT_FOUND, "You have no such reservation."),
     errors.ReservationExpiredError: (

@@ -48,7 +48,8 @@ class PendingPurchase(Position):
 
 _PAYING: Final = (
     *("card-declined", "payment-refused", "payment-unavailable", "not-found", "already-purchased"),
-    *("reservation-expired", "reservation-cancelled", "too-many-attempts", "try-again"),
+    *("reservation-expired", "reservation-cancelled", "too-many-attempts", "too-many-card-attempts"),
+    "try-again",
 )
 
 

@@ -55,7 +55,7 @@ class PlacedReservation(Position):
 
 _PLACING: Final = (
     *("unknown-product", "mixed-currencies", "total-too-large", "out-of-stock", "stock-scattered"),
-    "try-again",
+    *("too-many-reservations", "too-many-units", "try-again"),
 )
 
 

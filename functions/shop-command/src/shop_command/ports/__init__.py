@@ -7,6 +7,7 @@ does. (Randomness is a `random.Random`, which a seed makes repeatable.)
 KeyUsedError          the idempotency key was used before: answer from its use
 VersionConflictError  the stream has moved on: load it again and decide again
 StockShortError       a bucket has less than the transaction takes: read the buckets again
+DomainError           one of `domain.limits`: the customer has reached it
 ContentionError       others kept touching the same items: a later retry helps
 and StoreUnavailableError, after which the transaction may or may not have happened: a repeat of the command finds out.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from shop_command.domain.limits import CustomerChange
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.envelope import Envelope
 from shop_shared.values import Money
@@ -66,6 +68,7 @@ class Commit:
     state: str
     due_at: datetime | None = None
     stock: tuple[BucketChange, ...] = ()
+    customer: CustomerChange | None = None
     key_use: KeyUse | None = None
 
 

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from shop_command.adapters.dynamodb import table
+from shop_command.domain import limits
+from shop_command.domain.limits import CardAttempt, Closing, CustomerChange, CustomerCounts, Opening
 from shop_command.domain.stock import Bucket
 from shop_command.ports import (
     PUBLISH_GRACE_SECONDS,
@@ -52,6 +55,9 @@ class Counters:
     version: int = field(default=0, compare=False)
 
 
+NOTHING: Final = CustomerCounts(frozenset(), {})
+
+
 @dataclass
 class InMemoryEventStore:
     """A transaction is applied whole or not at all, under the conditions of the real one. Never contended."""
@@ -60,6 +66,9 @@ class InMemoryEventStore:
     streams: dict[str, list[bytes]] = field(default_factory=dict)
     key_uses: dict[str, KeyUse] = field(default_factory=dict)
     buckets: dict[Bucket, Counters] = field(default_factory=dict)
+    customers: dict[str, CustomerCounts] = field(default_factory=dict)
+    attempts: dict[tuple[str, datetime], int] = field(default_factory=dict)
+    """It counts each customer's attempts at cards in each window."""
     due_events: set[tuple[str, int]] = field(default_factory=set)
     due_states: dict[str, datetime] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
@@ -99,6 +108,7 @@ class InMemoryEventStore:
             self.due_states[transaction.stream_id] = transaction.due_at
         for change in transaction.stock:
             self.buckets[change.bucket] = self._changed(change.bucket, change.available, change.held, change.sold)
+        self._count(transaction.customer)
         if transaction.key_use:
             self.key_uses[transaction.key_use.key_id] = transaction.key_use
 
@@ -130,6 +140,7 @@ class InMemoryEventStore:
         stored = self.stored.get(transaction.stream_id)
         if transaction.expected_version != (stored.version if stored else 0):
             raise VersionConflictError
+        self._check_limits(transaction.customer)
         short = []
         for change in transaction.stock:
             after = self._changed(change.bucket, change.available, change.held, change.sold)
@@ -137,6 +148,29 @@ class InMemoryEventStore:
                 short.append(change.bucket)
         if short:
             raise StockShortError(tuple(short))
+
+    def _check_limits(self, change: CustomerChange | None) -> None:
+        match change:
+            case Opening():
+                limits.check_opening(change, self.customers.get(change.customer_id, NOTHING))
+            case CardAttempt():
+                limits.check_attempt(change, self.attempts.get((change.customer_id, change.window), 0))
+
+    def _count(self, change: CustomerChange | None) -> None:
+        match change:
+            case Opening() | Closing():
+                before = self.customers.get(change.customer_id, NOTHING)
+                sign = 1 if isinstance(change, Opening) else -1
+                if sign < 0 and change.reservation_id not in before.open:
+                    return
+                held = {sku: before.held.get(sku, 0) + sign * units for sku, units in change.units.items()}
+                held = {sku: units for sku, units in sorted({**before.held, **held}.items()) if units}
+                self.customers[change.customer_id] = CustomerCounts(
+                    frozenset(sorted(before.open ^ {change.reservation_id})), held
+                )
+            case CardAttempt():
+                place = change.customer_id, change.window
+                self.attempts[place] = self.attempts.get(place, 0) + 1
 
     def _changed(self, bucket: Bucket, available: int, held: int, sold: int) -> Counters:
         before = self.buckets.get(bucket, Counters())

@@ -9,6 +9,7 @@ from typing import Any
 from shop_command import bootstrap
 from shop_command.adapters.telemetry import Observability
 from shop_command.application.sweeping import Report
+from shop_command.domain.limits import Limits
 from shop_command.domain.stock import Bucket
 from shop_command.handlers import api
 from shop_command.testing.fakes import (
@@ -59,6 +60,7 @@ class Shop:
     publisher: FakePublisher = field(default_factory=FakePublisher)
     gateway: FakeGateway = field(default_factory=FakeGateway)
     clock: FakeClock = field(default_factory=FakeClock)
+    limits: Limits = field(default_factory=Limits)
     application: bootstrap.Application = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class Shop:
             randomness=Random(7),  # noqa: S311 - repeatable
             webhook_secret=lambda: WEBHOOK_SECRET,
             telemetry=Observability(),
+            limits=self.limits,
         )
 
     def post(self, path: str, body: Any = None, **details: Any) -> Answer:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from shop_command.adapters.dynamodb import DynamoDbEventStore, table
+from shop_command.adapters.dynamodb import DynamoDbEventStore, items, table
+from shop_command.domain.limits import CustomerCounts
 from shop_command.domain.stock import Bucket
 from shop_command.ports import Commit, EventStore
 from shop_command.testing.dynamodb import CONFLICT, TRANSACT, Response, Tokens, cancelled, error
-from shop_command.testing.fakes import Counters, InMemoryEventStore
+from shop_command.testing.fakes import NOTHING, Counters, InMemoryEventStore
 from shop_shared.envelope import Envelope
 from shop_shared.events import StockReceived
 from shop_shared.registry import dataschema
@@ -25,6 +26,11 @@ class StoreUnderTest(Protocol):
     def store(self) -> EventStore: ...
 
     def counters(self, bucket: Bucket) -> Counters: ...
+
+    def counts(self, customer_id: str) -> CustomerCounts: ...
+
+    def forget_counts(self, customer_id: str) -> None:
+        """The item that counts is deleted, as an operator or DynamoDB may do at any time."""
 
     def due(self) -> set[tuple[str, str]]:
         """Stream and sort key of all that is in the index, due or not yet."""
@@ -43,6 +49,12 @@ class InMemory:
 
     def counters(self, bucket: Bucket) -> Counters:
         return self.store.buckets[bucket]
+
+    def counts(self, customer_id: str) -> CustomerCounts:
+        return self.store.customers.get(customer_id, NOTHING)
+
+    def forget_counts(self, customer_id: str) -> None:
+        self.store.customers.pop(customer_id, None)
 
     def due(self) -> set[tuple[str, str]]:
         events = {(stream_id, table.event_sk(version)) for stream_id, version in self.store.due_events}
@@ -64,10 +76,18 @@ class InDynamoDb:
         item = self._item(table.bucket_pk(bucket), table.STATE_SK)
         return Counters(*(int(item[name]["N"]) for name in (table.AVAILABLE, table.HELD, table.SOLD)))
 
+    def counts(self, customer_id: str) -> CustomerCounts:
+        key = {table.PK: {"S": table.customer_pk(customer_id)}, table.SK: {"S": table.STATE_SK}}
+        return items.counts(self.store.client.get_item(TableName=self.store.table_name, Key=key).get("Item", {}))
+
+    def forget_counts(self, customer_id: str) -> None:
+        key = {table.PK: {"S": table.customer_pk(customer_id)}, table.SK: {"S": table.STATE_SK}}
+        self.store.client.delete_item(TableName=self.store.table_name, Key=key)
+
     def due(self) -> set[tuple[str, str]]:
         name = self.store.table_name
-        items: Sequence[Mapping[str, Any]] = self.store.client.scan(TableName=name, IndexName=table.DUE_INDEX)["Items"]
-        return {(item[table.PK]["S"], item[table.SK]["S"]) for item in items}
+        found: Sequence[Mapping[str, Any]] = self.store.client.scan(TableName=name, IndexName=table.DUE_INDEX)["Items"]
+        return {(item[table.PK]["S"], item[table.SK]["S"]) for item in found}
 
     def forget_tokens(self) -> None:
         self.tokens.forget()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -96,12 +96,15 @@ class DynamoDbEventStore:
 
     def commit(self, transaction: ports.Commit) -> None:
         try:
-            self._commit(transaction)
+            self._commit(transaction, transaction.events[0].id)
+        except items.NotCountedError:
+            # Another transaction needs another token: DynamoDB may still know this one's.
+            self._commit(replace(transaction, customer=None), transaction.events[0].id[::-1])
         except (ports.VersionConflictError, ports.StockShortError):
             telemetry.commit_conflicted()
             raise
 
-    def _commit(self, transaction: ports.Commit) -> None:
+    def _commit(self, transaction: ports.Commit, token: str) -> None:
         actions = items.actions(self.table_name, transaction)
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             if attempt:
@@ -110,7 +113,7 @@ class DynamoDbEventStore:
             try:
                 with self._call("TransactWriteItems"):
                     # The token makes a try whose answer was lost, and its repeat by the SDK, one and the same.
-                    self.client.transact_write_items(TransactItems=actions, ClientRequestToken=transaction.events[0].id)
+                    self.client.transact_write_items(TransactItems=actions, ClientRequestToken=token)
             except self.client.exceptions.TransactionCanceledException as error:
                 reasons = error.response["CancellationReasons"]
                 if items.is_own_repeat(transaction, reasons):

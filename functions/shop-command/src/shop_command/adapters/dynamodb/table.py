@@ -6,6 +6,12 @@
 | state (snapshot of the fold) | stream id | state |
 | stock bucket | stock#<sku>#<bucket> | state |
 | used idempotency key | key#<digest of operation, caller and key> | key |
+| what counts towards a customer's limits | customer#<customer id> | state |
+| how many cards a customer tried in an hour | customer#<customer id> | cards#<start of the hour> |
+
+A customer's open reservations are a set of their ids. Beside them, `held#<sku>` is how much they hold of a product.
+Only what is in the set is ever given back, so that the item may be deleted at any time: what is open then counts no
+more. DynamoDB deletes both items within days after `forget_at`; nothing relies on when.
 
 A bucket's version counts its changes: two reads of the same version have seen everything that was between them.
 
@@ -32,6 +38,10 @@ HELD: Final = "held"
 SOLD: Final = "sold"
 BODY_DIGEST: Final = "body_digest"
 STREAM_ID: Final = "stream_id"
+OPEN: Final = "open"
+HELD_PREFIX: Final = "held#"
+ATTEMPTS: Final = "attempts"
+FORGET_AT: Final = "forget_at"
 DUE_INDEX: Final = "due"
 DUE_SHARD: Final = "due_shard"
 DUE_AT: Final = "due_at"
@@ -54,6 +64,14 @@ def bucket_pk(bucket: Bucket) -> str:
 
 def key_pk(key_id: str) -> str:
     return f"key#{key_id}"
+
+
+def customer_pk(customer_id: str) -> str:
+    return f"customer#{customer_id}"
+
+
+def cards_sk(window: datetime) -> str:
+    return f"cards#{window:%Y-%m-%dT%H:00Z}"
 
 
 def due_shard(stream_id: str) -> str:

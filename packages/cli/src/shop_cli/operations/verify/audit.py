@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from shop_cli.operations.verify import payments, products, reservations, stock, streams
+from shop_cli.operations.verify import limits, payments, products, reservations, stock, streams
 from shop_cli.operations.verify.facts import EXPECTED, FOUND, FactTable
 from shop_cli.operations.verify.findings import ABSENT, Difference, Findings, compare
 from shop_cli.operations.verify.streams import EVENT_PREFIX, StoredEvent
@@ -103,6 +103,8 @@ class Audit:
                 facts.add("item", stream_id, item["sk"], item)
             case ["key", _]:
                 pass  # a used idempotency key
+            case ["customer", *_]:
+                facts.add("limits", f"{item['pk']}/{item['sk']}", FOUND, item)
             case _:
                 self._differ("streams", f"{item['pk']}/{item['sk']}", "item", ABSENT, "an item of no known kind")
 
@@ -147,6 +149,12 @@ class Audit:
             facts.add("purchases", reservation.reservation_id, EXPECTED, purchase)
         for intent, payment in reservation.payments.items():
             facts.add("payments", intent, EXPECTED, payment)
+        customer = f"customer#{reservation.terms.get('customer_id')}"
+        if reservation.is_open:
+            counted = {"reservation_id": reservation.reservation_id, "units": reservation.units()}
+            facts.add("limits", f"{customer}/state", EXPECTED, counted)
+        for moment in reservation.attempted_at:
+            facts.add("limits", f"{customer}/cards#{moment[:13]}:00Z", EXPECTED, reservation.reservation_id)
 
     def _state(
         self, stream_id: str, expected: Mapping[str, Any], item: Mapping[str, Any] | None, *, owed: bool
@@ -163,6 +171,8 @@ class Audit:
     def _judge(self, facts: FactTable) -> None:
         buckets = len(self.ledger.buckets.keys() | self.buckets.keys())
         self.findings.add("stock", stock.differences(self.ledger, self.buckets), examined=buckets)
+        for key, expected, found in facts.pairs("limits"):
+            self.findings.add("limits", limits.differences(key, expected, found))
         for intent, expected, found in facts.pairs("payments"):
             repeated = _only("payments", intent, "reservations", expected)
             asked_before = self.owed_before - timedelta(seconds=SETTLED_WITHIN_SECONDS)

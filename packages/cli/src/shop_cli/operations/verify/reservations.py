@@ -46,6 +46,7 @@ class AuditedReservation:
     intent: str | None = None
     """This is the payment intent of the last attempt."""
     intent_is_dead: bool = False
+    attempted_at: list[str] = field(default_factory=list)
     payments: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The key is a payment intent; the provider must have recorded the value. See payments.py."""
 
@@ -62,6 +63,13 @@ class AuditedReservation:
     def is_owed_something(self) -> bool:
         """It may be owed its stock back, its payment's outcome, or a refund."""
         return self.status in ("active", "paying") or any(each["owed_since"] for each in self.payments.values())
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("active", "paying")
+
+    def units(self) -> Mapping[str, int]:
+        return {str(line["sku"]): int(line["quantity"]) for line in self.terms.get("lines", ())}
 
     def row(self) -> dict[str, Any]:
         return {
@@ -157,6 +165,7 @@ def _apply(reservation: AuditedReservation, event: Event) -> None:
         case "shop.payment.requested.v1":
             reservation.attempts, reservation.intent = data["attempt"], data["payment_intent_id"]
             reservation.intent_is_dead = False
+            reservation.attempted_at.append(instant(event["time"]))
             _payment(reservation, data)["owed_since"] = instant(event["time"])
         case "shop.payment.declined.v1":
             reservation.intent_is_dead = data["code"] == CANCELED_INTENT

@@ -101,7 +101,11 @@ class ShopSources:
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.table, **arguments)
         for page in pages:
             for item in page["Items"]:
-                yield {name: int(value["N"]) if "N" in value else value.get("S") for name, value in item.items()}
+                yield {name: _attribute(value) for name, value in item.items()}
+
+
+def _attribute(value: Mapping[str, Any]) -> Any:
+    return int(value["N"]) if "N" in value else value.get("S", value.get("SS"))
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,6 +118,8 @@ def _sell_products(shop: RecordedShop) -> None:
     shop.put_state("product-OLD", {"sku": "OLD", "status": "retired"})
     shop.store["stock#MUG#0", "state"] = {"available": 5, "held": 0, "sold": 2}
     shop.store["stock#MUG#1", "state"] = {"available": 2, "held": 1, "sold": 0}
+    shop.store["customer#customer-1", "state"] = {"open": [DECLINED], "held#MUG": 1, "held#OLD": 0}
+    shop.store["customer#customer-1", "cards#2026-03-05T10:00Z"] = {"attempts": 4}
     shop.store["key#1", "key"] = {"body_digest": "d", "stream_id": "product-MUG", "version": 1}
 
 
