@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Barrier
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from shop_command.application.purchases import CardDeclinedError, Pending
 from shop_command.application.request import Request
 from shop_command.application.stock_search import WantedLine
 from shop_command.bootstrap import Application
+from shop_command.domain.errors import TooManyReservationsError
+from shop_command.domain.limits import Limits
 from shop_command.domain.product import ListProduct
 from shop_command.domain.stock import Bucket
 from shop_command.ports import ContentionError
@@ -42,6 +44,7 @@ class Trading:
     """It has a product MUG in four buckets, and a reservation and a purchase of it."""
 
     under_test: InDynamoDb
+    limits: Limits = field(default_factory=lambda: Limits(open_reservations_max=100))
     gateway: FakeGateway = field(default_factory=FakeGateway)
     application: Application = field(init=False)
     reservation_id: str = field(init=False)
@@ -57,6 +60,7 @@ class Trading:
             randomness=random.Random(3),  # noqa: S311
             webhook_secret=lambda: "",
             telemetry=Observability(),
+            limits=self.limits,
         )
         self.application.products.list_product(request("list"), ListProduct("MUG", "Mug", "", PRICE, BUCKETS))
         self.application.products.receive_stock(request("stock"), "MUG", 100)
@@ -64,9 +68,7 @@ class Trading:
         self.application.purchases.purchase(request("purchase"), self.purchase_id, "pm_card_visa")
 
     def _reserved(self, key: str) -> str:
-        return self.application.reservations.place(request(key), (WantedLine("MUG", 2),)).subject.removeprefix(
-            "reservation-"
-        )
+        return reserve(self, request(key), 2).subject.removeprefix("reservation-")
 
     def events(self) -> list[Envelope]:
         ids = {self.reservation_id, self.purchase_id, request().reservation_id()}
@@ -80,6 +82,11 @@ class Trading:
 
 def request(key: str = "the-key", request_id: str = "request") -> Request:
     return Request("caller", key, request_id, correlation_id=request_id)
+
+
+def reserve(trading: "Trading", request: Request, quantity: int) -> Envelope:
+    content = {"lines": [{"sku": "MUG", "quantity": quantity}]}
+    return trading.application.reservations.place(replace(request, content=content), (WantedLine("MUG", quantity),))
 
 
 Send = Callable[[Trading, Request], Envelope | Pending]
@@ -116,12 +123,12 @@ COMMANDS: Final[dict[str, tuple[Send, list[str], tuple[int, int, int]]]] = {
     ),
     "retire": (lambda t, r: t.application.products.retire(r, "MUG"), ["shop.product.retired.v1"], (96, 2, 2)),
     "reserve": (
-        lambda t, r: t.application.reservations.place(r, (WantedLine("MUG", 3),)),
+        lambda t, r: reserve(t, r, 3),
         ["shop.reservation.placed.v1"],
         (93, 5, 2),
     ),
     "reserve the last ones": (
-        lambda t, r: t.application.reservations.place(r, (WantedLine("MUG", 96),)),
+        lambda t, r: reserve(t, r, 96),
         ["shop.reservation.placed.v1"],
         (0, 98, 2),
     ),
@@ -207,16 +214,39 @@ def test_twenty_different_requests_at_once_have_twenty_effects(trading: Trading)
     """Each takes two of the hundred, from whichever buckets are left: none gets what another one has."""
     begin = Barrier(AT_ONCE)
 
-    def reserve(number: int) -> str:
+    def reserved(number: int) -> str:
         begin.wait()
         for _ in range(10):
             try:
-                return trading.application.reservations.place(request(f"key-{number}"), (WantedLine("MUG", 2),)).subject
+                return reserve(trading, request(f"key-{number}"), 2).subject
             except ContentionError:
                 continue
         raise AssertionError("never its turn")
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        streams = set(threads.map(reserve, range(AT_ONCE)))
+        streams = set(threads.map(reserved, range(AT_ONCE)))
     assert len(streams) == AT_ONCE
     assert trading.stock() == (96 - 2 * AT_ONCE, 2 + 2 * AT_ONCE, 2)
+
+
+def test_twenty_at_once_do_not_pass_a_limit_together(emulated: InDynamoDb) -> None:
+    """One is open before, and seven may be."""
+    trading, begin = Trading(emulated, limits=Limits(open_reservations_max=7)), Barrier(AT_ONCE)
+
+    def is_reserved(number: int) -> bool:
+        begin.wait()
+        for _ in range(10):
+            try:
+                reserve(trading, request(f"key-{number}"), 2)
+            except ContentionError:
+                continue
+            except TooManyReservationsError:
+                return False
+            return True
+        raise AssertionError("never its turn")
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = Counter(threads.map(is_reserved, range(AT_ONCE)))
+    assert answers == {True: 6, False: AT_ONCE - 6}
+    assert trading.stock() == (96 - 2 * 6, 2 + 2 * 6, 2)
+    assert len(emulated.counts("caller").open) == 7
