@@ -21,7 +21,7 @@ TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates schemas openapi commands released simulate simulate-nightly chaos hot-stock bench build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates schemas openapi commands released simulate simulate-nightly chaos hammer hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -122,6 +122,9 @@ simulate-nightly: setup ## the same with three faults at once and 10,000 random 
 
 chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
 	@$(VENV)/bin/python -m bench.chaos $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
+
+hammer: setup ## send every route of the running shop at random for MINUTES=10, twice at once and again, then audit it; SEED=1
+	@$(VENV)/bin/python -m bench.hammer $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 outage: setup ## stop the PostgreSQL of the running shop for SECONDS=60 while customers buy, then audit it
 	@$(VENV)/bin/python -m bench.outage $(if $(SECONDS),--seconds $(SECONDS))

@@ -7,8 +7,6 @@ repeat with another answer, and what the audit finds. Ctrl-C ends it early; its 
 
 import argparse
 import contextlib
-import hashlib
-import hmac
 import json
 import re
 import secrets
@@ -22,16 +20,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urljoin
 
 import httpx
+from bench.generated_requests import Bought, RequestMaker, Sent
 from bench.hot_stock import audit
 from bench.running import running_shop
 
 from shop_cli.local import deploy, emulator
 from shop_cli.local.home import Home, State
 from shop_cli.testing import Answer, Shop
-from shop_payment_provider.stripe.cards import CARDS
 
 CUSTOMERS: Final = 4
 PRODUCTS: Final = 6
@@ -40,50 +38,27 @@ PROGRESS_SECONDS: Final = 5
 ANSWER_SECONDS_MAX: Final = 60
 REMEMBERED: Final = 2_000
 """So many of the latest requests are sent again at random."""
-TWIN_RATE, REPEAT_RATE, WRONG_RATE, STRANGER_RATE = 0.15, 0.2, 0.06, 0.04
-WEIGHTS: Final = {"POST /reservations": 8.0, "POST /purchase": 10.0, "DELETE /products/{sku}": 0.1, "GET /docs": 0.2}
+TWIN_RATE, REPEAT_RATE = 0.15, 0.2
+WEIGHTS: Final = {
+    "POST /reservations": 9.0,
+    "POST /purchase": 8.0,
+    "POST /products": 0.3,
+    "DELETE /products/{sku}": 0.1,
+    **dict.fromkeys(("GET /docs", "GET /openapi/command.json", "GET /openapi/query.json"), 0.1),
+}
 """A route that is not named has the weight 1."""
-PLAIN_CARDS: Final = ("pm_card_visa", "pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_authenticationRequired")
 FINAL: Final = frozenset({200, 201, 402})
 FORM: Final = re.compile(r"<(form|button|input)\b([^>]*)>")
 ATTRIBUTE: Final = re.compile(r'([\w-]+)="([^"]*)"')
-
-
-@dataclass(frozen=True)
-class Bought:
-    """A reservation, or the purchase that it became."""
-
-    id: str
-    caller: str
-    skus: tuple[str, ...]
-    intent: str = ""
-
-
-@dataclass
-class Sent:
-    """One request, which may be sent again. Its first final answer is the answer to each repeat."""
-
-    route: str
-    path: str
-    caller: str
-    key: str
-    content: bytes | None
-    headers: Mapping[str, str]
-    skus: tuple[str, ...]
-    final: tuple[int, Any] | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass
 class Hammer:
     shop: Shop
     tokens: Mapping[str, str]
-    """By the caller's name; the administrator is one of them, and so is the empty name, which has no token."""
-    document: Mapping[str, Any]
-    skus: deque[str]
+    """Nobody, the empty name, has an empty one."""
+    maker: RequestMaker
     seed: int
-    reservations: deque[Bought] = field(default_factory=lambda: deque(maxlen=60))
-    purchases: deque[Bought] = field(default_factory=lambda: deque(maxlen=60))
     sent: deque[Sent] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     statuses: Counter[str] = field(default_factory=Counter)
     """It counts the answers by route and status."""
@@ -93,7 +68,9 @@ class Hammer:
 
     def work(self, number: int) -> None:
         randomness = Random(self.seed * 1_000 + number)
-        routes = [f"{method.upper()} {path}" for path, methods in self.document["paths"].items() for method in methods]
+        routes = [
+            f"{method.upper()} {path}" for path, methods in self.maker.document["paths"].items() for method in methods
+        ]
         weights = [WEIGHTS.get(route, 1.0) for route in routes]
         while not self.stopped.is_set():
             try:
@@ -107,7 +84,7 @@ class Hammer:
             self.repeats["repeated"] += 1
             self._send(randomness.choice(list(self.sent)), randomness)
             return
-        request = self._request(route, randomness)
+        request = self.maker.request(route, randomness)
         if request is None:
             return
         if randomness.random() < TWIN_RATE:
@@ -119,114 +96,6 @@ class Hammer:
         else:
             self._send(request, randomness)
         self.sent.append(request)
-
-    def _request(self, route: str, randomness: Random) -> Sent | None:
-        """Returns None while nothing is known that the route could be about."""
-        method, path = route.split()
-        operation = self.document["paths"][path][method.lower()]
-        pool = {"reservation_id": self.reservations, "purchase_id": self.purchases}
-        named = next((name for name in pool if f"{{{name}}}" in path or self._takes(operation, name)), None)
-        if named and not pool[named]:
-            return None
-        about = randomness.choice(list(pool[named])) if named else Bought("", "", ())
-        caller = self._caller(operation, about, randomness)
-        values = {"sku": randomness.choice(list(self.skus)), "reservation_id": about.id, "purchase_id": about.id}
-        path = re.sub(r"{(\w+)}", lambda found: values[found[1]], path) + self._query(operation, randomness)
-        content, headers = self._content(operation, about, randomness)
-        key = f"hammer-{uuid.UUID(int=randomness.getrandbits(128))}"
-        headers = {"X-Correlation-Id": key, **headers}
-        skus = tuple(re.findall(rb'"sku": ?"([^"]+)"', content or b""))
-        return Sent(route, path, caller, key, content, headers, tuple(sku.decode() for sku in skus) or about.skus)
-
-    def _takes(self, operation: Mapping[str, Any], name: str) -> bool:
-        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-        return name in self._resolved(body.get("schema", {})).get("properties", {})
-
-    def _caller(self, operation: Mapping[str, Any], about: Bought, randomness: Random) -> str:
-        if randomness.random() < STRANGER_RATE:
-            return randomness.choice(list(self.tokens))
-        if "administrator" in operation["x-who"]:
-            return "administrator"
-        customers = [name for name in self.tokens if name.startswith("customer")]
-        return about.caller or randomness.choice(customers)
-
-    def _query(self, operation: Mapping[str, Any], randomness: Random) -> str:
-        queries = [it for it in operation["parameters"] if it.get("in") == "query" and it["name"] != "cursor"]
-        chosen = {it["name"]: str(it["example"]).lower() for it in queries if randomness.random() < 0.2}
-        chosen |= {"no_such_parameter": "1"} if randomness.random() < WRONG_RATE else {}
-        chosen = {name: "1" if name == "min_version" else text for name, text in chosen.items()}
-        return f"?{urlencode(chosen)}" if chosen else ""
-
-    def _content(
-        self, operation: Mapping[str, Any], about: Bought, randomness: Random
-    ) -> tuple[bytes | None, dict[str, str]]:
-        is_wrong = randomness.random() < WRONG_RATE
-        if "requestBody" not in operation:
-            return (b"{}" if is_wrong else None), {}
-        if any(it.get("name") == "Stripe-Signature" for it in operation["parameters"]):
-            return self._webhook(randomness, is_forged=is_wrong)
-        if not operation["requestBody"].get("required") and randomness.random() < 0.4:
-            return None, {}
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        body = self._value("", schema, about, randomness)
-        if operation["operationId"] == "listProduct":
-            body["sku"] = f"HAMMER-{randomness.getrandbits(48):X}"
-        text = json.dumps(body)
-        if is_wrong:
-            more = randomness.choice(['"no_such_field": 1', f'"{next(iter(body), "a")}": 1', '"a": NaN'])
-            text = f"{text[:-1]}, {more}}}" if body else "{"
-        return text.encode(), {}
-
-    def _webhook(self, randomness: Random, *, is_forged: bool) -> tuple[bytes, dict[str, str]]:
-        about = randomness.choice([*self.purchases, *self.reservations, Bought(str(uuid.uuid4()), "", (), "pi_none")])
-        intent = {"id": about.intent or "pi_none", "metadata": {"reservation_id": about.id}}
-        kind = randomness.choice(
-            ["payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"]
-        )
-        payload = json.dumps({"id": "evt_hammer", "type": kind, "data": {"object": intent}}).encode()
-        secret = "whsec_guessed" if is_forged else (self.shop.home / "payment-webhook-secret").read_text().strip()
-        now = str(int(time.time()))
-        signed = hmac.new(secret.encode(), now.encode() + b"." + payload, hashlib.sha256).hexdigest()
-        return payload, {"Stripe-Signature": f"t={now},v1={signed}"}
-
-    def _value(self, name: str, schema: Mapping[str, Any], about: Bought, randomness: Random) -> Any:
-        schema = self._resolved(schema)
-        match name, schema.get("type"):
-            case "sku", _:
-                return randomness.choice(list(about.skus or self.skus))
-            case (("reservation_id" | "purchase_id"), _):
-                return about.id
-            case "payment_method", _:
-                return randomness.choice(PLAIN_CARDS if randomness.random() < 0.8 else list(CARDS))
-            case "currency", _:
-                return "EUR"
-            case _, "object":
-                required = schema.get("required", [])
-                properties = schema.get("properties", {}).items()
-                chosen = {each: it for each, it in properties if each in required or randomness.random() < 0.4}
-                return {each: self._value(each, it, about, randomness) for each, it in chosen.items()}
-            case _, "array":
-                made = [self._value("", schema["items"], about, randomness) for _ in range(randomness.randint(1, 2))]
-                return list({json.dumps(it.get("sku", it) if isinstance(it, dict) else it): it for it in made}.values())
-            case _, "integer":
-                lowest = schema.get("minimum", 1)
-                return randomness.randint(lowest, min(schema.get("maximum", lowest + 3), lowest + 3) if lowest else 500)
-            case _, "boolean":
-                return randomness.random() < 0.5
-            case _:
-                return randomness.choice(schema.get("enum", schema.get("examples", ["text"])))
-
-    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Without a reference; of alternatives, as of a type and null, the first."""
-        while "$ref" in schema or "anyOf" in schema:
-            if "anyOf" in schema:
-                schema = schema["anyOf"][0]
-                continue
-            found: Any = self.document
-            for part in schema["$ref"].removeprefix("#/").split("/"):
-                found = found[part]
-            schema = found
-        return schema
 
     def _send(self, request: Sent, randomness: Random) -> None:
         method = request.route.split()[0]
@@ -256,7 +125,7 @@ class Hammer:
     def _judge(self, request: Sent, answer: Answer) -> None:
         self.statuses[f"{request.route} {answer.status}"] += 1
         method, path = request.route.split()
-        documented = self.document["paths"][path][method.lower()]["responses"]
+        documented = self.maker.document["paths"][path][method.lower()]["responses"]
         asked = f"{method} {request.path} by {request.caller or 'nobody'}, {request.key}, {request.content!r}"
         is_ours = answer.status < 400 or answer.headers["content-type"] == "application/problem+json"
         if str(answer.status) not in documented or (not is_ours and answer.status != 401):
@@ -277,11 +146,14 @@ class Hammer:
         )
         match request.route:
             case "POST /reservations":
-                self.reservations.append(bought)
+                self.maker.reservations.append(bought)
             case "POST /purchase" if "purchase_id" in body:
-                self.purchases.append(bought)
-            case "POST /products" if body["sku"] not in self.skus:
-                self.skus.append(body["sku"])
+                self.maker.purchases.append(bought)
+            case "POST /products" if body["sku"] not in self.maker.skus:
+                self.maker.skus.append(body["sku"])
+            case "DELETE /products/{sku}" if len(self.maker.skus) > PRODUCTS:
+                with contextlib.suppress(ValueError):
+                    self.maker.skus.remove(body["sku"])
 
     def _go_through(self, body: Any, randomness: Random) -> None:
         """Does what a customer does who is asked for 3-D Secure: opens the page, and presses one of its buttons."""
@@ -345,9 +217,9 @@ def hammer(made: Hammer, clients: int, seconds: float) -> bool:
         try:
             while time.monotonic() < ends and not made.stopped.wait(PROGRESS_SECONDS):
                 served = Counter(name.rpartition(" ")[2] for name in made.statuses.elements())
-                told = ", ".join(f"{status}: {count}" for status, count in sorted(served.items()))
+                counts = ", ".join(f"{status}: {count}" for status, count in sorted(served.items()))
                 left = max(0, round(ends - time.monotonic()))
-                print(f"{left} s left; {told}; {len(made.faults)} faults", file=sys.stderr, flush=True)
+                print(f"{left} s left; {counts}; {len(made.faults)} faults", file=sys.stderr, flush=True)
         except KeyboardInterrupt:
             return True
         finally:
@@ -366,7 +238,7 @@ def report(made: Hammer) -> None:
         routes.setdefault(route, []).append(f"{status}: {count}")
     for route, counts in routes.items():
         print(f"| {route} | {', '.join(counts)} |")
-    for path, methods in made.document["paths"].items():
+    for path, methods in made.maker.document["paths"].items():
         for method in methods:
             if f"{method.upper()} {path}" not in routes:
                 print(f"| {method.upper()} {path} | never sent |")
@@ -383,7 +255,8 @@ def main() -> int:
     with running_shop(answer_seconds_max=ANSWER_SECONDS_MAX) as shop, customers(Home(shop.home).state()) as tokens:
         skus = deque((shop.new_product(stock=STOCK, buckets=4) for _ in range(PRODUCTS)), maxlen=2 * PRODUCTS)
         callers = {**tokens, "administrator": shop.status["admin_token"], "": ""}
-        made = Hammer(shop, callers, document(shop), skus, arguments.seed)
+        maker = RequestMaker(document(shop), tuple(callers), shop.home / "payment-webhook-secret", skus)
+        made = Hammer(shop, callers, maker, arguments.seed)
         is_interrupted = hammer(made, arguments.clients, arguments.minutes * 60)
         report(made)
         clean = not is_interrupted and audit(shop) and not made.faults

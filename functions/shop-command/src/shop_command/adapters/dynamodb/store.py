@@ -97,9 +97,6 @@ class DynamoDbEventStore:
     def commit(self, transaction: ports.Commit) -> None:
         try:
             self._commit(transaction, transaction.events[0].id)
-        except items.NotCountedError:
-            # Another transaction needs another token: DynamoDB may still know this one's.
-            self._commit(replace(transaction, customer=None), transaction.events[0].id[::-1])
         except (ports.VersionConflictError, ports.StockShortError):
             telemetry.commit_conflicted()
             raise
@@ -119,6 +116,10 @@ class DynamoDbEventStore:
                 if items.is_own_repeat(transaction, reasons):
                     return
                 refusal = items.refusal(transaction, reasons)
+                if isinstance(refusal, items.NotCountedError):
+                    # Another transaction needs another token: DynamoDB may still know this one's.
+                    self._commit(replace(transaction, customer=None), token[::-1])
+                    return
                 if refusal is not None:
                     raise refusal from error
             except self.client.exceptions.IdempotentParameterMismatchException as error:
