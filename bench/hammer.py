@@ -27,6 +27,7 @@ from bench.generated_requests import Bought, RequestMaker, Sent
 from bench.hot_stock import audit
 from bench.running import running_shop
 
+from shop_cli.interrupts import Interrupts
 from shop_cli.local import deploy, emulator
 from shop_cli.local.home import Home, State
 from shop_cli.testing import Answer, Shop
@@ -252,7 +253,11 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8, help="at once (8)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    with running_shop(answer_seconds_max=ANSWER_SECONDS_MAX) as shop, customers(Home(shop.home).state()) as tokens:
+    with (
+        Interrupts().installed(),
+        running_shop(answer_seconds_max=ANSWER_SECONDS_MAX) as shop,
+        customers(Home(shop.home).state()) as tokens,
+    ):
         skus = deque((shop.new_product(stock=STOCK, buckets=4) for _ in range(PRODUCTS)), maxlen=2 * PRODUCTS)
         callers = {**tokens, "administrator": shop.status["admin_token"], "": ""}
         maker = RequestMaker(document(shop), tuple(callers), shop.home / "payment-webhook-secret", skus)
