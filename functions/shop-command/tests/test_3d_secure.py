@@ -174,6 +174,15 @@ def test_the_sweep_finds_a_customer_who_is_asked_and_does_not_cancel(stocked: Sh
     assert stocked.sweep().due == 0
 
 
+def test_the_sweep_cancels_nobody_whose_state_it_could_not_read(stocked: Shop, reserved: str) -> None:
+    stocked.store.before_commit += [lambda: None, raising(StoreUnavailableError())]
+    check_asked(stocked.purchase(reserved, CARD), stocked, reserved)
+    stocked.gateway.unreachable.add("retrieve")
+    stocked.clock.advance(60)
+    assert stocked.sweep().left == 1
+    assert stocked.gateway.with_status("requires_action") == ["pi_1"]
+
+
 def test_a_kept_answer_that_asks_is_not_believed_when_it_is_over(stocked: Shop, reserved: str) -> None:
     """The provider repeats for a day under its key that the customer has to act."""
     stocked.gateway.lost = {"confirm"}

@@ -8,6 +8,7 @@ from shop_command.application.sweeping import Report
 from shop_command.ports import DUE_SHARDS, Due, DueEvent, StoreUnavailableError
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
+from shop_command.testing.gateway import Call
 from shop_command.testing.shop import raising
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentDeclined
@@ -228,7 +229,7 @@ def test_two_sweeps_at_once_settle_each_once_and_say_so(stocked: Shop) -> None:
         stocked.purchase(reserved, "pm_card_error_after_charge", key=f"n-{n}")
     stocked.clock.advance(60)
     reports: list[Report] = []
-    stocked.gateway.meanwhile["cancel"] = [lambda: reports.append(stocked.sweep())]
+    stocked.gateway.meanwhile["retrieve"] = [lambda: reports.append(stocked.sweep())]
     reports.append(stocked.sweep())
     assert [done(report) for report in reports] == [{"settled": 2}, {}]
     assert stocked.totals() == Counters(8, 0, 2)
@@ -256,10 +257,14 @@ def test_a_missing_intent_of_an_ended_reservation_is_closed(stocked: Shop, reser
     stays_clean(stocked)
 
 
-def test_while_the_provider_does_not_answer_nothing_is_decided(stocked: Shop, reserved: str) -> None:
-    stocked.purchase(reserved, "pm_card_error_after_charge")
-    stocked.clock.advance(60)
-    stocked.gateway.unreachable.add("cancel")
+@pytest.mark.parametrize(("seconds", "call"), [(60, "retrieve"), (60, "cancel"), (900, "cancel")])
+def test_while_the_provider_does_not_answer_nothing_is_decided(
+    stocked: Shop, reserved: str, seconds: int, call: Call
+) -> None:
+    stocked.gateway.unreachable.add("confirm")
+    stocked.purchase(reserved)
+    stocked.clock.advance(seconds)
+    stocked.gateway.unreachable.add(call)
     before = stocked.contents()
     assert done(stocked.sweep()) == {"left": 1}
     assert stocked.contents() == before
@@ -272,7 +277,7 @@ def test_payments_without_an_answer_do_not_keep_the_others_waiting_for_ever(stoc
     stocked.clock.advance(60)
     for _ in range(60):
         # One of them alone fills the time of a sweep: which one is first is left to randomness.
-        stocked.gateway.meanwhile["cancel"] = [lambda: stocked.clock.advance(50)]
+        stocked.gateway.meanwhile["retrieve"] = [lambda: stocked.clock.advance(50)]
         stocked.sweep()
     assert stocked.totals() == Counters(5, 0, 5)
 

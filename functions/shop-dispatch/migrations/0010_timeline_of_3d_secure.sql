@@ -1,4 +1,6 @@
 -- The timeline names the moment at which the customer was asked for 3-D Secure.
+LOCK TABLE read_v1.timeline IN ACCESS EXCLUSIVE MODE;
+
 CREATE OR REPLACE VIEW read_v1.timeline AS
 SELECT
     reservation.reservation_id,

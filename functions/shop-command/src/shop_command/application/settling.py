@@ -85,8 +85,8 @@ class Settlement:
         intent = _asked(paying.terms, paying.payment_intent_id)
         if self.journal.now() < paying.terms.expires_at:
             found = self.gateway.retrieve(intent)
-            if isinstance(found, ports.ActionRequired):
-                return found  # a person who goes through 3-D Secure needs minutes
+            if not isinstance(found, ports.Unconfirmed):
+                return found  # for one, a person who goes through 3-D Secure needs minutes
         # The request that started the payment has ended. Without this, a confirmation that is still on its way could
         # charge at any time: the cancellation wins for good, or shows that the charge did.
         return self.gateway.cancel(intent)
