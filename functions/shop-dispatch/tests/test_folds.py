@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from hashlib import md5
 from typing import Any
 
 import pytest
@@ -175,6 +176,17 @@ def test_what_is_no_event_is_parked_without_a_stream(record: bytes) -> None:
     parked = read(record)
     assert isinstance(parked, Parked)
     assert parked.stream_id is None
+
+
+def test_an_aggregated_record_is_parked_as_what_it_is(product: Any) -> None:
+    """The Kinesis Producer Library writes a number, a message of Protocol Buffers with the records, and a checksum."""
+    record = encode(product("MUG").listed())
+    message = b"\x0a\x01k\x1a" + bytes([len(record) % 128 + 128, len(record) // 128]) + b"\x08\x00\x1a" + record
+    aggregated = b"\xf3\x89\x9a\xc2" + message + md5(message, usedforsecurity=False).digest()
+    parked = read(aggregated)
+    assert isinstance(parked, Parked)
+    assert parked.cause.startswith("AggregatedRecordError: the Kinesis Producer Library ")
+    assert parked.payload == aggregated
 
 
 def test_what_is_parked_says_which_version_its_stream_waits_for(product: Any) -> None:

@@ -101,6 +101,20 @@ def test_every_sample_record_is_an_event_in_its_streams_partition(path: Path) ->
         assert envelope.subject == envelope.partitionkey == record["kinesis"]["partitionKey"]
 
 
+@pytest.mark.parametrize("data", ["no base64", "eyJ", "e\n30=", "é", "\ud800", "", None, 5])
+def test_a_record_that_is_not_base64_is_parked_and_left_out_of_the_archive_and_the_batch_goes_on(
+    projecting: Any, archiving: Any, product: Any, kinesis: Any, data: Any
+) -> None:
+    batch = kinesis(b"x", product("MUG").listed())
+    batch["Records"][0]["kinesis"]["data"] = data
+    counts = project.handler(batch, None)
+    assert (counts["applied"], counts["parked"]) == (1, 1)
+    [(payload,)] = projecting.query("SELECT payload FROM shop.parked")
+    assert payload == str(data).encode(errors="surrogatepass")
+    assert archive.handler(batch, None)["skipped"] == 1
+    assert archiving.list_objects_v2(Bucket="archive")["KeyCount"] == 1
+
+
 def test_a_batch_is_one_log_line(projecting: Any, product: Any, kinesis: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         project.handler(kinesis(product("MUG").listed(), b"poison"), None)

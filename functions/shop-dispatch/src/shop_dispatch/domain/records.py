@@ -51,7 +51,18 @@ class Parked:
     stream_version: int | None = None
 
 
+_AGGREGATED: Final = b"\xf3\x89\x9a\xc2"
+"""A record that the Kinesis Producer Library has made of several begins with this.
+
+https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
+"""
+
+
 def read(record: bytes) -> Event | Parked:
+    # The one library for Python that takes these records apart is of 2022, and brings Protocol Buffers to each start.
+    if record.startswith(_AGGREGATED):
+        cause = "AggregatedRecordError: the Kinesis Producer Library has packed several records into this one"
+        return Parked(record, cause)
     try:
         text = record.decode()
         envelope = decode(text)

@@ -31,9 +31,18 @@ def consume(
     records = event["Records"]
 
     def read_and_work() -> Outcome:
-        return work([base64.b64decode(record["kinesis"]["data"]) for record in records])
+        return work([_payload(record["kinesis"]["data"]) for record in records])
 
     return traced(function, message, read_and_work, records=len(records))
+
+
+def _payload(data: object) -> bytes:
+    """Returns what is not base64 as it came: it is parked like any other record that is no event, because an error
+    would bring the batch back for ever."""
+    try:
+        return base64.b64decode(data, validate=True)  # type: ignore[arg-type] # a TypeError for what is no text
+    except (ValueError, TypeError):
+        return str(data).encode(errors="surrogatepass")
 
 
 def traced(function: str, message: str, work: Callable[[], Outcome], **annotations: str | int | bool) -> Outcome:
