@@ -49,7 +49,7 @@ def test_nothing_that_a_customer_sends_is_told(recorded: Callable[[], str]) -> N
     assert send("POST /products/{sku}/stock", {"quantity": 5}, sku="MUG") == 201
     reservation = reserve()["reservation_id"]
     assert send("POST /purchase", {"reservation_id": reservation, "payment_method": CARD}) == 402
-    assert send("POST /purchases/{purchase_id}/refund", purchase_id=reservation) == 409
+    assert send("POST /purchases/{purchase_id}/refund", raw_body="", purchase_id=reservation) == 409
     assert send("POST /reservations", {"lines": [{"sku": CANARY, "quantity": 1}]}) == 422
     assert send("POST /products", product(**{f"field-{CANARY}": CANARY})) == 422
     assert send("POST /products", raw_body=f'{{"{CANARY}"') == 400

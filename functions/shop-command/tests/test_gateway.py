@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
@@ -16,6 +16,8 @@ from shop_command.ports import (
     IntentCreated,
     PaymentGateway,
     Processing,
+    RefundOrder,
+    RefundRefused,
     Refused,
     Returned,
     Unconfirmed,
@@ -199,18 +201,19 @@ class Contract:
         self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
     ) -> None:
         intent = charged(gateway, reservation_id)
-        refunded = gateway.refund(intent, reservation_id)
+        refunded = gateway.refund(whole(intent, reservation_id))
         assert isinstance(refunded, Returned)
-        assert gateway.refund(intent, reservation_id) == refunded
+        assert gateway.refund(whole(intent, reservation_id)) == refunded
         forget_keys()
         for _ in range(2):
-            assert gateway.refund(intent, reservation_id) == refunded
+            assert gateway.find_refund(whole(intent, reservation_id)) == refunded
+            assert gateway.refund(whole(intent, reservation_id)) == RefundRefused("charge_already_refunded")
         other = str(uuid.uuid4())
-        assert gateway.refund(charged(gateway, other), other) != refunded
+        assert gateway.refund(whole(charged(gateway, other), other)) != refunded
 
     def test_a_refunded_charge_stays_captured(self, gateway: PaymentGateway, reservation_id: str) -> None:
         intent = charged(gateway, reservation_id)
-        gateway.refund(intent, reservation_id)
+        gateway.refund(whole(intent, reservation_id))
         assert gateway.retrieve(intent) == Captured()
         assert gateway.cancel(intent) == Captured()
         assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
@@ -220,7 +223,29 @@ class Contract:
         gateway.confirm(declined, reservation_id, 2, DECLINED)
         gateway.cancel(dead)
         for intent in (waiting, declined, dead):
-            assert isinstance(gateway.refund(intent, reservation_id), Unknown)
+            assert gateway.refund(whole(intent, reservation_id)) == RefundRefused("invalid_request_error")
+
+    def test_parts_are_refunded_each_once_until_nothing_is_left(
+        self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
+    ) -> None:
+        intent = charged(gateway, reservation_id)
+        first, second = (replace(whole(intent, reservation_id, n), amount_minor=1_000) for n in (1, 2))
+        assert gateway.find_refund(first) is None
+        returned = gateway.refund(first)
+        assert isinstance(returned, Returned)
+        assert returned.amount == Money(amount_minor=1_000, currency="EUR")
+        assert gateway.refund(second) == RefundRefused("invalid_request_error")
+        assert gateway.refund(replace(second, refund=3, amount_minor=999)) != returned
+        forget_keys()
+        assert gateway.find_refund(first) == returned
+        assert gateway.find_refund(second) is None
+
+    def test_a_refund_that_takes_its_time_is_waited_for(self, slow: Slow, reservation_id: str) -> None:
+        gateway = slow.gateway
+        intent = created(gateway, reservation_id)
+        gateway.confirm(intent, reservation_id, 1, "pm_card_pendingRefund")
+        order = whole(intent, reservation_id)
+        assert gateway.refund(order) == gateway.find_refund(order) == Processing()
 
     def test_what_is_under_way_can_only_be_waited_for(self, slow: Slow, reservation_id: str) -> None:
         gateway = slow.gateway
@@ -238,6 +263,10 @@ class Contract:
         assert gateway.confirm(intent, reservation_id, 1, "pm_card_slow") == Captured()
         # This one's answer was that another one was under way, and the provider gives that answer for a day.
         assert gateway.confirm(intent, reservation_id, 2, "pm_card_visa") == Captured()
+
+
+def whole(intent: str, reservation_id: str, refund: int = 1) -> RefundOrder:
+    return RefundOrder(intent, reservation_id, refund, "EUR", 1_999)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
@@ -314,13 +343,13 @@ class TestStripeGateway(Contract):
         forget_keys: Callable[[], None],
     ) -> None:
         intent = charged(gateway, reservation_id)
-        refunded = gateway.refund(intent, reservation_id)
+        refunded = gateway.refund(whole(intent, reservation_id))
         forget_keys()
-        gateway.refund(intent, reservation_id)
+        gateway.refund(whole(intent, reservation_id))
         headers = {"Authorization": f"Bearer {provider.api_key}"}
         (found,) = httpx.get(f"{provider.url}/v1/refunds?payment_intent={intent}", headers=headers).json()["data"]
-        assert (Returned(found["id"]), found["amount"], found["currency"]) == (refunded, 1_999, "eur")
-        assert found["metadata"] == {"reservation_id": reservation_id}
+        assert (Returned(found["id"], AMOUNT), found["amount"], found["currency"]) == (refunded, 1_999, "eur")
+        assert found["metadata"] == {"reservation_id": reservation_id, "refund": "1"}
 
     def test_an_amount_that_is_never_taken_is_refused(self, gateway: PaymentGateway, reservation_id: str) -> None:
         too_much = Money(amount_minor=100_000_000, currency="EUR")

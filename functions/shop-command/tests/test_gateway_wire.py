@@ -5,11 +5,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
-from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
+from shop_command.adapters.payment import API_VERSION, REFUND_PAGES_MAX, REFUNDS_PER_PAGE, SENDS_MAX, StripeGateway
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
     Captured,
@@ -17,6 +18,8 @@ from shop_command.ports import (
     IntentCancelled,
     PaymentGateway,
     Processing,
+    RefundOrder,
+    RefundRefused,
     Returned,
     Unconfirmed,
     Unknown,
@@ -26,6 +29,8 @@ from shop_shared.values import Money
 
 AMOUNT = Money(amount_minor=1_999, currency="EUR")
 KEY = "sk_test_local"
+ORDER = RefundOrder("pi_1", "reservation", 2, "EUR", 700, "duplicate")
+META = "metadata%5Breservation_id%5D=reservation"
 
 
 def everything(gateway: PaymentGateway) -> list[object]:
@@ -34,7 +39,8 @@ def everything(gateway: PaymentGateway) -> list[object]:
         gateway.confirm("pi_1", "reservation", 2, "pm_card_visa"),
         gateway.retrieve("pi_1"),
         gateway.cancel("pi_1"),
-        gateway.refund("pi_1", "reservation"),
+        gateway.refund(ORDER),
+        gateway.find_refund(ORDER),
     ]
 
 
@@ -51,7 +57,7 @@ def test_an_api_key_that_cannot_be_read_is_unknown_and_nothing_is_sent() -> None
         raise SecretUnavailableError("payment-api-key")
 
     outcomes = everything(StripeGateway("http://127.0.0.1:1", unreadable))
-    assert outcomes == [Unknown("SecretUnavailableError")] * 5
+    assert outcomes == [Unknown("SecretUnavailableError")] * 6
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
@@ -139,7 +145,7 @@ def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
     ],
 )
 def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer: Any) -> None:
-    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 5
+    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 6
 
 
 def test_a_connection_that_turns_out_to_be_dead_is_replaced_once(scripted: Answering) -> None:
@@ -194,16 +200,98 @@ def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: An
     assert isinstance(scripted(refused).cancel("pi_1"), Unknown)
 
 
+OURS = {
+    "id": "re_1",
+    "status": "succeeded",
+    "amount": 700,
+    "currency": "eur",
+    "payment_intent": "pi_1",
+    "metadata": {"reservation_id": "reservation", "refund": "2"},
+}
+OTHERS = [
+    {"id": "re_9"},
+    {"amount": 701},
+    {"currency": "usd"},
+    {"payment_intent": "pi_2"},
+    {"metadata": {}},
+    {"metadata": {"reservation_id": "another", "refund": "2"}},
+    {"metadata": {"reservation_id": "reservation", "refund": "1"}},
+    {"metadata": {"reservation_id": "reservation"}},
+    {"metadata": None},
+    {"amount": None},
+    {"status": "unheard_of"},
+]
+DONE = Returned("re_1", Money(amount_minor=700, currency="EUR"))
+
+
+@pytest.mark.parametrize("other", OTHERS[1:], ids=str)
+def test_an_answer_counts_only_for_the_refund_that_was_asked_for(scripted: Answering, other: dict[str, Any]) -> None:
+    wrong = {**OURS, **other}
+    assert isinstance(scripted((200, wrong)).refund(ORDER), Unknown)
+    listed = {"data": [wrong], "has_more": False}
+    assert scripted((200, listed)).find_refund(ORDER) is None
+    assert scripted((200, {"data": [wrong, OURS], "has_more": False})).find_refund(ORDER) == DONE
+
+
 @pytest.mark.parametrize(
-    "first", [refusal("charge_already_refunded"), (200, {"id": "re_1", "status": "pending"})], ids=["again", "pending"]
+    ("status", "outcome"),
+    [
+        ({"status": "succeeded"}, DONE),
+        ({"status": "pending"}, Processing()),
+        ({"status": "requires_action"}, Processing()),
+        ({"status": "failed", "failure_reason": "lost_or_stolen_card"}, RefundRefused("lost_or_stolen_card", "re_1")),
+        ({"status": "canceled"}, RefundRefused("canceled", "re_1")),
+    ],
 )
-def test_the_list_tells_the_refund_that_an_answer_does_not(scripted: Answering, first: tuple[int, Any]) -> None:
-    done = {"id": "re_1", "status": "succeeded"}
-    listed = {"object": "list", "data": [{"id": "re_0", "status": "failed"}, done]}
-    assert scripted(first, (200, listed)).refund("pi_1", "reservation") == Returned("re_1")
-    assert [seen[0] for seen in Scripted.seen] == ["POST /v1/refunds", "GET /v1/refunds?payment_intent=pi_1"]
-    for unhelpful in ((200, {"data": [{"id": "re_1", "status": "pending"}]}), (500, {"data": [done]}), (200, {})):
-        assert isinstance(scripted(first, unhelpful).refund("pi_1", "reservation"), Unknown)
+def test_a_refunds_status_says_how_far_it_is(scripted: Answering, status: dict[str, Any], outcome: object) -> None:
+    assert scripted((200, {**OURS, **status})).refund(ORDER) == outcome
+    assert scripted((200, {"data": [{**OURS, **status}], "has_more": False})).find_refund(ORDER) == outcome
+
+
+def test_a_refund_of_an_earlier_release_is_found(scripted: Answering) -> None:
+    whole = replace(ORDER, refund=1, amount_minor=700)
+    old = {**OURS, "metadata": {"reservation_id": "reservation"}}
+    assert scripted((200, {"data": [old], "has_more": False})).find_refund(whole) == DONE
+
+
+def test_the_provider_says_how_much_was_left_of_a_charge(scripted: Answering) -> None:
+    stray = replace(ORDER, refund=0, amount_minor=None)
+    answer = {**OURS, "amount": 5, "metadata": {"reservation_id": "reservation", "refund": "0"}}
+    assert scripted((200, answer)).refund(stray) == Returned("re_1", Money(amount_minor=5, currency="EUR"))
+    assert Scripted.seen[0][2] == f"payment_intent=pi_1&reason=duplicate&{META}&metadata%5Brefund%5D=0"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (refusal("charge_already_refunded"), "charge_already_refunded"),
+        (refusal("charge_disputed"), "charge_disputed"),
+        (refusal("resource_missing"), "resource_missing"),
+        ((400, {"error": {"type": "invalid_request_error", "param": "amount"}}), "invalid_request_error"),
+        ((404, {"error": {"type": "invalid_request_error"}}), None),
+        ((400, {"error": {"type": "api_error"}}), None),
+        ((400, {"error": {"type": "idempotency_error"}}), None),
+        ((401, {"error": {"type": "invalid_request_error"}}), None),
+        ((403, {"error": {"type": "invalid_request_error"}}), None),
+        ((409, {"error": {"type": "invalid_request_error", "code": "lock_timeout"}}), None),
+        ((429, {"error": {"type": "rate_limit_error"}}), None),
+        ((500, {"error": {"type": "api_error"}}), None),
+        ((503, {}), None),
+    ],
+)
+def test_only_a_refusal_that_never_changes_ends_a_refund(
+    scripted: Answering, answer: tuple[int, Any], code: str | None
+) -> None:
+    outcome = scripted(answer).refund(ORDER)
+    assert outcome == RefundRefused(code) if code else isinstance(outcome, Unknown)
+
+
+def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:
+    for unhelpful in ((200, {}), (200, {"data": [OTHERS[0]], "has_more": True})):
+        assert isinstance(scripted(unhelpful).find_refund(ORDER), Unknown)
+    page = f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}"
+    paths = [seen[0] for seen in Scripted.seen][-REFUND_PAGES_MAX:]
+    assert paths == [page, *[f"{page}&starting_after=re_9"] * (REFUND_PAGES_MAX - 1)]
 
 
 def test_a_long_code_is_cut_to_what_an_event_holds(scripted: Answering) -> None:
@@ -222,7 +310,12 @@ def test_requests_are_in_stripes_format(scripted: Answering) -> None:
         ("POST /v1/payment_intents/pi_1/confirm", "reservation:confirm:2", "payment_method=pm_card_visa"),
         ("GET /v1/payment_intents/pi_1", None, ""),
         ("POST /v1/payment_intents/pi_1/cancel", None, ""),
-        ("POST /v1/refunds", "pi_1:refund", f"payment_intent=pi_1&{reservation}"),
+        (
+            "POST /v1/refunds",
+            "pi_1:refund:2",
+            f"payment_intent=pi_1&reason=duplicate&amount=700&{reservation}&metadata%5Brefund%5D=2",
+        ),
+        (f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}", None, ""),
     ]
     for _, headers, body in Scripted.seen:
         assert headers["Authorization"] == f"Bearer {KEY}"

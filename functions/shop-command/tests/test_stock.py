@@ -16,6 +16,7 @@ from shop_shared.events import (
     ProductRetired,
     PurchaseConfirmed,
     PurchaseRefunded,
+    PurchaseRefundFailed,
     PurchaseRefundRequested,
     ReservationCancelled,
     ReservationExpired,
@@ -24,6 +25,7 @@ from shop_shared.events import (
     StockRedistributed,
 )
 from shop_shared.registry import EVENT_TYPES
+from shop_shared.upcasting import UPCASTERS
 from shop_shared.values import Allocation, ReservationLine
 
 levels_of_buckets = st.dictionaries(st.integers(0, 63), st.integers(0, 20), min_size=1)
@@ -131,7 +133,8 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
     assert redistributed == [BucketChange(first, available=-2), BucketChange(second, available=1)]
     still: set[type[EventData]] = {
         *(PaymentRequested, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
+        PurchaseRefundFailed,
         *(ProductListed, ProductRepriced, ProductRetired),
     }
-    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockRedistributed, *still}
+    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockRedistributed, *still, *UPCASTERS}
     assert not any(_moves(model) for model in still)

@@ -42,6 +42,8 @@ class Metric(StrEnum):
     PAYMENTS_UNKNOWN = "PaymentsUnknown", Unit.Count
     """The outcome of a confirmation is open. It is counted under its own name when it is known."""
     PAYMENTS_REFUNDED = "PaymentsRefunded", Unit.Count
+    REFUNDS_FAILED = "RefundsFailed", Unit.Count
+    """The provider has refused a refund for good, or it failed there."""
     PAYMENT_CALL_MILLISECONDS = "PaymentCallMilliseconds", Unit.Milliseconds
     """Each call to the provider is measured, whether it was answered or not."""
 

@@ -30,6 +30,8 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "stream_id": f"reservation-{forms.UUID.example}",
     "payment_intent_id": INTENT,
     "refund_id": "re_3PxExample0000000000000001",
+    "reason": "requested_by_customer",
+    "refunded_at": "2026-11-24T10:12:41.300000Z",
     "payment_method": "pm_card_visa",
     "placed_at": "2026-11-23T09:29:06.821000Z",
     "purchased_at": "2026-11-23T09:29:06.941000Z",

@@ -10,15 +10,15 @@ from typing import Any, Literal, assert_never
 from shop_command import ports
 from shop_command.application.journal import ROUNDS_MAX, Journal
 from shop_command.application.request import Request
-from shop_command.domain import reservation
+from shop_command.domain import refunding, reservation
 from shop_command.domain.errors import NotPayingError, NotStrayError
-from shop_command.domain.refunding import is_stray
-from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, RecordRefund, RecordStrayRefund
+from shop_command.domain.refunding import RecordRefund, RecordRefundFailure, RecordStrayRefund, is_stray
+from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment
 from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation
 from shop_command.domain.stream import Snapshot
-from shop_command.ports import Captured, IntentCancelled, Processing, Returned, Unknown
+from shop_command.ports import Captured, IntentCancelled, Processing, RefundOrder, RefundRefused, Returned, Unknown
 from shop_shared.envelope import Envelope
-from shop_shared.events import PaymentRefunded
+from shop_shared.events import PaymentRefunded, PurchaseRefundFailed
 
 Outcome = ports.ConfirmOutcome | ports.RetrieveOutcome
 Progress = Literal["settled", "refunded", "open", "nothing"]
@@ -67,11 +67,9 @@ class Settlement:
                 # The request that started the payment has ended. Without this, a confirmation that is still on its way
                 # could charge at any time: the cancellation wins for good, or shows that the charge did.
                 return self._record(loaded, last, outcome(terms.reservation_id, attempt, self.gateway.cancel(intent)))
-            case Refunding(payment_intent_id=intent):
-                reservation_id = reservation.id_of(last.subject)
-                returned = self.gateway.refund(intent, reservation_id)
-                command = RecordRefund(reservation_id, returned.refund_id) if isinstance(returned, Returned) else None
-                return self._record(loaded, last, command)
+            case Refunding() as state:
+                order = ordered(state)
+                return self._record(loaded, last, returned(order, order_again(self.gateway, order)))
             case Cancelled(payment_intent_id=str(intent)) | Expired(payment_intent_id=str(intent)):
                 return self._close(loaded, last, intent)
             case _:
@@ -93,15 +91,14 @@ class Settlement:
 
     def _give_back(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
         """Refunds a charge that no purchase can come of."""
-        events = self.journal.store.events(last.subject)
-        if any(isinstance(e.data, PaymentRefunded) and e.data.payment_intent_id == intent for e in events):
-            return "refunded"
-        reservation_id = reservation.id_of(last.subject)
-        returned = self.gateway.refund(intent, reservation_id)
-        if not isinstance(returned, Returned):
-            return "open"
-        command = RecordStrayRefund(reservation_id, intent, returned.refund_id)
-        return self._record(loaded, last, command)
+        for event in self.journal.store.events(last.subject):
+            if isinstance(event.data, PaymentRefunded | PurchaseRefundFailed) and _is_end_of(intent, event.data):
+                return "refunded"
+        if loaded.state is None:
+            return "nothing"
+        terms = loaded.state.terms
+        order = RefundOrder(intent, terms.reservation_id, refunding.STRAY, terms.total.currency)
+        return self._record(loaded, last, returned(order, order_again(self.gateway, order)))
 
     def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: reservation.Command | None) -> Progress:
         if command is None:
@@ -111,6 +108,45 @@ class Settlement:
         decided = reservation.decide(command, loaded.state, now)
         self.journal.append(stream, loaded, decided, Request.following(last), now=now)
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
+
+
+def _is_end_of(intent: str, data: PaymentRefunded | PurchaseRefundFailed) -> bool:
+    return data.payment_intent_id == intent and getattr(data, "refund", refunding.STRAY) == refunding.STRAY
+
+
+def order_again(gateway: ports.PaymentGateway, order: RefundOrder) -> ports.RefundOutcome:
+    """The provider forgets keys, and would execute the order twice: so its list is searched before it is sent."""
+    return gateway.find_refund(order) or gateway.refund(order)
+
+
+def ordered(state: Refunding) -> RefundOrder:
+    requested, terms = refunding.requested_of(state), state.terms
+    return RefundOrder(
+        state.payment_intent_id,
+        terms.reservation_id,
+        requested.refund,
+        terms.total.currency,
+        requested.amount_minor,
+        requested.reason,
+    )
+
+
+def returned(
+    order: RefundOrder, found: ports.RefundOutcome
+) -> RecordRefund | RecordStrayRefund | RecordRefundFailure | None:
+    """Returns what the provider's answer lets us record of a refund, or None while that is nothing yet."""
+    intent, reservation_id = order.payment_intent_id, order.reservation_id
+    match found:
+        case Returned(refund_id=refund_id, amount=amount) if order.refund == refunding.STRAY:
+            return RecordStrayRefund(reservation_id, intent, refund_id, amount)
+        case Returned(refund_id=refund_id):
+            return RecordRefund(reservation_id, order.refund, refund_id)
+        case RefundRefused(code=code, refund_id=failed_id):
+            return RecordRefundFailure(reservation_id, order.refund, intent, code, failed_id)
+        case Processing() | Unknown():
+            return None
+        case _:
+            assert_never(found)
 
 
 def record(journal: Journal, request: Request, command: reservation.Command, *, cause: Envelope) -> "Envelope[Any]":

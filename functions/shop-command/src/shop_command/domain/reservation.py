@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from shop_command.domain import errors, refunding
 from shop_command.domain.placing import PlaceReservation, place
+from shop_command.domain.refunding import RecordRefund, RecordRefundFailure, RecordStrayRefund, RequestRefund
 from shop_command.domain.reservation_states import (
     Active,
     Cancelled,
@@ -39,6 +40,7 @@ ReservationEvent = (
     | events.PurchaseConfirmed
     | events.PurchaseRefundRequested
     | events.PurchaseRefunded
+    | events.PurchaseRefundFailed
     | events.PaymentRefunded
 )
 
@@ -73,26 +75,6 @@ class ExpireReservation:
     reservation_id: str
 
 
-@dataclass(frozen=True)
-class RequestRefund:
-    reservation_id: str
-
-
-@dataclass(frozen=True)
-class RecordRefund:
-    reservation_id: str
-    refund_id: str
-
-
-@dataclass(frozen=True)
-class RecordStrayRefund:
-    """A charge that can't become this reservation's purchase was given back."""
-
-    reservation_id: str
-    payment_intent_id: str
-    refund_id: str
-
-
 Command = (
     PlaceReservation
     | RequestPayment
@@ -102,6 +84,7 @@ Command = (
     | ExpireReservation
     | RequestRefund
     | RecordRefund
+    | RecordRefundFailure
     | RecordStrayRefund
 )
 
@@ -135,11 +118,13 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
                 raise errors.ReservationHeldError(held.terms.reservation_id)
             return (events.ReservationExpired(**_ending(held)),)
         case RequestRefund():
-            return (refunding.request_refund(refunding.purchased(command.reservation_id, state)),)
-        case RecordRefund(refund_id=refund_id):
-            return (refunding.refunded(refund_id, refunding.refunding(command.reservation_id, state)),)
-        case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
-            return (refunding.stray_refunded(command.reservation_id, intent, refund_id, state),)
+            return (refunding.request_refund(command, refunding.purchased(command.reservation_id, state)),)
+        case RecordRefund():
+            return (refunding.refunded(command, state),)
+        case RecordRefundFailure():
+            return (refunding.refund_failed(command, state),)
+        case RecordStrayRefund():
+            return (refunding.stray_refunded(command, state),)
         case _:
             assert_never(command)
 
@@ -163,10 +148,13 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
         case events.ReservationExpired():
             return Expired(state.terms, _left_behind(state))
         case events.PurchaseRefundRequested():
-            return Refunding(state.terms, event.payment_intent_id)
+            return refunding.begun(state, event) if isinstance(state, Purchased) else state
         case events.PurchaseRefunded():
-            intent = state.payment_intent_id if isinstance(state, Purchased | Refunding) else ""
-            return Refunded(state.terms, event.refund_id, intent)
+            return refunding.made(state, event) if isinstance(state, Purchased | Refunding) else state
+        case events.PurchaseRefundFailed():
+            if event.refund == refunding.STRAY:
+                return _without(state, event.payment_intent_id)
+            return refunding.failed(state) if isinstance(state, Refunding) else state
         case events.PaymentRefunded():
             return _without(state, event.payment_intent_id)
         case _:

@@ -144,7 +144,8 @@ class EventStore(Protocol):
         done a moment ago, and not yet what has just become due: look at the item itself before acting on it."""
 
     def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
-        """Reads these events, at most 100, in this order."""
+        """Reads these events, at most 100, in this order, as they were written: whoever publishes them changes no
+        byte."""
 
 
 class Publisher(Protocol):
@@ -223,10 +224,35 @@ class Processing:
 
 
 @dataclass(frozen=True)
+class RefundOrder:
+    """So much of a captured intent is to be given back. Without an amount it is all that is left.
+
+    `refund` counts the refunds of the intent's purchase from 1, and is 0 where the charge belongs to no purchase. With
+    the intent it makes the idempotency key, and the provider keeps it beside the refund.
+    """
+
+    payment_intent_id: str
+    reservation_id: str
+    refund: int
+    currency: str
+    amount_minor: int | None = None
+    reason: str = "requested_by_customer"
+
+
+@dataclass(frozen=True)
 class Returned:
-    """The money is the customer's again."""
+    """The money is the customer's again, as much as the provider says."""
 
     refund_id: str
+    amount: Money
+
+
+@dataclass(frozen=True)
+class RefundRefused:
+    """This order gave nothing back and never will: the provider does not take it, or has tried and failed."""
+
+    code: str
+    refund_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +264,7 @@ class Unknown:
 
 ConfirmOutcome = Captured | Declined | IntentCancelled | Processing | Unknown
 RetrieveOutcome = Captured | IntentCancelled | Unconfirmed | Processing | Unknown
+RefundOutcome = Returned | RefundRefused | Processing | Unknown
 CancelOutcome = Captured | IntentCancelled | Processing | Unknown
 
 
@@ -265,5 +292,9 @@ class PaymentGateway(Protocol):
         """Ends the intent for good, or shows that it was charged: of a cancel and a confirmation at once, one takes
         effect."""
 
-    def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
-        """Gives all of a captured intent's money back once, however often it is asked for."""
+    def refund(self, order: RefundOrder) -> RefundOutcome:
+        """Sends the order for the first time, or again while the provider remembers its key."""
+
+    def find_refund(self, order: RefundOrder) -> RefundOutcome | None:
+        """Reads what has become of the order from the provider's own list, which it never forgets. It returns None
+        where the order is not in it."""

@@ -115,9 +115,12 @@ class Shop:
         route = "DELETE /reservations/{reservation_id}"
         return invoke(http_event(route, raw_body="", key=None, subject=subject, reservation_id=reservation_id))
 
-    def refund(self, purchase_id: str, *, key: str = "refund", groups: str | None = "[admin]") -> Answer:
-        route = "POST /purchases/{purchase_id}/refund"
-        return invoke(http_event(route, raw_body="", key=key, groups=groups, purchase_id=purchase_id))
+    def refund(
+        self, purchase_id: str, body: Any = None, *, key: str = "refund", groups: str | None = "[admin]"
+    ) -> Answer:
+        """Without a body, all that is left is given back."""
+        route, raw = "POST /purchases/{purchase_id}/refund", "" if body is None else None
+        return invoke(http_event(route, body, raw_body=raw, key=key, groups=groups, purchase_id=purchase_id))
 
     def webhook(
         self,

@@ -1,0 +1,68 @@
+"""Says what an answer of the provider proves about a refund. https://docs.stripe.com/api/refunds
+
+An answer counts only for the order that it belongs to: intent, currency, metadata and, where one was asked for, amount.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from shop_command.ports import Processing, RefundOrder, RefundOutcome, RefundRefused, Returned
+from shop_shared.values import Money
+
+CODE_CHARACTERS_MAX: Final = 100
+REFUSED_STATUSES: Final = frozenset({400, 402})
+REFUSED_TYPES: Final = frozenset({"invalid_request_error", "card_error"})
+"""With both, Stripe has understood the request and gives nothing back: `charge_already_refunded`, `charge_disputed`, more
+than is left, and so on. 401, 403 and 404 say something about the shop's key and URL, 409 and 429 about the moment, and
+5xx nothing: the order may still be executed."""
+
+
+def metadata(order: RefundOrder) -> dict[str, str]:
+    return {"reservation_id": order.reservation_id, "refund": str(order.refund)}
+
+
+def form(order: RefundOrder) -> dict[str, str]:
+    amount = {} if order.amount_minor is None else {"amount": str(order.amount_minor)}
+    fields = {"payment_intent": order.payment_intent_id, "reason": order.reason, **amount}
+    return fields | {f"metadata[{name}]": value for name, value in metadata(order).items()}
+
+
+def outcome(order: RefundOrder, refund: Any) -> RefundOutcome | None:
+    """Returns None for what is no answer to this order."""
+    if not isinstance(refund, Mapping) or not _belongs(order, refund):
+        return None
+    match refund:
+        case {"id": str(refund_id), "status": "succeeded", "amount": int(amount_minor)}:
+            return Returned(refund_id, Money(amount_minor=amount_minor, currency=order.currency))
+        case {"id": str(), "status": "pending" | "requires_action"}:
+            return Processing()
+        case {"id": str(refund_id), "status": "failed" | "canceled" as status}:
+            return RefundRefused(str(refund.get("failure_reason") or status)[:CODE_CHARACTERS_MAX], refund_id)
+        case _:
+            return None
+
+
+def found(order: RefundOrder, refunds: Iterable[Any]) -> RefundOutcome | None:
+    """Returns the outcome of the order from the provider's list. What others have refunded is not in it."""
+    outcomes = [outcome(order, refund) for refund in refunds]
+    for kind in (Returned, Processing, RefundRefused):
+        for each in outcomes:
+            if isinstance(each, kind):
+                return each
+    return None
+
+
+def refusal(status: int, error: Mapping[str, Any]) -> RefundRefused | None:
+    """Returns None for an answer that leaves the outcome open."""
+    if status not in REFUSED_STATUSES or error.get("type") not in REFUSED_TYPES:
+        return None
+    return RefundRefused(str(error.get("code") or error["type"])[:CODE_CHARACTERS_MAX])
+
+
+def _belongs(order: RefundOrder, refund: Mapping[str, Any]) -> bool:
+    kept = refund.get("metadata")
+    # Earlier releases refunded everything, and left the ordinal out.
+    is_ours = kept == metadata(order) or (kept == {"reservation_id": order.reservation_id} and order.refund <= 1)
+    is_amount = order.amount_minor in (None, refund.get("amount"))
+    is_payment = refund.get("payment_intent") == order.payment_intent_id
+    return is_ours and is_amount and is_payment and refund.get("currency") == order.currency.lower()
