@@ -56,7 +56,7 @@ def test_nothing_said_gives_everything_back() -> None:
 
 
 def test_an_amount_is_spread_over_the_lines_and_moves_no_stock() -> None:
-    # 1000 of 2200: 681.8 of the mugs' 1500, and 318.2 of the pot's 700. The larger remainder is rounded up.
+    # The mugs' share of the 1000 is 681.8, and the pot's is 318.2: the larger remainder is rounded up.
     assert asked(PURCHASED, amount_minor=1_000).lines == (line("MUG", 0, 682), line("POT", 0, 318))
     assert asked(PURCHASED, amount_minor=1).lines == (line("MUG", 0, 1),)
 
@@ -145,7 +145,7 @@ def test_states_of_before_refunds_had_parts_are_read() -> None:
         asked(refunded)
 
 
-WANTED = st.one_of(
+WANTED: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({"amount_minor": st.integers(1, 2_300)}),
     st.fixed_dictionaries(
         {

@@ -59,7 +59,10 @@ def test_a_purchase_says_what_was_given_back_and_why(shop: Shop) -> None:
     shop.refund(ONE, 1, 500, reason="duplicate")
     shop.refund(ONE, 2, 700, failed_at=NOON)
     shop.refund(ONE, 3, 300, origin="provider")
-    for item in (shop.get(f"/purchases/{ONE}", customer="ada").body, shop.get("/purchases", customer="ada").body["items"][0]):
+    for item in (
+        shop.get(f"/purchases/{ONE}", customer="ada").body,
+        shop.get("/purchases", customer="ada").body["items"][0],
+    ):
         assert item["refunded"] == {"amount_minor": 800, "currency": "EUR"}
     assert shop.get(f"/purchases/{ONE}", customer="ada").body["refunds"] == [
         {

@@ -31,12 +31,8 @@ def test_a_request_of_the_first_version_asks_for_everything() -> None:
 
 def test_a_refund_of_the_first_version_gave_everything_back() -> None:
     read = decode((GOLDEN / "shop.purchase.refunded.v1/1.0.json").read_bytes())
-    mugs = RefundLine(
-        sku="MUG-BLUE", quantity=2, amount_minor=2_500, allocations=(Allocation(bucket=0, quantity=2),)
-    )
-    tea = RefundLine(
-        sku="TEA-GREEN-100", quantity=1, amount_minor=899, allocations=(Allocation(bucket=3, quantity=1),)
-    )
+    mugs = RefundLine(sku="MUG-BLUE", quantity=2, amount_minor=2_500, allocations=(Allocation(bucket=0, quantity=2),))
+    tea = RefundLine(sku="TEA-GREEN-100", quantity=1, amount_minor=899, allocations=(Allocation(bucket=3, quantity=1),))
     assert read.data == PurchaseRefunded(
         purchase_id=PURCHASE,
         reservation_id=PURCHASE,
@@ -63,4 +59,4 @@ def test_each_upcaster_leads_to_a_later_major_version_of_the_same_event() -> Non
         new = type(upcaster(decode_as_written((GOLDEN / old.TYPE / "1.0.json").read_bytes()).data))
         name, _, major = old.TYPE.rpartition(".v")
         assert new in EVENT_TYPES.values()
-        assert new.TYPE == f"{name}.v{int(major) + 1}"
+        assert f"{name}.v{int(major) + 1}" == new.TYPE

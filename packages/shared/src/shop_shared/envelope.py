@@ -60,7 +60,7 @@ def encode(envelope: Envelope) -> bytes:
     Raises ValueError for an event of an earlier version that `decode` has put in the current version's words: what is
     passed on has the bytes that were written, so read it with `decode_as_written`.
     """
-    if envelope.data.TYPE != envelope.type:
+    if envelope.type != envelope.data.TYPE:
         raise ValueError(f"{envelope.type} was read as {envelope.data.TYPE}")
     return envelope.model_dump_json(exclude_none=True).encode()
 

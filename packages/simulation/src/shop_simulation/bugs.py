@@ -7,7 +7,7 @@ from typing import Final
 
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.webhook import StripeWebhook
-from shop_command.application import expiring
+from shop_command.application import expiring, settling
 from shop_command.application.journal import Journal
 from shop_command.application.purchases import Purchases
 from shop_command.application.refunds import Refunds
@@ -15,7 +15,7 @@ from shop_command.application.request import Key
 from shop_command.application.settling import Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
-from shop_command.domain import reservation, stock
+from shop_command.domain import refunding, reservation, stock
 from shop_command.domain.reservation_states import Cancelled, Paying
 from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, VersionConflictError
 from shop_dispatch.application import project
@@ -163,6 +163,31 @@ BUGS: Final = (
         mistakes.stopped_by_failures,
         "an item that can't be read",
         and_so=((Sweep, "run", but(StoreUnavailableError)),),
+    ),
+    Bug(
+        15,
+        "gives back more units than were bought",
+        refunding,
+        "_units",
+        mistakes.any_number_of_units,
+        "refund of more than is left",
+        breaks_too=frozenset({1}),
+    ),
+    Bug(
+        15,
+        "sends a refund again and does not look for it first",
+        settling,
+        "order_again",
+        instead(mistakes.sent_again_unseen),
+        "refund of a part",
+    ),
+    Bug(
+        15,
+        "takes a refund that is pending for one that is done",
+        settling,
+        "returned",
+        mistakes.pending_is_done,
+        "refund that takes its time",
     ),
     Bug(14, "publishes nothing in the sweep", Sweep, "_publish", instead(lambda *_: None), "place"),
     Bug(14, "keeps a purchase due", reservation, "_due_at", mistakes.due_when_purchased),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +12,27 @@ from shop_command.application.request import Request
 from shop_command.application.settling import Progress, Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
-from shop_command.domain import reservation
+from shop_command.domain import refunding, reservation
+from shop_command.domain.refunding import LineLeft, RequestRefund
 from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
-from shop_command.ports import Captured, Commit, Declined, IntentCancelled, StoreUnavailableError, Unconfirmed, Unknown
+from shop_command.ports import (
+    Captured,
+    Commit,
+    Declined,
+    IntentCancelled,
+    PaymentGateway,
+    Processing,
+    RefundOrder,
+    RefundOutcome,
+    Returned,
+    StoreUnavailableError,
+    Unconfirmed,
+    Unknown,
+)
 from shop_dispatch.domain.projections import Projection
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled
-from shop_shared.values import Money
+from shop_shared.values import Money, RefundLines
 from shop_simulation.planting import Around, Original, changed_arguments, with_fields
 from shop_simulation.store import SimulatedStore
 
@@ -129,10 +144,42 @@ def hoping_that_it_is_closed(gateway: Any) -> dict[str, Any]:
     return {"cancel": cancel}
 
 
-def paid_back_first(self: Refunds, _: Request, purchase_id: str) -> None:
-    state = self.journal.load(reservation.stream(purchase_id)).state
+def paid_back_first(self: Refunds, _: Request, command: RequestRefund, **_sent: Any) -> None:
+    state = self.journal.load(reservation.stream(command.reservation_id)).state
     if isinstance(state, Purchased):
-        self.gateway.refund(state.payment_intent_id, purchase_id)
+        asked = refunding.request_refund(command, state)
+        amount = asked.amount
+        self.gateway.refund(
+            RefundOrder(
+                state.payment_intent_id,
+                command.reservation_id,
+                asked.refund,
+                amount.currency,
+                amount.amount_minor,
+                asked.reason,
+            )
+        )
+
+
+def sent_again_unseen(gateway: PaymentGateway, order: RefundOrder) -> RefundOutcome:
+    return gateway.refund(order)
+
+
+def pending_is_done(right: Original) -> Original:
+    def returned(order: RefundOrder, found: RefundOutcome) -> Any:
+        amount = Money(amount_minor=order.amount_minor or 1, currency=order.currency)
+        return right(order, Returned("re_1", amount) if isinstance(found, Processing) else found)
+
+    return returned
+
+
+def any_number_of_units(right: Original) -> Original:
+    def units(wanted: dict[str, int], left: Sequence[LineLeft], **named: Any) -> RefundLines:
+        plenty = [replace(line, quantity=wanted.get(line.sku, 0), amount_minor=line.amount_minor) for line in left]
+        lines: RefundLines = right(wanted, plenty, **named)
+        return lines
+
+    return units
 
 
 def never_refunding(right: Original) -> Original:

@@ -26,14 +26,14 @@ ENDED: Final = frozenset({"cancelled", "expired", "refunded"})
 GOES_ON: Final[Mapping[str, frozenset[str]]] = {
     **{status: frozenset({status}) for status in ENDED},
     "purchased": frozenset({"purchased", "refunding", "refunded"}),
-    "refunding": frozenset({"refunding", "refunded"}),
+    "refunding": frozenset({"purchased", "refunding", "refunded"}),
 }
 """A reservation that has ended may only change to one of these statuses."""
 FATES: Final[Mapping[str, frozenset[str]]] = {
     "reservation-expired": frozenset({"expired"}),
     "reservation-cancelled": frozenset({"cancelled"}),
     "already-purchased": frozenset({*SOLD, "refunded"}),
-    "already-refunded": frozenset({"refunding", "refunded"}),
+    "already-refunded": frozenset({"refunded"}),
 }
 """If a client was answered with this problem, the reservation must have one of these statuses."""
 END_EVENTS: Final = ("shop.purchase.confirmed.v1", "shop.reservation.cancelled.v1", "shop.reservation.expired.v1")
@@ -49,14 +49,15 @@ def _no_internal_error(world: World, _: WorldFacts) -> Iterator[str]:
 
 
 def _stock_adds_up(world: World, facts: WorldFacts) -> Iterator[str]:
-    held, sold = facts.units(HOLDING), facts.units(SOLD)
+    held = facts.units(HOLDING)
     skus = {intent.body["sku"] for intent in facts.of_kind("list")}
     for sku in sorted(skus):
         counters = [counters for bucket, counters in world.store.buckets.items() if bucket.sku == sku]
         if any(min(c.available, c.held, c.sold) < 0 for c in counters):
             yield f"{sku} has a bucket below 0"
         actual = tuple(sum(getattr(c, name) for c in counters) for name in ("available", "held", "sold"))
-        expected = {(received - held[sku] - sold[sku], held[sku], sold[sku]) for received in facts.received(sku)}
+        sold = facts.sold(sku, counts_restocked_only=True)
+        expected = {(r - held[sku] - each, held[sku], each) for r in facts.received(sku) for each in sold}
         if actual not in expected:
             yield f"{sku} (available, held, sold) is {actual}, not one of {sorted(expected)}"
     for name, intent in world.intents.items():
@@ -141,10 +142,6 @@ def _answers_are_true(_: World, facts: WorldFacts) -> Iterator[str]:
     for name, status in facts.statuses.items():
         if status == "refunded" and not any(charge["refunded"] for charge in facts.charges.get(name, [])):
             yield f"{name} is refunded, and the money was not given back"
-    for refund in facts.of_kind("refund"):
-        now, final = facts.statuses.get(refund.body["purchase_id"]), refund.final()
-        if final and now != "refunded":
-            yield f"{refund.body['purchase_id']} was answered as refunded, and is {now}"
     if any(answer[0] < 300 for forged in facts.of_kind("forged") for answer in forged.answers):
         yield "a forged webhook was taken for the provider's"
 
@@ -239,6 +236,32 @@ def _private(world: World, facts: WorldFacts) -> Iterator[str]:
         yield "a secret is in an event"
 
 
+def _refunds_are_the_providers(_: World, facts: WorldFacts) -> Iterator[str]:
+    for name, intent in facts.reservations.items():
+        given = {each["id"]: each for each in facts.refunds.get(name, [])}
+        answered = [(asked, final[1]) for asked in facts.refunds_of(name) if (final := asked.final())]
+        for refund, answer in answered:
+            found = given.get(answer["refund_id"], {})
+            agrees = found.get("status") == "succeeded" and found["amount"] == answer["total"]["amount_minor"]
+            if not agrees or found["metadata"].get("reservation_id") != name:
+                yield f"{refund.key} was answered with {answer}, and the provider has {found}"
+        answers = [answer for _asked, answer in answered]
+        ids = [answer["refund_id"] for answer in answers]
+        if len(set(ids)) < len(ids):
+            yield f"two refunds of {name} were answered with the same refund of the provider"
+        units = Counter[str]()
+        for answer in answers:
+            units.update({line["sku"]: line["quantity"] for line in answer["lines"]})
+        if not units <= Counter(quantities(intent)):
+            yield f"{units} came back of {quantities(intent)}"
+        ordinals = Counter(each["metadata"].get("refund") for each in given.values() if each["metadata"])
+        if any(count > 1 for count in ordinals.values()):
+            yield f"a refund of {name} was made twice: {given}"
+        paid = sum(charge["amount"] for charge in facts.charges.get(name, []))
+        if sum(each["amount"] for each in given.values()) > paid:
+            yield f"{name} was refunded more than the {paid} that were paid: {given}"
+
+
 SAFETY: Final[Mapping[int, Check]] = {
     0: _no_internal_error,
     1: _stock_adds_up,
@@ -251,4 +274,5 @@ SAFETY: Final[Mapping[int, Check]] = {
     8: _nothing_disappears,
     9: _projected_once,
     10: _private,
+    15: _refunds_are_the_providers,
 }

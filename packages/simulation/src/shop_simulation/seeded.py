@@ -109,7 +109,16 @@ class RandomRun:
         return steps.cancel(name=f"cancel-{number}", of=of, caller=caller)
 
     def _refund(self, number: int) -> WorkflowStep:
-        return steps.refund(name=f"refund-{number}", of=self._pick_reservation()[0])
+        name, of = f"refund-{number}", self._pick_reservation()[0]
+        restock = self.randomness.choice((None, True, False))
+        match self.randomness.choice(("everything", "money", "units", "units")):
+            case "money":
+                return steps.refund(name=name, of=of, amount_minor=self.randomness.randint(1, 600))
+            case "units":
+                lines = {self.randomness.choice(SKUS): self.randomness.randint(1, 3)}
+                return steps.refund(name=name, of=of, lines=lines, restock=restock)
+            case _:
+                return steps.refund(name=name, of=of, restock=restock)
 
     def _authenticate(self, _: int) -> WorkflowStep:
         return steps.authenticate(self._pick_reservation()[0])

@@ -77,12 +77,22 @@ def cancel(*, name: str = "cancel", of: str = "place", caller: str = "customer-1
     )
 
 
-def refund(*, name: str = "refund", of: str = "place") -> WorkflowStep:
+def refund(
+    *,
+    name: str = "refund",
+    of: str = "place",
+    amount_minor: int | None = None,
+    lines: Mapping[str, int] | None = None,
+    restock: bool | None = None,
+) -> WorkflowStep:
+    """Without an amount or lines (quantities by SKU), everything that is left is given back."""
+    wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()] if lines else None
+    sent = {"amount_minor": amount_minor, "lines": wanted, "restock": restock}
     return _request(
         name,
         "refund",
         "POST /purchases/{purchase_id}/refund",
-        _naming(of, "purchase_id"),
+        _naming(of, "purchase_id", **{field: value for field, value in sent.items() if value is not None}),
         caller=ADMINISTRATOR,
         groups="[admin]",
     )

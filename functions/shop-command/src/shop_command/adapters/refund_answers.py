@@ -12,9 +12,9 @@ from shop_shared.values import Money
 CODE_CHARACTERS_MAX: Final = 100
 REFUSED_STATUSES: Final = frozenset({400, 402})
 REFUSED_TYPES: Final = frozenset({"invalid_request_error", "card_error"})
-"""With both, Stripe has understood the request and gives nothing back: `charge_already_refunded`, `charge_disputed`, more
-than is left, and so on. 401, 403 and 404 say something about the shop's key and URL, 409 and 429 about the moment, and
-5xx nothing: the order may still be executed."""
+"""With both, Stripe has understood the request and gives nothing back: `charge_already_refunded`, `charge_disputed`,
+more than is left, and so on. 401, 403 and 404 say something about the shop's key and URL, 409 and 429 about the moment,
+and 5xx nothing: the order may still be executed."""
 
 
 def metadata(order: RefundOrder) -> dict[str, str]:

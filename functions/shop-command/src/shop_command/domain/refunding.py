@@ -26,7 +26,7 @@ from shop_shared.values import Allocation, Money, RefundLine, RefundLines, Refun
 REFUNDS_MAX: Final = 50
 """More for one purchase are a mistake of whoever sends them. The stored state has all of them."""
 STRAY: Final = 0
-"""The ordinal of a refund that belongs to no purchase."""
+"""A refund with this ordinal belongs to no purchase."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ class RecordStrayRefund:
     amount: Money
 
 
+Command = RequestRefund | RecordRefund | RecordRefundFailure | RecordStrayRefund
+RefundEvent = PurchaseRefundRequested | PurchaseRefunded | PurchaseRefundFailed
+
+
 @dataclass(frozen=True)
 class LineLeft:
     """So much of a line can still be given back; the allocations are the units that are not for sale again."""
@@ -78,6 +82,32 @@ class LineLeft:
     amount_minor: int
     unit_price_minor: int
     allocations: tuple[Allocation, ...]
+
+
+def decide(command: Command, state: Reservation | None) -> RefundEvent | PaymentRefunded:
+    match command:
+        case RequestRefund():
+            return request_refund(command, purchased(command.reservation_id, state))
+        case RecordRefund():
+            return refunded(command, state)
+        case RecordRefundFailure():
+            return refund_failed(command, state)
+        case RecordStrayRefund():
+            return stray_refunded(command, state)
+        case _:
+            assert_never(command)
+
+
+def evolve(state: Reservation, event: RefundEvent) -> Reservation:
+    match event, state:
+        case PurchaseRefundRequested(), Purchased():
+            return begun(state, event)
+        case PurchaseRefunded(), Purchased() | Refunding():
+            return made(state, event)
+        case PurchaseRefundFailed(), Refunding():
+            return failed(state)
+        case _:
+            return state
 
 
 def is_stray(state: Reservation | None, payment_intent_id: str) -> bool:

@@ -117,14 +117,8 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
             if now < held.terms.expires_at:
                 raise errors.ReservationHeldError(held.terms.reservation_id)
             return (events.ReservationExpired(**_ending(held)),)
-        case RequestRefund():
-            return (refunding.request_refund(command, refunding.purchased(command.reservation_id, state)),)
-        case RecordRefund():
-            return (refunding.refunded(command, state),)
-        case RecordRefundFailure():
-            return (refunding.refund_failed(command, state),)
-        case RecordStrayRefund():
-            return (refunding.stray_refunded(command, state),)
+        case RequestRefund() | RecordRefund() | RecordRefundFailure() | RecordStrayRefund():
+            return (refunding.decide(command, state),)
         case _:
             assert_never(command)
 
@@ -147,14 +141,10 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
             return Cancelled(state.terms, _left_behind(state))
         case events.ReservationExpired():
             return Expired(state.terms, _left_behind(state))
-        case events.PurchaseRefundRequested():
-            return refunding.begun(state, event) if isinstance(state, Purchased) else state
-        case events.PurchaseRefunded():
-            return refunding.made(state, event) if isinstance(state, Purchased | Refunding) else state
-        case events.PurchaseRefundFailed():
-            if event.refund == refunding.STRAY:
-                return _without(state, event.payment_intent_id)
-            return refunding.failed(state) if isinstance(state, Refunding) else state
+        case events.PurchaseRefundFailed(refund=refunding.STRAY, payment_intent_id=intent):
+            return _without(state, intent)
+        case events.PurchaseRefundRequested() | events.PurchaseRefunded() | events.PurchaseRefundFailed():
+            return refunding.evolve(state, event)
         case events.PaymentRefunded():
             return _without(state, event.payment_intent_id)
         case _:

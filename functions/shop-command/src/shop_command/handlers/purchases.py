@@ -103,9 +103,9 @@ class RefundBody(OptionalBody):
         tuple[WantedRefundLine, ...] | None,
         Field(min_length=1, max_length=LINES_MAX, description="Units, at the price that was paid. Each `sku` once."),
     ] = None
-    restock: Annotated[
-        bool | None, Field(description="Whether the units can be sold again, which is the default.")
-    ] = None
+    restock: Annotated[bool | None, Field(description="Whether the units can be sold again, which is the default.")] = (
+        None
+    )
     reason: RefundReason = "requested_by_customer"
 
     @model_validator(mode="after")
@@ -149,9 +149,7 @@ _REFUNDING: Final = (
 
 
 @_route("POST /purchases/{purchase_id}/refund", who=Who.ADMINISTRATOR, keyed=True, problems=_REFUNDING)
-def refund_purchase(
-    call: HttpRequest, purchase_id: str, body: RefundBody
-) -> Created[Refund] | Accepted[PendingRefund]:
+def refund_purchase(call: HttpRequest, purchase_id: str, body: RefundBody) -> Created[Refund] | Accepted[PendingRefund]:
     """Gives money back: all that is left, an amount, or units of some lines.
 
     A purchase can be refunded several times, one after the other, until nothing is left.

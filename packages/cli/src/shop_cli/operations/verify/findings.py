@@ -17,7 +17,9 @@ CHECKS: Final = {
     "lives": Check((2, 3), "A reservation has at most one end, none expires while it is paid, its events agree"),
     "states": Check((5, 6), "Each stored state is its events' fold, at their last version, and due if it owes"),
     "stock": Check((1,), "Each bucket is what its events say, none is negative, they add up to what was received"),
-    "payments": Check((3, 5, 13, 15), "Each charge has its purchase, intent and amount alike, or its refund, and reverse"),
+    "payments": Check(
+        (3, 5, 13, 15), "Each charge has its purchase, intent and amount alike, or its refund, and reverse"
+    ),
     "due": Check((13, 14), "Nothing that is owed is overdue: to publish, to expire, to settle"),
     "heads": Check((9, 11), "The read model has applied every stream to its end, from the same bytes"),
     "products": Check((12,), "Products in the read model are the fold"),

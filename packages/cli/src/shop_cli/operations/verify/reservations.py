@@ -34,7 +34,7 @@ STOCK: Final[Mapping[str, Mapping[str, int]]] = {
     "shop.purchase.refunded.v1": {"sold": -1, "available": 1},
 }
 PARTS: Final = ("shop.purchase.refunded.v2", "shop.purchase.refund-failed.v1")
-"""What is left of a purchase after one of these decides its status."""
+"""After one of these, a purchase has the status that follows from what is left of it."""
 CANCELED_INTENT: Final = "intent_canceled"
 """A payment intent is dead after a decline with this code."""
 
@@ -98,7 +98,9 @@ class AuditedReservation:
 
     def left_minor(self) -> int:
         paid: int = self.terms.get("total", {}).get("amount_minor", 0)
-        return paid - sum(refund["amount_minor"] for refund in self.refunds.values())
+        for refund in self.refunds.values():
+            paid -= refund["amount_minor"]
+        return paid
 
     def _common(self) -> dict[str, Any]:
         total = self.terms.get("total", {})
