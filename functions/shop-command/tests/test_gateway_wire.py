@@ -16,6 +16,7 @@ from shop_command.ports import (
     Captured,
     Declined,
     IntentCancelled,
+    ListedRefund,
     PaymentGateway,
     Processing,
     RefundOrder,
@@ -41,6 +42,8 @@ def everything(gateway: PaymentGateway) -> list[object]:
         gateway.cancel("pi_1"),
         gateway.refund(ORDER),
         gateway.find_refund(ORDER),
+        gateway.refunds_of("pi_1", "reservation"),
+        gateway.reservation_of("pi_1"),
     ]
 
 
@@ -57,7 +60,7 @@ def test_an_api_key_that_cannot_be_read_is_unknown_and_nothing_is_sent() -> None
         raise SecretUnavailableError("payment-api-key")
 
     outcomes = everything(StripeGateway("http://127.0.0.1:1", unreadable))
-    assert outcomes == [Unknown("SecretUnavailableError")] * 6
+    assert outcomes == [Unknown("SecretUnavailableError")] * 8
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
@@ -145,7 +148,7 @@ def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
     ],
 )
 def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer: Any) -> None:
-    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 6
+    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 8
 
 
 def test_a_connection_that_turns_out_to_be_dead_is_replaced_once(scripted: Answering) -> None:
@@ -286,6 +289,28 @@ def test_only_a_refusal_that_never_changes_ends_a_refund(
     assert outcome == RefundRefused(code) if code else isinstance(outcome, Unknown)
 
 
+def test_the_list_tells_who_asked_for_each_refund_and_how_far_it_is(scripted: Answering) -> None:
+    reservation = "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
+    ours = {**OURS, "metadata": {"reservation_id": reservation, "refund": "2"}}
+    old = {**OURS, "id": "re_2", "metadata": {"reservation_id": reservation}, "status": "pending"}
+    theirs = {**OURS, "id": "re_3", "metadata": {}, "status": "failed", "failure_reason": "unknown", "reason": "x"}
+    answer = {"data": [theirs, old, ours, {"id": "re_4"}, {**ours, "payment_intent": "pi_2"}], "has_more": False}
+    assert scripted((200, answer)).refunds_of("pi_1", reservation) == [
+        ListedRefund("re_1", 2, DONE.amount, "succeeded", None, "succeeded"),
+        ListedRefund("re_2", 1, DONE.amount, "open", None, "pending"),
+        ListedRefund("re_3", None, DONE.amount, "failed", None, "unknown"),
+    ]
+
+
+def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> None:
+    reservation = "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
+    intent = {"id": "pi_1", "metadata": {"reservation_id": reservation}}
+    assert scripted((200, intent)).reservation_of("pi_1") == reservation
+    for metadata in ({}, {"reservation_id": "x"}, None):
+        assert scripted((200, {**intent, "metadata": metadata})).reservation_of("pi_1") is None
+    assert isinstance(scripted((200, {**intent, "id": "pi_2", "metadata": {}})).reservation_of("pi_1"), Unknown)
+
+
 def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:
     for unhelpful in ((200, {}), (200, {"data": [OTHERS[0]], "has_more": True})):
         assert isinstance(scripted(unhelpful).find_refund(ORDER), Unknown)
@@ -316,6 +341,8 @@ def test_requests_are_in_stripes_format(scripted: Answering) -> None:
             f"payment_intent=pi_1&reason=duplicate&amount=700&{reservation}&metadata%5Brefund%5D=2",
         ),
         (f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}", None, ""),
+        (f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}", None, ""),
+        ("GET /v1/payment_intents/pi_1", None, ""),
     ]
     for _, headers, body in Scripted.seen:
         assert headers["Authorization"] == f"Bearer {KEY}"

@@ -167,17 +167,11 @@ def test_a_malformed_body_is_not_taken_for_none(stocked: Shop, purchased: str) -
     assert slug(invoke(event)) == "malformed-json"
 
 
-def refunded_elsewhere(shop: Shop, amount: int) -> None:
-    """Somebody gives money back at the provider's dashboard."""
-    form = f"payment_intent=pi_1&amount={amount}".encode()
-    assert shop.gateway._stripe().request("POST", "/v1/refunds", form).status == 200
-
-
 @pytest.mark.parametrize("repair", ["at once", "sweep"])
 def test_a_refund_that_the_provider_refuses_for_good_ends_and_another_one_can_be_made(
     stocked: Shop, purchased: str, repair: str
 ) -> None:
-    refunded_elsewhere(stocked, 400)
+    stocked.gateway.refund_elsewhere("pi_1", 400)
     if repair == "sweep":
         stocked.gateway.unreachable.add("refund")
         check_pending(stocked.refund(purchased), purchased)
@@ -198,7 +192,7 @@ def test_another_persons_refund_is_not_taken_for_ours(stocked: Shop, purchased: 
     stocked.gateway.lost.add("refund")
     check_pending(stocked.refund(purchased, {"amount_minor": 300}), purchased)
     stocked.gateway.lost.clear()
-    refunded_elsewhere(stocked, 300)
+    stocked.gateway.refund_elsewhere("pi_1", 300)
     stocked.gateway.forget_keys()
     stocked.clock.advance(24 * 3600)
     assert stocked.sweep().refunded == 1

@@ -60,8 +60,16 @@ class WorldFacts:
         refunds: dict[str, list[Record]] = defaultdict(list)
         names = {it["id"]: it["metadata"].get("reservation_id") for it in self.world.provider.records("payment_intent")}
         for refund in self.world.provider.records("refund"):
-            refunds[names[refund["payment_intent"]]].append(refund)
+            if refund["status"] != "failed":
+                refunds[names[refund["payment_intent"]]].append(refund)
         return refunds
+
+    @cached_property
+    def failed_refunds(self) -> frozenset[str]:
+        """For these reservations a refund has failed at the provider after it had succeeded."""
+        records = self.world.provider.records
+        names = {it["id"]: it["metadata"].get("reservation_id") for it in records("payment_intent")}
+        return frozenset(names[it["payment_intent"]] for it in records("refund") if it["status"] == "failed")
 
     def refunds_of(self, name: str) -> list[ClientIntent]:
         return [intent for intent in self.of_kind("refund") if intent.body["purchase_id"] == name]

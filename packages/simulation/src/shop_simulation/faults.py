@@ -29,6 +29,8 @@ PURE: Final = frozenset(
         ("EventStore", "unpublished"),
         ("PaymentGateway", "retrieve"),
         ("PaymentGateway", "find_refund"),
+        ("PaymentGateway", "refunds_of"),
+        ("PaymentGateway", "reservation_of"),
         ("Clock", "now"),
         ("EventIds", "next"),
         ("Transaction", "lock_heads"),

@@ -14,12 +14,21 @@ from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
 from shop_command.domain import refunding, reservation
 from shop_command.domain.refunding import LineLeft, RequestRefund
-from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
+from shop_command.domain.reservation_states import (
+    Active,
+    Cancelled,
+    GivenBack,
+    Paying,
+    Purchased,
+    Refunding,
+    Reservation,
+)
 from shop_command.ports import (
     Captured,
     Commit,
     Declined,
     IntentCancelled,
+    ListedRefund,
     PaymentGateway,
     Processing,
     RefundOrder,
@@ -171,6 +180,17 @@ def pending_is_done(right: Original) -> Original:
         return right(order, Returned("re_1", amount) if isinstance(found, Processing) else found)
 
     return returned
+
+
+def always_news(right: Original) -> Original:
+    def news(state: Any, listed: ListedRefund) -> Any:
+        return right(replace(state, given_back=GivenBack(last_refund=state.given_back.last_refund)), listed)
+
+    return news
+
+
+def never_failing(right: Original) -> Original:
+    return lambda state, listed: None if listed.status == "failed" else right(state, listed)
 
 
 def any_number_of_units(right: Original) -> Original:

@@ -22,11 +22,12 @@ from shop_simulation.provider import API_KEY
 from shop_simulation.world import ADMINISTRATOR, HOLD, WEBHOOK_SECRET, World
 
 Check = Callable[[World, WorldFacts], Iterator[str]]
-ENDED: Final = frozenset({"cancelled", "expired", "refunded"})
+ENDED: Final = frozenset({"cancelled", "expired"})
 GOES_ON: Final[Mapping[str, frozenset[str]]] = {
     **{status: frozenset({status}) for status in ENDED},
     "purchased": frozenset({"purchased", "refunding", "refunded"}),
     "refunding": frozenset({"purchased", "refunding", "refunded"}),
+    "refunded": frozenset({"purchased", "refunding", "refunded"}),  # where a refund has failed at the provider
 }
 """A reservation that has ended may only change to one of these statuses."""
 FATES: Final[Mapping[str, frozenset[str]]] = {
@@ -101,6 +102,8 @@ def _answers_name_the_winner(world: World, facts: WorldFacts) -> Iterator[str]:
         is_over = status == "active" and world.clock.now() >= facts.reservations[wanted].sent[0] + HOLD
         for answer in (*intent.answers, *intent.repeats):
             problem = slug(answer[1])
+            if problem == "already-refunded" and wanted in facts.failed_refunds:
+                continue  # the money came back to the shop since
             if status not in FATES.get(problem, {status}) and not (problem == "reservation-expired" and is_over):
                 yield f"{name} was answered with {problem}, and {wanted} is {status}"
             if intent.kind == "cancel" and answer[0] == 200 and status != "cancelled":
@@ -140,7 +143,8 @@ def _answers_are_true(_: World, facts: WorldFacts) -> Iterator[str]:
             if final and paid_with == (final[1]["payment_intent_id"], purchase.body["payment_method"]):
                 yield f"{paid_with[1]} was answered as declined, and was charged for {purchase.body['reservation_id']}"
     for name, status in facts.statuses.items():
-        if status == "refunded" and not any(charge["refunded"] for charge in facts.charges.get(name, [])):
+        is_back = any(charge["refunded"] for charge in facts.charges.get(name, [])) or name in facts.failed_refunds
+        if status == "refunded" and not is_back:
             yield f"{name} is refunded, and the money was not given back"
     if any(answer[0] < 300 for forged in facts.of_kind("forged") for answer in forged.answers):
         yield "a forged webhook was taken for the provider's"
@@ -236,14 +240,18 @@ def _private(world: World, facts: WorldFacts) -> Iterator[str]:
         yield "a secret is in an event"
 
 
-def _refunds_are_the_providers(_: World, facts: WorldFacts) -> Iterator[str]:
+def _refunds_are_the_providers(world: World, facts: WorldFacts) -> Iterator[str]:
     for name, intent in facts.reservations.items():
         given = {each["id"]: each for each in facts.refunds.get(name, [])}
+        failed = {each["id"]: each for each in world.provider.records("refund") if each["status"] == "failed"}
         answered = [(asked, final[1]) for asked in facts.refunds_of(name) if (final := asked.final())]
         for refund, answer in answered:
-            found = given.get(answer["refund_id"], {})
-            agrees = found.get("status") == "succeeded" and found["amount"] == answer["total"]["amount_minor"]
-            if not agrees or found["metadata"].get("reservation_id") != name:
+            found = (given | failed).get(answer["refund_id"], {})
+            is_made = found.get("status") in ("succeeded", "failed")
+            if not is_made or (found["amount"], found["metadata"].get("reservation_id")) != (
+                answer["total"]["amount_minor"],
+                name,
+            ):
                 yield f"{refund.key} was answered with {answer}, and the provider has {found}"
         answers = [answer for _asked, answer in answered]
         ids = [answer["refund_id"] for answer in answers]

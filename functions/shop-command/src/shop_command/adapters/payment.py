@@ -4,7 +4,7 @@ What an answer means is decided by what it proves about money, never by its stat
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -17,6 +17,7 @@ from shop_command.adapters import refund_answers, telemetry
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
+from shop_shared import forms
 from shop_shared.values import Money
 
 API_VERSION: Final = "2026-10-28.endive"
@@ -151,8 +152,31 @@ class StripeGateway:
         return outcome or _unknown(answer)
 
     def find_refund(self, order: ports.RefundOrder) -> ports.RefundOutcome | None:
+        refunds = self._refunds(order.payment_intent_id)
+        return refunds if isinstance(refunds, ports.Unknown) else refund_answers.found(order, refunds)
+
+    def refunds_of(self, payment_intent_id: str, reservation_id: str) -> Sequence[ports.ListedRefund] | ports.Unknown:
+        refunds = self._refunds(payment_intent_id)
+        if isinstance(refunds, ports.Unknown):
+            return refunds
+        listed = [refund_answers.listed(payment_intent_id, reservation_id, refund) for refund in reversed(refunds)]
+        return [refund for refund in listed if refund is not None]
+
+    def reservation_of(self, payment_intent_id: str) -> str | ports.Unknown | None:
+        answer = self._call("GET", f"/v1/payment_intents/{payment_intent_id}")
+        if isinstance(answer, ports.Unknown):
+            return answer
+        match answer:
+            case _Answer(status=200, body={"metadata": {"reservation_id": str(name)}}) if forms.UUID.matches(name):
+                return name
+            case _Answer(status=200, body={"id": str(found)}) if found == payment_intent_id:
+                return None
+            case _:
+                return _unknown(answer)
+
+    def _refunds(self, payment_intent_id: str) -> list[Any] | ports.Unknown:
         refunds: list[Any] = []
-        path = f"/v1/refunds?payment_intent={order.payment_intent_id}&limit={REFUNDS_PER_PAGE}"
+        path = f"/v1/refunds?payment_intent={payment_intent_id}&limit={REFUNDS_PER_PAGE}"
         for _ in range(REFUND_PAGES_MAX):
             after = f"&starting_after={refunds[-1]['id']}" if refunds else ""
             answer = self._call("GET", path + after)
@@ -164,7 +188,7 @@ class StripeGateway:
                 case _:
                     return _unknown(answer)
             if not (has_more and page):
-                return refund_answers.found(order, refunds)
+                return refunds
         return ports.Unknown("too many refunds")
 
     def _truth(self, payment_intent_id: str, refused: _Answer) -> ports.CancelOutcome:

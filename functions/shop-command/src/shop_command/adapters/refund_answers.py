@@ -4,12 +4,13 @@ An answer counts only for the order that it belongs to: intent, currency, metada
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from shop_command.ports import Processing, RefundOrder, RefundOutcome, RefundRefused, Returned
-from shop_shared.values import Money
+from shop_command.ports import ListedRefund, Processing, RefundOrder, RefundOutcome, RefundRefused, Returned
+from shop_shared.values import Money, RefundReason
 
 CODE_CHARACTERS_MAX: Final = 100
+REASONS: Final = get_args(RefundReason)
 REFUSED_STATUSES: Final = frozenset({400, 402})
 REFUSED_TYPES: Final = frozenset({"invalid_request_error", "card_error"})
 """With both, Stripe has understood the request and gives nothing back: `charge_already_refunded`, `charge_disputed`,
@@ -50,6 +51,39 @@ def found(order: RefundOrder, refunds: Iterable[Any]) -> RefundOutcome | None:
             if isinstance(each, kind):
                 return each
     return None
+
+
+def listed(payment_intent_id: str, reservation_id: str, refund: Any) -> ListedRefund | None:
+    """Returns None for what cannot be read as a refund of this intent."""
+    match refund:
+        case {
+            "id": str(refund_id),
+            "payment_intent": intent,
+            "amount": int(amount_minor),
+            "currency": str(currency),
+            "status": str(status),
+        } if intent == payment_intent_id:
+            reason = refund.get("reason")
+            return ListedRefund(
+                refund_id,
+                _ordinal(reservation_id, refund.get("metadata")),
+                Money(amount_minor=amount_minor, currency=currency.upper()),
+                "succeeded" if status == "succeeded" else "failed" if status in ("failed", "canceled") else "open",
+                reason if reason in REASONS else None,
+                str(refund.get("failure_reason") or status)[:CODE_CHARACTERS_MAX],
+            )
+        case _:
+            return None
+
+
+def _ordinal(reservation_id: str, kept: Any) -> int | None:
+    match kept:
+        case {"reservation_id": str(name), "refund": str(ordinal)} if name == reservation_id and ordinal.isdecimal():
+            return int(ordinal)
+        case {"reservation_id": str(name)} if name == reservation_id and len(kept) == 1:
+            return 1
+        case _:
+            return None
 
 
 def refusal(status: int, error: Mapping[str, Any]) -> RefundRefused | None:

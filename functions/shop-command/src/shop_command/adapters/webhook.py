@@ -14,6 +14,7 @@ from shop_shared import forms
 TOLERANCE_SECONDS: Final = 300
 """This is Stripe's own default. Somebody may have recorded an older signature, and send it again."""
 TYPES: Final = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"})
+REFUND_TYPES: Final = frozenset({"charge.refunded", "refund.updated", "refund.failed"})
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 
 
@@ -25,7 +26,8 @@ class ForgedWebhookError(Exception):
 class Hint:
     """Something has happened to this intent. What it was has to be asked for."""
 
-    reservation_id: str
+    reservation_id: str | None
+    """It is None for a refund that somebody made at the provider's dashboard: only the intent knows it."""
     payment_intent_id: str
 
 
@@ -48,6 +50,10 @@ class StripeWebhook:
                 "data": {"object": {"id": str(intent), "metadata": {"reservation_id": str(reservation_id)}}},
             } if type_ in TYPES and forms.UUID.matches(reservation_id) and _INTENT.fullmatch(intent):
                 return Hint(reservation_id, intent)
+            case {"type": str(type_), "data": {"object": {"payment_intent": str(intent)}}} if (
+                type_ in REFUND_TYPES and _INTENT.fullmatch(intent)
+            ):
+                return Hint(None, intent)
             case _:
                 return None
 

@@ -5,20 +5,29 @@ to settle. All may do so at once: the stream's version lets one of them record i
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, assert_never, cast
 
 from shop_command import ports
 from shop_command.application.journal import ROUNDS_MAX, Journal
 from shop_command.application.request import Request
 from shop_command.domain import refunding, reservation
-from shop_command.domain.errors import NotPayingError, NotStrayError
+from shop_command.domain.errors import NotPayingError, NotStrayError, RefundTooLargeError
 from shop_command.domain.refunding import RecordRefund, RecordRefundFailure, RecordStrayRefund, is_stray
 from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment
-from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation
+from shop_command.domain.reservation_states import (
+    Cancelled,
+    Expired,
+    Paying,
+    Purchased,
+    Refunded,
+    Refunding,
+    Reservation,
+)
 from shop_command.domain.stream import Snapshot
 from shop_command.ports import Captured, IntentCancelled, Processing, RefundOrder, RefundRefused, Returned, Unknown
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentRefunded, PurchaseRefundFailed
+from shop_shared.values import RefundReason
 
 Outcome = ports.ConfirmOutcome | ports.RetrieveOutcome
 Progress = Literal["settled", "refunded", "open", "nothing"]
@@ -41,6 +50,12 @@ class Settlement:
         for _ in range(ROUNDS_MAX):
             loaded = self.journal.load(stream)
             state = loaded.state
+            if isinstance(state, Purchased | Refunding | Refunded) and state.payment_intent_id == payment_intent_id:
+                try:
+                    self._hear(loaded, state)
+                except ports.VersionConflictError:
+                    continue
+                return
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
             if not is_current and not is_stray(state, payment_intent_id):
                 return
@@ -56,6 +71,39 @@ class Settlement:
                 continue
             return
         raise ports.ContentionError
+
+    def check_intent(self, payment_intent_id: str) -> None:
+        """Checks an intent whose reservation only the provider can name; somebody else's is left alone."""
+        reservation_id = self.gateway.reservation_of(payment_intent_id)
+        if isinstance(reservation_id, Unknown):
+            raise ports.ContentionError
+        if reservation_id is not None:
+            self.check(reservation_id, payment_intent_id)
+
+    def _hear(self, loaded: Snapshot[Reservation], state: refunding.Sold) -> None:
+        """Records each refund of the provider's list that the stream does not have yet, and each that has failed.
+
+        Nothing else would ask for it again, so the webhook has to come again where the provider does not answer: that
+        is a ContentionError.
+        """
+        stream, now = reservation.stream(state.terms.reservation_id), self.journal.now()
+        last = self.journal.last(stream, loaded)
+        with self.journal.telemetry.following(last):
+            listed = self.gateway.refunds_of(state.payment_intent_id, state.terms.reservation_id)
+            if isinstance(listed, Unknown):
+                raise ports.ContentionError
+            decided: list[reservation.ReservationEvent] = []
+            for refund in sorted(listed, key=lambda refund: refund.status != "failed"):
+                found = stream.fold(state, decided)
+                command = news(found, refund) if isinstance(found, Purchased | Refunding | Refunded) else None
+                if command is None:
+                    continue
+                try:
+                    decided += reservation.decide(command, found, now)
+                except RefundTooLargeError as error:
+                    raise ports.ContentionError from error  # more than was paid: a failure is not listed yet
+            if decided:
+                self.journal.append(stream, loaded, tuple(decided), Request.following(last), now=now)
 
     def settle(self, loaded: Snapshot[Reservation], last: Envelope) -> Progress:
         """Ends what is under way and due; `last` is the event that led to what was loaded.
@@ -112,6 +160,27 @@ class Settlement:
 
 def _is_end_of(intent: str, data: PaymentRefunded | PurchaseRefundFailed) -> bool:
     return data.payment_intent_id == intent and getattr(data, "refund", refunding.STRAY) == refunding.STRAY
+
+
+def news(state: refunding.Sold, listed: ports.ListedRefund) -> refunding.Command | None:
+    """Returns what a refund of the provider's list tells that the stream does not have, by the refund's id."""
+    name, intent = state.terms.reservation_id, state.payment_intent_id
+    recorded = next((it for it in refunding.given_back_of(state).refunds if it.refund_id == listed.refund_id), None)
+    if recorded is not None:
+        has_failed = listed.status == "failed" and recorded.has_money
+        return refunding.RecordLateFailure(name, listed.refund_id, listed.code) if has_failed else None
+    if isinstance(state, Refunding) and listed.refund == refunding.requested_of(state).refund:
+        match listed.status:
+            case "succeeded" if listed.amount.amount_minor == refunding.requested_of(state).amount_minor:
+                return RecordRefund(name, listed.refund, listed.refund_id)
+            case "failed":
+                return RecordRefundFailure(name, listed.refund, intent, listed.code, listed.refund_id)
+            case _:
+                return None
+    if listed.status != "succeeded" or listed.amount.currency != state.terms.total.currency:
+        return None
+    reason = cast("RefundReason | None", listed.reason)
+    return refunding.RecordRefundElsewhere(name, listed.refund_id, listed.amount.amount_minor, reason)
 
 
 def order_again(gateway: ports.PaymentGateway, order: RefundOrder) -> ports.RefundOutcome:

@@ -69,7 +69,29 @@ class RecordStrayRefund:
     amount: Money
 
 
-Command = RequestRefund | RecordRefund | RecordRefundFailure | RecordStrayRefund
+@dataclass(frozen=True)
+class RecordRefundElsewhere:
+    """Somebody has given money back at the provider's dashboard."""
+
+    reservation_id: str
+    refund_id: str
+    amount_minor: int
+    reason: RefundReason | None
+
+
+@dataclass(frozen=True)
+class RecordLateFailure:
+    """A refund that was recorded as made has failed at the provider."""
+
+    reservation_id: str
+    refund_id: str
+    code: str
+
+
+Command = (
+    RequestRefund | RecordRefund | RecordRefundFailure | RecordStrayRefund | RecordRefundElsewhere | RecordLateFailure
+)
+Sold = Purchased | Refunding | Refunded
 RefundEvent = PurchaseRefundRequested | PurchaseRefunded | PurchaseRefundFailed
 
 
@@ -94,6 +116,10 @@ def decide(command: Command, state: Reservation | None) -> RefundEvent | Payment
             return refund_failed(command, state)
         case RecordStrayRefund():
             return stray_refunded(command, state)
+        case RecordRefundElsewhere():
+            return refunded_elsewhere(command, sold(command.reservation_id, state))
+        case RecordLateFailure():
+            return failed_late(command, sold(command.reservation_id, state))
         case _:
             assert_never(command)
 
@@ -104,8 +130,10 @@ def evolve(state: Reservation, event: RefundEvent) -> Reservation:
             return begun(state, event)
         case PurchaseRefunded(), Purchased() | Refunding():
             return made(state, event)
-        case PurchaseRefundFailed(), Refunding():
+        case PurchaseRefundFailed(lines=()), Refunding():
             return failed(state)
+        case PurchaseRefundFailed(), Purchased() | Refunding() | Refunded():
+            return kept_after_all(state, event)
         case _:
             return state
 
@@ -218,6 +246,52 @@ def refund_failed(command: RecordRefundFailure, state: Reservation | None) -> Pu
     )
 
 
+def sold(purchase_id: str, state: Reservation | None) -> Sold:
+    if isinstance(state, Purchased | Refunding | Refunded):
+        return state
+    raise errors.NotPurchasedError(purchase_id)
+
+
+def refunded_elsewhere(command: RecordRefundElsewhere, state: Sold) -> PurchaseRefunded:
+    given_back = given_back_of(state)
+    left = lines_left(state.terms, given_back)
+    lines = _spread(command.amount_minor, _less_what_is_under_way(state)) or _spread(command.amount_minor, left)
+    if not lines:
+        raise errors.RefundTooLargeError(state.terms.reservation_id, left)
+    return PurchaseRefunded(
+        purchase_id=state.terms.reservation_id,
+        reservation_id=state.terms.reservation_id,
+        customer_id=state.terms.customer_id,
+        refund=given_back.last_refund + 1,
+        payment_intent_id=state.payment_intent_id,
+        refund_id=command.refund_id,
+        amount=Money(amount_minor=command.amount_minor, currency=state.terms.total.currency),
+        left_minor=sum(line.amount_minor for line in left) - command.amount_minor,
+        lines=lines,
+        reason=command.reason,
+        origin="provider",
+    )
+
+
+def failed_late(command: RecordLateFailure, state: Sold) -> PurchaseRefundFailed:
+    refunds = (it for it in given_back_of(state).refunds if it.refund_id == command.refund_id)
+    made = next((it for it in refunds if it.has_money), None)
+    if made is None:
+        raise errors.NotRefundingError(command.reservation_id)
+    lines = (RefundLine(sku=line.sku, quantity=0, amount_minor=line.amount_minor) for line in made.lines)
+    amount_minor = sum(line.amount_minor for line in made.lines)
+    return PurchaseRefundFailed(
+        purchase_id=state.terms.reservation_id,
+        reservation_id=state.terms.reservation_id,
+        refund=made.refund,
+        payment_intent_id=state.payment_intent_id,
+        refund_id=command.refund_id,
+        amount=Money(amount_minor=amount_minor, currency=state.terms.total.currency),
+        lines=tuple(line for line in lines if line.amount_minor),
+        code=command.code,
+    )
+
+
 def stray_refunded(command: RecordStrayRefund, state: Reservation | None) -> PaymentRefunded:
     return PaymentRefunded(
         reservation_id=_stray(command.reservation_id, command.payment_intent_id, state).terms.reservation_id,
@@ -235,19 +309,55 @@ def begun(state: Purchased, event: PurchaseRefundRequested) -> Refunding:
     return Refunding(state.terms, event.payment_intent_id, requested, given_back, state.attempt)
 
 
-def made(state: Purchased | Refunding, event: PurchaseRefunded) -> Purchased | Refunded:
+def made(state: Purchased | Refunding, event: PurchaseRefunded) -> Sold:
     before = state.given_back
     refunds = (*before.refunds, MadeRefund(event.refund, event.refund_id, event.lines))
     given_back = GivenBack(refunds, max(before.last_refund, event.refund))
-    if any(line.amount_minor for line in lines_left(state.terms, given_back)):
-        return Purchased(state.terms, state.attempt, state.payment_intent_id, given_back)
-    return Refunded(state.terms, event.refund_id, state.payment_intent_id, given_back, state.attempt)
+    if isinstance(state, Refunding) and requested_of(state).refund != event.refund:
+        return replace(state, given_back=given_back)  # by somebody else, while the shop's own is under way
+    return _by_what_is_left(state, given_back)
 
 
-def failed(state: Refunding) -> Purchased:
+def kept_after_all(state: Sold, event: PurchaseRefundFailed) -> Sold:
+    """The money is the shop's again; units that came back stay where they are."""
+    before = given_back_of(state)
+    refunds = tuple(
+        replace(it, lines=tuple(line.model_copy(update={"amount_minor": 0}) for line in it.lines))
+        if it.refund == event.refund
+        else it
+        for it in before.refunds
+    )
+    given_back = replace(before, refunds=refunds)
+    return (
+        replace(state, given_back=given_back) if isinstance(state, Refunding) else _by_what_is_left(state, given_back)
+    )
+
+
+def failed(state: Refunding) -> Sold:
     """The ordinal stays used, because the provider may still know its key."""
-    given_back = replace(state.given_back, last_refund=requested_of(state).refund)
-    return Purchased(state.terms, state.attempt, state.payment_intent_id, given_back)
+    last_refund = max(state.given_back.last_refund, requested_of(state).refund)
+    return _by_what_is_left(state, replace(state.given_back, last_refund=last_refund))
+
+
+def given_back_of(state: Sold) -> GivenBack:
+    """A state of before refunds had parts names a single one, which gave everything back."""
+    if isinstance(state, Refunded) and not state.given_back.refunds:
+        return GivenBack((MadeRefund(1, state.refund_id, _whole(state.terms)),), 1)
+    return state.given_back
+
+
+def _by_what_is_left(state: Sold, given_back: GivenBack) -> Purchased | Refunded:
+    if sum(line.amount_minor for line in lines_left(state.terms, given_back)):
+        return Purchased(state.terms, state.attempt, state.payment_intent_id, given_back)
+    return Refunded(state.terms, given_back.refunds[-1].refund_id, state.payment_intent_id, given_back, state.attempt)
+
+
+def _less_what_is_under_way(state: Sold) -> tuple[LineLeft, ...]:
+    given_back = given_back_of(state)
+    if isinstance(state, Refunding):
+        under_way = MadeRefund(0, "", requested_of(state).lines)
+        given_back = replace(given_back, refunds=(*given_back.refunds, under_way))
+    return lines_left(state.terms, given_back)
 
 
 def lines_left(terms: Terms, given_back: GivenBack) -> tuple[LineLeft, ...]:

@@ -8,7 +8,6 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from shop_command.domain import errors, refunding
 from shop_command.domain.placing import PlaceReservation, place
-from shop_command.domain.refunding import RecordRefund, RecordRefundFailure, RecordStrayRefund, RequestRefund
 from shop_command.domain.reservation_states import (
     Active,
     Cancelled,
@@ -82,10 +81,7 @@ Command = (
     | DeclinePayment
     | CancelReservation
     | ExpireReservation
-    | RequestRefund
-    | RecordRefund
-    | RecordRefundFailure
-    | RecordStrayRefund
+    | refunding.Command
 )
 
 
@@ -117,10 +113,8 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
             if now < held.terms.expires_at:
                 raise errors.ReservationHeldError(held.terms.reservation_id)
             return (events.ReservationExpired(**_ending(held)),)
-        case RequestRefund() | RecordRefund() | RecordRefundFailure() | RecordStrayRefund():
-            return (refunding.decide(command, state),)
         case _:
-            assert_never(command)
+            return (refunding.decide(command, state),)
 
 
 def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | None:

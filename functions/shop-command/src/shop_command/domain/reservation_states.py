@@ -56,6 +56,11 @@ class MadeRefund:
     refund_id: str
     lines: RefundLines
 
+    @property
+    def has_money(self) -> bool:
+        """Returns False once it has failed at the provider: then only its units came back."""
+        return any(line.amount_minor for line in self.lines)
+
 
 @dataclass(frozen=True)
 class GivenBack:

@@ -206,7 +206,9 @@ def receive_webhook(call: HttpRequest, body: RawBody) -> Receipt[WebhookReceipt]
     """
     application = bootstrap.application()
     hint = application.webhook.read(body, call.header("stripe-signature") or "")
-    if hint is not None:
+    if hint is not None and hint.reservation_id is None:
+        application.settlement.check_intent(hint.payment_intent_id)
+    elif hint is not None and hint.reservation_id is not None:
         annotate(reservation.stream(hint.reservation_id))
         application.settlement.check(hint.reservation_id, hint.payment_intent_id)
     return Receipt({"received": True})

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.envelope import Envelope
@@ -256,6 +256,22 @@ class RefundRefused:
 
 
 @dataclass(frozen=True)
+class ListedRefund:
+    """The provider has this refund of a captured intent, whoever asked for it.
+
+    `refund` is the ordinal of the shop's own refund, or None for one that was made at the provider's dashboard.
+    """
+
+    refund_id: str
+    refund: int | None
+    amount: Money
+    status: Literal["succeeded", "failed", "open"]
+    reason: str | None = None
+    code: str = ""
+    """This is why it failed."""
+
+
+@dataclass(frozen=True)
 class Unknown:
     """The call timed out, its connection was lost, or the provider failed. `reason` is for the log."""
 
@@ -298,3 +314,9 @@ class PaymentGateway(Protocol):
     def find_refund(self, order: RefundOrder) -> RefundOutcome | None:
         """Reads what has become of the order from the provider's own list, which it never forgets. It returns None
         where the order is not in it."""
+
+    def refunds_of(self, payment_intent_id: str, reservation_id: str) -> Sequence[ListedRefund] | Unknown:
+        """Lists all refunds of the intent, the oldest first, also those that the shop did not ask for."""
+
+    def reservation_of(self, payment_intent_id: str) -> str | Unknown | None:
+        """Reads which reservation the shop made the intent for; None for an intent of somebody else."""

@@ -138,6 +138,13 @@ class Shop:
         headers = {"stripe-signature": signature(payload, secret, signed_at)}
         return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
 
+    def refund_webhook(self, type_: str = "charge.refunded", payment_intent_id: str = "pi_1") -> Answer:
+        """What the provider sends when money was given back, or could not be."""
+        record = {"id": "ch_1", "object": "charge", "payment_intent": payment_intent_id}
+        payload = json.dumps({"id": "evt_2", "object": "event", "type": type_, "data": {"object": record}})
+        headers = {"stripe-signature": signature(payload, WEBHOOK_SECRET, int(self.clock.now().timestamp()))}
+        return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
+
     def sweep(self, seconds: float = 50.0) -> Report:
         return self.application.sweep.run(seconds)
 
