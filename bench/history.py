@@ -87,8 +87,19 @@ class History:
                 version = 5
             yield self._record(stream, version, events.PurchaseConfirmed, {**payment, **bought})
             if end == "refunded":
-                refund = {"refund_id": f"re_{intent}", "reason": "requested_by_customer"}
-                yield self._record(stream, version + 1, events.PurchaseRefunded, {**bought, **refund})
+                refund = {name: bought[name] for name in ("reservation_id", "purchase_id", "customer_id")}
+                refund |= {"refund": 1, "refund_id": f"re_{intent}", "amount": total, "left_minor": 0}
+                parts = [
+                    {
+                        "sku": line["sku"],
+                        "quantity": line["quantity"],
+                        "amount_minor": line["quantity"] * line["unit_price_minor"],
+                        "allocations": line["allocations"],
+                    }
+                    for line in lines
+                ]
+                refund |= {"payment_intent_id": intent, "lines": parts, "reason": "requested_by_customer"}
+                yield self._record(stream, version + 1, events.PurchaseRefunded, refund)
 
     def _line(self, sku: str) -> dict[str, Any]:
         quantity = self._random.choice((1, 1, 1, 2, 3))

@@ -3,15 +3,25 @@ WITH deliveries AS (
     SELECT type, time, data, row_number() OVER (PARTITION BY subject, streamversion ORDER BY id DESC) AS delivery
     FROM events
     WHERE
-        type IN ('shop.purchase.confirmed.v1', 'shop.purchase.refunded.v1')
+        type IN (
+            'shop.purchase.confirmed.v1',
+            'shop.purchase.refunded.v1',
+            'shop.purchase.refunded.v2',
+            'shop.purchase.refund-failed.v1'
+        )
         AND date >= '{from}' -- nothing is archived before it has happened
 ),
 sales AS (
     SELECT
         CAST(substr(time, 1, 10) AS date) AS day,
-        CASE type WHEN 'shop.purchase.refunded.v1' THEN -1 ELSE 1 END AS direction,
-        TRY_CAST(json_extract(data, '$.total') AS ROW(amount_minor bigint, currency varchar)) AS total,
-        TRY_CAST(item AS ROW(sku varchar, quantity bigint, unit_price_minor bigint)) AS line
+        CASE WHEN type LIKE 'shop.purchase.refunded.%' THEN -1 ELSE 1 END AS direction,
+        -- The first version of a refund gave everything back, and has a total as the purchase has. Its lines have a price
+        -- for each unit, and those of the second version an amount.
+        TRY_CAST(
+            coalesce(json_extract(data, '$.total'), json_extract(data, '$.amount'))
+            AS ROW(amount_minor bigint, currency varchar)
+        ) AS total,
+        TRY_CAST(item AS ROW(sku varchar, quantity bigint, unit_price_minor bigint, amount_minor bigint)) AS line
     FROM deliveries
     CROSS JOIN UNNEST(CAST(json_extract(data, '$.lines') AS json ARRAY)) AS lines (item)
     WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
@@ -21,7 +31,7 @@ SELECT
     line.sku AS sku,
     total.currency AS currency,
     sum(direction * line.quantity) AS units,
-    sum(direction * line.quantity * line.unit_price_minor) AS revenue_minor
+    sum(direction * coalesce(line.amount_minor, line.quantity * line.unit_price_minor)) AS revenue_minor
 FROM sales
 WHERE day BETWEEN CAST('{from}' AS date) AND CAST('{to}' AS date)
 GROUP BY day, line.sku, total.currency

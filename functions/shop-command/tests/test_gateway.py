@@ -20,6 +20,8 @@ from shop_command.ports import (
     IntentMissing,
     PaymentGateway,
     Processing,
+    RefundOrder,
+    RefundRefused,
     Refused,
     Returned,
     Unconfirmed,
@@ -224,18 +226,19 @@ class Contract:
         self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
     ) -> None:
         intent = charged(gateway, reservation_id)
-        refunded = gateway.refund(intent.id, reservation_id)
+        refunded = gateway.refund(whole(intent, reservation_id))
         assert isinstance(refunded, Returned)
-        assert gateway.refund(intent.id, reservation_id) == refunded
+        assert gateway.refund(whole(intent, reservation_id)) == refunded
         forget_keys()
         for _ in range(2):
-            assert gateway.refund(intent.id, reservation_id) == refunded
+            assert gateway.find_refund(whole(intent, reservation_id)) == refunded
+            assert gateway.refund(whole(intent, reservation_id)) == RefundRefused("charge_already_refunded")
         other = str(uuid.uuid4())
-        assert gateway.refund(charged(gateway, other).id, other) != refunded
+        assert gateway.refund(whole(charged(gateway, other), other)) != refunded
 
     def test_a_refunded_charge_stays_captured(self, gateway: PaymentGateway, reservation_id: str) -> None:
         intent = charged(gateway, reservation_id)
-        gateway.refund(intent.id, reservation_id)
+        gateway.refund(whole(intent, reservation_id))
         assert gateway.retrieve(intent) == Captured()
         assert gateway.cancel(intent) == Captured()
         assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
@@ -245,7 +248,7 @@ class Contract:
         gateway.confirm(declined, 2, DECLINED)
         gateway.cancel(dead)
         for intent in (waiting, declined, dead):
-            assert isinstance(gateway.refund(intent.id, reservation_id), Unknown)
+            assert gateway.refund(whole(intent, reservation_id)) == RefundRefused("invalid_request_error")
 
     @pytest.mark.parametrize("card", ["pm_card_authenticationRequired", "pm_card_threeDSecure2Required"])
     def test_a_card_that_needs_3d_secure_waits_and_can_be_cancelled(
@@ -267,6 +270,28 @@ class Contract:
         gateway.confirm(intent, 1, "pm_card_authenticationRequired")
         assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
 
+    def test_parts_are_refunded_each_once_until_nothing_is_left(
+        self, gateway: PaymentGateway, reservation_id: str, forget_keys: Callable[[], None]
+    ) -> None:
+        intent = charged(gateway, reservation_id)
+        first, second = (replace(whole(intent, reservation_id, n), amount_minor=1_000) for n in (1, 2))
+        assert gateway.find_refund(first) is None
+        returned = gateway.refund(first)
+        assert isinstance(returned, Returned)
+        assert returned.amount == Money(amount_minor=1_000, currency="EUR")
+        assert gateway.refund(second) == RefundRefused("invalid_request_error")
+        assert gateway.refund(replace(second, refund=3, amount_minor=999)) != returned
+        forget_keys()
+        assert gateway.find_refund(first) == returned
+        assert gateway.find_refund(second) is None
+
+    def test_a_refund_that_takes_its_time_is_waited_for(self, slow: Slow, reservation_id: str) -> None:
+        gateway = slow.gateway
+        intent = created(gateway, reservation_id)
+        gateway.confirm(intent, 1, "pm_card_pendingRefund")
+        order = whole(intent, reservation_id)
+        assert gateway.refund(order) == gateway.find_refund(order) == Processing()
+
     def test_what_is_under_way_can_only_be_waited_for(self, slow: Slow, reservation_id: str) -> None:
         gateway = slow.gateway
         intent = created(gateway, reservation_id)
@@ -283,6 +308,10 @@ class Contract:
         assert gateway.confirm(intent, 1, "pm_card_slow") == Captured()
         # This one's answer was that another one was under way, and the provider gives that answer for a day.
         assert gateway.confirm(intent, 2, "pm_card_visa") == Captured()
+
+
+def whole(intent: AskedIntent, reservation_id: str, refund: int = 1) -> RefundOrder:
+    return RefundOrder(intent.id, reservation_id, refund, "EUR", 1_999)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
@@ -361,13 +390,13 @@ class TestStripeGateway(Contract):
         forget_keys: Callable[[], None],
     ) -> None:
         intent = charged(gateway, reservation_id)
-        refunded = gateway.refund(intent.id, reservation_id)
+        refunded = gateway.refund(whole(intent, reservation_id))
         forget_keys()
-        gateway.refund(intent.id, reservation_id)
+        gateway.refund(whole(intent, reservation_id))
         headers = {"Authorization": f"Bearer {provider.api_key}"}
         (found,) = httpx.get(f"{provider.url}/v1/refunds?payment_intent={intent.id}", headers=headers).json()["data"]
-        assert (Returned(found["id"]), found["amount"], found["currency"]) == (refunded, 1_999, "eur")
-        assert found["metadata"] == {"reservation_id": reservation_id}
+        assert (Returned(found["id"], AMOUNT), found["amount"], found["currency"]) == (refunded, 1_999, "eur")
+        assert found["metadata"] == {"reservation_id": reservation_id, "refund": "1"}
 
     def test_an_amount_that_is_never_taken_is_refused(self, gateway: PaymentGateway, reservation_id: str) -> None:
         too_much = Money(amount_minor=100_000_000, currency="EUR")

@@ -5,12 +5,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from shop_command.adapters.payment import API_VERSION, SENDS_MAX, StripeGateway
+from shop_command.adapters.payment import API_VERSION, REFUND_PAGES_MAX, REFUNDS_PER_PAGE, SENDS_MAX, StripeGateway
 from shop_command.adapters.provider_errors import ERROR_KINDS, Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
@@ -20,8 +21,11 @@ from shop_command.ports import (
     Declined,
     IntentCancelled,
     IntentMissing,
+    ListedRefund,
     PaymentGateway,
     Processing,
+    RefundOrder,
+    RefundRefused,
     Returned,
     Unconfirmed,
     Unknown,
@@ -40,13 +44,20 @@ def intent(status: str, **more: Any) -> dict[str, Any]:
     return {**own, "amount_received": 1_999 if status == "succeeded" else 0, "status": status, **more}
 
 
+ORDER = RefundOrder("pi_1", "reservation", 2, "EUR", 700, "duplicate")
+META = "metadata%5Breservation_id%5D=reservation"
+
+
 def everything(gateway: PaymentGateway) -> list[object]:
     return [
         gateway.create("reservation", 1, AMOUNT),
         gateway.confirm(ASKED, 2, "pm_card_visa"),
         gateway.retrieve(ASKED),
         gateway.cancel(ASKED),
-        gateway.refund("pi_1", "reservation"),
+        gateway.refund(ORDER),
+        gateway.find_refund(ORDER),
+        gateway.refunds_of("pi_1", "reservation"),
+        gateway.reservation_of("pi_1"),
     ]
 
 
@@ -63,7 +74,7 @@ def test_an_api_key_that_cannot_be_read_is_unknown_and_nothing_is_sent() -> None
         raise SecretUnavailableError("payment-api-key")
 
     outcomes = everything(StripeGateway("http://127.0.0.1:1", unreadable))
-    assert outcomes == [Unknown("SecretUnavailableError")] * 5
+    assert outcomes == [Unknown("SecretUnavailableError")] * 8
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
@@ -151,7 +162,7 @@ def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
     ],
 )
 def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer: Any) -> None:
-    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 5
+    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 8
 
 
 @pytest.mark.parametrize("status", ["succeeded", "canceled", "processing", "requires_payment_method"])
@@ -341,16 +352,120 @@ def test_a_refusal_that_does_not_tell_the_end_makes_the_gateway_ask(scripted: An
     assert isinstance(scripted(refused).cancel(ASKED), Unknown)
 
 
+OURS = {
+    "id": "re_1",
+    "status": "succeeded",
+    "amount": 700,
+    "currency": "eur",
+    "payment_intent": "pi_1",
+    "metadata": {"reservation_id": "reservation", "refund": "2"},
+}
+OTHERS = [
+    {"id": "re_9"},
+    {"amount": 701},
+    {"currency": "usd"},
+    {"payment_intent": "pi_2"},
+    {"metadata": {}},
+    {"metadata": {"reservation_id": "another", "refund": "2"}},
+    {"metadata": {"reservation_id": "reservation", "refund": "1"}},
+    {"metadata": {"reservation_id": "reservation"}},
+    {"metadata": None},
+    {"amount": None},
+    {"status": "unheard_of"},
+]
+DONE = Returned("re_1", Money(amount_minor=700, currency="EUR"))
+
+
+@pytest.mark.parametrize("other", OTHERS[1:], ids=str)
+def test_an_answer_counts_only_for_the_refund_that_was_asked_for(scripted: Answering, other: dict[str, Any]) -> None:
+    wrong = {**OURS, **other}
+    assert isinstance(scripted((200, wrong)).refund(ORDER), Unknown)
+    listed = {"data": [wrong], "has_more": False}
+    assert scripted((200, listed)).find_refund(ORDER) is None
+    assert scripted((200, {"data": [wrong, OURS], "has_more": False})).find_refund(ORDER) == DONE
+
+
 @pytest.mark.parametrize(
-    "first", [refusal("charge_already_refunded"), (200, {"id": "re_1", "status": "pending"})], ids=["again", "pending"]
+    ("status", "outcome"),
+    [
+        ({"status": "succeeded"}, DONE),
+        ({"status": "pending"}, Processing()),
+        ({"status": "requires_action"}, Processing()),
+        ({"status": "failed", "failure_reason": "lost_or_stolen_card"}, RefundRefused("lost_or_stolen_card", "re_1")),
+        ({"status": "canceled"}, RefundRefused("canceled", "re_1")),
+    ],
 )
-def test_the_list_tells_the_refund_that_an_answer_does_not(scripted: Answering, first: tuple[int, Any]) -> None:
-    done = {"id": "re_1", "status": "succeeded"}
-    listed = {"object": "list", "data": [{"id": "re_0", "status": "failed"}, done]}
-    assert scripted(first, (200, listed)).refund("pi_1", "reservation") == Returned("re_1")
-    assert [seen[0] for seen in Scripted.seen] == ["POST /v1/refunds", "GET /v1/refunds?payment_intent=pi_1"]
-    for unhelpful in ((200, {"data": [{"id": "re_1", "status": "pending"}]}), (500, {"data": [done]}), (200, {})):
-        assert isinstance(scripted(first, unhelpful).refund("pi_1", "reservation"), Unknown)
+def test_a_refunds_status_says_how_far_it_is(scripted: Answering, status: dict[str, Any], outcome: object) -> None:
+    assert scripted((200, {**OURS, **status})).refund(ORDER) == outcome
+    assert scripted((200, {"data": [{**OURS, **status}], "has_more": False})).find_refund(ORDER) == outcome
+
+
+def test_a_refund_of_an_earlier_release_is_found(scripted: Answering) -> None:
+    whole = replace(ORDER, refund=1, amount_minor=700)
+    old = {**OURS, "metadata": {"reservation_id": "reservation"}}
+    assert scripted((200, {"data": [old], "has_more": False})).find_refund(whole) == DONE
+
+
+def test_the_provider_says_how_much_was_left_of_a_charge(scripted: Answering) -> None:
+    stray = replace(ORDER, refund=0, amount_minor=None)
+    answer = {**OURS, "amount": 5, "metadata": {"reservation_id": "reservation", "refund": "0"}}
+    assert scripted((200, answer)).refund(stray) == Returned("re_1", Money(amount_minor=5, currency="EUR"))
+    assert Scripted.seen[0][2] == f"payment_intent=pi_1&reason=duplicate&{META}&metadata%5Brefund%5D=0"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (refusal("charge_already_refunded"), "charge_already_refunded"),
+        (refusal("charge_disputed"), "charge_disputed"),
+        (refusal("resource_missing"), "resource_missing"),
+        ((400, {"error": {"type": "invalid_request_error", "param": "amount"}}), "invalid_request_error"),
+        ((404, {"error": {"type": "invalid_request_error"}}), None),
+        ((400, {"error": {"type": "api_error"}}), None),
+        ((400, {"error": {"type": "idempotency_error"}}), None),
+        ((401, {"error": {"type": "invalid_request_error"}}), None),
+        ((403, {"error": {"type": "invalid_request_error"}}), None),
+        ((409, {"error": {"type": "invalid_request_error", "code": "lock_timeout"}}), None),
+        ((429, {"error": {"type": "rate_limit_error"}}), None),
+        ((500, {"error": {"type": "api_error"}}), None),
+        ((503, {}), None),
+    ],
+)
+def test_only_a_refusal_that_never_changes_ends_a_refund(
+    scripted: Answering, answer: tuple[int, Any], code: str | None
+) -> None:
+    outcome = scripted(answer).refund(ORDER)
+    assert outcome == RefundRefused(code) if code else isinstance(outcome, Unknown)
+
+
+def test_the_list_tells_who_asked_for_each_refund_and_how_far_it_is(scripted: Answering) -> None:
+    reservation = "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
+    ours = {**OURS, "metadata": {"reservation_id": reservation, "refund": "2"}}
+    old = {**OURS, "id": "re_2", "metadata": {"reservation_id": reservation}, "status": "pending"}
+    theirs = {**OURS, "id": "re_3", "metadata": {}, "status": "failed", "failure_reason": "unknown", "reason": "x"}
+    answer = {"data": [theirs, old, ours, {"id": "re_4"}, {**ours, "payment_intent": "pi_2"}], "has_more": False}
+    assert scripted((200, answer)).refunds_of("pi_1", reservation) == [
+        ListedRefund("re_1", 2, DONE.amount, "succeeded", None, "succeeded"),
+        ListedRefund("re_2", 1, DONE.amount, "open", None, "pending"),
+        ListedRefund("re_3", None, DONE.amount, "failed", None, "unknown"),
+    ]
+
+
+def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> None:
+    reservation = "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
+    intent = {"id": "pi_1", "metadata": {"reservation_id": reservation}}
+    assert scripted((200, intent)).reservation_of("pi_1") == reservation
+    for metadata in ({}, {"reservation_id": "x"}, None):
+        assert scripted((200, {**intent, "metadata": metadata})).reservation_of("pi_1") is None
+    assert isinstance(scripted((200, {**intent, "id": "pi_2", "metadata": {}})).reservation_of("pi_1"), Unknown)
+
+
+def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:
+    for unhelpful in ((200, {}), (200, {"data": [OTHERS[0]], "has_more": True})):
+        assert isinstance(scripted(unhelpful).find_refund(ORDER), Unknown)
+    page = f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}"
+    paths = [seen[0] for seen in Scripted.seen][-REFUND_PAGES_MAX:]
+    assert paths == [page, *[f"{page}&starting_after=re_9"] * (REFUND_PAGES_MAX - 1)]
 
 
 def test_a_long_code_is_cut_to_what_an_event_holds(scripted: Answering) -> None:
@@ -369,7 +484,14 @@ def test_requests_are_in_stripes_format(scripted: Answering) -> None:
         ("POST /v1/payment_intents/pi_1/confirm", "reservation:confirm:2", "payment_method=pm_card_visa"),
         ("GET /v1/payment_intents/pi_1", None, ""),
         ("POST /v1/payment_intents/pi_1/cancel", None, ""),
-        ("POST /v1/refunds", "pi_1:refund", f"payment_intent=pi_1&{reservation}"),
+        (
+            "POST /v1/refunds",
+            "pi_1:refund:2",
+            f"payment_intent=pi_1&reason=duplicate&amount=700&{reservation}&metadata%5Brefund%5D=2",
+        ),
+        (f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}", None, ""),
+        (f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}", None, ""),
+        ("GET /v1/payment_intents/pi_1", None, ""),
     ]
     for _, headers, body in Scripted.seen:
         assert headers["Authorization"] == f"Bearer {KEY}"

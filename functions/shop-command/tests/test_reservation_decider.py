@@ -6,6 +6,7 @@ import pytest
 from shop_command.domain import errors, refunding, reservation
 from shop_command.domain.placing import PlaceReservation, RequestedLine
 from shop_command.domain.product import Listed, Product, Retired
+from shop_command.domain.refunding import RecordRefund, RecordStrayRefund, RequestRefund
 from shop_command.domain.reservation import (
     ATTEMPTS_MAX,
     INTENT_CANCELED,
@@ -16,10 +17,7 @@ from shop_command.domain.reservation import (
     ConfirmPurchase,
     DeclinePayment,
     ExpireReservation,
-    RecordRefund,
-    RecordStrayRefund,
     RequestPayment,
-    RequestRefund,
     RequireAction,
     ReservationEvent,
 )
@@ -27,10 +25,13 @@ from shop_command.domain.reservation_states import (
     Active,
     Cancelled,
     Expired,
+    GivenBack,
+    MadeRefund,
     Paying,
     Purchased,
     Refunded,
     Refunding,
+    RequestedRefund,
     Reservation,
     Terms,
 )
@@ -48,7 +49,7 @@ from shop_shared.events import (
     ReservationExpired,
     ReservationPlaced,
 )
-from shop_shared.values import Allocation, Money, Price, ReservationLine
+from shop_shared.values import Allocation, Money, Price, RefundLine, ReservationLine
 
 ID = "0d3a8f6e-9b1c-5e2d-8f47-3c5a1b2d4e6f"
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -70,18 +71,29 @@ CONFIRMED = PurchaseConfirmed(
     lines=LINES,
     total=TOTAL,
 )
+REFUND_LINES = (RefundLine(sku="MUG", quantity=2, amount_minor=1000, allocations=TAKEN),)
 REFUND_REQUESTED = PurchaseRefundRequested(
-    purchase_id=ID, reservation_id=ID, payment_intent_id="pi_1", amount=TOTAL, reason="requested_by_customer"
+    purchase_id=ID,
+    reservation_id=ID,
+    refund=1,
+    payment_intent_id="pi_1",
+    amount=TOTAL,
+    lines=REFUND_LINES,
+    reason="requested_by_customer",
 )
 REFUNDED = PurchaseRefunded(
     purchase_id=ID,
     reservation_id=ID,
     customer_id="customer-1",
+    refund=1,
+    payment_intent_id="pi_1",
     refund_id="re_1",
+    amount=TOTAL,
+    left_minor=0,
+    lines=REFUND_LINES,
     reason="requested_by_customer",
-    lines=LINES,
-    total=TOTAL,
 )
+ALL_BACK = GivenBack((MadeRefund(1, "re_1", REFUND_LINES),), 1)
 NOTHING: Given[Reservation, ReservationEvent] = Given(None, reservation.evolve)
 
 
@@ -316,7 +328,7 @@ def test_a_refund_is_requested_for_all_that_was_paid() -> None:
 
 
 def test_a_refund_that_the_provider_made_is_recorded_with_what_it_gives_back() -> None:
-    after("refunding").when(command(RecordRefund(ID, "re_1"))).then(REFUNDED)
+    after("refunding").when(command(RecordRefund(ID, 1, "re_1"))).then(REFUNDED)
 
 
 STRAYS: dict[str, tuple[str, ...]] = {
@@ -341,7 +353,7 @@ STRAYS: dict[str, tuple[str, ...]] = {
 def test_a_charge_is_stray_if_no_purchase_was_or_may_still_be_paid_with_it(name: str, intent: str) -> None:
     is_stray = intent in STRAYS[name]
     assert refunding.is_stray(after(name).state, intent) == is_stray
-    decided = after(name).when(command(RecordStrayRefund(ID, intent, "re_1")))
+    decided = after(name).when(command(RecordStrayRefund(ID, intent, "re_1", TOTAL)))
     if is_stray:
         decided.then(stray(intent))
     else:
@@ -354,6 +366,7 @@ BUSY, SOLD, NOT_PAYING = errors.AlreadyPayingError, errors.AlreadyPurchasedError
 GONE, LATE = errors.ReservationCancelledError, errors.ReservationExpiredError
 NO_PURCHASE, UNSOLD = errors.PurchaseNotFoundError, errors.NotPurchasedError
 RETURNED, NO_REFUND = errors.AlreadyRefundedError, errors.NotRefundingError
+RETURNING = errors.RefundInProgressError
 COMMANDS: tuple[Command, ...] = (
     PlaceReservation(ID, "customer-1", (line(product=listed("MUG")),), EXPIRES),
     REQUEST,
@@ -362,7 +375,7 @@ COMMANDS: tuple[Command, ...] = (
     CANCEL,
     EXPIRE,
     RequestRefund(ID),
-    RecordRefund(ID, "re_1"),
+    RecordRefund(ID, 1, "re_1"),
 )
 REFUSALS: dict[str, tuple[type[errors.DomainError] | None, ...]] = {
     "none": (OK, MISSING, NOT_PAYING, NOT_PAYING, MISSING, MISSING, NO_PURCHASE, NO_REFUND),
@@ -371,7 +384,7 @@ REFUSALS: dict[str, tuple[type[errors.DomainError] | None, ...]] = {
     "dead intent": (EXISTS, OK, NOT_PAYING, NOT_PAYING, OK, HELD, UNSOLD, NO_REFUND),
     "paying": (EXISTS, BUSY, OK, OK, BUSY, BUSY, UNSOLD, NO_REFUND),
     "purchased": (EXISTS, SOLD, NOT_PAYING, NOT_PAYING, SOLD, SOLD, OK, NO_REFUND),
-    "refunding": (EXISTS, SOLD, NOT_PAYING, NOT_PAYING, SOLD, SOLD, RETURNED, OK),
+    "refunding": (EXISTS, SOLD, NOT_PAYING, NOT_PAYING, SOLD, SOLD, RETURNING, OK),
     "refunded": (EXISTS, SOLD, NOT_PAYING, NOT_PAYING, SOLD, SOLD, RETURNED, NO_REFUND),
     "cancelled": (EXISTS, GONE, NOT_PAYING, NOT_PAYING, GONE, GONE, UNSOLD, NO_REFUND),
     "cancelled after a decline": (EXISTS, GONE, NOT_PAYING, NOT_PAYING, GONE, GONE, UNSOLD, NO_REFUND),
@@ -392,6 +405,13 @@ def test_each_state_takes_its_commands_and_refuses_the_others(name: str, number:
         decided.then_rejected(error, reservation_id=ID)
 
 
+REFUNDING = Refunding(
+    TERMS,
+    "pi_1",
+    RequestedRefund(1, 1000, REFUND_LINES, "requested_by_customer"),
+    GivenBack(last_refund=1),
+    1,
+)
 SETTLE_AT = NOW + timedelta(seconds=reservation.SETTLE_AFTER_SECONDS)
 
 
@@ -403,8 +423,8 @@ SETTLE_AT = NOW + timedelta(seconds=reservation.SETTLE_AFTER_SECONDS)
         ("dead intent", Active(TERMS, 1), EXPIRES),
         ("paying", Paying(TERMS, 1, "pi_1"), SETTLE_AT),
         ("purchased", Purchased(TERMS, 1, "pi_1"), None),
-        ("refunding", Refunding(TERMS, "pi_1"), SETTLE_AT),
-        ("refunded", Refunded(TERMS, "re_1", "pi_1"), None),
+        ("refunding", REFUNDING, SETTLE_AT),
+        ("refunded", Refunded(TERMS, "re_1", "pi_1", ALL_BACK, 1), None),
         ("cancelled", Cancelled(TERMS), None),
         ("cancelled after a decline", Cancelled(TERMS, "pi_1"), NOW),
         ("expired", Expired(TERMS), None),
@@ -443,7 +463,7 @@ def test_a_stray_charge_that_was_given_back_changes_nothing_else(name: str) -> N
 
 
 def test_a_refund_of_before_it_was_requested_first_is_still_read() -> None:
-    assert after("purchased").given(REFUNDED).state == Refunded(TERMS, "re_1", "pi_1")
+    assert after("purchased").given(REFUNDED).state == Refunded(TERMS, "re_1", "pi_1", ALL_BACK, 1)
 
 
 @pytest.mark.parametrize("name", HISTORIES)

@@ -19,6 +19,7 @@ from shop_shared.events import (
     ProductRetired,
     PurchaseConfirmed,
     PurchaseRefunded,
+    PurchaseRefundFailed,
     PurchaseRefundRequested,
     ReservationCancelled,
     ReservationExpired,
@@ -28,6 +29,7 @@ from shop_shared.events import (
     StockRedistributed,
 )
 from shop_shared.registry import EVENT_TYPES
+from shop_shared.upcasting import UPCASTERS
 from shop_shared.values import Allocation, ReservationLine
 
 levels_of_buckets = st.dictionaries(st.integers(0, 63), st.integers(0, 20), min_size=1)
@@ -138,7 +140,9 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
     assert _moves(StockAdjusted, sku="MUG", quantity_change=3, allocations=allocations) == received
     still: set[type[EventData]] = {
         *(PaymentRequested, PaymentActionRequired, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
+        PurchaseRefundFailed,
         *(ProductListed, ProductDescribed, ProductRepriced, ProductRetired, ProductRelisted),
     }
-    assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockAdjusted, StockRedistributed, *still}
+    moved = {*moves, StockReceived, StockAdjusted, StockRedistributed}
+    assert set(EVENT_TYPES.values()) == {*moved, *still, *UPCASTERS}
     assert not any(_moves(model) for model in still)

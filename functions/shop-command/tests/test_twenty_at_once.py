@@ -25,6 +25,7 @@ from shop_command.bootstrap import Application
 from shop_command.domain.errors import TooManyReservationsError
 from shop_command.domain.limits import Limits
 from shop_command.domain.product import ListProduct
+from shop_command.domain.refunding import RequestRefund
 from shop_command.domain.stock import Bucket
 from shop_command.ports import ContentionError
 from shop_command.testing import FakeGateway, FakePublisher
@@ -143,8 +144,8 @@ COMMANDS: Final[dict[str, tuple[Send, list[str], tuple[int, int, int]]]] = {
         (96, 2, 2),
     ),
     "refund": (
-        lambda t, r: t.application.refunds.refund(r, t.purchase_id),
-        ["shop.purchase.refund-requested.v1", "shop.purchase.refunded.v1"],
+        lambda t, r: t.application.refunds.refund(r, RequestRefund(t.purchase_id)),
+        ["shop.purchase.refund-requested.v2", "shop.purchase.refunded.v2"],
         (98, 2, 0),
     ),
 }

@@ -11,7 +11,14 @@ import pytest
 import stripe
 
 from shop_command.adapters.system import SecretUnavailableError
-from shop_command.adapters.webhook import TOLERANCE_SECONDS, TYPES, ForgedWebhookError, Hint, StripeWebhook
+from shop_command.adapters.webhook import (
+    REFUND_TYPES,
+    TOLERANCE_SECONDS,
+    TYPES,
+    ForgedWebhookError,
+    Hint,
+    StripeWebhook,
+)
 from shop_command.testing import FakeClock
 
 SECRET = "whsec_of_this_test"
@@ -56,6 +63,14 @@ def is_forged(body: str | bytes, signature: str) -> bool:
 def test_what_stripe_has_signed_is_a_hint_at_the_intent_and_its_reservation(type_: str) -> None:
     body = PAYLOAD.replace("payment_intent.succeeded", type_)
     assert read(body, signed(body)) == HINT
+
+
+@pytest.mark.parametrize("type_", sorted(REFUND_TYPES))
+@pytest.mark.parametrize("metadata", [{}, {"reservation_id": RESERVATION}])
+def test_a_change_of_a_refund_is_a_hint_at_its_intent_alone(type_: str, metadata: dict[str, str]) -> None:
+    refund = {"id": "re_1", "object": "refund", "payment_intent": "pi_1", "metadata": metadata}
+    body = json.dumps({"id": "evt_1", "object": "event", "type": type_, "data": {"object": refund}})
+    assert read(body, signed(body)) == Hint(None, "pi_1")
 
 
 def test_a_body_is_read_as_it_was_sent_and_not_as_json_writes_it_anew() -> None:

@@ -34,12 +34,12 @@ from shop_shared import events
 from shop_shared.envelope import Envelope, encode
 from shop_shared.events import EventData
 from shop_shared.registry import dataschema
-from shop_shared.values import Allocation, Image, Lines, Money, Price, ReservationLine
+from shop_shared.values import Allocation, Image, Lines, Money, Price, RefundLine, ReservationLine
 
 FUNCTION = Path(__file__).parents[1]
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CUSTOMER = "0f9a6c1e-customer"
-TABLES = ("event_log", "stream_head", "product", "stock", "reservation", "sales_daily", "parked")
+TABLES = ("event_log", "stream_head", "product", "stock", "reservation", "refund", "sales_daily", "parked")
 
 
 class Stream:
@@ -165,17 +165,61 @@ class ReservationStream(Stream):
         )
         return self.add(data, time, **attributes)
 
-    def refunded(self, time: datetime = NOON, reason: str = "requested_by_customer") -> Envelope:
+    def refunded(
+        self, time: datetime = NOON, reason: str = "requested_by_customer", *, refund: int = 1, units: int | None = None
+    ) -> Envelope:
+        """Gives everything back, or so many units of the first line."""
+        lines = tuple(
+            RefundLine(
+                sku=line.sku,
+                quantity=units or line.quantity,
+                amount_minor=(units or line.quantity) * line.unit_price_minor,
+                allocations=(Allocation(bucket=0, quantity=units or line.quantity),),
+            )
+            for line in (self.lines[:1] if units else self.lines)
+        )
+        amount_minor = sum(line.amount_minor for line in lines)
         data = events.PurchaseRefunded.model_validate(
             {
                 "purchase_id": self.id,
                 "reservation_id": self.id,
                 "customer_id": CUSTOMER,
-                "refund_id": "re_1",
+                "refund": refund,
+                "payment_intent_id": self.intent,
+                "refund_id": f"re_{refund}",
+                "amount": Money(amount_minor=amount_minor, currency="EUR"),
+                "left_minor": self.total.amount_minor - amount_minor,
+                "lines": lines,
                 "reason": reason,
-                "lines": self.lines,
-                "total": self.total,
             }
+        )
+        return self.add(data, time)
+
+    def refunded_v1(self, time: datetime = NOON) -> Envelope:
+        """It is as a release of before refunds had parts wrote it."""
+        data = events.PurchaseRefundedV1(
+            purchase_id=self.id,
+            reservation_id=self.id,
+            customer_id=CUSTOMER,
+            refund_id="re_1",
+            reason="requested_by_customer",
+            lines=self.lines,
+            total=self.total,
+        )
+        return self.add(data, time)
+
+    def refund_failed(self, time: datetime = NOON, *, refund: int = 1, minor: int = 0) -> Envelope:
+        """With `minor`, the money had been recorded as given back before."""
+        lines = (RefundLine(sku=self.lines[0].sku, quantity=0, amount_minor=minor),) if minor else ()
+        data = events.PurchaseRefundFailed(
+            purchase_id=self.id,
+            reservation_id=self.id,
+            refund=refund,
+            payment_intent_id=self.intent,
+            refund_id=f"re_{refund}",
+            amount=Money(amount_minor=minor or 1, currency="EUR"),
+            lines=lines,
+            code="lost_or_stolen_card",
         )
         return self.add(data, time)
 

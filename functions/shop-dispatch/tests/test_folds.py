@@ -11,10 +11,11 @@ from shop_dispatch.application.project import contiguous_runs
 from shop_dispatch.domain.products import NO_CATEGORY, ProductChange, product_changes
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.records import Event, Parked, read
+from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import SalesChange, sales_changes
 from shop_dispatch.domain.stock import StockChange, stock_changes
-from shop_shared.envelope import encode
+from shop_shared.envelope import Envelope, decode, encode
 from shop_shared.values import Image
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -109,6 +110,53 @@ def test_a_refund_counts_on_its_own_day_in_utc(reservation: Any) -> None:
     ]
 
 
+def test_a_refund_of_the_first_version_counts_like_one_of_the_second(reservation: Any) -> None:
+    both = []
+    for name in ("refunded_v1", "refunded"):
+        order = reservation(1, {"MUG": 2, "POT": 1})
+        history = [order.placed(), order.requested(), order.confirmed(), getattr(order, name)()]
+        read_back = [decode(encode(event)) for event in history]
+        both.append([projection.fold(read_back) for projection in PROJECTIONS])
+    assert both[0] == both[1]
+
+
+def nothing_left(event: Envelope) -> Envelope:
+    return event.model_copy(update={"data": event.data.model_copy(update={"left_minor": 0})})
+
+
+def test_parts_of_a_purchase_are_refunded_one_by_one(reservation: Any) -> None:
+    order = reservation(1, {"MUG": 3})
+    bought = [order.placed(), order.requested(), order.confirmed()]
+    first = order.refunded(NOON.replace(day=5), "duplicate", units=1)
+    assert reservation_changes([*bought, first])[0].status == "purchased"
+    second = nothing_left(order.refunded(NOON.replace(day=6), refund=2, units=1))
+    assert reservation_changes([first, second])[0].status == "refunded"
+    assert stock_changes([*bought, first]) == [StockChange("MUG", 0, 0, 2, 0)]
+    assert sales_changes([first]) == [SalesChange(date(2026, 3, 5), "MUG", "EUR", -1, -1_250)]
+    assert [change[:6] for change in refund_changes([first, second])] == [
+        (order.id, 1, "re_1", 1_250, "EUR", "duplicate"),
+        (order.id, 2, "re_2", 1_250, "EUR", "requested_by_customer"),
+    ]
+
+
+def test_money_that_did_not_arrive_is_revenue_again_and_the_units_stay_back(reservation: Any) -> None:
+    order = reservation(1, {"MUG": 2})
+    bought = [order.placed(), order.requested(), order.confirmed()]
+    refunded, failed = order.refunded(), order.refund_failed(NOON.replace(day=7), minor=2_500)
+    history = [*bought, refunded, failed]
+    assert reservation_changes(history)[0].status == "purchased"
+    assert stock_changes(history) == [StockChange("MUG", 0, 0, 0, 0)]
+    assert sales_changes(history)[-1] == SalesChange(date(2026, 3, 7), "MUG", "EUR", 0, 2_500)
+    assert refund_changes(history)[0].failed_at == NOON.replace(day=7)
+
+
+def test_a_refund_that_was_only_asked_for_changes_nothing_when_it_fails(reservation: Any) -> None:
+    order = reservation(1, {"MUG": 2})
+    failed = [order.refund_failed()]
+    assert reservation_changes(failed)[0].status is None
+    assert [*stock_changes(failed), *sales_changes(failed), *refund_changes(failed)] == []
+
+
 def test_every_projection_yields_its_rows_in_the_order_of_their_keys(product: Any, reservation: Any) -> None:
     """Two batches that lock shared rows in different orders wait for each other for ever."""
     history = []
@@ -116,7 +164,10 @@ def test_every_projection_yields_its_rows_in_the_order_of_their_keys(product: An
         stream, order = product(sku), reservation(number, {sku: 1, "CUP": 1})
         history += [stream.listed(), stream.received(), order.placed(), order.confirmed(NOON.replace(day=number))]
     for projection in PROJECTIONS:
-        keys = [change[:3] if projection.table == "sales_daily" else change[:1] for change in projection.fold(history)]
+        keys = [
+            change[:3] if projection.table == "sales_daily" else change[: 2 if projection.table == "refund" else 1]
+            for change in projection.fold(history)
+        ]
         assert keys == sorted(set(keys))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from itertools import pairwise, permutations
+from pathlib import Path
 from random import Random
 from threading import Barrier
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from shop_shared.registry import EVENT_TYPES
 from shop_shared.values import Image
 
 Item = TypeVar("Item")
+MIGRATION = Path(__file__).parents[1] / "migrations" / "0008_refunds.sql"
 
 
 def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reservation: Any) -> None:
@@ -54,11 +56,36 @@ def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reserva
         (order.id, CUSTOMER, "purchased", lines, 2_500, "EUR", NOON, NOON.replace(minute=15), "pi_1", 3)
     ]
     assert read_model.query("SELECT * FROM read_v1.purchases", "shop_query") == [
-        (order.id, order.id, CUSTOMER, "purchased", lines, 2_500, "EUR", "pi_1", NOON, 3)
+        (order.id, order.id, CUSTOMER, "purchased", lines, 2_500, "EUR", "pi_1", NOON, 3, 0)
     ]
     assert read_model.query("SELECT * FROM read_v1.sales_daily", "shop_query") == [
         (date(2026, 3, 4), "MUG", "EUR", 2, 2_500)
     ]
+
+
+def test_refunds_of_before_the_table_are_the_same_rows_as_when_they_are_projected(
+    read_model: Any, reservation: Any
+) -> None:
+    order = reservation(1, {"MUG": 2, "POT": 1})
+    read_model.project(order.placed(), order.requested(), order.confirmed(), order.refunded_v1(NOON))
+    projected = read_model.query("SELECT * FROM shop.refund")
+    read_model.execute("DELETE FROM shop.refund")
+    (backfill,) = re.findall(r"INSERT INTO shop.refund.*?;", MIGRATION.read_text(), re.DOTALL)
+    read_model.execute(backfill)
+    assert read_model.query("SELECT * FROM shop.refund") == projected
+
+
+def test_a_refund_is_seen_until_its_money_does_not_arrive(read_model: Any, reservation: Any) -> None:
+    order = reservation(1, {"MUG": 3})
+    read_model.project(order.placed(), order.requested(), order.confirmed())
+    read_model.project(order.refunded(units=1), order.refunded(refund=2, units=1))
+    refunds = "SELECT purchase_id, refund, refund_id, amount_minor, currency, reason, origin FROM read_v1.refunds"
+    first = (order.id, 1, "re_1", 1_250, "EUR", "requested_by_customer", "shop")
+    assert read_model.query(refunds, "shop_query") == [first, (order.id, 2, "re_2", *first[3:])]
+    assert read_model.query("SELECT refunded_minor FROM read_v1.purchases", "shop_query") == [(2_500,)]
+    read_model.project(order.refund_failed(refund=2, minor=1_250))
+    assert read_model.query(refunds, "shop_query") == [first]
+    assert read_model.query("SELECT refunded_minor FROM read_v1.purchases", "shop_query") == [(1_250,)]
 
 
 def test_a_timeline_has_what_is_applied_and_not_what_is_held_back(read_model: Any, reservation: Any) -> None:
@@ -458,7 +485,7 @@ def random_history(random: Random, product: Any, reservation: Any) -> tuple[list
         if end in {"purchased", "refunded"}:
             history.append(order.confirmed(day))
         if end == "refunded":
-            history.append(order.refunded(refund_day))
+            history.append(random.choice([order.refunded, order.refunded_v1])(refund_day))
         model["statuses"][end] += 1
         for sku, quantity in quantities.items():
             model["held"][sku] += quantity if end in {"active", "paying"} else 0

@@ -33,7 +33,9 @@ def database(migrations: Path) -> Iterator[Database]:
 def shop(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setenv("DATABASE_URL", database.url("shop_query"))
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
-        superuser.execute("TRUNCATE shop.product, shop.stock, shop.reservation, shop.sales_daily, shop.event_log")
+        superuser.execute(
+            "TRUNCATE shop.product, shop.stock, shop.reservation, shop.refund, shop.sales_daily, shop.event_log"
+        )
         yield Shop(superuser)
         bootstrap.read_model().close()
     bootstrap.queries.cache_clear()

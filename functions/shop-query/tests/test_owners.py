@@ -46,11 +46,40 @@ def test_purchases_are_the_callers_own_newest_first(shop: Shop) -> None:
         "status": "purchased",
         "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1250}],
         "total": {"amount_minor": 2500, "currency": "EUR"},
+        "refunded": {"amount_minor": 0, "currency": "EUR"},
         "payment_intent_id": "pi_1",
         "purchased_at": "2026-09-01T12:00:00.000000Z",
         "stream_id": f"reservation-{ONE}",
         "stream_version": 3,
     }
+
+
+def test_a_purchase_says_what_was_given_back_and_why(shop: Shop) -> None:
+    shop.reserve(ONE, "ada", status="purchased", purchased_at=NOON)
+    shop.refund(ONE, 1, 500, reason="duplicate")
+    shop.refund(ONE, 2, 700, failed_at=NOON)
+    shop.refund(ONE, 3, 300, origin="provider")
+    for item in (
+        shop.get(f"/purchases/{ONE}", customer="ada").body,
+        shop.get("/purchases", customer="ada").body["items"][0],
+    ):
+        assert item["refunded"] == {"amount_minor": 800, "currency": "EUR"}
+    assert shop.get(f"/purchases/{ONE}", customer="ada").body["refunds"] == [
+        {
+            "refund_id": "re_1",
+            "amount": {"amount_minor": 500, "currency": "EUR"},
+            "reason": "duplicate",
+            "origin": "shop",
+            "refunded_at": "2026-09-01T12:00:00.000000Z",
+        },
+        {
+            "refund_id": "re_3",
+            "amount": {"amount_minor": 300, "currency": "EUR"},
+            "reason": None,
+            "origin": "provider",
+            "refunded_at": "2026-09-01T12:00:00.000000Z",
+        },
+    ]
 
 
 def test_a_reservation_is_no_purchase_before_it_is_paid(shop: Shop) -> None:
@@ -125,7 +154,7 @@ def test_the_details_tell_what_happened_and_when_and_nothing_of_the_inside(shop:
     purchase = shop.get(f"/purchases/{ONE}", customer="ada")
     assert (purchase.status, purchase.headers["Cache-Control"]) == (200, "no-store")
     [item] = shop.get("/purchases", customer="ada").body["items"]
-    assert purchase.body == item | {"timeline": reservation["timeline"]}
+    assert purchase.body == item | {"refunds": [], "timeline": reservation["timeline"]}
 
 
 def test_another_customers_purchase_looks_like_none_even_to_an_administrator(shop: Shop) -> None:

@@ -46,6 +46,17 @@ VIEWS = {
         "payment_intent_id": "text",
         "purchased_at": "timestamp with time zone",
         "version": "integer",
+        "refunded_minor": "bigint",
+    },
+    "refunds": {
+        "purchase_id": "text",
+        "refund": "integer",
+        "refund_id": "text",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "reason": "text",
+        "origin": "text",
+        "refunded_at": "timestamp with time zone",
     },
     "sales_daily": {
         "day": "date",

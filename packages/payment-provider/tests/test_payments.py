@@ -161,6 +161,19 @@ def test_a_refund_that_is_pending_succeeds_by_itself(client: stripe.StripeClient
         time.sleep(0.05)
 
 
+def test_a_refund_that_fails_later_is_money_to_refund_again(client: stripe.StripeClient) -> None:
+    created = create(client, payment_method="pm_card_refundFail", confirm=True)
+    refund = client.v1.refunds.create({"payment_intent": created.id, "amount": 999, "metadata": {"refund": "1"}})
+    assert refund.status == "succeeded"
+    while client.v1.refunds.retrieve(refund.id).status == "succeeded":
+        time.sleep(0.05)
+    failed = client.v1.refunds.retrieve(refund.id)
+    assert (failed.status, failed.failure_reason) == ("failed", "expired_or_canceled_card")
+    (charge,) = charges(client, created.id)
+    assert (charge.refunded, charge.amount_refunded) == (False, 0)
+    assert client.v1.refunds.create({"payment_intent": created.id}).amount == 1999
+
+
 @pytest.mark.parametrize(
     ("card", "status"),
     [("pm_card_error_before_charge", "requires_payment_method"), ("pm_card_error_after_charge", "succeeded")],
@@ -370,6 +383,7 @@ def test_the_table_of_cards_in_the_readme_agrees_with_the_code() -> None:
         None: ("charged", "200"),
         Fault.AUTHENTICATION: ("not charged: `requires_action`", "200"),
         Fault.PENDING_REFUND: ("charged, and a refund is `pending`", "200"),
+        Fault.FAILED_REFUND: ("charged, and a refund succeeds", "200"),
         Fault.SLOW: ("charged, `processing`", "200"),
         Fault.PROCESSING: ("first `processing`", "200"),
         Fault.TIMEOUT_AFTER_CHARGE: ("charged at once", "200"),

@@ -109,6 +109,26 @@ def test_each_end_of_an_intent_is_told_as_stripe_tells_it(
     assert len({event.id for event in events}) == 4
 
 
+def test_each_change_of_a_refund_is_told_as_stripe_tells_it(
+    provider: ProviderProcess, receiver: Receiver, client: stripe.StripeClient
+) -> None:
+    provider.webhook_url_file.write_text(receiver.url)
+    for number, card in enumerate(("pm_card_pendingRefund", "pm_card_refundFail")):
+        client.v1.refunds.create({"payment_intent": charge(client, card).id})
+        receiver.wait(3 * number + 3)
+    events = [
+        stripe.Webhook.construct_event(body, signature, provider.webhook_secret)
+        for body, signature in receiver.received
+    ]
+    told = [(event.type, event.data.object["object"], event.data.object["status"]) for event in events]
+    assert [each for each in told if each[1] != "payment_intent"] == [
+        ("charge.refunded", "charge", "succeeded"),
+        ("refund.updated", "refund", "succeeded"),
+        ("charge.refunded", "charge", "succeeded"),
+        ("refund.failed", "refund", "failed"),
+    ]
+
+
 def test_another_secret_or_another_body_does_not_verify(
     provider: ProviderProcess, receiver: Receiver, client: stripe.StripeClient
 ) -> None:

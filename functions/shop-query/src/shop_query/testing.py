@@ -106,6 +106,21 @@ class Shop:
             *(reservation_id, customer, status, lines, placed_at, EXPIRES, intent, purchased_at),
         )
 
+    def refund(
+        self,
+        purchase_id: str,
+        refund: int,
+        amount_minor: int,
+        *,
+        reason: str | None = None,
+        origin: str = "shop",
+        failed_at: datetime | None = None,
+    ) -> None:
+        self.execute(
+            "INSERT INTO shop.refund VALUES (%s, %s, %s, %s, 'EUR', %s, %s, %s, %s)",
+            *(purchase_id, refund, f"re_{refund}", amount_minor, reason, origin, PLACED, failed_at),
+        )
+
     def log(self, reservation_id: str, *event_types: str) -> None:
         """Events of a reservation's stream, a minute apart."""
         for version, event_type in enumerate(event_types, start=1):

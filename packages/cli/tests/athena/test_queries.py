@@ -132,7 +132,20 @@ class Buyer:
     def is_refunded(self, when: str) -> bytes:
         purchase = {"purchase_id": uuid(self.number), "customer_id": CUSTOMER, "refund_id": "re_1"}
         because = {"reason": "requested_by_customer", "lines": lines_of(*self.items), "total": self._money}
-        return self._add(when, events.PurchaseRefunded, **purchase, **because)
+        return self._add(when, events.PurchaseRefundedV1, **purchase, **because)
+
+    def gets_back(self, when: str, refund: int, **line: int) -> bytes:
+        """Part of the first line is refunded, as later releases write it."""
+        purchase = {"purchase_id": uuid(self.number), "customer_id": CUSTOMER, "refund_id": f"re_{refund}"}
+        amount = {"amount_minor": line["amount_minor"], "currency": self.currency}
+        part = {"refund": refund, "amount": amount, "left_minor": 0, "lines": ({"sku": self.items[0][0], **line},)}
+        return self._add(when, events.PurchaseRefunded, **purchase, **part, payment_intent_id="pi_1")
+
+    def gets_nothing_after_all(self, when: str, refund: int, amount_minor: int) -> bytes:
+        money = {"amount": {"amount_minor": amount_minor, "currency": self.currency}, "code": "failed"}
+        line = {"sku": self.items[0][0], "quantity": 0, "amount_minor": amount_minor}
+        payment = {"purchase_id": uuid(self.number), "payment_intent_id": "pi_1", "refund": refund}
+        return self._add(when, events.PurchaseRefundFailed, **payment, **money, lines=(line,))
 
     def cancels(self, when: str) -> bytes:
         return self._add(when, events.ReservationCancelled, lines=lines_of(*self.items), reason="customer")
@@ -180,6 +193,9 @@ def three_days() -> Archive:
     lost.buys("19 10:00:01")
     again = Buyer(archive, 109, (("MUG", 1, 1250),), version=1)
     again.buys("19 10:00:07")
+    american.gets_back("22 09:00:00", 1, quantity=0, amount_minor=700)
+    american.gets_back("22 10:00:00", 2, quantity=1, amount_minor=800)
+    american.gets_nothing_after_all("22 11:00:00", 1, 700)
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
     archive.put("2026-11-20", sold)
     archive.put("2026-11-21", sold)
@@ -208,7 +224,7 @@ EXPECTED: list[tuple[str, dict[str, str], Rows]] = [
     (
         "revenue-by-day-and-product",
         {"from": "2026-11-22", "to": "2026-11-22"},
-        [["2026-11-22", "MUG", "EUR", "-2", "-2500"]],
+        [["2026-11-22", "MUG", "EUR", "-2", "-2500"], ["2026-11-22", "MUG", "USD", "-1", "-800"]],
     ),
     (
         "conversion-from-reserved-to-purchased",

@@ -25,6 +25,7 @@ from shop_cli.operations.verify.testing import (
     DECLINED,
     EXPIRED,
     NOW,
+    PARTLY,
     REFUNDED,
     RecordedShop,
     charge_of,
@@ -163,6 +164,7 @@ def rename_customer(shop: RecordedShop) -> None:
 COUNTS, CARDS = "customer#customer-1/state", "customer#customer-1/cards#2026-03-05T10:00Z"
 LINES = terms(DECLINED, 1, 1)["lines"]
 CHEAP = {"amount_minor": 1, "currency": "EUR"}
+TOO_MUCH = {"amount_minor": 2_001, "currency": "EUR"}
 BUCKET = ("stock#MUG#0", "state")
 TOTALS = "available + held + sold of all buckets, as received"
 EXPIRED_TYPE = "shop.reservation.expired.v1"
@@ -237,6 +239,12 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("lives", f"{reservation(DECLINED)}/3", "attempt", change_data(reservation(DECLINED), 3, attempt=2)),
     ("lives", f"{reservation(REFUNDED)}/4", "amount", change_data(reservation(REFUNDED), 4, amount=CHEAP)),
     ("lives", f"{reservation(REFUNDED)}/5", "total", change_data(reservation(REFUNDED), 5, total=CHEAP)),
+    ("lives", f"{reservation(PARTLY)}/4", "amount", change_data(reservation(PARTLY), 4, amount=CHEAP)),
+    ("lives", f"{reservation(PARTLY)}/4", "allocations of MUG", change_line(reservation(PARTLY), 4, quantity=2)),
+    ("lives", f"{reservation(PARTLY)}/5", "left_minor", change_data(reservation(PARTLY), 5, left_minor=1_001)),
+    ("lives", f"{reservation(PARTLY)}/5", "amount", change_data(reservation(PARTLY), 5, amount=CHEAP)),
+    ("lives", f"{reservation(PARTLY)}/5", "given back", change_data(reservation(PARTLY), 5, amount=TOO_MUCH)),
+    ("lives", f"{reservation(PARTLY)}/5", "units of MUG", change_line(reservation(PARTLY), 5, quantity=3)),
     ("states", reservation(BOUGHT), "presence", drop_item(reservation(BOUGHT), "state")),
     ("states", reservation(BOUGHT), "version", change_item(reservation(BOUGHT), "state", version=2)),
     ("states", reservation(BOUGHT), "status", change_state(reservation(BOUGHT), status="paying")),
@@ -252,13 +260,13 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("states", MUG, "stock_buckets", change_state(MUG, stock_buckets=2)),
     ("states", "product-OLD", "status", change_state("product-OLD", status="listed")),
     ("states", "product-GHOST", "status", lambda shop: shop.put_state("product-GHOST", shop.state(MUG))),
-    ("stock", "MUG#0", "available", change_item(*BUCKET, available=6)),
+    ("stock", "MUG#0", "available", change_item(*BUCKET, available=5)),
     ("stock", "MUG#0", "held", change_item(*BUCKET, held=1, sold=1)),
     ("stock", "MUG#0", "sold", change_item(*BUCKET, held=1, sold=1)),
     ("stock", "MUG#0", "available, not negative", change_item(*BUCKET, available=-1)),
     ("stock", "MUG#0", "available", drop_item(*BUCKET)),
     ("stock", "MUG#7", "sold", lambda shop: shop.store.update({("stock#MUG#7", "state"): {"sold": 1}})),
-    ("stock", "MUG", TOTALS, change_item(*BUCKET, sold=3)),
+    ("stock", "MUG", TOTALS, change_item(*BUCKET, sold=4)),
     ("payments", "pi_bought", "captured charges", drop_paid("ch_bought")),
     ("payments", "pi_bought", "captured charges", change_paid("ch_bought", captured=False)),
     ("payments", "pi_bought", "captured charges", add_paid(charge_of("ch_second", "pi_bought", 2_000))),
@@ -272,6 +280,8 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("payments", "pi_bought", "reservation_id", change_paid("pi_bought", metadata={})),
     ("payments", "pi_bought", "reservations", change_data(reservation(REFUNDED), 2, payment_intent_id="pi_bought")),
     ("payments", "pi_refunded", "refund re_refunded", drop_paid("re_refunded")),
+    ("payments", "pi_partly", "refund re_partly_1", change_paid("re_partly_1", amount=999)),
+    ("payments", "pi_partly", "refund re_partly_2", change_paid("re_partly_2", status="succeeded")),
     ("payments", "pi_refunded", "refund re_refunded", change_paid("re_refunded", amount=999)),
     ("payments", "pi_refunded", "refund re_refunded", change_paid("re_refunded", status="failed")),
     ("payments", "pi_expired", "kept of ch_expired", change_paid("ch_expired", amount_refunded=999)),
@@ -280,6 +290,11 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("payments", "pi_declined", "kept of ch_late", add_paid(charge_of("ch_late", "pi_declined", 1_000))),
     ("payments", "pi_declined", "kept of ch_late", start_paying(minutes_ago=4)),
     ("payments", "pi_stray", "kept of ch_stray", add_paid(*STRAY)),
+    *(
+        ("refunds", f"{PARTLY}/1", name, change_row("refunds", "re_partly_1", **{name: value}))
+        for name, value in {"amount_minor": 1, "reason": None, "origin": "provider", "refunded_at": "x"}.items()
+    ),
+    ("refunds", f"{PARTLY}/2", "presence", add_row("refunds", "re_partly_1", refund=2)),
     ("due", f"{reservation(DECLINED)}/state", "due_at", overdue(minutes=3)),
     ("heads", MUG, "stream_version", change_row("heads", MUG, stream_version=3)),
     ("heads", MUG, "stream_version", change_row("heads", MUG, stream_version=5)),
@@ -299,6 +314,7 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
             ("products", "OLD", "status", "listed"),
             ("products", "MUG", "version", 3),
             ("products", "MUG", "listed_at", "x"),
+            ("purchases", PARTLY, "refunded_minor", 400),
             ("reservations", BOUGHT, "customer_id", "x"),
             ("reservations", BOUGHT, "status", "paying"),
             ("reservations", BOUGHT, "lines", []),
@@ -320,8 +336,8 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ),
     *((table, key, "presence", drop_row(table, key)) for table, key, _ in ROWS),
     *((table, "GHOST", "presence", add_row(table, key, **{name: "GHOST"})) for table, key, name in ROWS),
-    ("sales_daily", f"{DAY}/MUG/EUR", "units", change_row("sales_daily", "MUG", units=3)),
-    ("sales_daily", f"{DAY}/MUG/EUR", "revenue_minor", change_row("sales_daily", "MUG", revenue_minor=3_000)),
+    ("sales_daily", f"{DAY}/MUG/EUR", "units", change_row("sales_daily", "MUG", units=4)),
+    ("sales_daily", f"{DAY}/MUG/EUR", "revenue_minor", change_row("sales_daily", "MUG", revenue_minor=4_000)),
     ("sales_daily", f"{DAY}/MUG/EUR", "units", drop_row("sales_daily", "MUG")),
     ("sales_daily", "2026-03-06/MUG/EUR", "units", add_row("sales_daily", "MUG", day="2026-03-06")),
     ("archive", EVENT_ID, "presence", lambda shop: shop.lines.pop(0)),

@@ -35,6 +35,14 @@ class Body(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
+class OptionalBody(Body):
+    """It may be left out, and then has the defaults of all fields."""
+
+    @classmethod
+    def read(cls, event: Mapping[str, Any]) -> Self:
+        return super().read(event) if event.get("body") else cls()
+
+
 class RawBody(bytes):
     """The route takes the body as it was sent, because a signature covers it."""
 

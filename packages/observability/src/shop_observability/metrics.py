@@ -44,6 +44,8 @@ class Metric(StrEnum):
     PAYMENTS_REFUNDED = "PaymentsRefunded", Unit.Count
     PAYMENT_ALERTS = "PaymentAlerts", Unit.Count
     """The provider gave an answer that no repeat mends: an operator has to look."""
+    REFUNDS_FAILED = "RefundsFailed", Unit.Count
+    """The provider has refused a refund for good, or it failed there."""
     PAYMENT_CALL_MILLISECONDS = "PaymentCallMilliseconds", Unit.Milliseconds
     """Each call to the provider is measured, whether it was answered or not."""
 

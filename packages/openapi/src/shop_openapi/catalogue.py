@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from shop_command.adapters.webhook import ForgedWebhookError
 from shop_command.application.purchases import CardDeclinedError, PaymentRefusedError, PaymentUnavailableError
+from shop_command.application.refunds import RefundRefusedError
 from shop_command.application.request import IdempotencyKeyReusedError
 from shop_command.domain import errors
+from shop_command.domain.refunding import REFUNDS_MAX, LineLeft
 from shop_command.handlers import reservations
 from shop_command.handlers.problems import problem_of
 from shop_command.ports import ContentionError
@@ -19,8 +21,9 @@ from shop_query.handlers.problems import problem
 from shop_query.ports import Query, ReadModelTimeoutError, ReadModelUnavailableError
 from shop_shared import forms
 from shop_shared.envelope import Envelope
-from shop_shared.events import PaymentDeclined
+from shop_shared.events import PaymentDeclined, PurchaseRefundFailed
 from shop_shared.registry import dataschema
+from shop_shared.values import Money
 
 _ID: Final = forms.UUID.example
 _JSON: Final = {"content-type": "application/json"}
@@ -55,6 +58,27 @@ _DECLINED: Final[Envelope[PaymentDeclined]] = Envelope(
         payment_intent_id="pi_3PxExample0000000000000001",
         code="card_declined",
         decline_code="insufficient_funds",
+    ),
+)
+
+_REFUND_FAILED: Final[Envelope[PurchaseRefundFailed]] = Envelope(
+    id="01a207bc-da7e-7625-b882-a28e205073fd",
+    type=PurchaseRefundFailed.TYPE,
+    subject=f"reservation-{_ID}",
+    time=datetime(2026, 11, 23, 9, 29, 6, tzinfo=UTC),
+    dataschema=dataschema(PurchaseRefundFailed),
+    streamversion=5,
+    partitionkey=f"reservation-{_ID}",
+    correlationid="return-81c0",
+    causationid="request",
+    data=PurchaseRefundFailed(
+        purchase_id=_ID,
+        reservation_id=_ID,
+        refund=1,
+        payment_intent_id="pi_3PxExample0000000000000001",
+        amount=Money(amount_minor=1250, currency="EUR"),
+        lines=(),
+        code="charge_disputed",
     ),
 )
 
@@ -308,8 +332,34 @@ _OF_PAYMENT: Final = (
     ),
     Problem(
         _command(errors.AlreadyRefundedError(_ID)),
-        "The money was given back, or is about to be, once.",
-        "A refund is requested again with another key.",
+        "Nothing is left of the money.",
+        "Everything was given back, at once or in parts.",
+        instance=f"/purchases/{_ID}/refund",
+    ),
+    Problem(
+        _command(errors.RefundInProgressError(_ID)),
+        "Another refund of the purchase is under way.",
+        "The provider has not said yet how it ended.",
+        "Yes, with another key, once that refund has ended.",
+        instance=f"/purchases/{_ID}/refund",
+    ),
+    Problem(
+        _command(errors.RefundTooLargeError(_ID, (LineLeft("MUG-BLUE", 1, 1250, 1250, ()),))),
+        "More is asked for than is left of the purchase. Nothing was given back.",
+        "The amount is larger than what is `left`, a line has fewer units left, or nothing is left of its money.",
+        instance=f"/purchases/{_ID}/refund",
+    ),
+    Problem(
+        _command(errors.TooManyRefundsError(_ID, REFUNDS_MAX)),
+        "The purchase has been refunded in too many parts.",
+        "Each refund counts, also one that failed.",
+        instance=f"/purchases/{_ID}/refund",
+    ),
+    Problem(
+        _command(RefundRefusedError(_REFUND_FAILED)),
+        "The payment provider refuses this refund for good.",
+        "The provider's `code` says why: the charge was refunded at its dashboard, is disputed, or the card is closed.",
+        "A repeat with the same key gets the same answer; ask with another key for what is left.",
         instance=f"/purchases/{_ID}/refund",
     ),
     Problem(

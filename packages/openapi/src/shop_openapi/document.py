@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_h
 import shop_command.handlers.api
 import shop_query.handlers.api
 from shop_http import answers, route
-from shop_http.body import Body
+from shop_http.body import Body, OptionalBody
 from shop_http.problem import CONTENT_TYPE
 from shop_http.route import Route, Who
 from shop_openapi import models, problems
@@ -194,7 +194,8 @@ class Operation:
         model = self._json_body
         schema = reference(model) if model else {"type": "object"}
         shown = example(schema, defined) if model else WEBHOOK
-        return {"required": True, "content": {"application/json": {"schema": schema, "example": shown}}}
+        is_required = model is None or not issubclass(model, OptionalBody)
+        return {"required": is_required, "content": {"application/json": {"schema": schema, "example": shown}}}
 
     def _answers(self, defined: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
         for it in self.answers:

@@ -10,7 +10,7 @@ from shop_command.handlers.function import Position, StreamVersion
 from shop_command.handlers.purchases import PaymentIntentId
 from shop_command.handlers.reservations import ReservedLine
 from shop_query.application.catalogue import TOTAL_MAX
-from shop_shared.values import Category, Currency, Images, Money, Price, Sku, Uuid
+from shop_shared.values import Category, Currency, Images, Money, Price, RefundReason, Sku, Uuid
 
 Cursor = Annotated[str | None, Field(description="What `cursor` takes for the next page; null on the last one.")]
 
@@ -61,7 +61,8 @@ class Moment(TypedDict):
         str,
         Field(
             description="`placed`, `payment-requested`, `payment-action-required`, `payment-declined`, `purchased`, "
-            "`cancelled`, `expired`, `refund-requested`, `refunded`, `payment-refunded`, or one of a later release."
+            "`cancelled`, `expired`, `refund-requested`, `refunded`, `refund-failed`, `payment-refunded`, or one of a "
+            "later release."
         ),
     ]
     time: datetime
@@ -98,13 +99,25 @@ class Purchase(Position):
     status: Literal["purchased", "refunded"]
     lines: list[ReservedLine]
     total: Money
+    refunded: Annotated[Money, Field(description="What was given back of the total.")]
     payment_intent_id: PaymentIntentId
     purchased_at: datetime
+
+
+class PurchaseRefund(TypedDict):
+    refund_id: Annotated[str, Field(description="The refund's id at the provider.")]
+    amount: Money
+    reason: RefundReason | None
+    origin: Annotated[
+        Literal["shop", "provider"], Field(description="`provider` for a refund that was made at its dashboard.")
+    ]
+    refunded_at: datetime
 
 
 class PurchaseWithTimeline(Purchase):
     """This is the purchase, with what has happened to it."""
 
+    refunds: list[PurchaseRefund]
     timeline: list[Moment]
 
 

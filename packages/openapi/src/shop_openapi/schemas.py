@@ -25,7 +25,6 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "stock_buckets": 8,
     "moved": 50,
     "quantity_change": -2,
-    "reason": "Broken on the way",
     "width": 960,
     "height": 720,
     "alt": "A blue mug on a wooden table",
@@ -35,6 +34,8 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "stream_id": f"reservation-{forms.UUID.example}",
     "payment_intent_id": INTENT,
     "refund_id": "re_3PxExample0000000000000001",
+    "reason": "requested_by_customer",
+    "refunded_at": "2026-11-24T10:12:41.300000Z",
     "payment_method": "pm_card_visa",
     "placed_at": "2026-11-23T09:29:06.821000Z",
     "purchased_at": "2026-11-23T09:29:06.941000Z",
@@ -98,6 +99,8 @@ def example(schema: Schema, defined: Mapping[str, Schema], name: str = "") -> An
 
 
 def _allows(schema: Schema, value: Any) -> bool:
+    if value not in schema.get("enum", [value]):
+        return False
     return "anyOf" in schema or schema.get("type") == schema_of(value)["type"]
 
 

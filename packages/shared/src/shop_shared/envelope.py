@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from shop_shared.events import EventData
 from shop_shared.registry import EVENT_TYPES
+from shop_shared.upcasting import upcast
 from shop_shared.values import OPEN, StreamId, Uuid, Value
 
 SOURCE: Final = "/shop-command"
@@ -54,11 +55,27 @@ class UnknownEventTypeError(MalformedEventError):
 
 
 def encode(envelope: Envelope) -> bytes:
-    """Returns one line of JSON without the newline. Absent optional attributes are left out, as CloudEvents asks."""
+    """Returns one line of JSON without the newline. Absent optional attributes are left out, as CloudEvents asks.
+
+    Raises ValueError for an event of an earlier version that `decode` has put in the current version's words: what is
+    passed on has the bytes that were written, so read it with `decode_as_written`.
+    """
+    if envelope.type != envelope.data.TYPE:
+        raise ValueError(f"{envelope.type} was read as {envelope.data.TYPE}")
     return envelope.model_dump_json(exclude_none=True).encode()
 
 
 def decode(record: bytes | str) -> Envelope:
+    """Reads an event in the words of its current version: `type` says what was written, and `data` what it means today.
+
+    Raises as `decode_as_written`.
+    """
+    envelope = decode_as_written(record)
+    data = upcast(envelope.data)
+    return envelope if data is envelope.data else envelope.model_copy(update={"data": data})
+
+
+def decode_as_written(record: bytes | str) -> Envelope:
     """Keeps fields that this version does not know, so that they are written out again.
 
     Raises MalformedEventError, or UnknownEventTypeError when only the type is unknown.

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from shop_shared.values import (
     Allocation,
+    AmountMinor,
     Attempt,
     BucketCount,
     Category,
@@ -16,6 +17,9 @@ from shop_shared.values import (
     Money,
     Price,
     QuantityChange,
+    RefundLines,
+    RefundOrdinal,
+    RefundReason,
     Sku,
     StockQuantity,
     Uuid,
@@ -169,27 +173,61 @@ class PurchaseConfirmed(EventData):
 
 
 class PurchaseRefundRequested(EventData):
-    """Recorded before the provider is asked to give money back, so that a crash in between leaves it due."""
+    """Recorded before the provider is asked to give money back, so that a crash in between leaves it due.
 
-    TYPE: ClassVar[str] = "shop.purchase.refund-requested.v1"
+    The lines add up to the amount. There are none where the first version was written, which gave everything back.
+    """
+
+    TYPE: ClassVar[str] = "shop.purchase.refund-requested.v2"
+    SCHEMA_VERSION: ClassVar[str] = "2.0"
     purchase_id: Uuid
     reservation_id: Uuid
+    refund: RefundOrdinal
     payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
     amount: Money
-    reason: Literal["requested_by_customer"]
+    lines: RefundLines
+    reason: RefundReason
 
 
 class PurchaseRefunded(EventData):
-    """The money is back with the customer, and what was sold is available again."""
+    """The money is back with the customer. The units of `allocations` are available again; all others stay sold.
 
-    TYPE: ClassVar[str] = "shop.purchase.refunded.v1"
+    The lines add up to the amount. `left_minor` is what can still be given back after it. `origin` is `provider` for a
+    refund that was made there and not asked for by the shop. `payment_intent_id` is absent only where the first version
+    was written.
+    """
+
+    TYPE: ClassVar[str] = "shop.purchase.refunded.v2"
+    SCHEMA_VERSION: ClassVar[str] = "2.0"
     purchase_id: Uuid
     reservation_id: Uuid
     customer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    refund: RefundOrdinal
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     refund_id: Annotated[str, Field(min_length=1, max_length=255)]
-    reason: Literal["requested_by_customer"]
-    lines: Lines
-    total: Money
+    amount: Money
+    left_minor: AmountMinor
+    lines: RefundLines
+    reason: RefundReason | None = None
+    origin: Literal["shop", "provider"] = "shop"
+
+
+class PurchaseRefundFailed(EventData):
+    """The provider refused a refund for good, or it failed there: the amount can be refunded again.
+
+    `lines` has the money that an earlier event recorded as given back, and is empty where none did. Units that came
+    back stay where they are. `refund` is 0 for a charge that no purchase could come of.
+    """
+
+    TYPE: ClassVar[str] = "shop.purchase.refund-failed.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    refund: Annotated[int, Field(strict=True, ge=0, le=10_000)]
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    refund_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    amount: Money
+    lines: RefundLines
+    code: Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class PaymentRefunded(EventData):
@@ -204,3 +242,28 @@ class PaymentRefunded(EventData):
     refund_id: Annotated[str, Field(min_length=1, max_length=255)]
     amount: Money
     reason: Literal["unconfirmable"]
+
+
+class PurchaseRefundRequestedV1(EventData):
+    """All that was paid was to be given back. `upcasting` turns it into the next version."""
+
+    TYPE: ClassVar[str] = "shop.purchase.refund-requested.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    amount: Money
+    reason: Literal["requested_by_customer"]
+
+
+class PurchaseRefundedV1(EventData):
+    """All that was paid is back with the customer, and what was sold is available again. `upcasting` turns it into the
+    next version."""
+
+    TYPE: ClassVar[str] = "shop.purchase.refunded.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    customer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    refund_id: Annotated[str, Field(min_length=1, max_length=255)]
+    reason: Literal["requested_by_customer"]
+    lines: Lines
+    total: Money

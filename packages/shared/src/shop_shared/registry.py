@@ -25,7 +25,10 @@ EVENT_TYPES: Final[dict[str, type[EventData]]] = {
         events.PurchaseConfirmed,
         events.PurchaseRefundRequested,
         events.PurchaseRefunded,
+        events.PurchaseRefundFailed,
         events.PaymentRefunded,
+        events.PurchaseRefundRequestedV1,
+        events.PurchaseRefundedV1,
     )
 }
 

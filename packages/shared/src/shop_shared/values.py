@@ -1,6 +1,6 @@
 """Events are made of these values. A limit may be raised in a minor version of the package, and never lowered."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,7 +15,8 @@ IMAGES_MAX = 8
 Sku = Annotated[str, Field(pattern=forms.SKU.anchored, examples=[forms.SKU.example])]
 StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9-]{1,60}$")]
 Uuid = Annotated[str, Field(pattern=forms.UUID.anchored)]
-AmountMinor = Annotated[int, Field(strict=True, ge=0, le=99_999_999_999)]
+AMOUNT_MINOR_MAX = 99_999_999_999
+AmountMinor = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MINOR_MAX)]
 """Money in the currency's minor unit (cents), as ISO 4217 counts it."""
 UnitPriceMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999)]
 """Stripe charges at most eight digits at once."""
@@ -96,4 +97,20 @@ class ReservationLine(Value):
         return self.quantity * self.unit_price_minor
 
 
+class RefundLine(Value):
+    """This much of one line of a purchase is given back: units, money, or both."""
+
+    sku: Sku
+    quantity: Annotated[int, Field(strict=True, ge=0, le=1_000, description="0 where only money is given back")]
+    amount_minor: AmountMinor
+    allocations: Annotated[
+        tuple[Allocation, ...], Field(max_length=BUCKETS_MAX, description="The units that can be sold again")
+    ] = ()
+
+
 Lines = Annotated[tuple[ReservationLine, ...], Field(min_length=1, max_length=LINES_MAX)]
+RefundLines = Annotated[tuple[RefundLine, ...], Field(max_length=LINES_MAX)]
+RefundOrdinal = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+"""It counts the refunds of a purchase, those that failed included."""
+RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
+"""These are Stripe's. A text that somebody writes could hold personal data, which no event does."""

@@ -8,7 +8,7 @@ from typing import Final
 from shop_command.adapters import payment
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.webhook import StripeWebhook
-from shop_command.application import expiring
+from shop_command.application import expiring, settling
 from shop_command.application.journal import Journal
 from shop_command.application.purchases import Purchases
 from shop_command.application.refunds import Refunds
@@ -17,7 +17,7 @@ from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
-from shop_command.domain import limits, reservation, stock
+from shop_command.domain import limits, refunding, reservation, stock
 from shop_command.domain.reservation_states import Cancelled, Paying
 from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, Unknown, VersionConflictError
 from shop_dispatch.application import project
@@ -214,7 +214,15 @@ BUGS: Final = (
         instead(lambda *_: Unknown("missing")),
         "an intent that does not exist",
     ),
-    Bug(13, "pays back before it records that it will", Refunds, "refund", before(mistakes.paid_back_first), "refund"),
+    Bug(
+        13,
+        "pays back before it records that it will",
+        Refunds,
+        "refund",
+        before(mistakes.paid_back_first),
+        "refund",
+        breaks_too=frozenset({15}),
+    ),
     Bug(13, "forgets refunds that were recorded", Settlement, "settle", mistakes.never_refunding, "refund"),
     Bug(
         13,
@@ -268,6 +276,56 @@ BUGS: Final = (
         "_sort_out",
         changed_arguments(lambda transaction, heads, held, events: (transaction, heads, held, list(events)[::-1])),
         "delivery",
+    ),
+    Bug(
+        15,
+        "gives back more units than were bought",
+        refunding,
+        "_units",
+        mistakes.any_number_of_units,
+        "refund of more than is left",
+        breaks_too=frozenset({1}),
+    ),
+    Bug(
+        15,
+        "sends a refund again and does not look for it first",
+        settling,
+        "order_again",
+        instead(mistakes.sent_again_unseen),
+        "refund of a part",
+    ),
+    Bug(
+        15,
+        "takes a refund that is pending for one that is done",
+        settling,
+        "returned",
+        mistakes.pending_is_done,
+        "refund that takes its time",
+    ),
+    Bug(
+        15,
+        "does not hear of a refund at the provider's dashboard",
+        Settlement,
+        "_hear",
+        instead(lambda *_: None),
+        "refunds at the dashboard",
+    ),
+    Bug(
+        15,
+        "records a refund of the dashboard at each of its webhooks",
+        settling,
+        "news",
+        mistakes.always_news,
+        "refunds at the dashboard",
+    ),
+    Bug(
+        15,
+        "believes that a refund which was made stays so",
+        settling,
+        "news",
+        mistakes.never_failing,
+        "refund that fails later",
+        breaks_too=frozenset({13}),
     ),
     Bug(14, "publishes nothing in the sweep", Sweep, "_publish", instead(lambda *_: None), "place"),
     Bug(14, "keeps a purchase due", reservation, "_due_at", mistakes.due_when_purchased),

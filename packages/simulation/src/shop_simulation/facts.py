@@ -55,6 +55,26 @@ class WorldFacts:
         return charges
 
     @cached_property
+    def refunds(self) -> dict[str, list[Record]]:
+        """Returns the provider's records of the money that it has given back, or is about to, by reservation."""
+        refunds: dict[str, list[Record]] = defaultdict(list)
+        names = {it["id"]: it["metadata"].get("reservation_id") for it in self.world.provider.records("payment_intent")}
+        for refund in self.world.provider.records("refund"):
+            if refund["status"] != "failed":
+                refunds[names[refund["payment_intent"]]].append(refund)
+        return refunds
+
+    @cached_property
+    def failed_refunds(self) -> frozenset[str]:
+        """For these reservations a refund has failed at the provider after it had succeeded."""
+        records = self.world.provider.records
+        names = {it["id"]: it["metadata"].get("reservation_id") for it in records("payment_intent")}
+        return frozenset(names[it["payment_intent"]] for it in records("refund") if it["status"] == "failed")
+
+    def refunds_of(self, name: str) -> list[ClientIntent]:
+        return [intent for intent in self.of_kind("refund") if intent.body["purchase_id"] == name]
+
+    @cached_property
     def unreadable(self) -> frozenset[str]:
         """These reservations cannot be read, so nobody can be expected to settle them."""
         return frozenset(name for name in self.reservations if RESERVATIONS + name in self.world.store.unreadable)
@@ -66,6 +86,37 @@ class WorldFacts:
             if name in self.statuses and self.statuses[name] in statuses:
                 units.update(quantities(intent))
         return units
+
+    def sold(self, sku: str, *, counts_restocked_only: bool) -> set[int]:
+        """Returns each possible sum of the units that are sold, less those that came back.
+
+        A refund without a final answer may or may not have taken effect. With `counts_restocked_only`, units that
+        cannot be sold again stay sold.
+        """
+        sums = {0}
+        for name, intent in self.reservations.items():
+            bought = quantities(intent).get(sku, 0)
+            if bought and self.statuses.get(name) in (*SOLD, "refunded"):
+                back = self._units_back(name, sku, bought, counts_restocked_only=counts_restocked_only)
+                sums = {total + bought - units for total in sums for units in back}
+        return sums
+
+    def _units_back(self, name: str, sku: str, bought: int, *, counts_restocked_only: bool) -> set[int]:
+        """Returns each possible number of units, where the refund of everything that is left comes last."""
+        possible = {(0, 0)}
+        """Each is how many came back, and how many of them count."""
+        for intent in sorted(
+            self.refunds_of(name), key=lambda intent: not ({"lines", "amount_minor"} & set(intent.body))
+        ):
+            final, counts = intent.final(), not counts_restocked_only or intent.body.get("restock") is not False
+            after = set()
+            for back, counted in possible:
+                lines = {line["sku"]: line["quantity"] for line in intent.body.get("lines", ())}
+                units = lines.get(sku, 0) if lines or "amount_minor" in intent.body else bought - back
+                if back + units <= bought:
+                    after.add((back + units, counted + (units if counts else 0)))
+            possible = after | (set() if final else possible)
+        return {counted for _, counted in possible}
 
     def received(self, sku: str) -> set[int]:
         """Returns each possible sum, adjustments included: what has no final answer may or may not have been booked."""
@@ -104,6 +155,11 @@ def card_of(charge: Record) -> str:
     """Returns an empty string if the customer went through 3-D Secure: then another attempt may have had that card."""
     is_authenticated = charge["payment_method_details"]["card"]["three_d_secure"] is not None
     return "" if is_authenticated else str(charge["payment_method"])
+
+
+def is_stray(refund: Record) -> bool:
+    """Returns whether the shop has given back a charge that no purchase could come of."""
+    return bool(refund["metadata"].get("refund") == "0")
 
 
 def slug(body: Any) -> str:

@@ -1,6 +1,7 @@
 """Lists the faults that each call of each port may have. A new method of a port has its port's faults at once."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -33,6 +34,9 @@ PURE: Final = frozenset(
         ("EventStore", "due"),
         ("EventStore", "unpublished"),
         ("PaymentGateway", "retrieve"),
+        ("PaymentGateway", "find_refund"),
+        ("PaymentGateway", "refunds_of"),
+        ("PaymentGateway", "reservation_of"),
         ("Clock", "now"),
         ("EventIds", "next"),
         ("Transaction", "lock_heads"),
@@ -42,6 +46,8 @@ PURE: Final = frozenset(
 )
 """These methods change nothing, so a crash before, a crash after, and a lost answer leave the same world."""
 
+_NO_DAY_BEFORE: Final = frozenset({("PaymentGateway", "refund")})
+"""No day passes at these calls: each follows at once on a look whether it is needed."""
 _READ_ONE_BY_ONE: Final = frozenset({("EventStore", "states"), ("EventStore", "levels")})
 _READ_ONLY_REPEATS: Final = frozenset({"crash-before", "crash-after", "lost"})
 
@@ -124,11 +130,11 @@ def _part(kept: tuple[int, ...], refused: Callable[[], Any] | None) -> Effect:
 
 def newer_type(record: bytes) -> bytes:
     """Returns the record as a release with another major version of its event would have written it."""
-    return record.replace(b'.v1"', b'.v9"', 1)
+    return re.sub(rb'\.v([0-9])"', rb'.v9\1"', record, count=1)
 
 
 def older_type(record: bytes) -> bytes:
-    return record.replace(b'.v9"', b'.v1"', 1)
+    return re.sub(rb'\.v9([0-9])"', rb'.v\1"', record, count=1)
 
 
 def other_event(record: bytes) -> bytes:
@@ -194,8 +200,12 @@ def of_port(port: str, method: str) -> frozenset[str]:
     if (port, method) == ("EventStore", "due"):
         kinds.add("old")
     if port in ("Clock", "PaymentGateway"):
-        kinds |= set(JUMPS)
+        kinds |= set(_jumps(port, method))
     return frozenset(kinds)
+
+
+def _jumps(port: str, method: str) -> frozenset[str]:
+    return frozenset(JUMPS) - ({"jump-day"} if (port, method) in _NO_DAY_BEFORE else set())
 
 
 class Faults:
@@ -254,13 +264,14 @@ class Faults:
         port = call.port
         if port not in ("Clock", "PaymentGateway"):
             return {}
+        possible = {name: self._jumps[name] for name in JUMPS if name in _jumps(port, call.method)}
         if self._thorough:
-            return self._jumps
+            return possible
         if call.process == "sweep" and port == "Clock":
             return {}  # the sweep would have no time left, which is the same as a crash between two items
         # No other port reads the clock, and the provider's behaviour changes only after a day.
         only = "jump-expiry" if port == "Clock" else "jump-day"
-        return {only: self._jumps[only]}
+        return {only: possible[only]} if only in possible else {}
 
 
 def _amid(run: Callable[[], None]) -> Effect:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, minor_units, rebuilt
+from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, is_stray, rebuilt
 from shop_simulation.safety import Check
 from shop_simulation.world import World
 
@@ -38,26 +38,22 @@ def _read_model_is_right(world: World, facts: WorldFacts) -> Iterator[str]:
 
 
 def _read_model_is_what_happened(rows: Mapping[str, Any], facts: WorldFacts) -> Iterator[str]:
-    held, sold = facts.units(HOLDING), facts.units(SOLD)
+    held = facts.units(HOLDING)
+    units: Counter[str] = Counter()
+    for _, sku, _, units_sold, _ in rows["sales_daily"].values():
+        units[sku] += units_sold
     for sku in {intent.body["sku"] for intent in facts.of_kind("list")}:
-        row = rows["stock"].get((sku,), (sku, 0, 0, 0, 0))
-        _, received, *units_now, adjusted = row
-        if received + adjusted not in facts.received(sku) or units_now != [held[sku], sold[sku]]:
-            yield f"the read model's stock is {row}; {held[sku]} are held and {sold[sku]} sold"
+        row, sold = rows["stock"].get((sku,), (sku, 0, 0, 0, 0)), facts.sold(sku, counts_restocked_only=True)
+        _, received, held_now, sold_now, adjusted = row
+        if received + adjusted not in facts.received(sku) or held_now != held[sku] or sold_now not in sold:
+            yield f"the read model's stock is {row}; {held[sku]} are held and {sold} sold"
         described = (*facts.of_kind("list"), *facts.of_kind("describe"))
         texts = {(it.body["name"], it.body.get("category")) for it in described if it.body["sku"] == sku}
         if (product := rows["product"].get((sku,))) and (product[2], product[8]) not in texts:
             yield f"nobody has described {sku} as the read model does: {product}"
-    units: Counter[str] = Counter()
-    for _, sku, _, units_sold, _ in rows["sales_daily"].values():
-        units[sku] += units_sold
-    if +units != +sold:
-        yield f"sold are {dict(sold)}, and the sales say {dict(units)}"
-    names = [name for name, status in facts.statuses.items() if status in SOLD]
-    charged = sum(minor_units(charge) for name in names for charge in facts.charges.get(name, []))
-    revenue = sum(row[4] for row in rows["sales_daily"].values())
-    if revenue != charged:
-        yield f"the revenue is {revenue}, and {charged} was charged for what is sold"
+        kept = facts.sold(sku, counts_restocked_only=False)
+        if units[sku] not in kept:
+            yield f"of {sku}, {kept} are sold and did not come back, and the sales say {units[sku]}"
     for name, intent in facts.reservations.items():
         row, status = rows["reservation"].get((name,)), facts.statuses.get(name)
         if (row is None) != (status is None) or (
@@ -98,9 +94,31 @@ def _nothing_is_owed(world: World, facts: WorldFacts) -> Iterator[str]:
             yield f"{stream_id} is due, and {status}"
 
 
+def _refunds_are_heard(world: World, facts: WorldFacts) -> Iterator[str]:
+    """Each refund of the provider is in the read model, whoever has made it, and the revenue is what it leaves."""
+    if world.store.unreadable or any(_everything_arrives(world, facts)):
+        return
+    rows = world.read_model.tables.rows
+    if any(status == "refunding" for status in facts.statuses.values()):
+        return  # that nobody has ended it is another invariant's failure
+    names = [name for name, status in facts.statuses.items() if status in ("purchased", "refunded")]
+    charged = sum(charge["amount"] for name in names for charge in facts.charges.get(name, []))
+    returned = sum(each["amount"] for name in names for each in facts.refunds.get(name, []))
+    revenue = sum(row[4] for row in rows["sales_daily"].values())
+    if revenue != charged - returned:
+        yield f"the revenue is {revenue}, and {charged} was charged for what is sold, less {returned}"
+    given_back = {
+        each["id"]: each["amount"] for name in names for each in facts.refunds.get(name, []) if not is_stray(each)
+    }
+    shown = {row[2]: row[3] for row in rows["refund"].values() if row[8] is None}
+    if shown != given_back:
+        yield f"the refunds are {shown}, and the provider has made {given_back}"
+
+
 LIVENESS: Final[Mapping[int, Check]] = {
     11: _everything_arrives,
     12: _read_model_is_right,
     13: _money_matches,
     14: _nothing_is_owed,
+    15: _refunds_are_heard,
 }

@@ -14,10 +14,19 @@ from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Progress, Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Report, Sweep
-from shop_command.domain import reservation
+from shop_command.domain import refunding, reservation
 from shop_command.domain.errors import AlreadyPayingError, TooManyCardAttemptsError, TooManyReservationsError
 from shop_command.domain.limits import Closing, CustomerChange
-from shop_command.domain.reservation_states import Active, Cancelled, Paying, Purchased, Refunding, Reservation
+from shop_command.domain.refunding import LineLeft, RequestRefund
+from shop_command.domain.reservation_states import (
+    Active,
+    Cancelled,
+    GivenBack,
+    Paying,
+    Purchased,
+    Refunding,
+    Reservation,
+)
 from shop_command.ports import (
     ActionRequired,
     AskedIntent,
@@ -25,6 +34,12 @@ from shop_command.ports import (
     Commit,
     Declined,
     IntentCancelled,
+    ListedRefund,
+    PaymentGateway,
+    Processing,
+    RefundOrder,
+    RefundOutcome,
+    Returned,
     StoreUnavailableError,
     Unconfirmed,
     Unknown,
@@ -33,7 +48,7 @@ from shop_dispatch.domain.projections import Projection
 from shop_observability.logs import logger
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled, StockAdjusted
-from shop_shared.values import Money
+from shop_shared.values import Money, RefundLines
 from shop_simulation.planting import Around, Original, changed_arguments, with_fields
 from shop_simulation.store import SimulatedStore
 
@@ -178,10 +193,53 @@ def hoping_that_it_is_closed(gateway: Any) -> dict[str, Any]:
     return {"cancel": cancel}
 
 
-def paid_back_first(self: Refunds, _: Request, purchase_id: str) -> None:
-    state = self.journal.load(reservation.stream(purchase_id)).state
+def paid_back_first(self: Refunds, _: Request, command: RequestRefund, **_sent: Any) -> None:
+    state = self.journal.load(reservation.stream(command.reservation_id)).state
     if isinstance(state, Purchased):
-        self.gateway.refund(state.payment_intent_id, purchase_id)
+        asked = refunding.request_refund(command, state)
+        amount = asked.amount
+        self.gateway.refund(
+            RefundOrder(
+                state.payment_intent_id,
+                command.reservation_id,
+                asked.refund,
+                amount.currency,
+                amount.amount_minor,
+                asked.reason,
+            )
+        )
+
+
+def sent_again_unseen(gateway: PaymentGateway, order: RefundOrder) -> RefundOutcome:
+    return gateway.refund(order)
+
+
+def pending_is_done(right: Original) -> Original:
+    def returned(order: RefundOrder, found: RefundOutcome) -> Any:
+        amount = Money(amount_minor=order.amount_minor or 1, currency=order.currency)
+        return right(order, Returned("re_1", amount) if isinstance(found, Processing) else found)
+
+    return returned
+
+
+def always_news(right: Original) -> Original:
+    def news(state: Any, listed: ListedRefund) -> Any:
+        return right(replace(state, given_back=GivenBack(last_refund=state.given_back.last_refund)), listed)
+
+    return news
+
+
+def never_failing(right: Original) -> Original:
+    return lambda state, listed: None if listed.status == "failed" else right(state, listed)
+
+
+def any_number_of_units(right: Original) -> Original:
+    def units(wanted: dict[str, int], left: Sequence[LineLeft], **named: Any) -> RefundLines:
+        plenty = [replace(line, quantity=wanted.get(line.sku, 0), amount_minor=line.amount_minor) for line in left]
+        lines: RefundLines = right(wanted, plenty, **named)
+        return lines
+
+    return units
 
 
 def never_refunding(right: Original) -> Original:

@@ -15,6 +15,7 @@ from shop_payment_provider.stripe.store import Record
 from shop_payment_provider.stripe.wire import ApiError
 
 SLOW_SECONDS: Final = 120
+LOST_AFTER_SECONDS: Final = 3_600
 API_KEY: Final = "sk_test_never_in_a_log"
 
 
@@ -40,6 +41,7 @@ class SentRequest(NamedTuple):
     path: str
     form: str
     key: str
+    at: float = 0.0
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Provider:
         path = url.partition(urlsplit(url).netloc)[2]
         sent = SentRequest(method, path, body or "", headers.get("Idempotency-Key", ""))
         if self.delay is not None:
-            self.late.append((self.delay, sent))
+            self.late.append((self.delay, sent._replace(at=self.clock.now().timestamp())))
             self.delay = None
             raise ReadTimeoutError(None, url, "simulated")  # type: ignore[arg-type] # the pool is of no use here
         self._arrive(0)
@@ -101,18 +103,38 @@ class Provider:
                 with suppress(ApiError):  # it may have ended
                     self._stripe().payments.confirm(intent["id"], {"payment_method": "pm_card_mastercard"}, None)
 
+    def refund_elsewhere(self, reservation_id: str, amount_minor: int) -> None:
+        """Somebody gives money back at the provider's dashboard, if so much is left."""
+        for charge in self.records("charge"):
+            if charge["paid"] and charge["metadata"]["reservation_id"] == reservation_id:
+                form = f"payment_intent={charge['payment_intent']}&amount={amount_minor}"
+                self._stripe().request("POST", "/v1/refunds", form.encode())
+
+    def settle_all(self) -> None:
+        """What is pending at the provider ends, however long it takes."""
+        stripe = self._stripe()
+        for name in stripe.pending():
+            stripe.payments.settle(name)
+
     def _arrive(self, calls: int) -> None:
         """Counts so many calls, and answers the late requests that have waited for enough of them."""
-        self.late = [(left - calls, sent) for left, sent in self.late]
+        self.late = [(left - calls, sent) for left, sent in self.late if not self._is_lost(sent)]
         arrived = [sent for left, sent in self.late if left <= 0]
         self.late = [(left, sent) for left, sent in self.late if left > 0]
         for sent in arrived:
             self._answer(sent)
 
+    def _is_lost(self, sent: SentRequest) -> bool:
+        """No order of a refund is on its way for as long as the provider remembers keys: nothing but its key could keep
+        it from being executed twice."""
+        is_old = self.clock.now().timestamp() - sent.at >= LOST_AFTER_SECONDS
+        return is_old and sent.method == "POST" and sent.path == "/v1/refunds"
+
     def _answer(self, sent: SentRequest) -> Response:
         stripe = self._stripe()
         for name in stripe.pending(since=self.clock.now().timestamp() - SLOW_SECONDS):
             stripe.payments.settle(name)
+        sent = sent._replace(at=0.0)
         if sent.key and self.inputs.setdefault(sent.key, sent) != sent:
             self.changed_inputs.append(f"{sent.key}: {self.inputs[sent.key]}, then {sent}")
         path, _, query = sent.path.partition("?")

@@ -26,18 +26,19 @@ from shop_simulation.provider import API_KEY
 from shop_simulation.world import ADMINISTRATOR, HOLD, LIMITS, WEBHOOK_SECRET, World
 
 Check = Callable[[World, WorldFacts], Iterator[str]]
-ENDED: Final = frozenset({"cancelled", "expired", "refunded"})
+ENDED: Final = frozenset({"cancelled", "expired"})
 GOES_ON: Final[Mapping[str, frozenset[str]]] = {
     **{status: frozenset({status}) for status in ENDED},
     "purchased": frozenset({"purchased", "refunding", "refunded"}),
-    "refunding": frozenset({"refunding", "refunded"}),
+    "refunding": frozenset({"purchased", "refunding", "refunded"}),
+    "refunded": frozenset({"purchased", "refunding", "refunded"}),  # where a refund has failed at the provider
 }
 """A reservation that has ended may only change to one of these statuses."""
 FATES: Final[Mapping[str, frozenset[str]]] = {
     "reservation-expired": frozenset({"expired"}),
     "reservation-cancelled": frozenset({"cancelled"}),
     "already-purchased": frozenset({*SOLD, "refunded"}),
-    "already-refunded": frozenset({"refunding", "refunded"}),
+    "already-refunded": frozenset({"refunded"}),
 }
 """If a client was answered with this problem, the reservation must have one of these statuses."""
 END_EVENTS: Final = ("shop.purchase.confirmed.v1", "shop.reservation.cancelled.v1", "shop.reservation.expired.v1")
@@ -53,14 +54,15 @@ def _no_internal_error(world: World, _: WorldFacts) -> Iterator[str]:
 
 
 def _stock_adds_up(world: World, facts: WorldFacts) -> Iterator[str]:
-    held, sold = facts.units(HOLDING), facts.units(SOLD)
+    held = facts.units(HOLDING)
     skus = {intent.body["sku"] for intent in facts.of_kind("list")}
     for sku in sorted(skus):
         counters = [counters for bucket, counters in world.store.buckets.items() if bucket.sku == sku]
         if any(min(c.available, c.held, c.sold) < 0 for c in counters):
             yield f"{sku} has a bucket below 0"
         actual = tuple(sum(getattr(c, name) for c in counters) for name in ("available", "held", "sold"))
-        expected = {(received - held[sku] - sold[sku], held[sku], sold[sku]) for received in facts.received(sku)}
+        sold = facts.sold(sku, counts_restocked_only=True)
+        expected = {(r - held[sku] - each, held[sku], each) for r in facts.received(sku) for each in sold}
         if actual not in expected:
             yield f"{sku} (available, held, sold) is {actual}, not one of {sorted(expected)}"
     for name, intent in world.intents.items():
@@ -123,6 +125,8 @@ def _answers_name_the_winner(world: World, facts: WorldFacts) -> Iterator[str]:
         is_over = status == "active" and world.clock.now() >= facts.reservations[wanted].sent[0] + HOLD
         for answer in (*intent.answers, *intent.repeats):
             problem = slug(answer[1])
+            if problem == "already-refunded" and wanted in facts.failed_refunds:
+                continue  # the money came back to the shop since
             if status not in FATES.get(problem, {status}) and not (problem == "reservation-expired" and is_over):
                 yield f"{name} was answered with {problem}, and {wanted} is {status}"
             if intent.kind == "cancel" and answer[0] == 200 and status != "cancelled":
@@ -162,12 +166,9 @@ def _answers_are_true(_: World, facts: WorldFacts) -> Iterator[str]:
             if final and paid_with == (final[1]["payment_intent_id"], purchase.body["payment_method"]):
                 yield f"{paid_with[1]} was answered as declined, and was charged for {purchase.body['reservation_id']}"
     for name, status in facts.statuses.items():
-        if status == "refunded" and not any(charge["refunded"] for charge in facts.charges.get(name, [])):
+        is_back = any(charge["refunded"] for charge in facts.charges.get(name, [])) or name in facts.failed_refunds
+        if status == "refunded" and not is_back:
             yield f"{name} is refunded, and the money was not given back"
-    for refund in facts.of_kind("refund"):
-        now, final = facts.statuses.get(refund.body["purchase_id"]), refund.final()
-        if final and now != "refunded":
-            yield f"{refund.body['purchase_id']} was answered as refunded, and is {now}"
     if any(answer[0] < 300 for forged in facts.of_kind("forged") for answer in forged.answers):
         yield "a forged webhook was taken for the provider's"
 
@@ -284,6 +285,36 @@ def _private(world: World, facts: WorldFacts) -> Iterator[str]:
         yield "a secret is in an event"
 
 
+def _refunds_are_the_providers(world: World, facts: WorldFacts) -> Iterator[str]:
+    for name, intent in facts.reservations.items():
+        given = {each["id"]: each for each in facts.refunds.get(name, [])}
+        failed = {each["id"]: each for each in world.provider.records("refund") if each["status"] == "failed"}
+        answered = [(asked, final[1]) for asked in facts.refunds_of(name) if (final := asked.final())]
+        for refund, answer in answered:
+            found = (given | failed).get(answer["refund_id"], {})
+            is_made = found.get("status") in ("succeeded", "failed")
+            if not is_made or (found["amount"], found["metadata"].get("reservation_id")) != (
+                answer["total"]["amount_minor"],
+                name,
+            ):
+                yield f"{refund.key} was answered with {answer}, and the provider has {found}"
+        answers = [answer for _asked, answer in answered]
+        ids = [answer["refund_id"] for answer in answers]
+        if len(set(ids)) < len(ids):
+            yield f"two refunds of {name} were answered with the same refund of the provider"
+        units = Counter[str]()
+        for answer in answers:
+            units.update({line["sku"]: line["quantity"] for line in answer["lines"]})
+        if not units <= Counter(quantities(intent)):
+            yield f"{units} came back of {quantities(intent)}"
+        ordinals = Counter(each["metadata"].get("refund") for each in given.values() if each["metadata"])
+        if any(count > 1 for count in ordinals.values()):
+            yield f"a refund of {name} was made twice: {given}"
+        paid = sum(charge["amount"] for charge in facts.charges.get(name, []))
+        if sum(each["amount"] for each in given.values()) > paid:
+            yield f"{name} was refunded more than the {paid} that were paid: {given}"
+
+
 def _limits_hold(world: World, facts: WorldFacts) -> Iterator[str]:
     for customer in sorted({intent.caller for intent in facts.of_kind("place")}):
         names = [name for name, intent in facts.reservations.items() if intent.caller == customer]
@@ -315,6 +346,7 @@ SAFETY: Final[Mapping[int, Check]] = {
     8: _nothing_disappears,
     9: _projected_once,
     10: _private,
+    15: _refunds_are_the_providers,
     16: _one_event_a_version,
     17: _limits_hold,
 }

@@ -25,6 +25,7 @@ CUSTOMERS: Final = ("customer-1", "customer-2", "customer-3")
 SKUS: Final = ("MUG", "POT")
 CARDS: Final = (
     *("pm_card_visa", "pm_card_visa", "pm_card_visa", "pm_card_pendingRefund", "pm_card_visa_chargeDeclined"),
+    "pm_card_refundFail",
     *("pm_card_processing", "pm_card_processing_declined", "pm_card_error_before_charge"),
     *("pm_card_error_after_charge", "pm_card_authenticationRequired", "pm_card_authenticationRequired"),
 )
@@ -82,6 +83,7 @@ class RandomRun:
             self._purchase: 8,
             self._cancel: 2,
             self._refund: 2,
+            self._refund_elsewhere: 0.5,
             self._authenticate: 2,
             self._change: 1.5,
             self._repeat: 5,
@@ -114,7 +116,19 @@ class RandomRun:
         return steps.cancel(name=f"cancel-{number}", of=of, caller=caller)
 
     def _refund(self, number: int) -> WorkflowStep:
-        return steps.refund(name=f"refund-{number}", of=self._pick_reservation()[0])
+        name, of = f"refund-{number}", self._pick_reservation()[0]
+        restock = self.randomness.choice((None, True, False))
+        match self.randomness.choice(("everything", "money", "units", "units")):
+            case "money":
+                return steps.refund(name=name, of=of, amount_minor=self.randomness.randint(1, 600))
+            case "units":
+                lines = {self.randomness.choice(SKUS): self.randomness.randint(1, 3)}
+                return steps.refund(name=name, of=of, lines=lines, restock=restock)
+            case _:
+                return steps.refund(name=name, of=of, restock=restock)
+
+    def _refund_elsewhere(self, _: int) -> WorkflowStep:
+        return steps.refund_elsewhere(self.randomness.randint(1, 600), of=self._pick_reservation()[0])
 
     def _authenticate(self, _: int) -> WorkflowStep:
         of, choice = self._pick_reservation()[0], self.randomness.random()

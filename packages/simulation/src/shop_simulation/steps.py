@@ -82,15 +82,36 @@ def cancel(*, name: str = "cancel", of: str = "place", caller: str = "customer-1
     )
 
 
-def refund(*, name: str = "refund", of: str = "place") -> WorkflowStep:
+def refund(
+    *,
+    name: str = "refund",
+    of: str = "place",
+    amount_minor: int | None = None,
+    lines: Mapping[str, int] | None = None,
+    restock: bool | None = None,
+) -> WorkflowStep:
+    """Without an amount or lines (quantities by SKU), everything that is left is given back."""
+    wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()] if lines else None
+    sent = {"amount_minor": amount_minor, "lines": wanted, "restock": restock}
     return _request(
         name,
         "refund",
         "POST /purchases/{purchase_id}/refund",
-        _naming(of, "purchase_id"),
+        _naming(of, "purchase_id", **{field: value for field, value in sent.items() if value is not None}),
         caller=ADMINISTRATOR,
         groups="[admin]",
     )
+
+
+def refund_elsewhere(amount_minor: int, of: str = "place") -> WorkflowStep:
+    """Somebody gives money back at the provider's dashboard."""
+
+    def run(world: World, _: Process) -> None:
+        reservation_id = known_reservation(world, of)
+        if reservation_id:
+            world.provider.refund_elsewhere(reservation_id, amount_minor)
+
+    return WorkflowStep(f"refund {amount_minor} of {of} elsewhere", "provider", run, faulty=False)
 
 
 def reprice(price_minor: int, sku: str = "MUG", *, name: str = "reprice") -> WorkflowStep:
@@ -250,11 +271,21 @@ def recover(world: World) -> None:
     for _ in range(SWEEPS_MAX):
         world.provider.arrive_all()
         world.jump(timedelta(minutes=16))
+        if _is_news(world):
+            world.provider.settle_all()
+            receive_webhooks().run_alone(world)
         for step in (sweep(), *DELIVERED):
             step.run_alone(world)
         _replay(world)
         if not (world.store.due_events or world.store.due_states or any(world.stream.waiting.values())):
             return
+
+
+def _is_news(world: World) -> bool:
+    """Returns whether the provider has done something by itself, of which only a webhook tells."""
+    cards = {charge["id"]: charge["payment_method"] for charge in world.provider.records("charge")}
+    refunds = world.provider.records("refund")
+    return any(not it["metadata"] or cards[it["charge"]] == "pm_card_refundFail" for it in refunds)
 
 
 def _replay(world: World) -> None:

@@ -24,6 +24,7 @@ from shop_simulation.steps import (
     receive_webhooks,
     redistribute,
     refund,
+    refund_elsewhere,
     relist,
     reprice,
     retire,
@@ -38,6 +39,8 @@ PLACED: Final = (*STOCKED, place())
 PURCHASED: Final = (*PLACED, purchase())
 A_WHILE: Final = later(timedelta(minutes=2))
 """This is longer than any request takes, so whatever a request began is due afterwards."""
+A_DAY: Final = later(timedelta(hours=25))
+"""The provider has forgotten every idempotency key when this time has passed."""
 TOO_LONG: Final = later(timedelta(minutes=16))
 """Every reservation has expired when this time has passed."""
 
@@ -91,6 +94,62 @@ PAYING: Final = (
         "refund that takes its time",
         before=(*PLACED, purchase("pm_card_pendingRefund")),
         steps=(refund(), A_WHILE, sweep(), refund().maybe()),
+    ),
+    Workflow(
+        "refund of a part",
+        before=PURCHASED,
+        steps=(refund(lines={"MUG": 1}), A_DAY, sweep(), refund(lines={"MUG": 1}).maybe()),
+        rivals=(refund(lines={"MUG": 1}), refund(name="refund money", amount_minor=200)),
+    ),
+    Workflow(
+        "refunds one after the other",
+        before=PURCHASED,
+        steps=(
+            refund(lines={"MUG": 1}),
+            refund(name="refund money", amount_minor=200),
+            A_DAY,
+            sweep(),
+            refund(name="refund the rest", restock=False),
+        ),
+        rivals=(refund(name="refund money", amount_minor=200), sweep()),
+        faults_max=1,
+    ),
+    Workflow(
+        "refunds at the dashboard",
+        before=PURCHASED,
+        steps=(
+            refund_elsewhere(300),
+            receive_webhooks().maybe(),
+            refund(lines={"MUG": 1}),
+            refund_elsewhere(100),
+            receive_webhooks(),
+            receive_webhooks(again=True),
+        ),
+        rivals=(refund(lines={"MUG": 1}), receive_webhooks(), sweep()),
+        faults_max=1,
+    ),
+    Workflow(
+        "refund that fails later",
+        before=(*PLACED, purchase("pm_card_refundFail")),
+        steps=(
+            refund(),
+            A_WHILE,
+            receive_webhooks(),
+            receive_webhooks(again=True),
+            refund(name="refund again").maybe(),
+        ),
+        rivals=(receive_webhooks(), refund(name="refund again")),
+        faults_max=1,
+    ),
+    Workflow(
+        "refund of more than is left",
+        before=PURCHASED,
+        steps=(
+            refund(lines={"MUG": 1}, restock=False),
+            refund(name="refund both", lines={"MUG": 2}),
+            refund(name="refund too much", amount_minor=600),
+        ),
+        faults_max=1,
     ),
     Workflow(
         "webhooks",

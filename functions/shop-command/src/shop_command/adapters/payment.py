@@ -5,7 +5,7 @@ was asked. No card or key is logged.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -14,11 +14,12 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from shop_command import ports
-from shop_command.adapters import telemetry
+from shop_command.adapters import refund_answers, telemetry
 from shop_command.adapters.provider_errors import Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
+from shop_shared import forms
 from shop_shared.currencies import CURRENCIES
 from shop_shared.values import Money
 
@@ -28,6 +29,9 @@ READ_TIMEOUT_SECONDS: Final = 8.0
 """Each call takes no longer. Two of them leave time to record their outcome within the API's 30 seconds."""
 SENDS_MAX: Final = 2
 CODE_CHARACTERS_MAX: Final = 100
+REFUNDS_PER_PAGE: Final = 100
+REFUND_PAGES_MAX: Final = 3
+"""A purchase has far fewer refunds. With more of them nothing is sent, because the wanted one may be among them."""
 
 
 @dataclass(frozen=True)
@@ -167,31 +171,57 @@ class StripeGateway:
             case _:
                 return _unknown(answer)
 
-    def refund(self, payment_intent_id: str, reservation_id: str) -> ports.Returned | ports.Unknown:
-        fields = {"payment_intent": payment_intent_id, "metadata[reservation_id]": reservation_id}
-        answer = self._call("POST", "/v1/refunds", fields, f"{payment_intent_id}:refund")
+    def refund(self, order: ports.RefundOrder) -> ports.RefundOutcome:
+        key = f"{order.payment_intent_id}:refund:{order.refund}"
+        answer = self._call("POST", "/v1/refunds", refund_answers.form(order), key)
+        if isinstance(answer, ports.Unknown):
+            return answer
+        if answer.status != 200:
+            return refund_answers.refusal(answer.status, answer.error) or _unknown(answer)
+        outcome = refund_answers.outcome(order, answer.body)
+        if outcome is None:
+            logger().error("the payment provider answered for another refund", extra={"reason": answer.reason})
+        return outcome or _unknown(answer)
+
+    def find_refund(self, order: ports.RefundOrder) -> ports.RefundOutcome | None:
+        refunds = self._refunds(order.payment_intent_id)
+        return refunds if isinstance(refunds, ports.Unknown) else refund_answers.found(order, refunds)
+
+    def refunds_of(self, payment_intent_id: str, reservation_id: str) -> Sequence[ports.ListedRefund] | ports.Unknown:
+        refunds = self._refunds(payment_intent_id)
+        if isinstance(refunds, ports.Unknown):
+            return refunds
+        listed = [refund_answers.listed(payment_intent_id, reservation_id, refund) for refund in reversed(refunds)]
+        return [refund for refund in listed if refund is not None]
+
+    def reservation_of(self, payment_intent_id: str) -> str | ports.Unknown | None:
+        answer = self._call("GET", f"/v1/payment_intents/{payment_intent_id}")
+        if isinstance(answer, ports.Unknown):
+            return answer
         match answer:
-            case ports.Unknown():
-                return answer
-            case _Answer(status=200, body={"id": str(refund), "status": "succeeded"}):
-                return ports.Returned(refund)
-            case _Answer(status=200):
-                pass  # pending, and kept so under the key: the provider's list tells how it went on
-            case _Answer(status=400) if answer.error.get("code") == "charge_already_refunded":
-                pass  # by an earlier request whose key the provider has forgotten
+            case _Answer(status=200, body={"metadata": {"reservation_id": str(name)}}) if forms.UUID.matches(name):
+                return name
+            case _Answer(status=200, body={"id": str(found)}) if found == payment_intent_id:
+                return None
             case _:
                 return _unknown(answer)
-        return self._refund_of(payment_intent_id)
 
-    def _refund_of(self, payment_intent_id: str) -> ports.Returned | ports.Unknown:
-        listed = self._call("GET", f"/v1/refunds?payment_intent={payment_intent_id}")
-        if isinstance(listed, ports.Unknown):
-            return listed
-        match listed.body.get("data"):
-            case [*refunds] if listed.status == 200:
-                return next(filter(None, map(_returned, refunds)), None) or _unknown(listed)
-            case _:
-                return _unknown(listed)
+    def _refunds(self, payment_intent_id: str) -> list[Any] | ports.Unknown:
+        refunds: list[Any] = []
+        path = f"/v1/refunds?payment_intent={payment_intent_id}&limit={REFUNDS_PER_PAGE}"
+        for _ in range(REFUND_PAGES_MAX):
+            after = f"&starting_after={refunds[-1]['id']}" if refunds else ""
+            answer = self._call("GET", path + after)
+            if isinstance(answer, ports.Unknown):
+                return answer
+            match answer.body:
+                case {"data": [*page], "has_more": bool(has_more)} if answer.status == 200:
+                    refunds += page
+                case _:
+                    return _unknown(answer)
+            if not (has_more and page):
+                return refunds
+        return ports.Unknown("too many refunds")
 
     def _truth(self, intent: ports.AskedIntent, refused: _Answer) -> ports.CancelOutcome:
         """Finds the state of an intent that a request was refused for: in the refusal, or by asking the provider."""
@@ -301,14 +331,6 @@ def _missing(intent: ports.AskedIntent, answer: _Answer) -> ports.IntentMissing:
     # Somebody may have changed the provider's account, and then every open payment is ended like this.
     telemetry.payment_alert(answer.reason, intent.id)
     return ports.IntentMissing()
-
-
-def _returned(refund: Any) -> ports.Returned | None:
-    match refund:
-        case {"id": str(refund_id), "status": "succeeded"}:
-            return ports.Returned(refund_id)
-        case _:
-            return None
 
 
 def _code(error: Mapping[str, Any]) -> str:

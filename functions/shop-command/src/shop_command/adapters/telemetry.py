@@ -14,7 +14,14 @@ from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count, measure
 from shop_observability.trace_header import TraceHeader
 from shop_shared.envelope import Envelope
-from shop_shared.events import EventData, PaymentDeclined, PaymentRefunded, PurchaseConfirmed, PurchaseRefunded
+from shop_shared.events import (
+    EventData,
+    PaymentDeclined,
+    PaymentRefunded,
+    PurchaseConfirmed,
+    PurchaseRefunded,
+    PurchaseRefundFailed,
+)
 
 SERVICE: Final = "shop-command"
 _PAYMENTS: Final[Mapping[type[EventData], Metric]] = {
@@ -22,6 +29,7 @@ _PAYMENTS: Final[Mapping[type[EventData], Metric]] = {
     PaymentDeclined: Metric.PAYMENTS_DECLINED,
     PurchaseRefunded: Metric.PAYMENTS_REFUNDED,
     PaymentRefunded: Metric.PAYMENTS_REFUNDED,
+    PurchaseRefundFailed: Metric.REFUNDS_FAILED,
 }
 
 

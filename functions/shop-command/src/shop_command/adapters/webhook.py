@@ -16,6 +16,7 @@ TOLERANCE_SECONDS: Final = 300
 TYPES: Final = frozenset(
     f"payment_intent.{happened}" for happened in ("succeeded", "payment_failed", "canceled", "requires_action")
 )
+REFUND_TYPES: Final = frozenset({"charge.refunded", "refund.updated", "refund.failed"})
 _INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 
 
@@ -27,7 +28,8 @@ class ForgedWebhookError(Exception):
 class Hint:
     """Something has happened to this intent. What it was has to be asked for."""
 
-    reservation_id: str
+    reservation_id: str | None
+    """It is None for a refund that somebody made at the provider's dashboard: only the intent knows it."""
     payment_intent_id: str
 
 
@@ -50,6 +52,10 @@ class StripeWebhook:
                 "data": {"object": {"id": str(intent), "metadata": {"reservation_id": str(reservation_id)}}},
             } if type_ in TYPES and forms.UUID.matches(reservation_id) and _INTENT.fullmatch(intent):
                 return Hint(reservation_id, intent)
+            case {"type": str(type_), "data": {"object": {"payment_intent": str(intent)}}} if (
+                type_ in REFUND_TYPES and _INTENT.fullmatch(intent)
+            ):
+                return Hint(None, intent)
             case _:
                 return None
 

@@ -5,26 +5,30 @@ to settle. All may do so at once: the stream's version lets one of them record i
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, assert_never, cast
 
 from shop_command import ports
 from shop_command.application.journal import ROUNDS_MAX, Journal
 from shop_command.application.request import Request
-from shop_command.domain import reservation
-from shop_command.domain.errors import NotPayingError, NotStrayError
-from shop_command.domain.refunding import is_stray
-from shop_command.domain.reservation import (
-    ConfirmPurchase,
-    DeclinePayment,
-    RecordRefund,
-    RecordStrayRefund,
-    RequireAction,
+from shop_command.domain import refunding, reservation
+from shop_command.domain.errors import NotPayingError, NotStrayError, RefundTooLargeError
+from shop_command.domain.refunding import RecordRefund, RecordRefundFailure, RecordStrayRefund, is_stray
+from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, RequireAction
+from shop_command.domain.reservation_states import (
+    Cancelled,
+    Expired,
+    Paying,
+    Purchased,
+    Refunded,
+    Refunding,
+    Reservation,
+    Terms,
 )
-from shop_command.domain.reservation_states import Cancelled, Expired, Paying, Refunding, Reservation, Terms
 from shop_command.domain.stream import Snapshot
-from shop_command.ports import Captured, IntentCancelled, Processing, Returned, Unknown
+from shop_command.ports import Captured, IntentCancelled, Processing, RefundOrder, RefundRefused, Returned, Unknown
 from shop_shared.envelope import Envelope
-from shop_shared.events import PaymentRefunded
+from shop_shared.events import PaymentRefunded, PurchaseRefundFailed
+from shop_shared.values import RefundReason
 
 Outcome = ports.ConfirmOutcome | ports.RetrieveOutcome
 Progress = Literal["settled", "refunded", "open", "nothing"]
@@ -47,6 +51,12 @@ class Settlement:
         for _ in range(ROUNDS_MAX):
             loaded = self.journal.load(stream)
             state = loaded.state
+            if isinstance(state, Purchased | Refunding | Refunded) and state.payment_intent_id == payment_intent_id:
+                try:
+                    self._hear(loaded, state)
+                except ports.VersionConflictError:
+                    continue
+                return
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
             if state is None or not (is_current or is_stray(state, payment_intent_id)):
                 return
@@ -63,6 +73,39 @@ class Settlement:
             return
         raise ports.ContentionError
 
+    def check_intent(self, payment_intent_id: str) -> None:
+        """Checks an intent whose reservation only the provider can name; somebody else's is left alone."""
+        reservation_id = self.gateway.reservation_of(payment_intent_id)
+        if isinstance(reservation_id, Unknown):
+            raise ports.ContentionError
+        if reservation_id is not None:
+            self.check(reservation_id, payment_intent_id)
+
+    def _hear(self, loaded: Snapshot[Reservation], state: refunding.Sold) -> None:
+        """Records each refund of the provider's list that the stream does not have yet, and each that has failed.
+
+        Nothing else would ask for it again, so the webhook has to come again where the provider does not answer: that
+        is a ContentionError.
+        """
+        stream, now = reservation.stream(state.terms.reservation_id), self.journal.now()
+        last = self.journal.last(stream, loaded)
+        with self.journal.telemetry.following(last):
+            listed = self.gateway.refunds_of(state.payment_intent_id, state.terms.reservation_id)
+            if isinstance(listed, Unknown):
+                raise ports.ContentionError
+            decided: list[reservation.ReservationEvent] = []
+            for refund in sorted(listed, key=lambda refund: refund.status != "failed"):
+                found = stream.fold(state, decided)
+                command = news(found, refund) if isinstance(found, Purchased | Refunding | Refunded) else None
+                if command is None:
+                    continue
+                try:
+                    decided += reservation.decide(command, found, now)
+                except RefundTooLargeError as error:
+                    raise ports.ContentionError from error  # more than was paid: a failure is not listed yet
+            if decided:
+                self.journal.append(stream, loaded, tuple(decided), Request.following(last), now=now)
+
     def settle(self, loaded: Snapshot[Reservation], last: Envelope) -> Progress:
         """Ends what is under way and due; `last` is the event that led to what was loaded.
 
@@ -71,11 +114,9 @@ class Settlement:
         match loaded.state:
             case Paying() as paying:
                 return self._record(loaded, last, _outcome_of(paying, self._end(paying)))
-            case Refunding(payment_intent_id=intent):
-                reservation_id = reservation.id_of(last.subject)
-                returned = self.gateway.refund(intent, reservation_id)
-                command = RecordRefund(reservation_id, returned.refund_id) if isinstance(returned, Returned) else None
-                return self._record(loaded, last, command)
+            case Refunding() as state:
+                order = ordered(state)
+                return self._record(loaded, last, returned(order, order_again(self.gateway, order)))
             case Cancelled(terms, str(intent)) | Expired(terms, str(intent)):
                 return self._close(loaded, last, _asked(terms, intent))
             case _:
@@ -107,15 +148,14 @@ class Settlement:
 
     def _give_back(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
         """Refunds a charge that no purchase can come of."""
-        events = self.journal.store.events(last.subject)
-        if any(isinstance(e.data, PaymentRefunded) and e.data.payment_intent_id == intent for e in events):
-            return "refunded"
-        reservation_id = reservation.id_of(last.subject)
-        returned = self.gateway.refund(intent, reservation_id)
-        if not isinstance(returned, Returned):
-            return "open"
-        command = RecordStrayRefund(reservation_id, intent, returned.refund_id)
-        return self._record(loaded, last, command)
+        for event in self.journal.store.events(last.subject):
+            if isinstance(event.data, PaymentRefunded | PurchaseRefundFailed) and _is_end_of(intent, event.data):
+                return "refunded"
+        if loaded.state is None:
+            return "nothing"
+        terms = loaded.state.terms
+        order = RefundOrder(intent, terms.reservation_id, refunding.STRAY, terms.total.currency)
+        return self._record(loaded, last, returned(order, order_again(self.gateway, order)))
 
     def _record(self, loaded: Snapshot[Reservation], last: Envelope, command: reservation.Command | None) -> Progress:
         if command is None:
@@ -127,6 +167,66 @@ class Settlement:
         if isinstance(command, RequireAction):
             return "open"
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
+
+
+def _is_end_of(intent: str, data: PaymentRefunded | PurchaseRefundFailed) -> bool:
+    return data.payment_intent_id == intent and getattr(data, "refund", refunding.STRAY) == refunding.STRAY
+
+
+def news(state: refunding.Sold, listed: ports.ListedRefund) -> refunding.Command | None:
+    """Returns what a refund of the provider's list tells that the stream does not have, by the refund's id."""
+    name, intent = state.terms.reservation_id, state.payment_intent_id
+    recorded = next((it for it in refunding.given_back_of(state).refunds if it.refund_id == listed.refund_id), None)
+    if recorded is not None:
+        has_failed = listed.status == "failed" and recorded.has_money
+        return refunding.RecordLateFailure(name, listed.refund_id, listed.code) if has_failed else None
+    if isinstance(state, Refunding) and listed.refund == refunding.requested_of(state).refund:
+        match listed.status:
+            case "succeeded" if listed.amount.amount_minor == refunding.requested_of(state).amount_minor:
+                return RecordRefund(name, listed.refund, listed.refund_id)
+            case "failed":
+                return RecordRefundFailure(name, listed.refund, intent, listed.code, listed.refund_id)
+            case _:
+                return None
+    if listed.status != "succeeded" or listed.amount.currency != state.terms.total.currency:
+        return None
+    reason = cast("RefundReason | None", listed.reason)
+    return refunding.RecordRefundElsewhere(name, listed.refund_id, listed.amount.amount_minor, reason)
+
+
+def order_again(gateway: ports.PaymentGateway, order: RefundOrder) -> ports.RefundOutcome:
+    """The provider forgets keys, and would execute the order twice: so its list is searched before it is sent."""
+    return gateway.find_refund(order) or gateway.refund(order)
+
+
+def ordered(state: Refunding) -> RefundOrder:
+    requested, terms = refunding.requested_of(state), state.terms
+    return RefundOrder(
+        state.payment_intent_id,
+        terms.reservation_id,
+        requested.refund,
+        terms.total.currency,
+        requested.amount_minor,
+        requested.reason,
+    )
+
+
+def returned(
+    order: RefundOrder, found: ports.RefundOutcome
+) -> RecordRefund | RecordStrayRefund | RecordRefundFailure | None:
+    """Returns what the provider's answer lets us record of a refund, or None while that is nothing yet."""
+    intent, reservation_id = order.payment_intent_id, order.reservation_id
+    match found:
+        case Returned(refund_id=refund_id, amount=amount) if order.refund == refunding.STRAY:
+            return RecordStrayRefund(reservation_id, intent, refund_id, amount)
+        case Returned(refund_id=refund_id):
+            return RecordRefund(reservation_id, order.refund, refund_id)
+        case RefundRefused(code=code, refund_id=failed_id):
+            return RecordRefundFailure(reservation_id, order.refund, intent, code, failed_id)
+        case Processing() | Unknown():
+            return None
+        case _:
+            assert_never(found)
 
 
 def record(journal: Journal, request: Request, command: reservation.Command, *, cause: Envelope) -> "Envelope[Any]":

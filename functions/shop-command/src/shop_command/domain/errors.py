@@ -10,11 +10,12 @@ DomainError
 ├── TooManyReservationsError, TooManyUnitsError, TooManyCardAttemptsError
 └── ReservationError: ReservationExistsError, ReservationNotFoundError, ReservationExpiredError,
     ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError, AlreadyPayingError, NotPayingError,
-    TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError, AlreadyRefundedError, NotRefundingError,
-    NotStrayError
+    TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError, AlreadyRefundedError,
+    RefundInProgressError, RefundTooLargeError, TooManyRefundsError, NotRefundingError, NotStrayError
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class DomainError(Exception):
@@ -185,7 +186,24 @@ class NotPurchasedError(ReservationError): ...
 
 
 class AlreadyRefundedError(ReservationError):
-    """The money is back, or somebody else's request is about to give it back."""
+    """Nothing is left of the money."""
+
+
+class RefundInProgressError(ReservationError):
+    """Another refund is under way, and only its outcome decides what can still be given back."""
+
+
+@dataclass(eq=False)
+class RefundTooLargeError(ReservationError):
+    """It is more money, or more units of a line, than is left of the purchase."""
+
+    left: tuple[Any, ...]
+    """Each has a `sku`, a `quantity` and an `amount_minor`."""
+
+
+@dataclass(eq=False)
+class TooManyRefundsError(ReservationError):
+    refunds_max: int
 
 
 class NotRefundingError(ReservationError):

@@ -12,6 +12,13 @@ def require_payable(price: Price) -> None:
         raise _not_payable(price.amount_minor, rules)
 
 
+def require_whole(amount: Money) -> None:
+    """Refuses an amount that has no coin in its currency. One in a currency that is not known today passes."""
+    rules = CURRENCIES.get(amount.currency)
+    if rules is not None and amount.amount_minor % rules.multiple_of:
+        raise _not_payable(amount.amount_minor, rules)
+
+
 def require_chargeable(total: Money) -> None:
     """Checks what a price has to be too: one that was listed earlier may be in no currency of today."""
     rules, total_minor = _rules(total.currency), total.amount_minor

@@ -41,6 +41,7 @@ ReservationEvent = (
     | events.PurchaseConfirmed
     | events.PurchaseRefundRequested
     | events.PurchaseRefunded
+    | events.PurchaseRefundFailed
     | events.PaymentRefunded
 )
 
@@ -83,26 +84,6 @@ class ExpireReservation:
     reservation_id: str
 
 
-@dataclass(frozen=True)
-class RequestRefund:
-    reservation_id: str
-
-
-@dataclass(frozen=True)
-class RecordRefund:
-    reservation_id: str
-    refund_id: str
-
-
-@dataclass(frozen=True)
-class RecordStrayRefund:
-    """A charge that can't become this reservation's purchase was given back."""
-
-    reservation_id: str
-    payment_intent_id: str
-    refund_id: str
-
-
 Command = (
     PlaceReservation
     | RequestPayment
@@ -111,15 +92,11 @@ Command = (
     | DeclinePayment
     | CancelReservation
     | ExpireReservation
-    | RequestRefund
-    | RecordRefund
-    | RecordStrayRefund
+    | refunding.Command
 )
 
 
-def decide(  # noqa: PLR0912 - it has one branch for each command
-    command: Command, state: Reservation | None, now: datetime
-) -> tuple[ReservationEvent, ...]:
+def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[ReservationEvent, ...]:
     match command:
         case PlaceReservation():
             if state is not None:
@@ -149,14 +126,8 @@ def decide(  # noqa: PLR0912 - it has one branch for each command
             if now < held.terms.expires_at:
                 raise errors.ReservationHeldError(held.terms.reservation_id)
             return (events.ReservationExpired(**_ending(held)),)
-        case RequestRefund():
-            return (refunding.request_refund(refunding.purchased(command.reservation_id, state)),)
-        case RecordRefund(refund_id=refund_id):
-            return (refunding.refunded(refund_id, refunding.refunding(command.reservation_id, state)),)
-        case RecordStrayRefund(payment_intent_id=intent, refund_id=refund_id):
-            return (refunding.stray_refunded(command.reservation_id, intent, refund_id, state),)
         case _:
-            assert_never(command)
+            return (refunding.decide(command, state),)
 
 
 def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | None:
@@ -179,11 +150,10 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
             return Cancelled(state.terms, _left_behind(state))
         case events.ReservationExpired():
             return Expired(state.terms, _left_behind(state))
-        case events.PurchaseRefundRequested():
-            return Refunding(state.terms, event.payment_intent_id)
-        case events.PurchaseRefunded():
-            intent = state.payment_intent_id if isinstance(state, Purchased | Refunding) else ""
-            return Refunded(state.terms, event.refund_id, intent)
+        case events.PurchaseRefundFailed(refund=refunding.STRAY, payment_intent_id=intent):
+            return _without(state, intent)
+        case events.PurchaseRefundRequested() | events.PurchaseRefunded() | events.PurchaseRefundFailed():
+            return refunding.evolve(state, event)
         case events.PaymentRefunded():
             return _without(state, event.payment_intent_id)
         case _:

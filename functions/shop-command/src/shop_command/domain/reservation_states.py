@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shop_shared.values import Lines, Money
+from shop_shared.values import Lines, Money, RefundLines, RefundReason
 
 
 @dataclass(frozen=True)
@@ -41,27 +41,70 @@ class Paying:
 
 
 @dataclass(frozen=True)
+class RequestedRefund:
+    """This was asked for last, and is being given back."""
+
+    refund: int
+    amount_minor: int
+    lines: RefundLines
+    reason: RefundReason
+
+
+@dataclass(frozen=True)
+class MadeRefund:
+    """This was given back. `refund` counts the refunds of the purchase from 1, those that failed included."""
+
+    refund: int
+    refund_id: str
+    lines: RefundLines
+
+    @property
+    def has_money(self) -> bool:
+        """Returns False once it has failed at the provider: then only its units came back."""
+        return any(line.amount_minor for line in self.lines)
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    refunds: tuple[MadeRefund, ...] = ()
+    last_refund: int = 0
+
+
+@dataclass(frozen=True)
 class Purchased:
+    """Some of the money may be the customer's again."""
+
     terms: Terms
     attempt: int
     payment_intent_id: str
+    given_back: GivenBack = GivenBack()
     status: Literal["purchased"] = "purchased"
 
 
 @dataclass(frozen=True)
 class Refunding:
-    """An administrator wants the money given back. For its customer it stays purchased until it is."""
+    """An administrator wants money given back. For its customer it stays purchased until it is.
+
+    `requested` is absent in states of before refunds had parts, which gave everything back.
+    """
 
     terms: Terms
     payment_intent_id: str
+    requested: RequestedRefund | None = None
+    given_back: GivenBack = GivenBack()
+    attempt: int = 0
     status: Literal["refunding"] = "refunding"
 
 
 @dataclass(frozen=True)
 class Refunded:
+    """Nothing is left of what was paid."""
+
     terms: Terms
     refund_id: str
     payment_intent_id: str = ""
+    given_back: GivenBack = GivenBack()
+    attempt: int = 0
     status: Literal["refunded"] = "refunded"
 
 

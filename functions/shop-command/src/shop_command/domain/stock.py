@@ -9,7 +9,7 @@ from random import Random
 from typing import Final
 
 from shop_shared import events
-from shop_shared.values import Allocation, ReservationLine
+from shop_shared.values import Allocation, RefundLine, ReservationLine
 
 ALLOCATIONS_MAX: Final = 90
 """All lines together take from no more buckets: a transaction's other actions are for events, state and key."""
@@ -108,5 +108,5 @@ def _limited(amounts: Mapping[int, int], total: int) -> tuple[Allocation, ...]:
     return tuple(made)
 
 
-def _allocations(lines: Iterable[ReservationLine]) -> Iterable[tuple[Bucket, int]]:
+def _allocations(lines: Iterable[ReservationLine | RefundLine]) -> Iterable[tuple[Bucket, int]]:
     return ((Bucket(line.sku, a.bucket), a.quantity) for line in lines for a in line.allocations)

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.adapters.webhook import ForgedWebhookError
 from shop_command.application.purchases import CardDeclinedError, PaymentRefusedError, PaymentUnavailableError
+from shop_command.application.refunds import RefundRefusedError
 from shop_command.application.request import IdempotencyKeyReusedError
 from shop_command.domain import errors
 from shop_command.ports import ContentionError, StoreUnavailableError
@@ -47,6 +48,16 @@ def _declined(error: CardDeclinedError) -> Mapping[str, Any]:
         "stream_id": error.event.subject,
         "stream_version": error.event.streamversion,
     }
+
+
+def _refused(error: RefundRefusedError) -> Mapping[str, Any]:
+    event = error.event
+    return {"code": event.data.code, "stream_id": event.subject, "stream_version": event.streamversion}
+
+
+def _left(error: errors.RefundTooLargeError) -> Mapping[str, Any]:
+    lines = [{"sku": it.sku, "quantity": it.quantity, "amount_minor": it.amount_minor} for it in error.left]
+    return {"left": {"amount_minor": sum(it.amount_minor for it in error.left), "lines": lines}}
 
 
 _NOT_FOUND: Final = ProblemType(404, "not-found", "Not found")
@@ -170,7 +181,23 @@ _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
     ),
     errors.AlreadyRefundedError: (
         ProblemType(409, "already-refunded", "Already refunded"),
-        "The money was given back, or is about to be, once. See GET /purchases/{reservation_id}.",
+        "All the money was given back. See GET /purchases/{reservation_id}.",
+    ),
+    errors.RefundInProgressError: (
+        ProblemType(409, "refund-in-progress", "Refund in progress", headers=_RETRY),
+        "Another refund of this purchase is under way, and its outcome decides what is left. Try again afterwards.",
+    ),
+    errors.RefundTooLargeError: (
+        ProblemType(409, "refund-too-large", "Refund too large", _left),
+        "Refund at most what is `left` of the purchase, and of each of its lines.",
+    ),
+    errors.TooManyRefundsError: (
+        ProblemType(409, "too-many-refunds", "Too many refunds"),
+        "A purchase has at most {refunds_max} refunds, those that failed included.",
+    ),
+    RefundRefusedError: (
+        ProblemType(409, "refund-refused", "Refund refused", _refused),
+        "The payment provider refuses this refund for good, see `code`. Nothing was given back.",
     ),
     IdempotencyKeyReusedError: (
         ProblemType(422, "idempotency-key-reused", "Idempotency-Key reused"),

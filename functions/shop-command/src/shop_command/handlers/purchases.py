@@ -1,22 +1,24 @@
 """A customer pays, an administrator gives money back, and the payment provider reports."""
 
 from functools import partial
-from typing import Annotated, Final, Literal, NotRequired, assert_never
+from typing import Annotated, Final, Literal, NotRequired, Self, assert_never
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from shop_command import bootstrap
 from shop_command.application.purchases import Pending
 from shop_command.domain import reservation
 from shop_command.domain.errors import PurchaseNotFoundError
+from shop_command.domain.refunding import RequestRefund
 from shop_command.handlers.function import WEBHOOK, Position, annotate, function, position, request_of
 from shop_http.answers import Accepted, Created, Receipt
-from shop_http.body import Body, RawBody
+from shop_http.body import Body, OptionalBody, RawBody
 from shop_http.route import HttpRequest, Who
 from shop_shared import forms
 from shop_shared.events import PurchaseRefunded, PurchaseRefundRequested
-from shop_shared.values import Money, Uuid
+from shop_shared.values import AMOUNT_MINOR_MAX, LINES_MAX, AmountMinor, Money, Quantity, RefundReason, Sku, Uuid
 
 _route = partial(function.route, tag="Purchases")
 PaymentIntentId = Annotated[str, Field(description="The payment's id at the provider.")]
@@ -114,36 +116,85 @@ def purchase(call: HttpRequest, body: PurchaseBody) -> Created[ConfirmedPurchase
     return Created(confirmed, f"/purchases/{data.purchase_id}")
 
 
+class WantedRefundLine(Body):
+    sku: Sku
+    quantity: Quantity
+
+
+class RefundBody(OptionalBody):
+    """Without a body, all that is left is given back, and its stock can be sold again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"lines": [{"sku": "MUG-BLUE", "quantity": 1}]}]})
+
+    amount_minor: Annotated[
+        int | None, Field(ge=1, le=AMOUNT_MINOR_MAX, description="Money alone, spread over the lines; no stock moves.")
+    ] = None
+    lines: Annotated[
+        tuple[WantedRefundLine, ...] | None,
+        Field(min_length=1, max_length=LINES_MAX, description="Units, at the price that was paid. Each `sku` once."),
+    ] = None
+    restock: Annotated[bool | None, Field(description="Whether the units can be sold again, which is the default.")] = (
+        None
+    )
+    reason: RefundReason = "requested_by_customer"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.amount_minor is not None and (self.lines or self.restock is not None):
+            raise PydanticCustomError("either", "send either amount_minor alone, or lines")
+        if self.lines and len({line.sku for line in self.lines}) < len(self.lines):
+            raise PydanticCustomError("once", "send each sku once in lines")
+        return self
+
+
+class RefundedLine(TypedDict):
+    sku: Sku
+    quantity: Annotated[int, Field(ge=0, description="0 where only money is given back.")]
+    amount_minor: AmountMinor
+
+
 class Refund(Position):
     """The money is back."""
 
     purchase_id: Uuid
     refund_id: Annotated[str, Field(description="The refund's id at the provider.")]
     status: Literal["refunded"]
-    total: Money
+    total: Annotated[Money, Field(description="What this refund gives back.")]
+    lines: list[RefundedLine]
+    reason: RefundReason
 
 
 class PendingRefund(Position):
-    """It is recorded, and not known yet whether the money is back. It will be, without a repeat."""
+    """It is recorded, and not known yet whether the money is back. It will be, without a repeat, or be refused."""
 
     purchase_id: Uuid
     status: Literal["refunding"]
-    total: Money
+    total: Annotated[Money, Field(description="What this refund gives back.")]
 
 
-_REFUNDING: Final = ("not-found", "not-purchased", "already-refunded", "try-again")
+_REFUNDING: Final = (
+    *("not-found", "not-purchased", "already-refunded", "refund-in-progress", "refund-too-large"),
+    *("too-many-refunds", "refund-refused", "amount-not-payable", "try-again"),
+)
 
 
 @_route("POST /purchases/{purchase_id}/refund", who=Who.ADMINISTRATOR, keyed=True, problems=_REFUNDING)
-def refund_purchase(call: HttpRequest, purchase_id: str) -> Created[Refund] | Accepted[PendingRefund]:
-    """Gives all the money back.
+def refund_purchase(call: HttpRequest, purchase_id: str, body: RefundBody) -> Created[Refund] | Accepted[PendingRefund]:
+    """Gives money back: all that is left, an amount, or units of some lines.
 
-    The stock can be sold again as soon as the money is back.
+    A purchase can be refunded several times, one after the other, until nothing is left.
     """
     if not forms.UUID.matches(purchase_id):
         raise PurchaseNotFoundError(purchase_id)
     annotate(reservation.stream(purchase_id))
-    outcome = bootstrap.application().refunds.refund(request_of(call), purchase_id)
+    command = RequestRefund(
+        purchase_id,
+        body.amount_minor,
+        tuple((line.sku, line.quantity) for line in body.lines or ()),
+        restock=body.restock is not False,
+        reason=body.reason,
+    )
+    outcome = bootstrap.application().refunds.refund(request_of(call), command)
     location = f"/purchases/{purchase_id}"
     match outcome.data:
         case PurchaseRefunded() as data:
@@ -151,7 +202,12 @@ def refund_purchase(call: HttpRequest, purchase_id: str) -> Created[Refund] | Ac
                 "purchase_id": purchase_id,
                 "refund_id": data.refund_id,
                 "status": "refunded",
-                "total": data.total,
+                "total": data.amount,
+                "lines": [
+                    {"sku": line.sku, "quantity": line.quantity, "amount_minor": line.amount_minor}
+                    for line in data.lines
+                ],
+                "reason": data.reason or "requested_by_customer",
                 **position(outcome),
             }
             return Created(refund, location)
@@ -179,7 +235,9 @@ def receive_webhook(call: HttpRequest, body: RawBody) -> Receipt[WebhookReceipt]
     """
     application = bootstrap.application()
     hint = application.webhook.read(body, call.header("stripe-signature") or "")
-    if hint is not None:
+    if hint is not None and hint.reservation_id is None:
+        application.settlement.check_intent(hint.payment_intent_id)
+    elif hint is not None and hint.reservation_id is not None:
         annotate(reservation.stream(hint.reservation_id))
         application.settlement.check(hint.reservation_id, hint.payment_intent_id)
     return Receipt({"received": True})

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from shop_command.domain.limits import CustomerChange
 from shop_command.domain.stock import Bucket, BucketChange
@@ -147,7 +147,8 @@ class EventStore(Protocol):
         done a moment ago, and not yet what has just become due: look at the item itself before acting on it."""
 
     def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
-        """Reads these events, at most 100, in this order."""
+        """Reads these events, at most 100, in this order, as they were written: whoever publishes them changes no
+        byte."""
 
 
 class Publisher(Protocol):
@@ -257,10 +258,51 @@ class Processing:
 
 
 @dataclass(frozen=True)
+class RefundOrder:
+    """So much of a captured intent is to be given back. Without an amount it is all that is left.
+
+    `refund` counts the refunds of the intent's purchase from 1, and is 0 where the charge belongs to no purchase. With
+    the intent it makes the idempotency key, and the provider keeps it beside the refund.
+    """
+
+    payment_intent_id: str
+    reservation_id: str
+    refund: int
+    currency: str
+    amount_minor: int | None = None
+    reason: str = "requested_by_customer"
+
+
+@dataclass(frozen=True)
 class Returned:
-    """The money is the customer's again."""
+    """The money is the customer's again, as much as the provider says."""
 
     refund_id: str
+    amount: Money
+
+
+@dataclass(frozen=True)
+class RefundRefused:
+    """This order gave nothing back and never will: the provider does not take it, or has tried and failed."""
+
+    code: str
+    refund_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ListedRefund:
+    """The provider has this refund of a captured intent, whoever asked for it.
+
+    `refund` is the ordinal of the shop's own refund, or None for one that was made at the provider's dashboard.
+    """
+
+    refund_id: str
+    refund: int | None
+    amount: Money
+    status: Literal["succeeded", "failed", "open"]
+    reason: str | None = None
+    code: str = ""
+    """This is why it failed."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +316,7 @@ class Unknown:
 ConfirmOutcome = Captured | Declined | ActionRequired | IntentCancelled | IntentMissing | Processing | Unknown
 RetrieveOutcome = Captured | IntentCancelled | IntentMissing | ActionRequired | Unconfirmed | Processing | Unknown
 CancelOutcome = Captured | IntentCancelled | IntentMissing | Processing | Unknown
+RefundOutcome = Returned | RefundRefused | Processing | Unknown
 
 
 class PaymentGateway(Protocol):
@@ -298,5 +341,15 @@ class PaymentGateway(Protocol):
         """Ends the intent for good, or shows that it was charged: of a cancel and a confirmation at once, one takes
         effect."""
 
-    def refund(self, payment_intent_id: str, reservation_id: str) -> Returned | Unknown:
-        """Gives all of a captured intent's money back once, however often it is asked for."""
+    def refund(self, order: RefundOrder) -> RefundOutcome:
+        """Sends the order for the first time, or again while the provider remembers its key."""
+
+    def find_refund(self, order: RefundOrder) -> RefundOutcome | None:
+        """Reads what has become of the order from the provider's own list, which it never forgets. It returns None
+        where the order is not in it."""
+
+    def refunds_of(self, payment_intent_id: str, reservation_id: str) -> Sequence[ListedRefund] | Unknown:
+        """Lists all refunds of the intent, the oldest first, also those that the shop did not ask for."""
+
+    def reservation_of(self, payment_intent_id: str) -> str | Unknown | None:
+        """Reads which reservation the shop made the intent for; None for an intent of somebody else."""

@@ -24,7 +24,7 @@ from shop_command.ports import (
     StoredState,
     VersionConflictError,
 )
-from shop_shared.envelope import Envelope, decode, encode
+from shop_shared.envelope import Envelope, decode, decode_as_written, encode
 
 
 @dataclass
@@ -129,7 +129,7 @@ class InMemoryEventStore:
         return DuePage(tuple(behind[:limit]), len(behind) <= limit)
 
     def unpublished(self, due: Collection[DueEvent]) -> Sequence[Envelope]:
-        return tuple(decode(self.streams[event.stream_id][event.version - 1]) for event in due)
+        return tuple(decode_as_written(self.streams[event.stream_id][event.version - 1]) for event in due)
 
     def _publish_by(self, stream_id: str, version: int) -> datetime:
         return decode(self.streams[stream_id][version - 1]).time + timedelta(seconds=PUBLISH_GRACE_SECONDS)

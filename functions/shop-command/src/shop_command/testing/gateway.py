@@ -45,9 +45,17 @@ class FakeGateway(StripeGateway):
     def refunds(self, payment_intent_id: str) -> list[str]:
         return [it["id"] for it in self.records.all("refund") if it["payment_intent"] == payment_intent_id]
 
-    def finish(self, payment_intent_id: str) -> None:
-        """Charges the card of an intent that is processing."""
-        self._stripe().payments.settle(payment_intent_id)
+    def finish(self, name: str) -> None:
+        """Charges the card of an intent that is processing, or ends a refund that is pending or fails later."""
+        self._stripe().payments.settle(name)
+
+    def refund_elsewhere(self, payment_intent_id: str, amount_minor: int) -> str:
+        """Gives money back at the provider's dashboard, and returns the refund's id."""
+        form = urlencode({"payment_intent": payment_intent_id, "amount": amount_minor}).encode()
+        reply = self._stripe().request("POST", "/v1/refunds", form)
+        if reply.status != 200:
+            raise ValueError(reply.body)
+        return str(reply.body["id"])
 
     def authenticate(self, payment_intent_id: str) -> None:
         """The customer completes 3-D Secure."""

@@ -131,9 +131,12 @@ class Shop:
         route = "DELETE /reservations/{reservation_id}"
         return invoke(http_event(route, raw_body="", key=None, subject=subject, reservation_id=reservation_id))
 
-    def refund(self, purchase_id: str, *, key: str = "refund", groups: str | None = "[admin]") -> Answer:
-        route = "POST /purchases/{purchase_id}/refund"
-        return invoke(http_event(route, raw_body="", key=key, groups=groups, purchase_id=purchase_id))
+    def refund(
+        self, purchase_id: str, body: Any = None, *, key: str = "refund", groups: str | None = "[admin]"
+    ) -> Answer:
+        """Without a body, all that is left is given back."""
+        route, raw = "POST /purchases/{purchase_id}/refund", "" if body is None else None
+        return invoke(http_event(route, body, raw_body=raw, key=key, groups=groups, purchase_id=purchase_id))
 
     def webhook(
         self,
@@ -149,6 +152,13 @@ class Shop:
         payload = json.dumps({"id": "evt_1", "object": "event", "type": type_, "data": {"object": intent}})
         signed_at = int(self.clock.now().timestamp()) - age_seconds
         headers = {"stripe-signature": signature(payload, secret, signed_at)}
+        return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
+
+    def refund_webhook(self, type_: str = "charge.refunded", payment_intent_id: str = "pi_1") -> Answer:
+        """What the provider sends when money was given back, or could not be."""
+        record = {"id": "ch_1", "object": "charge", "payment_intent": payment_intent_id}
+        payload = json.dumps({"id": "evt_2", "object": "event", "type": type_, "data": {"object": record}})
+        headers = {"stripe-signature": signature(payload, WEBHOOK_SECRET, int(self.clock.now().timestamp()))}
         return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
 
     def sweep(self, seconds: float = 50.0) -> Report:

@@ -87,6 +87,18 @@ WHEN NOT MATCHED THEN
     VALUES (reservation_id, version, status, customer_id, lines, total_minor, currency, placed_at, expires_at,
             payment_intent_id, purchased_at)
 """,
+    "refund": """
+MERGE INTO refund AS r
+USING unnest(%s::text[], %s::integer[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[],
+             %s::timestamptz[], %s::timestamptz[])
+    AS change (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
+ON r.reservation_id = change.reservation_id AND r.refund = change.refund
+WHEN MATCHED THEN UPDATE SET
+    failed_at = coalesce(change.failed_at, r.failed_at)
+WHEN NOT MATCHED THEN
+    INSERT (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
+    VALUES (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
+""",
     "stock": """
 INSERT INTO stock AS s (sku, received, held, sold, adjusted)
 SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])

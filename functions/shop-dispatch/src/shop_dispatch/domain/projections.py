@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_dispatch.domain.products import product_changes
+from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import sales_changes
 from shop_dispatch.domain.stock import stock_changes
@@ -30,6 +31,7 @@ class Projection:
 PROJECTIONS: Final = (
     Projection("product", product_changes),
     Projection("reservation", reservation_changes),
+    Projection("refund", refund_changes),
     Projection("stock", stock_changes),
     Projection("sales_daily", sales_changes),
 )

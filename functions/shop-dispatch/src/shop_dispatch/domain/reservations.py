@@ -13,6 +13,7 @@ from shop_shared.events import (
     PaymentRequested,
     PurchaseConfirmed,
     PurchaseRefunded,
+    PurchaseRefundFailed,
     PurchaseRefundRequested,
     ReservationCancelled,
     ReservationExpired,
@@ -69,8 +70,10 @@ def _fields(event: Envelope) -> dict[str, Any] | None:
             return {"status": "cancelled"}
         case ReservationExpired():
             return {"status": "expired"}
-        case PurchaseRefunded():
-            return {"status": "refunded"}
+        case PurchaseRefunded(left_minor=left_minor):
+            return {} if left_minor else {"status": "refunded"}
+        case PurchaseRefundFailed(lines=lines):
+            return {"status": "purchased"} if lines else {}  # with lines, the money had been given back
         case PaymentActionRequired() | PurchaseRefundRequested() | PaymentRefunded():
             return {}  # the stream is longer, and nothing that a customer sees has changed
         case _:

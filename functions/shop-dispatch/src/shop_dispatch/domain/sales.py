@@ -6,7 +6,7 @@ from datetime import UTC, date
 from typing import NamedTuple
 
 from shop_shared.envelope import Envelope
-from shop_shared.events import PurchaseConfirmed, PurchaseRefunded
+from shop_shared.events import PurchaseConfirmed, PurchaseRefunded, PurchaseRefundFailed
 
 
 class SalesChange(NamedTuple):
@@ -20,16 +20,20 @@ class SalesChange(NamedTuple):
 def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
     totals: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])  # units, revenue
     for event in events:
-        match event.data:
-            case PurchaseConfirmed() as data:
-                sign = 1
-            case PurchaseRefunded() as data:
-                sign = -1
-            case _:
-                continue
-        day = event.time.astimezone(UTC).date()
-        for line in data.lines:
-            total = totals[day, line.sku, data.total.currency]
-            total[0] += sign * line.quantity
-            total[1] += sign * line.total_minor()
+        for sku, currency, units, revenue_minor in _sold(event):
+            total = totals[event.time.astimezone(UTC).date(), sku, currency]
+            total[0] += units
+            total[1] += revenue_minor
     return [SalesChange(*key, *total) for key, total in sorted(totals.items())]
+
+
+def _sold(event: Envelope) -> list[tuple[str, str, int, int]]:
+    match event.data:
+        case PurchaseConfirmed(lines=bought, total=total):
+            return [(line.sku, total.currency, line.quantity, line.total_minor()) for line in bought]
+        case PurchaseRefunded(lines=lines, amount=amount):
+            return [(line.sku, amount.currency, -line.quantity, -line.amount_minor) for line in lines]
+        case PurchaseRefundFailed(lines=lines, amount=amount):
+            return [(line.sku, amount.currency, line.quantity, line.amount_minor) for line in lines]
+        case _:
+            return []

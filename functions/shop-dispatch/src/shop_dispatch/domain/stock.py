@@ -39,8 +39,9 @@ def stock_changes(events: Iterable[Envelope]) -> list[StockChange]:
                 _move(totals, lines, held=-1, sold=0)
             case PurchaseConfirmed(lines=lines):
                 _move(totals, lines, held=-1, sold=1)
-            case PurchaseRefunded(lines=lines):
-                _move(totals, lines, held=0, sold=-1)
+            case PurchaseRefunded(lines=refunded):
+                for line in refunded:
+                    totals[line.sku][2] -= sum(allocation.quantity for allocation in line.allocations)
             case _:
                 pass  # moves no stock
     return [StockChange(sku, *total) for sku, total in sorted(totals.items())]

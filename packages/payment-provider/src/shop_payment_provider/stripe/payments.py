@@ -96,7 +96,7 @@ class Payments:
         self._store.remove("pending", pending["id"])
         refund = self._store.get("refund", name)
         if refund is not None:
-            return Reply(200, self._put(refund | {"status": "succeeded"}))
+            return self._end_refund(refund)
         intent = self.find("payment_intent", name)
         _require(intent, "settle")
         reply = self._charge(intent, intent["payment_method"])
@@ -128,8 +128,9 @@ class Payments:
         if amount > left:
             message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
             raise ApiError(400, message, param="amount")
-        self._put(charge | {"amount_refunded": charge["amount_refunded"] + amount, "refunded": amount == left})
-        is_pending = CARDS[charge["payment_method"]].fault is Fault.PENDING_REFUND
+        charge |= {"amount_refunded": charge["amount_refunded"] + amount, "refunded": amount == left}
+        fault = CARDS[charge["payment_method"]].fault
+        is_pending, ends_later = fault is Fault.PENDING_REFUND, fault in (Fault.PENDING_REFUND, Fault.FAILED_REFUND)
         refund = {
             "id": self._new_id("re"),
             "object": "refund",
@@ -142,9 +143,22 @@ class Payments:
             "reason": given.get("reason"),
             "status": "pending" if is_pending else "succeeded",
         }
-        if is_pending:
+        if ends_later:
             self._begin(refund, None)
-        return Reply(200, self._put(refund), pending=refund["id"] if is_pending else None)
+        self._announce("charge.refunded", self._put(charge))
+        return Reply(200, self._put(refund), pending=refund["id"] if ends_later else None)
+
+    def _end_refund(self, refund: Record) -> Reply:
+        """A refund that was pending arrives, and one that had succeeded fails: the money is the shop's again."""
+        if refund["status"] == "pending":
+            refund |= {"status": "succeeded"}
+            self._announce("refund.updated", self._put(refund))
+            return Reply(200, refund)
+        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        charge = self.find("charge", refund["charge"])
+        self._put(charge | {"amount_refunded": charge["amount_refunded"] - refund["amount"], "refunded": False})
+        self._announce("refund.failed", self._put(refund))
+        return Reply(200, refund)
 
     def find(self, kind: str, name: str, *, param: str = "id", status: int = 404) -> Record:
         found = self._store.get(kind, name)
@@ -200,12 +214,12 @@ class Payments:
         pending = {"id": f"pending_{record['id']}", "object": "pending", "of": record["id"]}
         self._put({**pending, "key": key, "since": self._now})
 
-    def _announce(self, event_type: str, intent: Record) -> None:
+    def _announce(self, event_type: str, record: Record) -> None:
         event = {
             "id": self._new_id("evt"),
             "object": "event",
             "created": self._now,
-            "data": {"object": intent},
+            "data": {"object": record},
             "livemode": False,
             "pending_webhooks": 1,
             "request": None,

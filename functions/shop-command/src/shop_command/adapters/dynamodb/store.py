@@ -17,7 +17,7 @@ from shop_command.domain.stock import Bucket
 from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
-from shop_shared.envelope import Envelope, decode
+from shop_shared.envelope import Envelope, decode, decode_as_written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -182,7 +182,7 @@ class DynamoDbEventStore:
     def unpublished(self, due: Collection[ports.DueEvent]) -> Sequence[Envelope]:
         keys = [(item.stream_id, table.event_sk(item.version)) for item in due]
         found = self._batch_get(keys)
-        return tuple(decode(found[key][table.EVENT]["S"]) for key in keys)
+        return tuple(decode_as_written(found[key][table.EVENT]["S"]) for key in keys)
 
     def _batch_get(self, keys: Collection[_Key]) -> dict[_Key, Mapping[str, Any]]:
         found: dict[_Key, Mapping[str, Any]] = {}

@@ -6,10 +6,29 @@ SELECT
         'status', status,
         'lines', lines,
         'total', json_build_object('amount_minor', total_minor, 'currency', currency),
+        'refunded', json_build_object('amount_minor', refunded_minor, 'currency', currency),
         'payment_intent_id', payment_intent_id,
         'purchased_at', to_char(purchased_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'stream_id', 'reservation-' || reservation_id,
         'stream_version', version,
+        'refunds', (
+            SELECT
+                coalesce(
+                    json_agg(
+                        json_build_object(
+                            'refund_id', refund_id,
+                            'amount', json_build_object('amount_minor', amount_minor, 'currency', refunds.currency),
+                            'reason', reason,
+                            'origin', origin,
+                            'refunded_at', to_char(refunded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                        )
+                        ORDER BY refund
+                    ),
+                    '[]'
+                )
+            FROM read_v1.refunds
+            WHERE refunds.purchase_id = purchases.purchase_id
+        ),
         'timeline', (
             SELECT
                 coalesce(

@@ -1,7 +1,7 @@
 -- The newest come first. One row more than the page is read, to know whether another page follows.
 WITH found AS (
     SELECT
-        purchase_id, reservation_id, status, lines, total_minor, currency, payment_intent_id, version,
+        purchase_id, reservation_id, status, lines, total_minor, currency, payment_intent_id, version, refunded_minor,
         to_char(purchased_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS purchased_at,
         row_number() OVER (ORDER BY purchased_at DESC, purchase_id DESC) AS place
     FROM read_v1.purchases
@@ -21,6 +21,7 @@ SELECT
                 'status', status,
                 'lines', lines,
                 'total', json_build_object('amount_minor', total_minor, 'currency', currency),
+                'refunded', json_build_object('amount_minor', refunded_minor, 'currency', currency),
                 'payment_intent_id', payment_intent_id,
                 'purchased_at', purchased_at,
                 'stream_id', 'reservation-' || reservation_id,

@@ -20,6 +20,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "products": ("sku",),
     "reservations": ("reservation_id",),
     "purchases": ("purchase_id",),
+    "refunds": ("purchase_id", "refund"),
     "sales_daily": ("day", "sku", "currency"),
 }
 """These are the tables of the read model, with the columns that name a row."""
@@ -147,6 +148,8 @@ class Audit:
         facts.add("reservations", reservation.reservation_id, EXPECTED, reservation.row())
         if purchase := reservation.purchase_row():
             facts.add("purchases", reservation.reservation_id, EXPECTED, purchase)
+        for refund, row in reservation.refund_rows():
+            facts.add("refunds", refund, EXPECTED, row)
         for intent, payment in reservation.payments.items():
             facts.add("payments", intent, EXPECTED, payment)
         customer = f"customer#{reservation.terms.get('customer_id')}"
@@ -199,7 +202,7 @@ class Audit:
         available = self.ledger.available()
         for key, row in self.ledger.sales():
             facts.add("sales_daily", key, EXPECTED, row)
-        for table in ("products", "reservations", "purchases", "sales_daily"):
+        for table in ("products", "reservations", "purchases", "refunds", "sales_daily"):
             for key, expected, found in facts.pairs(table):
                 row, shown = _first(expected), _first(found)
                 if row is not None and table == "products":

@@ -1,6 +1,7 @@
 """Folds a reservation's events into its state, and finds events that its life does not allow."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ STEPS: Final[Mapping[str, tuple[frozenset[str], str | None]]] = {
     "shop.purchase.confirmed.v1": (frozenset({"paying"}), "purchased"),
     "shop.purchase.refund-requested.v1": (frozenset({"purchased"}), None),
     "shop.purchase.refunded.v1": (frozenset({"purchased"}), "refunded"),
+    "shop.purchase.refund-requested.v2": (frozenset({"purchased"}), None),
+    "shop.purchase.refunded.v2": (frozenset({"purchased"}), None),  # refunded, where nothing is left
+    "shop.purchase.refund-failed.v1": (PLACED, None),  # purchased again, where the money had been given back
     "shop.payment.refunded.v1": (PLACED, None),
 }
 """Each type of event has the statuses in which it may happen, and the one that it leads to (None: the same)."""
@@ -33,6 +37,8 @@ STOCK: Final[Mapping[str, Mapping[str, int]]] = {
 MISSING_INTENT: Final = "intent_missing"
 DEAD_INTENT: Final = ("intent_canceled", MISSING_INTENT)
 """A payment intent is dead after a decline with one of these codes."""
+PARTS: Final = ("shop.purchase.refunded.v2", "shop.purchase.refund-failed.v1")
+"""After one of these, a purchase has the status that follows from what is left of it."""
 
 
 @dataclass
@@ -49,6 +55,8 @@ class AuditedReservation:
     """This is the payment intent of the last attempt."""
     intent_is_dead: bool = False
     attempted_at: list[str] = field(default_factory=list)
+    refunds: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The key is a refund's ordinal. Each says what was given back: its id, money, and units of each line."""
     payments: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The key is a payment intent; the provider must have recorded the value. See payments.py."""
 
@@ -89,7 +97,20 @@ class AuditedReservation:
             "status": self.status,
             **self._common(),
             "purchased_at": self.purchased_at,
+            "refunded_minor": sum(refund["amount_minor"] for refund in self.refunds.values()),
         }
+
+    def refund_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for ordinal, refund in self.refunds.items():
+            if refund["amount_minor"]:
+                row = {name: value for name, value in refund.items() if name != "units"}
+                yield f"{self.reservation_id}/{ordinal}", row
+
+    def left_minor(self) -> int:
+        paid: int = self.terms.get("total", {}).get("amount_minor", 0)
+        for refund in self.refunds.values():
+            paid -= refund["amount_minor"]
+        return paid
 
     def _common(self) -> dict[str, Any]:
         total = self.terms.get("total", {})
@@ -118,6 +139,9 @@ def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Audit
         _apply(reservation, event)
         _move(reservation, event, ledger)
         reservation.status = after or reservation.status
+        if event["type"] in PARTS and reservation.purchased_at:
+            differences += _too_much(reservation, subject)
+            reservation.status = "purchased" if reservation.left_minor() else "refunded"
         reservation.version = event["streamversion"]
     return reservation, differences
 
@@ -144,6 +168,14 @@ def _agreement(reservation: AuditedReservation, event: Event, subject: str) -> I
             agreed = {"payment_intent_id": reservation.intent, "amount": terms.get("total")}
         case "shop.purchase.refunded.v1":
             agreed = bought
+        case "shop.purchase.refund-requested.v2":
+            agreed = {"payment_intent_id": reservation.intent}
+            yield from _line_sums(data, subject)
+        case "shop.purchase.refunded.v2":
+            left_minor = reservation.left_minor() - data["amount"]["amount_minor"]
+            agreed = {"payment_intent_id": reservation.intent, "left_minor": left_minor}
+            agreed |= {name: bought[name] for name in ("purchase_id", "customer_id")}
+            yield from _line_sums(data, subject)
     yield from disagreements(CHECK, subject, event, agreed)
 
 
@@ -155,6 +187,28 @@ def _sums(data: Mapping[str, Any], subject: str) -> Iterator[Difference]:
         allocated = sum(allocation["quantity"] for allocation in line["allocations"])
         if allocated != line["quantity"]:
             yield Difference(CHECK, subject, f"allocations of {line['sku']}", line["quantity"], allocated)
+
+
+def _line_sums(data: Mapping[str, Any], subject: str) -> Iterator[Difference]:
+    total = sum(line["amount_minor"] for line in data["lines"])
+    if data["amount"]["amount_minor"] != total:
+        yield Difference(CHECK, subject, "amount", total, data["amount"]["amount_minor"])
+    for line in data["lines"]:
+        allocated = sum(allocation["quantity"] for allocation in line.get("allocations", ()))
+        if allocated not in (0, line["quantity"]):
+            yield Difference(CHECK, subject, f"allocations of {line['sku']}", line["quantity"], allocated)
+
+
+def _too_much(reservation: AuditedReservation, subject: str) -> Iterator[Difference]:
+    """Never more is given back than was paid, nor more units of a line than were bought."""
+    if reservation.left_minor() < 0:
+        yield Difference(CHECK, subject, "given back", "at most what was paid", -reservation.left_minor())
+    units: Counter[str] = Counter()
+    for refund in reservation.refunds.values():
+        units.update(refund["units"])
+    for line in reservation.terms.get("lines", ()):
+        if units[line["sku"]] > line["quantity"]:
+            yield Difference(CHECK, subject, f"units of {line['sku']}", line["quantity"], units[line["sku"]])
 
 
 def _apply(reservation: AuditedReservation, event: Event) -> None:
@@ -180,11 +234,40 @@ def _apply(reservation: AuditedReservation, event: Event) -> None:
         case "shop.purchase.refund-requested.v1":
             _payment(reservation, data)["owed_since"] = instant(event["time"])
         case "shop.purchase.refunded.v1":
-            payment = _payment(reservation, {"payment_intent_id": reservation.intent})
-            payment["refunds"][data["refund_id"]] = data["total"]["amount_minor"]
+            units = {line["sku"]: line["quantity"] for line in data["lines"]}
+            _give_back(reservation, event, 1, data["total"], units)
+        case "shop.purchase.refund-requested.v2":
+            _payment(reservation, data)["owed_since"] = instant(event["time"])
+        case "shop.purchase.refunded.v2":
+            units = {line["sku"]: line["quantity"] for line in data["lines"]}
+            _give_back(reservation, event, data["refund"], data["amount"], units)
+        case "shop.purchase.refund-failed.v1":
+            payment = _payment(reservation, data)
             payment["owed_since"] = None
+            payment["refunds"].pop(data.get("refund_id"), None)
+            if data["refund"] in reservation.refunds:
+                reservation.refunds[data["refund"]]["amount_minor"] = 0
         case "shop.payment.refunded.v1":
             _payment(reservation, data)["refunds"][data["refund_id"]] = data["amount"]["amount_minor"]
+
+
+def _give_back(
+    reservation: AuditedReservation, event: Event, ordinal: int, amount: Mapping[str, Any], units: Mapping[str, int]
+) -> None:
+    data = event["data"]
+    reservation.refunds[ordinal] = {
+        "refund_id": data["refund_id"],
+        "amount_minor": amount["amount_minor"],
+        "currency": amount["currency"],
+        "reason": data.get("reason"),
+        "origin": data.get("origin", "shop"),
+        "refunded_at": instant(event["time"]),
+        "units": units,
+    }
+    payment = _payment(reservation, {"payment_intent_id": reservation.intent})
+    payment["refunds"][data["refund_id"]] = amount["amount_minor"]
+    if data.get("origin", "shop") == "shop":
+        payment["owed_since"] = None
 
 
 def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,11 +286,20 @@ def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[s
 
 
 def _move(reservation: AuditedReservation, event: Event, ledger: Ledger) -> None:
-    """The first event's lines come back or are sold, whatever a later event says of them."""
-    lines: Iterable[Mapping[str, Any]] = reservation.terms.get("lines", ())
+    """The first event's lines come back or are sold, whatever a later event says of them; parts are the exception."""
+    lines: Sequence[Mapping[str, Any]] = reservation.terms.get("lines", ())
     signs = STOCK.get(event["type"])
     for line in lines if signs else ():
         ledger.move(line["sku"], line["allocations"], **(signs or {}))
+    if not reservation.terms:
+        return
+    day, currency = instant(event["time"])[:10], reservation.terms["total"]["currency"]
     sign = {"shop.purchase.confirmed.v1": 1, "shop.purchase.refunded.v1": -1}.get(event["type"])
-    if sign and reservation.terms:
-        ledger.sell(instant(event["time"])[:10], reservation.terms["total"]["currency"], lines, sign)
+    if sign:
+        for line in lines:
+            quantity = sign * line["quantity"]
+            ledger.sell(day, currency, line["sku"], quantity, quantity * line["unit_price_minor"])
+    sign = {"shop.purchase.refunded.v2": -1, "shop.purchase.refund-failed.v1": 1}.get(event["type"])
+    for line in event["data"]["lines"] if sign else ():
+        ledger.move(line["sku"], line.get("allocations", ()), sold=-1, available=1)
+        ledger.sell(day, currency, line["sku"], (sign or 0) * line["quantity"], (sign or 0) * line["amount_minor"])

@@ -38,8 +38,12 @@ SQL: Final = {
         """,
     "purchases": """
         select purchase_id, reservation_id, customer_id, status, lines, total_minor, currency, payment_intent_id,
-               purchased_at, version
+               purchased_at, version, refunded_minor
         from read_v1.purchases
+        """,
+    "refunds": """
+        select purchase_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at
+        from read_v1.refunds
         """,
     "sales_daily": "select day, sku, currency, units, revenue_minor from read_v1.sales_daily",
 }

@@ -28,11 +28,9 @@ class Ledger:
             for counter, sign in signs.items():
                 counters[counter] += sign * allocation["quantity"]
 
-    def sell(self, day: str, currency: str, lines: Iterable[Mapping[str, Any]], sign: int) -> None:
-        for line in lines:
-            key = (day, line["sku"], currency)
-            self.units[key] += sign * line["quantity"]
-            self.revenue_minor[key] += sign * line["quantity"] * line["unit_price_minor"]
+    def sell(self, day: str, currency: str, sku: str, units: int, revenue_minor: int) -> None:
+        self.units[day, sku, currency] += units
+        self.revenue_minor[day, sku, currency] += revenue_minor
 
     def available(self) -> Counter[str]:
         """Returns the stock by SKU, as customers may see it."""

@@ -13,7 +13,7 @@ from shop_cli.operations.verify.findings import Findings
 
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 CUSTOMER = "customer-1"
-BOUGHT, DECLINED, REFUNDED, CANCELLED, EXPIRED = (f"{n}0000000-0000-4000-8000-000000000000" for n in "12345")
+BOUGHT, DECLINED, REFUNDED, CANCELLED, EXPIRED, PARTLY = (f"{n}0000000-0000-4000-8000-000000000000" for n in "123456")
 EUR_1000 = {"amount_minor": 1_000, "currency": "EUR"}
 EUR_2000 = {"amount_minor": 2_000, "currency": "EUR"}
 DAY = "2026-03-05"
@@ -58,7 +58,7 @@ class RecordedShop:
 
     def append(self, stream_id: str, kind: str, data: Mapping[str, Any], minute: int = 30) -> None:
         version = 1 + sum(pk == stream_id and sk != "state" for pk, sk in self.store)
-        event_type = f"shop.{kind}.v1"
+        event_type = f"shop.{kind}" if kind[-2] == "v" else f"shop.{kind}.v1"
         event = {
             "specversion": "1.0",
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{stream_id}/{version}")),
@@ -93,7 +93,8 @@ class RecordedShop:
 
 
 def recorded_shop() -> RecordedShop:
-    """Two products; reservations that were bought, declined, refunded, cancelled, and expired with a late charge."""
+    """Two products; reservations that were bought, declined, refunded, cancelled, expired with a late charge, and
+    refunded in part."""
     shop = RecordedShop()
     _sell_products(shop)
     _make_reservations(shop)
@@ -116,7 +117,7 @@ def _sell_products(shop: RecordedShop) -> None:
     shop.append("product-OLD", "product.listed", {"sku": "OLD", **listed}, 0)
     shop.append("product-OLD", "product.retired", {"sku": "OLD"}, 1)
     shop.put_state("product-OLD", {"sku": "OLD", "status": "retired"})
-    shop.store["stock#MUG#0", "state"] = {"available": 5, "held": 0, "sold": 2}
+    shop.store["stock#MUG#0", "state"] = {"available": 4, "held": 0, "sold": 3}
     shop.store["stock#MUG#1", "state"] = {"available": 2, "held": 1, "sold": 0}
     shop.store["customer#customer-1", "state"] = {"open": [DECLINED], "held#MUG": 1, "held#OLD": 0}
     shop.store["customer#customer-1", "cards#2026-03-05T10:00Z"] = {"attempts": 4}
@@ -141,6 +142,7 @@ def _make_reservations(shop: RecordedShop) -> None:
         (REFUNDED, 1, 0, "pi_refunded"),
         (CANCELLED, 1, 0, None),
         (EXPIRED, 1, 1, "pi_expired"),
+        (PARTLY, 2, 0, "pi_partly"),
     ):
         agreed = terms(reservation_id, quantity, bucket)
         stream_id, named = f"reservation-{reservation_id}", {"reservation_id": reservation_id}
@@ -150,7 +152,7 @@ def _make_reservations(shop: RecordedShop) -> None:
         purchase |= {**named, "purchase_id": reservation_id}
         if intent:
             shop.append(stream_id, "payment.requested", {**attempt, "amount": agreed["total"]}, 11)
-        if reservation_id in (BOUGHT, REFUNDED):
+        if reservation_id in (BOUGHT, REFUNDED, PARTLY):
             shop.append(stream_id, "purchase.confirmed", {**purchase, **attempt}, 12)
         elif reservation_id == DECLINED:
             shop.append(stream_id, "payment.declined", {**attempt, "code": "card_declined"}, 12)
@@ -168,13 +170,30 @@ def _make_reservations(shop: RecordedShop) -> None:
             shop.append(stream_id, "purchase.refund-requested", asked, 13)
             back = {**purchase, "refund_id": "re_refunded", "reason": "requested_by_customer"}
             shop.append(stream_id, "purchase.refunded", back, 14)
+        if reservation_id == PARTLY:
+            _refund_parts(shop, stream_id, intent)
         _keep_state(shop, reservation_id, agreed, intent)
+
+
+def _refund_parts(shop: RecordedShop, stream_id: str, intent: str | None) -> None:
+    """One mug is back on its shelf. Then money alone was given back, which the provider could not deliver."""
+    named = {"reservation_id": PARTLY, "purchase_id": PARTLY, "payment_intent_id": intent}
+    mug = {"sku": "MUG", "quantity": 1, "amount_minor": 1_000, "allocations": [{"bucket": 0, "quantity": 1}]}
+    money = {"sku": "MUG", "quantity": 0, "amount_minor": 400, "allocations": []}
+    for refund, line, left_minor, minute in ((1, mug, 1_000, 13), (2, money, 600, 15)):
+        amount = {"amount_minor": line["amount_minor"], "currency": "EUR"}
+        asked = {**named, "refund": refund, "amount": amount, "lines": [line], "reason": "duplicate"}
+        shop.append(stream_id, "purchase.refund-requested.v2", asked, minute)
+        back = {**asked, "customer_id": CUSTOMER, "refund_id": f"re_partly_{refund}", "left_minor": left_minor}
+        shop.append(stream_id, "purchase.refunded.v2", {**back, "origin": "shop"}, minute + 1)
+    failed = {**named, "refund": 2, "refund_id": "re_partly_2", "amount": amount, "lines": [money], "code": "lost"}
+    shop.append(stream_id, "purchase.refund-failed", failed, 17)
 
 
 def _keep_state(shop: RecordedShop, reservation_id: str, agreed: Mapping[str, Any], intent: str | None) -> None:
     stream_id = f"reservation-{reservation_id}"
     match reservation_id:
-        case name if name == BOUGHT:
+        case name if name in (BOUGHT, PARTLY):
             state = {"terms": agreed, "attempt": 1, "payment_intent_id": intent, "status": "purchased"}
             shop.put_state(stream_id, state)
         case name if name == DECLINED:
@@ -199,7 +218,7 @@ def _fill_read_model(shop: RecordedShop) -> None:
             **product,
             "category": "cups",
             "price_minor": 1_000,
-            "available": 7,
+            "available": 6,
             "status": "listed",
             "version": 4,
         },
@@ -219,6 +238,7 @@ def _fill_read_model(shop: RecordedShop) -> None:
         (REFUNDED, "refunded", 1, "pi_refunded", 5),
         (CANCELLED, "cancelled", 1, None, 2),
         (EXPIRED, "expired", 1, "pi_expired", 5),
+        (PARTLY, "purchased", 2, "pi_partly", 8),
     ]
     shop.tables["reservations"] = [
         {
@@ -239,11 +259,28 @@ def _fill_read_model(shop: RecordedShop) -> None:
     shop.tables["purchases"] = [
         {name: value for name, value in row.items() if name not in dated}
         | {"purchase_id": row["reservation_id"], "purchased_at": "2026-03-05T10:12:00.500000+00:00"}
+        | {"refunded_minor": 0 if row["reservation_id"] == BOUGHT else 1_000}
         for row in shop.tables["reservations"]
         if row["status"] in ("purchased", "refunded")
     ]
-    # Three sold, one of them refunded, all on one day.
-    sales = {"day": DAY, "sku": "MUG", "currency": "EUR", "units": 2, "revenue_minor": 2_000}
+    shop.tables["refunds"] = [
+        {
+            "purchase_id": purchase_id,
+            "refund": 1,
+            "refund_id": refund_id,
+            "amount_minor": 1_000,
+            "currency": "EUR",
+            "reason": reason,
+            "origin": "shop",
+            "refunded_at": "2026-03-05T10:14:00.500000+00:00",
+        }
+        for purchase_id, refund_id, reason in (
+            (REFUNDED, "re_refunded", "requested_by_customer"),
+            (PARTLY, "re_partly_1", "duplicate"),
+        )
+    ]
+    # Five sold, two of them refunded, all on one day.
+    sales = {"day": DAY, "sku": "MUG", "currency": "EUR", "units": 3, "revenue_minor": 3_000}
     shop.tables["sales_daily"] = [sales]
     texts = {(pk, item["version"]): item["event"] for (pk, sk), item in shop.store.items() if sk.startswith("event#")}
     heads = {stream_id: max(version for name, version in texts if name == stream_id) for stream_id, _ in texts}
@@ -270,6 +307,11 @@ def _take_money(shop: RecordedShop) -> None:
         if refunded:
             refund = {"id": f"re_{name}", "object": "refund", "amount": amount, "status": "succeeded"}
             shop.objects.append({**refund, "payment_intent": f"pi_{name}"})
+    shop.objects.append(intent_of("pi_partly", PARTLY, 2_000))
+    shop.objects.append(charge_of("ch_partly", "pi_partly", 2_000) | {"amount_refunded": 1_000})
+    for number, amount, status in ((1, 1_000, "succeeded"), (2, 400, "failed")):
+        refund = {"id": f"re_partly_{number}", "object": "refund", "amount": amount, "status": status}
+        shop.objects.append({**refund, "payment_intent": "pi_partly"})
     # Another customer of the same account owns these.
     shop.objects.append({"id": "pi_other", "object": "payment_intent", "amount": 5, "currency": "eur", "metadata": {}})
     shop.objects.append(charge_of("ch_other", "pi_other", 5))
