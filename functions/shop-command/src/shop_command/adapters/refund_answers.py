@@ -24,8 +24,7 @@ def metadata(order: RefundOrder) -> dict[str, str]:
 
 
 def form(order: RefundOrder) -> dict[str, str]:
-    counted = None if order.amount_minor is None else CURRENCIES[order.currency].provider_amount(order.amount_minor)
-    amount = {} if counted is None else {"amount": str(counted)}
+    amount = {} if order.amount_minor is None else {"amount": str(_counted(order.amount_minor, order.currency))}
     fields = {"payment_intent": order.payment_intent_id, "reason": order.reason, **amount}
     return fields | {f"metadata[{name}]": value for name, value in metadata(order).items()}
 
@@ -93,6 +92,11 @@ def refusal(status: int, error: Mapping[str, Any]) -> RefundRefused | None:
     if status not in REFUSED_STATUSES or error.get("type") not in REFUSED_TYPES:
         return None
     return RefundRefused(str(error.get("code") or error["type"])[:CODE_CHARACTERS_MAX])
+
+
+def _counted(amount_minor: int, currency: str) -> int | None:
+    rules = CURRENCIES.get(currency)
+    return rules.provider_amount(amount_minor) if rules else amount_minor
 
 
 def _money(amount: int, currency: str) -> Money:
