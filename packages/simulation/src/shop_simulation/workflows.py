@@ -167,12 +167,16 @@ PAYING: Final = (
         before=PLACED,
         steps=(
             purchase("pm_card_authenticationRequired"),
-            A_WHILE.maybe(),
-            sweep().maybe(),
             authenticate().maybe(),
             purchase("pm_card_authenticationRequired").maybe(),
         ),
-        rivals=(sweep(), receive_webhooks(), authenticate(), purchase("pm_card_authenticationRequired")),
+        rivals=(authenticate(), receive_webhooks()),
+    ),
+    Workflow(
+        "3-D Secure, then sweep",
+        before=PLACED,
+        steps=(purchase("pm_card_authenticationRequired"), A_WHILE, sweep()),
+        rivals=(authenticate(), purchase("pm_card_authenticationRequired")),
     ),
     Workflow(
         "3-D Secure that fails",
