@@ -65,6 +65,7 @@ REFUSED: list[tuple[str, str, str, dict[str, str]]] = [
     ("a rebound name that ends like ours", "GET", "/api", {"Host": "evil-localhost:4566"}),
     ("a name of this machine that nobody serves", "GET", "/api", {"Host": "api.localhost:4566"}),
     ("another port", "GET", "/api", {"Host": "127.0.0.1:4567"}),
+    ("a port that begins like ours", "GET", "/api", {"Host": "127.0.0.1:45661"}),
     ("no port", "GET", "/api", {"Host": "127.0.0.1"}),
     ("no host", "GET", "/api", {"Host": ""}),
     ("a rebound page's own fetch", "POST", "/api", {"Host": "evil.example:4566", "Origin": "http://evil.example:4566"}),
@@ -78,6 +79,8 @@ REFUSED: list[tuple[str, str, str, dict[str, str]]] = [
     ("a page without an origin in an old browser", "POST", "/api", {"Origin": "null"}),
     ("a picture on another page", "GET", "/api", {**CROSS, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}),
     ("a frame on another page", "GET", "/api", {**CROSS, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}),
+    ("what looks like a link but posts", "POST", "/api", {**CROSS, **LINK}),
+    ("what looks like a link but does not navigate", "GET", "/api", {**CROSS, **LINK, "Sec-Fetch-Mode": "cors"}),
     ("a link to what is not public", "GET", "/aws", {**CROSS, **LINK, **KEY}),
     ("a page of another port of this machine", "GET", "/api", {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:9"}),
     ("an allowed origin where nothing is public", "POST", "/aws", {**CROSS, **KEY, "Origin": DEVELOPMENT}),
@@ -152,6 +155,7 @@ def served() -> Iterator[str]:
 
 def test_a_kept_connection_is_judged_request_by_request() -> None:
     with served() as url, httpx.Client(base_url=url) as client:
+        assert "Access-Control-Allow-Origin" not in client.post("/api", headers={"Origin": url}).headers
         evil = {**CROSS, "Origin": EVIL}
         for headers, status in ((evil, 403), ({}, 200), (evil, 403), ({"Origin": DEVELOPMENT}, 200)):
             answer = client.post("/api", content=b"x" * 100_000, headers=headers)
