@@ -14,6 +14,7 @@ from shop_simulation.steps import (
     outage,
     place,
     purchase,
+    read_stream_again,
     receive,
     receive_forged_webhooks,
     receive_webhooks,
@@ -193,5 +194,6 @@ WORKFLOWS: Final = (
     *ENDING,
     *PAYING,
     *MOVING,
+    Workflow("delivery again", before=(*STOCKED, *DELIVERED), steps=(read_stream_again(), *DELIVERED)),
     Workflow("delivery", before=(*STOCKED, place(), purchase()), steps=(*DELIVERED, *DELIVERED)),
 )
