@@ -241,6 +241,15 @@ def lose_intents(of: str = "place") -> WorkflowStep:
     return WorkflowStep(f"the provider loses {of}", "provider", run, faulty=False)
 
 
+def read_stream_again() -> WorkflowStep:
+    """The mapping of `project` begins at the stream's start once more, as one that was made anew does."""
+
+    def run(world: World, _: Process) -> None:
+        world.stream.waiting["project"] = list(range(len(world.stream.records)))
+
+    return WorkflowStep("read the stream again", "stream", run, faulty=False)
+
+
 def outage(*, ends: bool = False) -> WorkflowStep:
     """The event stream refuses every record until the outage ends."""
 

@@ -19,6 +19,7 @@ from shop_simulation.steps import (
     pay_past_the_shop,
     place,
     purchase,
+    read_stream_again,
     receive,
     receive_forged_webhooks,
     receive_webhooks,
@@ -367,5 +368,6 @@ WORKFLOWS: Final = (
     *PAYING,
     *MOVING,
     *GREEDY,
+    Workflow("delivery again", before=(*STOCKED, *DELIVERED), steps=(read_stream_again(), *DELIVERED)),
     Workflow("delivery", before=(*STOCKED, place(), purchase()), steps=(*DELIVERED, *DELIVERED)),
 )
