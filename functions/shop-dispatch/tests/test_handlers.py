@@ -26,6 +26,7 @@ EVENTS = Path(__file__).parents[1] / "events"
 MIGRATIONS = [
     *("0001_event_log", "0002_read_model", "0003_read_v1", "0004_catalogue", "0005_timeline", "0006_cursor_key"),
     "0007_parking",
+    "0009_corrections",
 ]
 
 
