@@ -8,12 +8,12 @@ WITH deliveries AS (
 ),
 sales AS (
     SELECT
-        CAST(substr(time, 1, 10) AS date) AS day,
+        TRY_CAST(substr(time, 1, 10) AS date) AS day,
         CASE type WHEN 'shop.purchase.refunded.v1' THEN -1 ELSE 1 END AS direction,
         TRY_CAST(json_extract(data, '$.total') AS ROW(amount_minor bigint, currency varchar)) AS total,
         TRY_CAST(item AS ROW(sku varchar, quantity bigint, unit_price_minor bigint)) AS line
     FROM deliveries
-    CROSS JOIN UNNEST(CAST(json_extract(data, '$.lines') AS json ARRAY)) AS lines (item)
+    CROSS JOIN UNNEST(TRY_CAST(json_extract(data, '$.lines') AS json ARRAY)) AS lines (item)
     WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
 )
 SELECT

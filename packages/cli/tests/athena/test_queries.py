@@ -180,6 +180,10 @@ def three_days() -> Archive:
     lost.buys("19 10:00:01")
     again = Buyer(archive, 109, (("MUG", 1, 1250),), version=1)
     again.buys("19 10:00:07")
+    # What the archive takes as it came, and only its own row suffers from.
+    for number, broken in enumerate(({"time": "yesterday"}, {"time": 5}, {"data": {"lines": 5}}, {"data": 5})):
+        event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken
+        archive.put("2026-11-30", json.dumps(event).encode())
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
     archive.put("2026-11-20", sold)
     archive.put("2026-11-21", sold)
