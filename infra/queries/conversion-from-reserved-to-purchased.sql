@@ -14,7 +14,7 @@ WITH deliveries AS (
 reservations AS (
     SELECT
         subject,
-        min(CASE type WHEN 'shop.reservation.placed.v1' THEN CAST(substr(time, 1, 10) AS date) END) AS day,
+        min(CASE type WHEN 'shop.reservation.placed.v1' THEN TRY_CAST(substr(time, 1, 10) AS date) END) AS day,
         max(CASE type WHEN 'shop.purchase.confirmed.v1' THEN 1 ELSE 0 END) AS purchased,
         max(CASE type WHEN 'shop.reservation.cancelled.v1' THEN 1 ELSE 0 END) AS cancelled,
         max(CASE type WHEN 'shop.reservation.expired.v1' THEN 1 ELSE 0 END) AS expired

@@ -13,7 +13,7 @@ WITH deliveries AS (
 ),
 sales AS (
     SELECT
-        CAST(substr(time, 1, 10) AS date) AS day,
+        TRY_CAST(substr(time, 1, 10) AS date) AS day,
         CASE WHEN type LIKE 'shop.purchase.refunded.%' THEN -1 ELSE 1 END AS direction,
         -- The first version of a refund gave everything back, and has a total as the purchase has. Its lines have a price
         -- for each unit, and those of the second version an amount.
@@ -23,7 +23,7 @@ sales AS (
         ) AS total,
         TRY_CAST(item AS ROW(sku varchar, quantity bigint, unit_price_minor bigint, amount_minor bigint)) AS line
     FROM deliveries
-    CROSS JOIN UNNEST(CAST(json_extract(data, '$.lines') AS json ARRAY)) AS lines (item)
+    CROSS JOIN UNNEST(TRY_CAST(json_extract(data, '$.lines') AS json ARRAY)) AS lines (item)
     WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
 )
 SELECT

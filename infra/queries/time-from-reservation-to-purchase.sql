@@ -7,7 +7,7 @@ WITH deliveries AS (
         AND date >= '{from}' -- no purchase comes before its reservation was placed
 ),
 instants AS (
-    SELECT subject, type, CAST(replace(replace(time, 'T', ' '), 'Z', '') AS timestamp) AS instant
+    SELECT subject, type, TRY_CAST(replace(replace(time, 'T', ' '), 'Z', '') AS timestamp) AS instant
     FROM deliveries
     WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
 ),

@@ -89,12 +89,32 @@ def test_what_would_break_a_query_is_left_out_and_an_unknown_type_is_kept(client
     record = encode(product("MUG").listed())
     newer = record.replace(b"listed.v1", b"listed.v9")
     indented = json.dumps(json.loads(record), indent=2).replace("\n", "\r\n").encode()
-    unfit = [b"\xff", b"", b"[]", b"{}", b'{"type":1}', b"[" * 100_000, record.replace(b"tea", b"t" * LINE_BYTES_MAX)]
-    archived = ArchiveBatch(FirehoseArchive(client, "events"))([*unfit, newer, indented])
-    assert (archived.archived, archived.skipped) == (2, len(unfit))
-    first, second = stored(client)
+    changed = record.removesuffix(b"}")
+    versions = [b"2147483648", b"0", b"1.0", b"true", b'"1"', b"1e400", b"null"]
+    unfit = [
+        *(b"\xff", b"", b"[]", b"{}", b'{"type":1}', b"[" * 100_000),
+        *(record.replace(b'"streamversion":1', b'"streamversion":' + version) for version in versions),
+        changed + b',"id":"another"}',
+        changed + b',"Source":"another"}',
+        record.replace(b'"sku"', b'"sku":"POT","sku"'),
+        changed + b',"colour":"\\ud800"}',
+        changed + b',"\\uDC00":{"deep":[""]}}',
+    ]
+    whole_pair = changed + b',"colour":"\\ud83d\\ude00 \\\\ud800"}'
+    foreign = b'{"specversion":"1.0","id":"1","source":"/elsewhere","type":"other"}'
+    archived = ArchiveBatch(FirehoseArchive(client, "events"))([*unfit, newer, indented, whole_pair, foreign])
+    assert (archived.archived, archived.skipped, archived.too_large) == (4, len(unfit), 0)
+    first, second, *others = stored(client)
     assert first == newer
     assert json.loads(second) == json.loads(record)
+    assert others == [whole_pair, foreign]
+
+
+def test_what_is_too_large_is_lost_and_counted_as_such(client: Any, product: Any) -> None:
+    record = encode(product("MUG").listed())
+    archived = ArchiveBatch(FirehoseArchive(client, "events"))([record.replace(b"tea", b"t" * LINE_BYTES_MAX), record])
+    assert (archived.archived, archived.skipped, archived.too_large) == (1, 0, 1)
+    assert stored(client) == [record]
 
 
 def line(text: bytes, length: int = RECORD_BYTES) -> bytes:

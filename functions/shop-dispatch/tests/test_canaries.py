@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from shop_dispatch import bootstrap
-from shop_dispatch.application.archive import ArchiveBatch
+from shop_dispatch.application.archive import LINE_BYTES_MAX, ArchiveBatch
 from shop_dispatch.handlers import archive, parked, project, rebuild
 from shop_observability import metrics
 from shop_observability.invocation import InvocationFailedError
@@ -115,6 +115,8 @@ def test_a_batch_that_changes_nothing_says_so(
     }
     archive.handler(kinesis(b"no event"), None)
     assert measured(capsys.readouterr().out) == {}
+    archive.handler(kinesis(encode(product("POT").listed()).replace(b"tea", b"t" * LINE_BYTES_MAX)), None)
+    assert measured(capsys.readouterr().out) == {"EventsTooLarge": [1.0]}
     monkeypatch.setattr(metrics, "_is_cold", True)
     archive.handler(batch, None)
     assert measured(capsys.readouterr().out) == {"ColdStarts": [1.0], "EventsArchived": [1.0]}

@@ -201,7 +201,7 @@ def test_the_archive_gets_its_lines_and_its_segments(
     archiving: Any, product: Any, kinesis: Any, daemon: Daemon
 ) -> None:
     counts = archive.handler(kinesis(product("MUG").listed(awstraceheader=HEADER), b"poison"), None)
-    assert counts == {"records": 2, "archived": 1, "skipped": 1}
+    assert counts == {"records": 2, "archived": 1, "skipped": 1, "too_large": 0}
     (document,) = daemon.documents()
     assert document["annotations"]["stream_id"] == "product-MUG"
     assert document["subsegments"][0]["aws"]["operation"] == "PutRecordBatch"

@@ -196,6 +196,10 @@ def three_days() -> Archive:
     american.gets_back("22 09:00:00", 1, quantity=0, amount_minor=700)
     american.gets_back("22 10:00:00", 2, quantity=1, amount_minor=800)
     american.gets_nothing_after_all("22 11:00:00", 1, 700)
+    # What the archive takes as it came, and only its own row suffers from.
+    for number, broken in enumerate(({"time": "yesterday"}, {"time": 5}, {"data": {"lines": 5}}, {"data": 5})):
+        event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken
+        archive.put("2026-11-30", json.dumps(event).encode())
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
     archive.put("2026-11-20", sold)
     archive.put("2026-11-21", sold)

@@ -73,6 +73,8 @@ class Metric(StrEnum):
     SECONDS_TO_VISIBLE = "SecondsToVisible", Unit.Seconds
     """It is measured from the oldest applied event's time to the commit."""
     EVENTS_ARCHIVED = "EventsArchived", Unit.Count
+    EVENTS_TOO_LARGE = "EventsTooLarge", Unit.Count
+    """The archive's delivery stream takes no event of this size, so it is lost to the archive."""
 
 
 _counts: dict[Metric, int] = {}

@@ -1,7 +1,8 @@
 """Copies a batch of records to the archive, one event a line.
 
 Every CloudEvent goes there, whether its type is known or not, because the archive holds everything that was published.
-A record that is no CloudEvent would break the queries over all others, so it is left out; `project` parks it instead.
+A record that is no CloudEvent, or that another reader of the same bytes refuses, would break the queries over all
+others, so it is left out; `project` parks what is no event of the shop.
 """
 
 import json
@@ -22,6 +23,8 @@ class Archived:
     records: int
     archived: int
     skipped: int
+    too_large: int
+    """These are lost to the archive, because Firehose takes no larger record."""
     traces: tuple[Trace, ...]
 
 
@@ -31,26 +34,49 @@ class ArchiveBatch:
 
     def __call__(self, records: Sequence[bytes]) -> Archived:
         """Raises ArchiveError, or what the archive's client raises; delivering the batch again helps."""
-        entries = [entry for entry in map(_entry, records) if entry]
+        readable = [entry for entry in map(_entry, records) if entry]
+        entries = [(line, trace) for line, trace in readable if len(line) <= LINE_BYTES_MAX]
         self.archive.put([line for line, _ in entries])
         return Archived(
             records=len(records),
             archived=len(entries),
-            skipped=len(records) - len(entries),
+            skipped=len(records) - len(readable),
+            too_large=len(readable) - len(entries),
             traces=tuple(trace for _, trace in entries),
         )
 
 
 def _entry(record: bytes) -> tuple[bytes, Trace] | None:
     try:
-        event = json.loads(record.decode())
+        event = json.loads(record.decode(), object_pairs_hook=_object)
     except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in _REQUIRED_ATTRIBUTES):
         return None
+    version = event.get("streamversion", 1)
+    if type(version) is not int or not 0 < version < 2**31:
+        return None  # the table's column is an integer of 32 bits
+    # DuckDB refuses half a surrogate pair anywhere in a line. Only an escape can hold one, because the bytes are UTF-8.
+    if b"\\u" in record and not _is_unicode(event):
+        return None
     # In JSON a line break outside of a string is white space, and inside of one it is escaped.
     line = record.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
-    return (line, _trace(event)) if len(line) <= LINE_BYTES_MAX else None
+    return line, _trace(event)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError for a name that comes twice, in small letters or not: Athena's reader of JSON does."""
+    if len({name.lower() for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name twice")
+    return dict(pairs)
+
+
+def _is_unicode(event: dict[str, Any]) -> bool:
+    try:
+        json.dumps(event, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _trace(event: dict[str, Any]) -> Trace:

@@ -16,4 +16,5 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, int]:
 def _archive(payloads: Sequence[bytes]) -> Archived:
     archived = bootstrap.archive()(payloads)
     count(Metric.EVENTS_ARCHIVED, archived.archived)
+    count(Metric.EVENTS_TOO_LARGE, archived.too_large)
     return archived

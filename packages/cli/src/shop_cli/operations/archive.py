@@ -22,7 +22,7 @@ def objects_with(target: Target, stream_id: str, since: datetime) -> dict[str, l
             if entry["LastModified"] < since:
                 continue
             events = map(json.loads, lines(s3, bucket, entry["Key"]))
-            types = [event["type"] for event in events if event["subject"] == stream_id]
+            types = [event["type"] for event in events if event.get("subject") == stream_id]
             if types:
                 found[entry["Key"]] = types
     return found
