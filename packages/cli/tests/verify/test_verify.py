@@ -349,7 +349,7 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("limits", COUNTS, "held#MUG", change_item("customer#customer-1", "state", **{"held#MUG": 0})),
     ("limits", COUNTS, "held#OLD", change_item("customer#customer-1", "state", **{"held#OLD": 1})),
     ("limits", "customer#customer-2/state", "open", rename_customer),
-    ("limits", CARDS, "attempts, at most", change_item(*CARDS.split("/"), attempts=5)),
+    ("limits", CARDS, "attempts, at most", change_item(*CARDS.split("/"), attempts=50)),
     ("archive", f"{MUG}/1", "id", archive_a_ghost),
     ("archive", NOT_JSON, "line", lambda shop: shop.lines.append(b"not JSON")),
 ]

@@ -306,7 +306,7 @@ BUGS: Final = (
         15,
         "does not hear of a refund at the provider's dashboard",
         Settlement,
-        "_hear",
+        "_catch_up",
         instead(lambda *_: None),
         "refunds at the dashboard",
     ),
