@@ -187,9 +187,8 @@ PAYING: Final = (
             authenticate(completes=False).maybe(),
             receive_webhooks().maybe(),
             purchase("pm_card_authenticationRequired").maybe(),
-            purchase(name="purchase again"),
+            purchase(name="purchase again").sound(),
         ),
-        rivals=(authenticate(completes=False), authenticate()),
     ),
     Workflow(
         "3-D Secure that nobody goes through",
