@@ -95,6 +95,7 @@ def test_the_status_has_the_keys_that_scripts_rely_on(home: Home) -> None:
     assert list(status) == [
         *("api_url", "web_url", "database_url", "aws_endpoint_url", "table_name", "stream_name", "bucket_name"),
         *("payment_url", "payment_api_key", "xray_url", "admin_token", "customer_token"),
+        *("aws_access_key_id", "aws_secret_access_key"),
     ]
     assert status["web_url"] is None
     assert status["database_url"].startswith("postgresql://shop_owner:")

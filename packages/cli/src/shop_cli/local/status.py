@@ -70,8 +70,8 @@ def values(home: Home, run: RecordedRun) -> dict[str, Any]:
 
 KEYS = (
     *("api_url", "web_url", "database_url", "aws_endpoint_url", "table_name", "stream_name", "bucket_name"),
-    *("aws_access_key_id", "aws_secret_access_key"),
     *("payment_url", "payment_api_key", "xray_url", "admin_token", "customer_token"),
+    *("aws_access_key_id", "aws_secret_access_key"),
 )
 
 
