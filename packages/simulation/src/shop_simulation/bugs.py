@@ -199,9 +199,9 @@ BUGS: Final = (
     ),
     Bug(
         15,
-        "does not hear of a refund at the provider's dashboard",
+        "does not notice a refund at the provider's dashboard",
         Settlement,
-        "_hear",
+        "_catch_up",
         instead(lambda *_: None),
         "refunds at the dashboard",
     ),

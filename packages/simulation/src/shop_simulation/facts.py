@@ -66,7 +66,7 @@ class WorldFacts:
 
     @cached_property
     def failed_refunds(self) -> frozenset[str]:
-        """For these reservations a refund has failed at the provider after it had succeeded."""
+        """Names the reservations of which a refund has failed at the provider after it had succeeded."""
         records = self.world.provider.records
         names = {it["id"]: it["metadata"].get("reservation_id") for it in records("payment_intent")}
         return frozenset(names[it["payment_intent"]] for it in records("refund") if it["status"] == "failed")

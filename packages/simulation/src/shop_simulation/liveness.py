@@ -88,7 +88,7 @@ def _nothing_is_owed(world: World, facts: WorldFacts) -> Iterator[str]:
             yield f"{stream_id} is due, and {status}"
 
 
-def _refunds_are_heard(world: World, facts: WorldFacts) -> Iterator[str]:
+def _refunds_are_recorded(world: World, facts: WorldFacts) -> Iterator[str]:
     """Each refund of the provider is in the read model, whoever has made it, and the revenue is what it leaves."""
     if world.store.unreadable or any(_everything_arrives(world, facts)):
         return
@@ -114,5 +114,5 @@ LIVENESS: Final[Mapping[int, Check]] = {
     12: _read_model_is_right,
     13: _money_matches,
     14: _nothing_is_owed,
-    15: _refunds_are_heard,
+    15: _refunds_are_recorded,
 }

@@ -52,7 +52,7 @@ class Settlement:
             state = loaded.state
             if isinstance(state, Purchased | Refunding | Refunded) and state.payment_intent_id == payment_intent_id:
                 try:
-                    self._hear(loaded, state)
+                    self._catch_up(loaded, state)
                 except ports.VersionConflictError:
                     continue
                 return
@@ -80,7 +80,7 @@ class Settlement:
         if reservation_id is not None:
             self.check(reservation_id, payment_intent_id)
 
-    def _hear(self, loaded: Snapshot[Reservation], state: refunding.Sold) -> None:
+    def _catch_up(self, loaded: Snapshot[Reservation], state: refunding.Sold) -> None:
         """Records each refund of the provider's list that the stream does not have yet, and each that has failed.
 
         Nothing else would ask for it again, so the webhook has to come again where the provider does not answer: that
