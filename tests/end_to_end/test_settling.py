@@ -52,6 +52,28 @@ def test_a_refunded_purchase_is_paid_back_and_for_sale_again(shop: Shop) -> None
     eventually(status, lambda found: found == "refunded")
 
 
+def test_a_purchase_is_refunded_in_parts_by_the_shop_and_at_the_providers_dashboard(shop: Shop) -> None:
+    sku = shop.new_product(stock=3)
+    reservation = shop.reserve(sku, 3)
+    bought = shop.purchase(reservation["reservation_id"], "pm_card_visa")
+    path = f"/purchases/{reservation['reservation_id']}"
+    part = {"lines": [{"sku": sku, "quantity": 1}]}
+    one = shop.administrator("POST", f"{path}/refund", key=str(uuid.uuid4()), body=part)
+    assert (one.status, one.body["lines"][0]["quantity"]) == (201, 1)
+    eventually(lambda: available(shop, sku), lambda left: left == 1)
+    shop.provider("POST", "/v1/refunds", payment_intent=bought.body["payment_intent_id"], amount="1")
+    given_back = one.body["total"]["amount_minor"] + 1
+    found = eventually(
+        lambda: shop.customer("GET", path).body,
+        lambda found: found.get("refunded", {}).get("amount_minor") == given_back,
+    )
+    assert [refund["origin"] for refund in found["refunds"]] == ["shop", "provider"]
+    rest = shop.administrator("POST", f"{path}/refund", key=str(uuid.uuid4()), body={"restock": False})
+    assert rest.body["total"]["amount_minor"] == reservation["total"]["amount_minor"] - given_back
+    eventually(lambda: shop.customer("GET", path).body, lambda found: found.get("status") == "refunded")
+    assert available(shop, sku) == 1
+
+
 def test_a_charge_whose_answer_was_lost_is_settled_by_the_providers_webhook(shop: Shop) -> None:
     reservation = shop.reserve(shop.new_product(stock=1))
     pending = shop.purchase(reservation["reservation_id"], "pm_card_error_after_charge")

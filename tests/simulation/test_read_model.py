@@ -24,6 +24,7 @@ COLUMNS = {
     "reservation": "reservation_id, version, status, customer_id, lines, total_minor, currency, placed_at, expires_at, "
     "payment_intent_id, purchased_at",
     "stock": "sku, received, held, sold, adjusted",
+    "refund": "reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at",
     "sales_daily": "day, sku, currency, units, revenue_minor",
 }
 

@@ -120,8 +120,8 @@ def test_each_change_of_a_refund_is_told_as_stripe_tells_it(
         stripe.Webhook.construct_event(body, signature, provider.webhook_secret)
         for body, signature in receiver.received
     ]
-    reported = [(event.type, event.data.object["object"], event.data.object["status"]) for event in events]
-    assert [each for each in reported if each[1] != "payment_intent"] == [
+    announced = [(event.type, event.data.object["object"], event.data.object["status"]) for event in events]
+    assert [each for each in announced if each[1] != "payment_intent"] == [
         ("charge.refunded", "charge", "succeeded"),
         ("refund.updated", "refund", "succeeded"),
         ("charge.refunded", "charge", "succeeded"),

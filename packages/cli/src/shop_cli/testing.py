@@ -113,10 +113,10 @@ class Shop:
         body = {"reservation_id": reservation_id, "payment_method": payment_method}
         return self.customer("POST", "/purchase", key=key or str(uuid.uuid4()), body=body)
 
-    def provider(self, method: str, path: str) -> Any:
-        """Asks the payment provider itself, which is the oracle for charges."""
+    def provider(self, method: str, path: str, **form: str) -> Any:
+        """Asks the payment provider itself, which is the oracle for charges, and which others may use too."""
         credentials = (self.status["payment_api_key"], "")
-        answer = self.http.request(method, self.status["payment_url"] + path, auth=credentials)
+        answer = self.http.request(method, self.status["payment_url"] + path, auth=credentials, data=form or None)
         return answer.raise_for_status().json()
 
     def events(self, stream_id: str) -> list[dict[str, Any]]:

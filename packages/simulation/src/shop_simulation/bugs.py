@@ -304,7 +304,7 @@ BUGS: Final = (
     ),
     Bug(
         15,
-        "does not hear of a refund at the provider's dashboard",
+        "does not notice a refund at the provider's dashboard",
         Settlement,
         "_catch_up",
         instead(lambda *_: None),
