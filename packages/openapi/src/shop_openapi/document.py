@@ -18,7 +18,7 @@ from shop_openapi.schemas import INTENT, REFERENCE, Schema, components, example,
 from shop_openapi.text import DESCRIPTION, GATEWAY, TAGS
 from shop_shared import forms
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 """A breaking change of the API raises its major number, and an addition raises the minor one."""
 SCHEMES: Final = {"accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 AWS: Final = {
