@@ -16,7 +16,10 @@ SELECT
         WHEN 'shop.payment.refunded.v1' THEN 'payment-refunded'
         WHEN 'shop.purchase.confirmed.v1' THEN 'purchased'
         WHEN 'shop.purchase.refund-requested.v1' THEN 'refund-requested'
+        WHEN 'shop.purchase.refund-requested.v2' THEN 'refund-requested'
         WHEN 'shop.purchase.refunded.v1' THEN 'refunded'
+        WHEN 'shop.purchase.refunded.v2' THEN 'refunded'
+        WHEN 'shop.purchase.refund-failed.v1' THEN 'refund-failed'
         ELSE 'other' -- a type of a later release, until a migration of that release names it
     END AS type,
     log.time

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from shop_query.testing import Shop
+from shop_shared.registry import EVENT_TYPES
 
 ONE, TWO, THREE = (f"0198c6f2-7a10-7c3e-9b0d-00000000000{number}" for number in (1, 2, 3))
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
@@ -116,6 +117,16 @@ def test_another_customers_cursor_is_refused(shop: Shop) -> None:
         assert shop.get(path, {"cursor": cursor}, customer="ada").status == 200
         answer = shop.get(path, {"cursor": cursor}, customer="bob")
         assert (answer.status, answer.body["errors"][0]["parameter"]) == (422, "cursor")
+
+
+def test_the_timeline_names_every_event_that_a_reservation_can_have(shop: Shop) -> None:
+    types = [name for name in EVENT_TYPES if not name.startswith("shop.product.")]
+    shop.reserve(ONE, "ada")
+    shop.execute("UPDATE shop.reservation SET version = %s", len(types))
+    shop.log(ONE, *types)
+    timeline = shop.get(f"/reservations/{ONE}", customer="ada").body["timeline"]
+    assert len(timeline) == len(types) > 10
+    assert [types[at] for at, moment in enumerate(timeline) if moment["type"] == "other"] == []
 
 
 def test_reservations_are_the_callers_own_newest_first_whatever_became_of_them(shop: Shop) -> None:
