@@ -121,7 +121,7 @@ class _Comparison:
         if not _types(new) <= _types(old):
             yield f"{where}: its type changed"
         for form in _FORMS:
-            # What was the only value may become one of several: a new value of an enumeration.
+            # The only value may become one of several, which is a new value of an enumeration.
             if (
                 form in old
                 and old[form] != new.get(form)
