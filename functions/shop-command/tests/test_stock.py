@@ -8,6 +8,7 @@ from shop_command.domain import stock
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.events import (
     EventData,
+    PaymentActionRequired,
     PaymentDeclined,
     PaymentRefunded,
     PaymentRequested,
@@ -130,7 +131,7 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
     )
     assert redistributed == [BucketChange(first, available=-2), BucketChange(second, available=1)]
     still: set[type[EventData]] = {
-        *(PaymentRequested, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
+        *(PaymentRequested, PaymentActionRequired, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
         *(ProductListed, ProductRepriced, ProductRetired),
     }
     assert set(EVENT_TYPES.values()) == {*moves, StockReceived, StockRedistributed, *still}
