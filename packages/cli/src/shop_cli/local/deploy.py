@@ -19,7 +19,7 @@ from shop_cli.interrupts import Interrupts
 from shop_cli.local import environment
 from shop_cli.local.build import FUNCTIONS, workspace_packages
 from shop_cli.local.emulator import client
-from shop_cli.local.home import CHECKOUT, Home, State, close_to_others, exclusive
+from shop_cli.local.home import CHECKOUT, Home, State, exclusive
 from shop_cli.local.processes import MARKER, spawn, stop_one
 from shop_cli.progress import ProgressStep
 
@@ -81,9 +81,6 @@ def run_compose(home: Home, variables: Mapping[str, str], interrupts: Interrupts
     finally:
         # Before the emulator goes, or its tries to reach that would hold up the end.
         stop_one(record, STOP_SECONDS)
-        # The templates that osls writes there contain the passwords of the database.
-        for name in FUNCTIONS:
-            close_to_others(CHECKOUT / "functions" / name / ".serverless")
     if process.returncode:
         excerpt = _failure(log.read_text(errors="replace"))
         raise ShopError(f"The deployment failed. From {log}:\n{excerpt}\nTo start over: ./shop down --delete")
