@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, is_stray, rebuilt
+from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, is_stray, minor_units, rebuilt
 from shop_simulation.safety import Check
 from shop_simulation.world import World
 
@@ -102,13 +102,13 @@ def _refunds_are_recorded(world: World, facts: WorldFacts) -> Iterator[str]:
     if any(status == "refunding" for status in facts.statuses.values()):
         return  # that nobody has ended it is another invariant's failure
     names = [name for name, status in facts.statuses.items() if status in ("purchased", "refunded")]
-    charged = sum(charge["amount"] for name in names for charge in facts.charges.get(name, []))
-    returned = sum(each["amount"] for name in names for each in facts.refunds.get(name, []))
+    charged = sum(minor_units(charge) for name in names for charge in facts.charges.get(name, []))
+    returned = sum(minor_units(each) for name in names for each in facts.refunds.get(name, []))
     revenue = sum(row[4] for row in rows["sales_daily"].values())
     if revenue != charged - returned:
         yield f"the revenue is {revenue}, and {charged} was charged for what is sold, less {returned}"
     given_back = {
-        each["id"]: each["amount"] for name in names for each in facts.refunds.get(name, []) if not is_stray(each)
+        each["id"]: minor_units(each) for name in names for each in facts.refunds.get(name, []) if not is_stray(each)
     }
     shown = {row[2]: row[3] for row in rows["refund"].values() if row[8] is None}
     if shown != given_back:

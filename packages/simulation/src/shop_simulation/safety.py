@@ -293,7 +293,7 @@ def _refunds_are_the_providers(world: World, facts: WorldFacts) -> Iterator[str]
         for refund, answer in answered:
             found = (given | failed).get(answer["refund_id"], {})
             is_made = found.get("status") in ("succeeded", "failed")
-            if not is_made or (found["amount"], found["metadata"].get("reservation_id")) != (
+            if not is_made or (minor_units(found), found["metadata"].get("reservation_id")) != (
                 answer["total"]["amount_minor"],
                 name,
             ):
