@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from shop_payment_provider.stripe import MemoryStore, Reply, Stripe
+from shop_payment_provider.stripe import MemoryStore, Reply, Stripe, amounts
 from shop_payment_provider.stripe.api import KEY_LIFETIME_SECONDS
 from shop_payment_provider.stripe.payments import ALLOWED_IN, WAITING
 from shop_payment_provider.stripe.wire import ApiError
@@ -170,3 +170,11 @@ def test_what_is_not_processing_cannot_be_settled_nor_authenticated(account: Acc
         account.stripe.payments.settle("pi_1")
     with pytest.raises(ApiError, match="You cannot authenticate this PaymentIntent"):
         account.stripe.payments.authenticate("pi_1")
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [(1_999, "eur", "19.99 EUR"), (500, "jpy", "500 JPY"), (5_120, "kwd", "5.120 KWD"), (500, "isk", "5.00 ISK")],
+)
+def test_an_amount_is_written_in_the_currencys_units(amount: int, currency: str, text: str) -> None:
+    assert amounts.written(amount, currency) == text

@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from .stripe.amounts import written
+
 RESULTS: Final = {"complete": "succeeded", "fail": "failed"}
 """Each button of the page leads to this `redirect_status`, in which Stripe reports the result to the shop's page."""
 _HEADERS: Final = {
@@ -25,7 +27,7 @@ button {{ font: inherit; padding: 0.7rem 1.2rem; margin: 0 0.5rem 0.5rem 0 }}</s
 </html>
 """
 _FORM: Final = """
-<p>The shop asks for {amount} {currency}. This is a test: no bank is asked.</p>
+<p>The shop asks for {amount}. This is a test: no bank is asked.</p>
 <form method="post" action="{action}">
 <input type="hidden" name="client_secret" value="{secret}">
 <button name="result" value="complete">Complete authentication</button>
@@ -41,8 +43,7 @@ def page(intent: dict[str, Any] | None) -> Response:
             "Nothing to authenticate", "<p>This payment does not wait for you, or the address is wrong.</p>", 404
         )
     values = {
-        "amount": intent["amount"],
-        "currency": intent["currency"].upper(),
+        "amount": written(intent["amount"], intent["currency"]),
         "action": f"/3d-secure/{intent['id']}",
         "secret": intent["client_secret"],
     }

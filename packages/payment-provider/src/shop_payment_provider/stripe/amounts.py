@@ -16,6 +16,8 @@ _PRESENTMENT: Final = """
     nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek sgd shp sle sos srd std
     szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw
 """
+_WHOLE_UNITS: Final = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
+"""An amount in one of these counts whole units, and not hundredths."""
 _LAST_DIGIT_ZERO: Final = ("bhd", "jod", "kwd", "omr", "tnd")
 _NO_FRACTIONS: Final = ("isk", "ugx")
 """They had two decimals once, so 5 ISK are still written as 500."""
@@ -55,6 +57,12 @@ _MINIMUMS: Final = {
 _MAXIMUMS: Final = {"cop": 9_999_999_999, "idr": 999_999_999_999, "inr": 999_999_999}
 EIGHT_DIGITS: Final = 99_999_999
 """The currencies' page allows more to most cards, the API's reference does not: the lower one is refused first."""
+
+
+def written(amount: int, currency: str) -> str:
+    """Writes an amount as a person reads it, such as `19.99 EUR`."""
+    decimals = 0 if currency in _WHOLE_UNITS.split() else 3 if currency in _LAST_DIGIT_ZERO else 2
+    return f"{amount / 10**decimals:.{decimals}f} {currency.upper()}"
 
 
 def check_charge(amount: int, currency: str) -> None:
