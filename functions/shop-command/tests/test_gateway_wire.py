@@ -420,6 +420,8 @@ def test_the_provider_says_how_much_was_left_of_a_charge(scripted: Answering) ->
         (refusal("charge_disputed"), "charge_disputed"),
         (refusal("resource_missing"), "resource_missing"),
         ((400, {"error": {"type": "invalid_request_error", "param": "amount"}}), "invalid_request_error"),
+        ((404, {"error": {"code": "resource_missing", "param": "payment_intent"}}), "resource_missing"),
+        ((400, {"error": {"type": "invalid_request_error", "code": "lock_timeout"}}), None),
         ((404, {"error": {"type": "invalid_request_error"}}), None),
         ((400, {"error": {"type": "api_error"}}), None),
         ((400, {"error": {"type": "idempotency_error"}}), None),

@@ -81,6 +81,15 @@ def _rules(code: str, decimals: int) -> CurrencyRules:
 CURRENCIES: Final = {code: _rules(code, decimals) for code, decimals in sorted(_DECIMALS.items())}
 
 
+def to_provider(amount_minor: int, currency: str) -> int | None:
+    """Returns the amount as the provider counts it, and None where it takes no such amount of this currency.
+
+    An unknown currency stays as it is.
+    """
+    rules = CURRENCIES.get(currency)
+    return rules.provider_amount(amount_minor) if rules else amount_minor
+
+
 def from_provider(amount: int, currency: str) -> int:
     """Returns minor units of an amount as the provider counts it. An unknown currency stays as it is."""
     rules = CURRENCIES.get(currency.upper())

@@ -15,12 +15,12 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from shop_command import ports
 from shop_command.adapters import refund_answers, telemetry
-from shop_command.adapters.provider_errors import Proof, proof
+from shop_command.adapters.provider_errors import CODE_CHARACTERS_MAX, LASTING, Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_shared import forms
-from shop_shared.currencies import CURRENCIES
+from shop_shared.currencies import CURRENCIES, to_provider
 from shop_shared.values import Money
 
 API_VERSION: Final = "2026-10-28.endive"
@@ -28,7 +28,6 @@ CONNECT_TIMEOUT_SECONDS: Final = 2.0
 READ_TIMEOUT_SECONDS: Final = 8.0
 """Each call takes no longer. Two of them leave time to record their outcome within the API's 30 seconds."""
 SENDS_MAX: Final = 2
-CODE_CHARACTERS_MAX: Final = 100
 REFUNDS_PER_PAGE: Final = 100
 REFUND_PAGES_MAX: Final = 3
 """A purchase has far fewer refunds. With more of them nothing is sent, because the wanted one may be among them."""
@@ -77,13 +76,13 @@ class StripeGateway:
     def create(
         self, reservation_id: str, attempt: int, amount: Money
     ) -> ports.IntentCreated | ports.Refused | ports.Unknown:
-        charged, currency = _charged(amount)
-        if charged is None:
+        charged = to_provider(amount.amount_minor, amount.currency)
+        if charged is None or amount.currency not in CURRENCIES:
             # Placed before such totals were refused. No other amount than the reservation's own may be asked for.
             return ports.Refused("amount_not_payable")
         fields = {
             "amount": str(charged),
-            "currency": currency,
+            "currency": amount.currency.lower(),
             "payment_method_types[]": "card",  # without it, Stripe wants a return_url at confirmation
             "metadata[reservation_id]": reservation_id,
         }
@@ -176,8 +175,8 @@ class StripeGateway:
         answer = self._call("POST", "/v1/refunds", refund_answers.form(order), key)
         if isinstance(answer, ports.Unknown):
             return answer
-        if answer.status != 200:
-            return refund_answers.refusal(answer.status, answer.error) or _unknown(answer)
+        if answer.proof is not None:
+            return ports.RefundRefused(_code(answer.error)) if answer.proof in LASTING else _unknown(answer)
         outcome = refund_answers.outcome(order, answer.body)
         if outcome is None:
             logger().error("the payment provider answered for another refund", extra={"reason": answer.reason})
@@ -301,7 +300,7 @@ def _action(found: Mapping[str, Any]) -> ports.ActionRequired:
 
 
 def _is_asked(intent: ports.AskedIntent, found: Any) -> bool:
-    amount, currency = _charged(intent.amount)
+    wanted = to_provider(intent.amount.amount_minor, intent.amount.currency), intent.amount.currency.lower()
     match found:
         case {
             "id": intent.id,
@@ -310,15 +309,9 @@ def _is_asked(intent: ports.AskedIntent, found: Any) -> bool:
             "currency": str(its_currency),
             "metadata": {"reservation_id": intent.reservation_id},
         }:
-            return (its_amount, its_currency) == (amount, currency)
+            return (its_amount, its_currency) == wanted
         case _:
             return False
-
-
-def _charged(amount: Money) -> tuple[int | None, str]:
-    """Returns amount and currency as the provider writes them; the amount is None where it takes no such amount."""
-    rules = CURRENCIES.get(amount.currency)
-    return rules.provider_amount(amount.amount_minor) if rules else None, amount.currency.lower()
 
 
 def _another(intent: ports.AskedIntent) -> ports.Unknown:

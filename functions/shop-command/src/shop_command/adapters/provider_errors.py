@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+CODE_CHARACTERS_MAX: Final = 100
+"""An event holds so much of a code."""
+
 
 class Proof(StrEnum):
     DECLINED = "declined"
@@ -55,6 +58,10 @@ ERROR_KINDS: Final = (
     ErrorKind(Proof.OURS, (404,)),
 )
 """The first kind that covers an error is the one. What none covers, such as each 5xx, proves nothing."""
+
+
+LASTING: Final = frozenset({Proof.DECLINED, Proof.REFUSED, Proof.MISSING, Proof.ENDED})
+"""After one of these, nothing is given back, however often a refund is asked for."""
 
 
 def proof(status: int, error: Mapping[str, Any]) -> Proof:

@@ -6,17 +6,12 @@ An answer counts only for the order that it belongs to: intent, currency, metada
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
+from shop_command.adapters.provider_errors import CODE_CHARACTERS_MAX
 from shop_command.ports import ListedRefund, Processing, RefundOrder, RefundOutcome, RefundRefused, Returned
-from shop_shared.currencies import CURRENCIES, from_provider
+from shop_shared.currencies import from_provider, to_provider
 from shop_shared.values import Money, RefundReason
 
-CODE_CHARACTERS_MAX: Final = 100
 REASONS: Final = get_args(RefundReason)
-REFUSED_STATUSES: Final = frozenset({400, 402})
-REFUSED_TYPES: Final = frozenset({"invalid_request_error", "card_error"})
-"""With both, Stripe has understood the request and gives nothing back: `charge_already_refunded`, `charge_disputed`,
-more than is left, and so on. 401, 403 and 404 say something about the shop's key and URL, 409 and 429 about the moment,
-and 5xx nothing: the order may still be executed."""
 
 
 def metadata(order: RefundOrder) -> dict[str, str]:
@@ -24,7 +19,7 @@ def metadata(order: RefundOrder) -> dict[str, str]:
 
 
 def form(order: RefundOrder) -> dict[str, str]:
-    amount = {} if order.amount_minor is None else {"amount": str(_counted(order.amount_minor, order.currency))}
+    amount = {} if order.amount_minor is None else {"amount": str(to_provider(order.amount_minor, order.currency))}
     fields = {"payment_intent": order.payment_intent_id, "reason": order.reason, **amount}
     return fields | {f"metadata[{name}]": value for name, value in metadata(order).items()}
 
@@ -85,18 +80,6 @@ def _ordinal(reservation_id: str, kept: Any) -> int | None:
             return 1
         case _:
             return None
-
-
-def refusal(status: int, error: Mapping[str, Any]) -> RefundRefused | None:
-    """Returns None for an answer that leaves the outcome open."""
-    if status not in REFUSED_STATUSES or error.get("type") not in REFUSED_TYPES:
-        return None
-    return RefundRefused(str(error.get("code") or error["type"])[:CODE_CHARACTERS_MAX])
-
-
-def _counted(amount_minor: int, currency: str) -> int | None:
-    rules = CURRENCIES.get(currency)
-    return rules.provider_amount(amount_minor) if rules else amount_minor
 
 
 def _money(amount: int, currency: str) -> Money:

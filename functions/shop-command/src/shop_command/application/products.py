@@ -1,5 +1,6 @@
 """Administrators change products, their prices and their stock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -22,7 +23,7 @@ from shop_command.domain.product import (
     Retire,
 )
 from shop_command.domain.stock import Bucket
-from shop_command.domain.stream import Snapshot
+from shop_command.domain.stream import Snapshot, Stream
 from shop_command.ports import ContentionError, StockShortError
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
@@ -115,14 +116,16 @@ class Products:
         return self._run(request, Retire(sku), Key.of(request, "retire"))
 
     def relist(self, request: Request, sku: str) -> "Envelope[ProductRelisted]":
-        def decide(loaded: Snapshot[Product], _rounds: int) -> Decided:
-            return Decided(product.decide(Relist(sku), loaded.state), self.journal.now())
+        return self._run(request, Relist(sku), Key.of(request, "relist"), load=self.journal.load_from_events)
 
-        key, load = Key.of(request, "relist"), self.journal.load_from_events
-        return self.journal.run(request, product.stream(sku), decide, key=key, load=load).event
-
-    def _run(self, request: Request, command: Command, key: Key) -> "Envelope[Any]":
+    def _run(
+        self,
+        request: Request,
+        command: Command,
+        key: Key,
+        load: Callable[[Stream[Product, Any]], Snapshot[Product]] | None = None,
+    ) -> "Envelope[Any]":
         def decide(loaded: Snapshot[Product], _rounds: int) -> Decided:
             return Decided(product.decide(command, loaded.state), self.journal.now())
 
-        return self.journal.run(request, product.stream(command.sku), decide, key=key).event
+        return self.journal.run(request, product.stream(command.sku), decide, key=key, load=load).event

@@ -1,4 +1,4 @@
-"""To store an aggregate, the application needs its stream's id, its fold, and when it is due."""
+"""The application stores an aggregate by its stream's id, its fold, and the moment at which it is due."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

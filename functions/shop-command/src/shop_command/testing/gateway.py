@@ -20,7 +20,7 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
 
 
 class FakeGateway(StripeGateway):
-    """Its clock stands still, so that the provider forgets a key only when a test says so."""
+    """The clock stands still, so that the provider forgets a key only when a test makes it."""
 
     def __init__(self) -> None:
         super().__init__("https://provider.invalid", lambda: "", return_url="https://shop.invalid/returned")
