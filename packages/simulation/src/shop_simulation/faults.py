@@ -22,9 +22,6 @@ OTHER_EVENTS: Final = "ffffffff"
 SUBSETS_OF_MAX: Final = 4
 """A longer batch is tried only with those subsets that have a single item or lack a single item."""
 
-REFUNDS: Final = frozenset({"refund"})
-"""The answers to these calls are about refunds, and those to the gateway's others about intents."""
-
 PURE: Final = frozenset(
     {
         ("EventStore", "states"),
@@ -193,7 +190,7 @@ def of_port(port: str, method: str) -> frozenset[str]:
     kinds = set(_of_any_call(port, method)) | ({"part"} if (port, method) in _PARTIAL else set())
     if port == "PaymentGateway" and (port, method) not in PURE:
         kinds.add("late")
-    if port == "PaymentGateway" and method not in REFUNDS:
+    if port == "PaymentGateway":
         kinds.add("another")
     if port == "Delivery":
         kinds |= {"newer", "another"}
@@ -241,7 +238,7 @@ class Faults:
         faults = _of_any_call(*name)
         if call.port == "PaymentGateway" and name not in PURE:
             faults |= self._late
-        if call.port == "PaymentGateway" and call.method not in REFUNDS:
+        if call.port == "PaymentGateway":
             faults["another"] = self._another
         if not self._thorough and name in PURE:
             # A crash here is the crash after the last call that changed something.
