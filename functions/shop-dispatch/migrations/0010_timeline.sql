@@ -1,4 +1,4 @@
--- The timeline names the moment at which the customer was asked for 3-D Secure.
+-- The timeline names the moment at which the customer was asked for 3-D Secure, and refunds in parts.
 LOCK TABLE read_v1.timeline IN ACCESS EXCLUSIVE MODE;
 
 CREATE OR REPLACE VIEW read_v1.timeline AS
