@@ -67,7 +67,7 @@ class SqliteStore:
         return json.loads(row[0]) if row else None
 
     def put(self, record: Record) -> None:
-        """Of events, only those are kept that a webhook has yet to deliver."""
+        """An event is kept only until a webhook has delivered it."""
         body = json.dumps(record)
         if record["object"] != "event":
             self._database.execute(
