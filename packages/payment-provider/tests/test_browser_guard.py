@@ -139,6 +139,7 @@ async def open_to_all(scope: Message, receive: Receive, send: Send) -> None:
 def served() -> Iterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # a client may come before the thread does
         port = listening.getsockname()[1]
         guard = Guard(port, parse_origins(DEVELOPMENT), is_public=lambda _: True)
         server = uvicorn.Server(
