@@ -1,6 +1,10 @@
 -- This counts, for each day, the reservations placed on it, those purchased, and how the others ended.
 WITH deliveries AS (
-    SELECT subject, type, time, row_number() OVER (PARTITION BY subject, streamversion ORDER BY id DESC) AS delivery
+    SELECT
+        subject,
+        type,
+        CAST(TRY_CAST(replace(time, 'T', ' ') AS timestamp with time zone) AT TIME ZONE 'UTC' AS date) AS day,
+        row_number() OVER (PARTITION BY subject, streamversion ORDER BY id DESC) AS delivery
     FROM events
     WHERE
         type IN (
@@ -14,7 +18,7 @@ WITH deliveries AS (
 reservations AS (
     SELECT
         subject,
-        min(CASE type WHEN 'shop.reservation.placed.v1' THEN TRY_CAST(substr(time, 1, 10) AS date) END) AS day,
+        min(CASE type WHEN 'shop.reservation.placed.v1' THEN day END) AS day,
         max(CASE type WHEN 'shop.purchase.confirmed.v1' THEN 1 ELSE 0 END) AS purchased,
         max(CASE type WHEN 'shop.reservation.cancelled.v1' THEN 1 ELSE 0 END) AS cancelled,
         max(CASE type WHEN 'shop.reservation.expired.v1' THEN 1 ELSE 0 END) AS expired

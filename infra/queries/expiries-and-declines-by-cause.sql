@@ -14,7 +14,7 @@ facts AS (
         subject,
         streamversion,
         type,
-        TRY_CAST(substr(time, 1, 10) AS date) AS day,
+        CAST(TRY_CAST(replace(time, 'T', ' ') AS timestamp with time zone) AT TIME ZONE 'UTC' AS date) AS day,
         TRY_CAST(json_extract(data, '$') AS ROW(code varchar, decline_code varchar)) AS payment
     FROM deliveries
     WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew

@@ -13,7 +13,7 @@ WITH deliveries AS (
 ),
 sales AS (
     SELECT
-        TRY_CAST(substr(time, 1, 10) AS date) AS day,
+        CAST(TRY_CAST(replace(time, 'T', ' ') AS timestamp with time zone) AT TIME ZONE 'UTC' AS date) AS day,
         CASE WHEN type LIKE 'shop.purchase.refunded.%' THEN -1 ELSE 1 END AS direction,
         -- The first version of a refund gave everything back, and has a total as the purchase has. Its lines have a price
         -- for each unit, and those of the second version an amount.

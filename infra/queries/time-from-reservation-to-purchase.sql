@@ -7,7 +7,7 @@ WITH deliveries AS (
         AND date >= '{from}' -- no purchase comes before its reservation was placed
 ),
 instants AS (
-    SELECT subject, type, TRY_CAST(replace(replace(time, 'T', ' '), 'Z', '') AS timestamp) AS instant
+    SELECT subject, type, TRY_CAST(replace(time, 'T', ' ') AS timestamp with time zone) AS instant
     FROM deliveries
     WHERE delivery = 1 -- Firehose may write an event again, and a restored table may make its version anew
 ),
@@ -19,7 +19,7 @@ reservations AS (
     GROUP BY subject
 ),
 purchases AS (
-    SELECT CAST(placed AS date) AS day, date_diff('millisecond', placed, purchased) / 1e3 AS seconds
+    SELECT CAST(placed AT TIME ZONE 'UTC' AS date) AS day, date_diff('millisecond', placed, purchased) / 1e3 AS seconds
     FROM reservations
     WHERE purchased IS NOT NULL
 ),

@@ -1,6 +1,7 @@
 """The envelope: closed to writers, open to readers, and CloudEvents to everyone else."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def test_fields_of_a_later_minor_version_survive_a_reader() -> None:
     assert json.loads(encode(decode(json.dumps(later)))) == later
 
 
+def test_who_did_it_survives_a_reader_that_does_not_know_the_kind() -> None:
+    later = golden() | {"authtype": "service_account", "authid": "partner-7"}
+    assert json.loads(encode(decode(json.dumps(later)))) == later
+
+
 def test_a_writer_cannot_emit_a_field_that_the_schema_does_not_have() -> None:
     with pytest.raises(ValidationError, match="unknown fields: colour"):
         ProductRetired(sku="MUG", colour="blue")
@@ -107,6 +113,8 @@ def test_an_unknown_type_is_told_apart_from_a_malformed_event(event_type: Any) -
         ("id", "not-a-uuid"),
         ("subject", "elsewhere-1"),
         ("time", "2026-11-23T09:00:00"),
+        ("authid", ""),
+        ("authtype", 7),
         ("streamversion", 0),
         ("streamversion", "1"),
         ("data", None),
@@ -116,6 +124,31 @@ def test_an_unknown_type_is_told_apart_from_a_malformed_event(event_type: Any) -
 def test_an_attribute_out_of_its_limits_is_malformed(attribute: str, value: Any) -> None:
     with pytest.raises(MalformedEventError):
         decode(json.dumps({**golden(), attribute: value}))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        *(1_700_000_000, 1.5, "1700000000", True, None, ""),
+        *("2026-11-23t09:00:00Z", "2026-11-23T09:00:00z", "2026-11-23 09:00:00Z", "2026-11-23T09:00Z", "2026-11-23"),
+        *("2026-11-23T09:00:00+0100", "2026-11-23T09:00:00+14:01", "2026-11-23T09:00:00.1234567Z"),
+        *("2026-02-30T09:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T09:00:00Z\n", " 2026-11-23T09:00:00Z"),
+    ],
+)
+def test_only_what_every_reader_takes_for_the_same_moment_is_a_time(time: Any) -> None:
+    placed = golden("shop.reservation.placed.v1")
+    for event in (placed | {"time": time}, placed | {"data": placed["data"] | {"expires_at": time}}):
+        with pytest.raises(MalformedEventError):
+            decode(json.dumps(event))
+
+
+@pytest.mark.parametrize("time", ["2026-11-23T23:30:00.5-14:00", "2026-11-24T19:00:00+05:30", "2026-11-24T13:30:00Z"])
+def test_a_time_with_an_offset_is_the_same_moment(time: str) -> None:
+    event = decode(json.dumps(golden() | {"time": time}))
+    assert event.time.astimezone(UTC).replace(microsecond=0) == datetime(2026, 11, 24, 13, 30, tzinfo=UTC)
+    schema = Draft202012Validator(schemas()["envelope.json"])
+    assert schema.is_valid(golden() | {"time": time})
+    assert not schema.is_valid(golden() | {"time": time.lower()})
 
 
 def test_the_cause_of_a_malformed_event_names_the_place_but_never_the_value() -> None:

@@ -1,6 +1,8 @@
 """Every event travels in a CloudEvents 1.0 envelope (structured JSON) with the shop's extension attributes.
 
+`authtype` and `authid` are those of the Auth Context: who has brought the event about.
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/authcontext.md
 """
 
 import json
@@ -9,13 +11,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Final, Generic, Literal
 
-from pydantic import AwareDatetime, Field, SerializeAsAny, ValidationError
+from pydantic import Field, SerializeAsAny, ValidationError
 from typing_extensions import TypeVar
 
 from shop_shared.events import EventData
 from shop_shared.registry import EVENT_TYPES
 from shop_shared.upcasting import upcast
-from shop_shared.values import OPEN, StreamId, Uuid, Value
+from shop_shared.values import OPEN, Instant, StreamId, Uuid, Value
 
 SOURCE: Final = "/shop-command"
 Data_co = TypeVar("Data_co", bound=EventData, default=EventData, covariant=True)
@@ -30,7 +32,7 @@ class Envelope(Value, Generic[Data_co]):
     source: str = SOURCE
     type: Annotated[str, Field(pattern=r"^shop\.[a-z-]+\.[a-z-]+\.v[1-9][0-9]*$")]
     subject: StreamId
-    time: AwareDatetime
+    time: Instant
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str
     # The extension attributes follow. CloudEvents integers have 32 bits.
@@ -39,6 +41,8 @@ class Envelope(Value, Generic[Data_co]):
     correlationid: Annotated[str, Field(min_length=1, max_length=128)]
     causationid: Annotated[str, Field(min_length=1, max_length=128)]
     awstraceheader: Annotated[str, Field(max_length=256)] | None = None
+    authtype: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    authid: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     data: SerializeAsAny[Data_co]
 
 

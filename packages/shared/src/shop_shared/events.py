@@ -1,10 +1,9 @@
 """Every event type of the shop is a frozen model here. A compatible change adds an optional field and raises
 `SCHEMA_VERSION`'s minor; an incompatible one is a new class with a new major in its `TYPE`, and an ADR."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from shop_shared.values import (
     Allocation,
@@ -13,6 +12,7 @@ from shop_shared.values import (
     BucketCount,
     Category,
     Images,
+    Instant,
     Lines,
     Money,
     Price,
@@ -25,8 +25,6 @@ from shop_shared.values import (
     Uuid,
     Value,
 )
-
-Instant = Annotated[datetime, AwareDatetime]
 
 
 class EventData(Value):

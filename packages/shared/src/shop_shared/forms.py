@@ -34,6 +34,13 @@ SKU = Form(r"[A-Z0-9][A-Z0-9-]{0,39}", "1 to 40 capital letters, digits and hyph
 UUID = Form(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters", "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
 )
+INSTANT = Form(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)",
+    "a moment as RFC 3339 has it, with a capital T and Z",
+    "2026-11-23T09:29:06.821000Z",
+)
+"""All readers of an event agree on these, and on the day in UTC: Athena knows no offset of more than 14 hours, and what
+is finer than a microsecond is rounded by one and cut off by another."""
 CURRENCY = Form(r"[A-Z]{3}", "three capital letters, by ISO 4217", "EUR")
 MEDIA_PATH = Form(
     r"/media/([a-zA-Z0-9_-]{1,64}/){0,3}[a-zA-Z0-9_-]{1,64}\.(avif|jpg|png|webp)",

@@ -27,7 +27,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         for model in EVENT_TYPES.values()
     }
     envelope = Envelope.model_json_schema()
-    return {"envelope.json": {"$schema": DIALECT, "$id": f"{SCHEMA_BASE}/envelope/1.0", **envelope}, **documents}
+    return {"envelope.json": {"$schema": DIALECT, "$id": f"{SCHEMA_BASE}/envelope/1.1", **envelope}, **documents}
 
 
 def document() -> str:

@@ -1,8 +1,18 @@
 """Events are made of these values. A limit may be raised in a minor version of the package, and never lowered."""
 
+from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from shop_shared import forms
@@ -15,6 +25,20 @@ IMAGES_MAX = 8
 Sku = Annotated[str, Field(pattern=forms.SKU.anchored, examples=[forms.SKU.example])]
 StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9-]{1,60}$")]
 Uuid = Annotated[str, Field(pattern=forms.UUID.anchored)]
+
+
+def _instant(value: object) -> object:
+    """Pydantic alone would take numbers, a space and small letters for a time as well."""
+    if isinstance(value, datetime) or (isinstance(value, str) and forms.INSTANT.matches(value)):
+        return value
+    raise PydanticCustomError("instant", "this is not {form}", {"form": forms.INSTANT.description})
+
+
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": forms.INSTANT.anchored}),
+]
 AMOUNT_MINOR_MAX = 99_999_999_999
 AmountMinor = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MINOR_MAX)]
 """Money in the currency's minor unit (cents), as ISO 4217 counts it."""

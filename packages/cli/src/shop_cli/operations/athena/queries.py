@@ -36,6 +36,9 @@ PARAMETERS: Final[Mapping[str, QueryParameter]] = {
     "stream": QueryParameter(
         "a stream's id, product-<sku> or reservation-<id>", re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
     ),
+    "administrator": QueryParameter(
+        "the `authid` of the administrator's events, a token's `sub`", re.compile(r"[A-Za-z0-9._:-]{1,128}")
+    ),
     "from": QueryParameter(
         f"the first day, such as 2026-11-01; {DAYS_BY_DEFAULT} days ago if not given", _DAY, DAYS_BY_DEFAULT
     ),
