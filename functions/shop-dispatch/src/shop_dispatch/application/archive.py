@@ -5,12 +5,11 @@ A record that is no CloudEvent, or that another reader of the same bytes refuses
 others, so it is left out; `project` parks what is no event of the shop.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shop_dispatch.domain.records import Trace
+from shop_dispatch.domain.records import Trace, parsed
 from shop_dispatch.ports import Archive
 
 LINE_BYTES_MAX: Final = 1_000 * 1024
@@ -48,7 +47,7 @@ class ArchiveBatch:
 
 def _entry(record: bytes) -> tuple[bytes, Trace] | None:
     try:
-        event = json.loads(record.decode(), object_pairs_hook=_object)
+        event = parsed(record.decode())
     except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in _REQUIRED_ATTRIBUTES):
@@ -56,27 +55,9 @@ def _entry(record: bytes) -> tuple[bytes, Trace] | None:
     version = event.get("streamversion", 1)
     if type(version) is not int or not 0 < version < 2**31:
         return None  # the table's column is an integer of 32 bits
-    # DuckDB refuses half a surrogate pair anywhere in a line. Only an escape can hold one, because the bytes are UTF-8.
-    if b"\\u" in record and not _is_unicode(event):
-        return None
     # In JSON a line break outside of a string is white space, and inside of one it is escaped.
     line = record.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
     return line, _trace(event)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises ValueError for a name that comes twice, in small letters or not: Athena's reader of JSON does."""
-    if len({name.lower() for name, _ in pairs}) < len(pairs):
-        raise ValueError("a name twice")
-    return dict(pairs)
-
-
-def _is_unicode(event: dict[str, Any]) -> bool:
-    try:
-        json.dumps(event, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _trace(event: dict[str, Any]) -> Trace:
