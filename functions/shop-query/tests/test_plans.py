@@ -112,6 +112,12 @@ def test_a_search_reads_the_words_by_their_index_and_names_spelt_alike_by_theirs
             "reservation_of_customer",
         ),
         (Query.RESERVATION, {"reservation_id": "r", "customer_id": "c"}, "event_log_pkey"),
+        (Query.ANOTHERS, {"reservation_id": "r", "customer_id": "c"}, "reservation_pkey"),
+        (
+            Query.ACTIVITY,
+            {"stream_id": "product-P-1", "after_stream_version": None, "limit": 20},
+            "Index Scan Backward using event_log_pkey",
+        ),
         (
             Query.PURCHASES,
             {"customer_id": "c", "after_purchased_at": None, "after_purchase_id": None, "limit": 20},

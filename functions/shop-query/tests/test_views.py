@@ -72,6 +72,14 @@ VIEWS = {
         "type": "text",
         "time": "timestamp with time zone",
     },
+    "activity": {
+        "stream_id": "text",
+        "stream_version": "integer",
+        "type": "text",
+        "time": "timestamp with time zone",
+        "authtype": "text",
+        "authid": "text",
+    },
     "cursor_key": {"key": "text"},
 }
 

@@ -21,6 +21,9 @@ class Query(StrEnum):
     DAILY_SALES = "daily_sales"
     DAILY_SALES_OF_PRODUCT = "daily_sales_of_product"
     TOP_SALES = "top_sales"
+    ACTIVITY = "activity"
+    ANOTHERS = "anothers"
+    """It finds a reservation or purchase by its id that is another customer's, and shows nothing of it."""
     CURSOR_KEY = "cursor_key"
 
 

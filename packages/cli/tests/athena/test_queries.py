@@ -160,12 +160,36 @@ class Buyer:
         return self._add(when, events.ReservationExpired, lines=lines_of(*self.items))
 
 
-def three_days() -> Archive:
-    archive = Archive({})
+def administrators_acts(archive: Archive) -> None:
     archive.add("19 08:00:00", "product-MUG", 1, events.ProductRetired(sku="MUG"), ADMINISTRATOR)
     relisted = archive.add("21 08:00:00", "product-MUG", 2, events.ProductRelisted(sku="MUG"), ADMINISTRATOR)
     archive.add("21 09:00:00", "product-MUG", 3, events.ProductRetired(sku="MUG"), "somebody-else")
     archive.put("2026-11-22", relisted)
+
+
+def two_days_abroad(archive: Archive) -> None:
+    """Two clocks are not UTC's: one is a day ahead of it, and one a day behind."""
+    eastern = Buyer(archive, 110)
+    eastern.places("23 23:00:00")
+    eastern.is_declined("23 23:00:02", "card_declined")
+    eastern.buys("23 23:00:05")
+    western = Buyer(archive, 111)
+    western.places("24 01:00:00")
+    western.expires("24 01:15:00")
+    for day, utc, local, offset in (
+        ("2026-11-23", b"2026-11-23T23:", b"2026-11-24T04:", b"+05:00"),
+        ("2026-11-24", b"2026-11-24T01:", b"2026-11-23T17:", b"-08:00"),
+    ):
+        moment = re.compile(rb'"time":"' + utc + rb'([^"]*)Z"')
+        archive.lines[day] = [
+            moment.sub(rb'"time":"' + local + rb"\1" + offset + b'"', it) for it in archive.lines[day]
+        ]
+        assert all(offset in line for line in archive.lines[day])
+
+
+def three_days() -> Archive:
+    archive = Archive({})
+    administrators_acts(archive)
     before = Buyer(archive, 100)
     before.places("19 23:59:50")
     before.buys("20 00:00:10")
@@ -205,23 +229,7 @@ def three_days() -> Archive:
     american.gets_back("22 09:00:00", 1, quantity=0, amount_minor=700)
     american.gets_back("22 10:00:00", 2, quantity=1, amount_minor=800)
     american.gets_nothing_after_all("22 11:00:00", 1, 700)
-    # Two clocks that are not UTC's: one is a day ahead, and one a day behind.
-    eastern = Buyer(archive, 110)
-    eastern.places("23 23:00:00")
-    eastern.is_declined("23 23:00:02", "card_declined")
-    eastern.buys("23 23:00:05")
-    western = Buyer(archive, 111)
-    western.places("24 01:00:00")
-    western.expires("24 01:15:00")
-    for day, utc, local in (
-        ("2026-11-23", b"2026-11-23T23:00:0", b"2026-11-24T04:30:0"),
-        ("2026-11-24", b"2026-11-24T01:", b"2026-11-23T17:"),
-    ):
-        offset = b"+05:30" if day.endswith("23") else b"-08:00"
-        pattern = re.compile(rb'("time":"[^"]*)Z"')
-        archive.lines[day] = [
-            pattern.sub(rb"\1" + offset + b'"', line.replace(utc, local)) for line in archive.lines[day]
-        ]
+    two_days_abroad(archive)
     # What the archive takes as it came, and only its own row suffers from.
     for number, broken in enumerate(({"time": "yesterday"}, {"time": 5}, {"data": {"lines": 5}}, {"data": 5})):
         event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken

@@ -9,11 +9,12 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from shop_http.parameters import Parameter
 from shop_http.problem import ProblemError
-from shop_http.request import correlation_id, header
+from shop_http.request import correlation_id, header, subject
 from shop_http.route import Route, Who
 from shop_observability import work
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
+from shop_observability.metrics import Metric, count
 from shop_observability.trace_header import request_header
 
 Handler = TypeVar("Handler", bound=Callable[..., Response[str]])
@@ -101,7 +102,22 @@ class HttpFunction:
 
     def _problem(self, problem: ProblemError) -> Response[str]:
         event = self.resolver.current_event.raw_event
+        _count_refusal(event, problem)
         return problem.response(event["requestContext"]["http"]["path"], correlation_id(event))
+
+
+def _count_refusal(event: Mapping[str, Any], problem: ProblemError) -> None:
+    """A caller who may not have what was asked for is named, with the kind of the refusal, in log and trace."""
+    if problem.is_anothers:
+        kind, metric = "not-owner", Metric.REFUSALS_NOT_OWNER
+    elif problem.status in _REFUSALS:
+        kind, metric = problem.slug, _REFUSALS[problem.status]
+    else:
+        return
+    count(metric)
+    work.annotate(refusal=kind)
+    if who := subject(event):
+        work.annotate(actor=who)
 
 
 def _describe(event: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -110,6 +126,7 @@ def _describe(event: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     work.answered(asked["method"], asked["path"], answer["statusCode"])
 
 
+_REFUSALS: Final = {401: Metric.REFUSALS_UNAUTHENTICATED, 403: Metric.REFUSALS_FORBIDDEN}
 NOT_FOUND: Final = ProblemError(404, "not-found", "Not found", "There is no such route; `GET /docs` lists the routes.")
 INTERNAL: Final = ProblemError(
     500,

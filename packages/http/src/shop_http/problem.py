@@ -21,14 +21,18 @@ class ProblemError(Exception):
         detail: str,
         *,
         headers: Mapping[str, str] | None = None,
+        is_anothers: bool = False,
         **extensions: Any,
     ) -> None:
+        """`is_anothers` tells the log, and never the caller, that what was not found is there and belongs to another
+        one."""
         super().__init__(f"{status} {slug}")
         self.status = status
         self.slug = slug
         self.title = title
         self.detail = detail
         self.headers = dict(headers or {})
+        self.is_anothers = is_anothers
         self.extensions = extensions
 
     def response(self, instance: str, correlation_id: str) -> Response[str]:

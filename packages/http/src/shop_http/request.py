@@ -41,6 +41,15 @@ def caller(event: Mapping[str, Any]) -> Caller:
             raise ProblemError(401, "unauthenticated", "Unauthenticated", detail)
 
 
+def subject(event: Mapping[str, Any]) -> str | None:
+    """Returns whom the token names, also where the request is refused."""
+    match event["requestContext"]:
+        case {"authorizer": {"jwt": {"claims": {"sub": str(named)}}}} if 0 < len(named) <= SUBJECT_CHARACTERS_MAX:
+            return named
+        case _:
+            return None
+
+
 def _groups(claim: Any) -> Collection[str]:
     """Splits the claim as an HTTP API joins it, and exactly so: a list of groups arrives as the text `[admin staff]`.
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 from shop_http.parameters import Parameter, Value
 from shop_http.problem import ProblemError, invalid_parameter, invalid_request
 from shop_http.request import ANONYMOUS, Caller, administrator, caller, correlation_id, header
+from shop_observability import work
 
 IDEMPOTENCY_KEY: Final = r"[\x21-\x7e]{1,255}"
 """A key with a comma is refused as well. The pattern does not say so, because a narrower one would break the promise of
@@ -39,6 +40,8 @@ class HttpRequest:
     """One request, as far as its route's declaration has checked it."""
 
     event: Mapping[str, Any]
+    who: Who
+    """It is what the route asks of its callers."""
     caller: Caller
     idempotency_key: str
     """It is empty where the route takes none."""
@@ -100,14 +103,20 @@ class Route:
             if event.get("body"):
                 errors = [{"pointer": "", "detail": "This route takes no body."}]
                 raise invalid_request("Send the request without a body.", errors)
-            return self.handler(HttpRequest(event, *checked, path, replay), **path)
+            return self.handler(HttpRequest(event, self.who, *checked, path, replay), **path)
         body = self.body.read(event)
-        return self.handler(HttpRequest(event, *checked, {**path, **body.content()}, replay), body=body, **path)
+        return self.handler(
+            HttpRequest(event, self.who, *checked, {**path, **body.content()}, replay), body=body, **path
+        )
 
     def _caller(self, event: Mapping[str, Any]) -> Caller:
         if self.who is Who.ANYONE:
             return ANONYMOUS
-        return administrator(event) if self.who is Who.ADMINISTRATOR else caller(event)
+        if self.who is Who.CUSTOMER:
+            return caller(event)
+        found = administrator(event)
+        work.annotate(actor=found.subject)
+        return found
 
     def _key(self, event: Mapping[str, Any]) -> str:
         if not self.keyed:

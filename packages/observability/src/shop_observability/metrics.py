@@ -28,6 +28,13 @@ class Metric(StrEnum):
     COLD_STARTS = "ColdStarts", Unit.Count
     """An execution environment counts its first invocation."""
 
+    REFUSALS_UNAUTHENTICATED = "RefusalsUnauthenticated", Unit.Count
+    """The function saw no caller that the gateway had verified, and answered with 401."""
+    REFUSALS_FORBIDDEN = "RefusalsForbidden", Unit.Count
+    """Somebody who is no administrator asked for what only administrators may do."""
+    REFUSALS_NOT_OWNER = "RefusalsNotOwner", Unit.Count
+    """A customer asked for another customer's thing, and was answered that there is none."""
+
     COMMANDS_ACCEPTED = "CommandsAccepted", Unit.Count
     COMMANDS_PENDING = "CommandsPending", Unit.Count
     """The command was answered with 202: it is accepted, and its outcome is not known yet."""

@@ -18,7 +18,7 @@ from shop_openapi.schemas import INTENT, REFERENCE, Schema, components, example,
 from shop_openapi.text import DESCRIPTION, GATEWAY, TAGS
 from shop_shared import forms
 
-VERSION: Final = "1.1.0"
+VERSION: Final = "1.2.0"
 """A breaking change of the API raises its major number, and an addition raises the minor one."""
 SCHEMES: Final = {"accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 AWS: Final = {
@@ -31,6 +31,7 @@ TEXT: Final = {"type": "string"}
 PATHS: Final = {
     "sku": ("It is the product's SKU.", forms.SKU),
     "reservation_id": ("The answer to placing it has this id.", forms.UUID),
+    "stream_id": ("The answer to a command has this id, `product-<sku>` or `reservation-<id>`.", forms.STREAM_ID),
     "purchase_id": ("The answer to purchasing has this id, which is the reservation's.", forms.UUID),
 }
 REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {

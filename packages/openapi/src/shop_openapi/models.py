@@ -158,6 +158,34 @@ class TopSales(TypedDict):
     items: list[ProductSales]
 
 
+class Activity(TypedDict):
+    stream_version: StreamVersion
+    type: Annotated[str, Field(description="The event's type.", examples=["shop.product.repriced.v1"])]
+    time: datetime
+    authtype: Annotated[
+        str | None,
+        Field(
+            description="`app_user`: an administrator or the customer of the purchase; `system`: the shop itself; null "
+            "for events of before it was recorded.",
+            examples=["app_user"],
+        ),
+    ]
+    authid: Annotated[
+        str | None,
+        Field(
+            description="The `sub` of the administrator's token; null where it was none.",
+            examples=["a0e5a6e2-1f0f-4c58-8a7e-6a9d3f2b4c77"],
+        ),
+    ]
+
+
+class ActivityPage(TypedDict):
+    """This is a page of what has happened to one product or purchase."""
+
+    items: list[Activity]
+    next_cursor: Cursor
+
+
 class OpenApiDocument(TypedDict):
     """The document follows OpenAPI 3.1. https://spec.openapis.org/oas/v3.1.1.html"""
 

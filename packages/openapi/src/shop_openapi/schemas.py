@@ -41,6 +41,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "purchased_at": "2026-11-23T09:29:06.941000Z",
     "expires_at": "2026-11-23T09:44:06.821000Z",
     "day": "2026-11-23",
+    "time": "2026-11-23T09:29:06.941000Z",
     "next_cursor": "dGhpcyBpcyBvcGFxdWU",
     "openapi": "3.1.1",
     "timeline": [

@@ -33,6 +33,7 @@ TAGS: Final = {
     "Reservations": "Stock that is held for a customer, for a while.",
     "Purchases": "Paying for what is reserved, and giving money back.",
     "Sales": "What was sold, for administrators.",
+    "Activity": "Who has changed what, for administrators.",
     "Catalogue administration": "Products, prices and stock, for administrators.",
     "Documentation": "This document.",
 }

@@ -34,6 +34,9 @@ SKU = Form(r"[A-Z0-9][A-Z0-9-]{0,39}", "1 to 40 capital letters, digits and hyph
 UUID = Form(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters", "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
 )
+STREAM_ID = Form(
+    r"(product|reservation)-[A-Za-z0-9-]{1,60}", "product-<sku> or reservation-<id>", f"product-{SKU.example}"
+)
 INSTANT = Form(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)",
     "a moment as RFC 3339 has it, with a capital T and Z",

@@ -23,7 +23,7 @@ BUCKETS_MAX = 64
 IMAGES_MAX = 8
 
 Sku = Annotated[str, Field(pattern=forms.SKU.anchored, examples=[forms.SKU.example])]
-StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9-]{1,60}$")]
+StreamId = Annotated[str, Field(pattern=forms.STREAM_ID.anchored)]
 Uuid = Annotated[str, Field(pattern=forms.UUID.anchored)]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from shop_command.application.journal import Journal
 from shop_command.application.request import Request
 from shop_command.domain import reservation
-from shop_command.domain.errors import ReservationExpiredError, ReservationNotFoundError
+from shop_command.domain.errors import AnothersReservationError, ReservationExpiredError, ReservationNotFoundError
 from shop_command.domain.reservation import ExpireReservation
 from shop_command.domain.reservation_states import Reservation
 from shop_command.domain.stream import Snapshot
@@ -16,9 +16,10 @@ def owned(
     journal: Journal, request: Request, reservation_id: str, loaded: Snapshot[Reservation]
 ) -> tuple[Reservation, datetime]:
     """Returns the caller's reservation, and the present, in which its time is not over. Raises as `in_time` does."""
-    # Another customer's is answered like one that does not exist: its existence is nobody else's business.
-    if loaded.state is None or loaded.state.terms.customer_id != request.caller:
+    if loaded.state is None:
         raise ReservationNotFoundError(reservation_id)
+    if loaded.state.terms.customer_id != request.caller:
+        raise AnothersReservationError(reservation_id)
     return loaded.state, in_time(journal, request, reservation_id, loaded)
 
 

@@ -153,6 +153,8 @@ class Journal:
             correlationid=request.correlation_id,
             causationid=cause or request.request_id,
             awstraceheader=self.telemetry.header(),
+            authtype=request.actor.authtype,
+            authid=request.actor.authid,
             data=data,
         )
 

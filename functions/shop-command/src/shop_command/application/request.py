@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from shop_command.ports import KeyUse
 from shop_shared.envelope import Envelope
@@ -19,6 +19,19 @@ class IdempotencyKeyReusedError(Exception):
 
 
 @dataclass(frozen=True)
+class Actor:
+    """Who is behind an event, in the words of CloudEvents' Auth Context. docs/adr/0017-actors.md says who is named."""
+
+    authtype: Literal["app_user", "system"]
+    authid: str | None = None
+
+
+CUSTOMER: Final = Actor("app_user")
+"""Only its own customer can change a reservation, whom its first event names."""
+SYSTEM: Final = Actor("system")
+
+
+@dataclass(frozen=True)
 class Request:
     caller: str
     idempotency_key: str
@@ -28,11 +41,12 @@ class Request:
     """It holds all that the client has sent in the path and in the body, but fields that have their default."""
     repeated: Callable[[], None] = lambda: None
     """It is called when an earlier request with the same key turns out to have had the effect."""
+    actor: Actor = CUSTOMER
 
     @classmethod
     def following(cls, event: Envelope) -> "Request":
         """Nobody asks: what happened before is the cause, and what follows belongs to the same request."""
-        return cls("", "", event.id, event.correlationid)
+        return cls("", "", event.id, event.correlationid, actor=SYSTEM)
 
     def reservation_id(self) -> str:
         """A repeat finds its own stream. Nobody can guess the id, and it is of use to its owner only."""

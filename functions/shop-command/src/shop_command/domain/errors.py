@@ -8,10 +8,11 @@ DomainError
 ├── UnsupportedCurrencyError, AmountNotPayableError
 ├── OutOfStockError, StockScatteredError
 ├── TooManyReservationsError, TooManyUnitsError, TooManyCardAttemptsError
-└── ReservationError: ReservationExistsError, ReservationNotFoundError, ReservationExpiredError,
-    ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError, AlreadyPayingError, NotPayingError,
-    TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError, AlreadyRefundedError,
-    RefundInProgressError, RefundTooLargeError, TooManyRefundsError, NotRefundingError, NotStrayError
+└── ReservationError: ReservationExistsError, ReservationNotFoundError (AnothersReservationError),
+    ReservationExpiredError, ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError,
+    AlreadyPayingError, NotPayingError, TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError,
+    AlreadyRefundedError, RefundInProgressError, RefundTooLargeError, TooManyRefundsError, NotRefundingError,
+    NotStrayError
 """
 
 from dataclasses import dataclass
@@ -151,6 +152,10 @@ class ReservationExistsError(ReservationError): ...
 
 
 class ReservationNotFoundError(ReservationError): ...
+
+
+class AnothersReservationError(ReservationNotFoundError):
+    """It is answered like one that does not exist: its existence is nobody else's business."""
 
 
 class ReservationExpiredError(ReservationError): ...

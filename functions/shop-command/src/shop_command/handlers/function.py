@@ -8,12 +8,12 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from shop_command.adapters.telemetry import SERVICE
-from shop_command.application.request import Request
+from shop_command.application.request import CUSTOMER, Actor, Request
 from shop_command.domain.stream import Stream
 from shop_command.handlers.problems import problem_of
 from shop_command.ports import deadline
 from shop_http.entry import HttpFunction
-from shop_http.route import HttpRequest
+from shop_http.route import HttpRequest, Who
 from shop_observability import work
 from shop_observability.metrics import Metric, count
 from shop_shared.envelope import Envelope
@@ -63,7 +63,10 @@ def position(event: Envelope) -> Position:
 
 
 def request_of(call: HttpRequest) -> Request:
-    return Request(call.caller.subject, call.idempotency_key, call.id, call.correlation_id, call.content, call.replay)
+    subject = call.caller.subject
+    # The route decides, not the group: an administrator who buys something is a customer.
+    actor = Actor("app_user", subject) if call.who is Who.ADMINISTRATOR else CUSTOMER
+    return Request(subject, call.idempotency_key, call.id, call.correlation_id, call.content, call.replay, actor)
 
 
 def annotate(stream: Stream[Any, Any]) -> None:

@@ -35,7 +35,10 @@ def problem_of(error: Exception) -> ProblemError | None:
     detail = detail.format_map(vars(error))
     seconds = getattr(error, "retry_after_seconds", None)
     headers = {"Retry-After": str(seconds)} if seconds else kind.headers
-    return ProblemError(kind.status, kind.slug, kind.title, detail, headers=headers, **extensions)
+    is_anothers = isinstance(error, errors.AnothersReservationError)
+    return ProblemError(
+        kind.status, kind.slug, kind.title, detail, headers=headers, is_anothers=is_anothers, **extensions
+    )
 
 
 def _declined(error: CardDeclinedError) -> Mapping[str, Any]:
@@ -61,6 +64,7 @@ def _left(error: errors.RefundTooLargeError) -> Mapping[str, Any]:
 
 
 _NOT_FOUND: Final = ProblemType(404, "not-found", "Not found")
+_NO_SUCH_RESERVATION: Final = (_NOT_FOUND, "You have no such reservation.")
 _BUSY: Final = (
     ProblemType(503, "try-again", "Try again", headers=_RETRY),
     "Too many requests for the same thing, or a short outage. Repeat with the same Idempotency-Key.",
@@ -140,7 +144,8 @@ _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
         ProblemType(429, "too-many-card-attempts", "Too many card attempts"),
         "You may try {attempts_max} cards in an hour. No money was taken; try again after the seconds in Retry-After.",
     ),
-    errors.ReservationNotFoundError: (_NOT_FOUND, "You have no such reservation."),
+    errors.ReservationNotFoundError: _NO_SUCH_RESERVATION,
+    errors.AnothersReservationError: _NO_SUCH_RESERVATION,
     errors.ReservationExpiredError: (
         ProblemType(409, "reservation-expired", "Reservation expired"),
         "The stock is not held any more. Make a new reservation.",

@@ -18,6 +18,7 @@ PAUSE_SECONDS_MAX: Final = 0.16
 
 RESERVATIONS: Final = Order("reservations", ("placed_at", "reservation_id"))
 PURCHASES: Final = Order("purchases", ("purchased_at", "purchase_id"))
+ACTIVITY: Final = Order("activity", ("stream_version",))
 DAILY_SALES: Final = Order("daily-sales", ("day", "sku", "currency"))
 _FORMS: Final = {Query.PRODUCT: forms.SKU, Query.RESERVATION: forms.UUID, Query.PURCHASE: forms.UUID}
 
@@ -77,6 +78,16 @@ class Queries:
         parameters = {"first": first, "last": last, "currency": currency, "sort": sort, "limit": limit}
         return f'{{"items":{self._read_model.page(Query.TOP_SALES, parameters).items}}}'
 
+    def activity(self, stream_id: str, limit: int, cursor: str | None = None) -> str:
+        """Lists the events of one stream and who brought them about; the newest comes first."""
+        if not forms.STREAM_ID.matches(stream_id):
+            raise NotFoundError("stream", stream_id)
+        scope = {"stream_id": stream_id}
+        page = self._page(Query.ACTIVITY, ACTIVITY, scope, cursor, {**scope, "limit": limit})
+        if cursor is None and page.startswith('{"items":[],'):
+            raise NotFoundError("stream", stream_id)
+        return page
+
     def _days(self, first: date | None, last: date | None) -> tuple[date, date]:
         last = last or self._clock.today()
         first = first or date.fromordinal(max(1, last.toordinal() - DAYS_DEFAULT + 1))
@@ -93,7 +104,7 @@ class Queries:
             return self._awaited(query, identifier, keys, min_version).text
         document = self._read_model.document(query, keys)
         if document is None:
-            raise NotFoundError(query, identifier)
+            raise NotFoundError(query, identifier, is_anothers=self._is_anothers(identifier, keys))
         return document.text
 
     def _awaited(self, query: Query, identifier: str, keys: Parameters, min_version: int) -> Document:
@@ -106,9 +117,17 @@ class Queries:
                 return document
             left = deadline - self._clock.seconds()
             if left <= 0:
-                raise NotYetVisibleError(query, identifier, min_version)
+                is_anothers = document is None and self._is_anothers(identifier, keys)
+                raise NotYetVisibleError(query, identifier, min_version, is_anothers=is_anothers)
             self._clock.sleep(min(pause, left))
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
+
+    def _is_anothers(self, identifier: str, keys: Parameters) -> bool:
+        """The answer is the same; only the log tells who asks for other customers' things."""
+        if "customer_id" not in keys:
+            return False
+        found = {"reservation_id": identifier, "customer_id": keys["customer_id"]}
+        return self._read_model.document(Query.ANOTHERS, found) is not None
 
     def _page(self, query: Query, order: Order, scope: Scope, cursor: str | None, parameters: Parameters) -> str:
         page = self._read_model.page(query, {**parameters, **self._cursors.decode(order, scope, cursor)})

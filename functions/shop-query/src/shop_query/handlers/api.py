@@ -132,6 +132,24 @@ def list_top_sales(call: HttpRequest) -> Annotated[Private, "TopSales"]:
     return Private(bootstrap.queries().top_sales(first, last, currency, sort.value, call.value(given.LIMIT)))
 
 
+@_list(
+    "GET /streams/{stream_id}/activity",
+    tag="Activity",
+    who=Who.ADMINISTRATOR,
+    query=_PAGE,
+    problems=("not-found", *_LIST_PROBLEMS),
+)
+def list_activity(call: HttpRequest, stream_id: str) -> Annotated[Private, "ActivityPage"]:
+    """Lists what has happened to a product or a purchase, and who did it.
+
+    The newest comes first.
+    """
+    if forms.STREAM_ID.matches(stream_id):
+        work.annotate(stream_id=stream_id)
+    limit, cursor = call.value(given.LIMIT), call.value(given.CURSOR)
+    return Private(bootstrap.queries().activity(stream_id, limit, cursor))
+
+
 @_document("GET /openapi/query.json")
 def get_query_open_api(_: HttpRequest) -> Annotated[File, "OpenApiDocument"]:
     """Gets shop-query's part of this document.

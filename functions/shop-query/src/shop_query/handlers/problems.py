@@ -8,10 +8,14 @@ from shop_query.ports import ReadModelTimeoutError, ReadModelUnavailableError
 def problem(error: Exception) -> ProblemError | None:
     match error:
         case NotFoundError():
-            return ProblemError(404, "not-found", "Not found", f"There is no such {error.kind}.")
+            detail = f"There is no such {error.kind}."
+            return ProblemError(404, "not-found", "Not found", detail, is_anothers=error.is_anothers)
         case NotYetVisibleError():
             detail = f"This {error.kind} is not visible at version {error.min_version} yet. Repeat the request."
-            return ProblemError(412, "not-yet-visible", "Not yet visible", detail, headers={"Retry-After": "1"})
+            later = {"Retry-After": "1"}
+            return ProblemError(
+                412, "not-yet-visible", "Not yet visible", detail, headers=later, is_anothers=error.is_anothers
+            )
         case InvalidParameterError():
             return invalid_parameter(error.parameter, error.detail)
         case ReadModelTimeoutError():
