@@ -52,7 +52,7 @@ SILENCE_IS_THE_FAILURE: Final = {"sweep-silent"}
 ON_AWS_ONLY: Final = {
     *("answers-failing", "store-throttled", "archive-unwritten", "parquet-late", "parquet-failed"),
     *("database-full", "database-connections", "database-wraparound"),
-    *("commands-failing", "project-silent", "archive-silent", "events-given-up"),
+    *("commands-failing", "project-silent", "archive-silent", "events-given-up", "refusals"),
 }
 
 Template = dict[str, Any]
@@ -112,8 +112,9 @@ def shown_on(template: Template) -> list[Watched]:
 
 
 def emitted_by(service: str) -> set[str]:
-    """By its own code, and by the code that each function has from shop_observability."""
-    folders = [CHECKOUT / "functions" / service / "src", CHECKOUT / "packages" / "observability" / "src"]
+    """By its own code, and by the code that it has from shop_observability and, behind the API, from shop_http."""
+    shared = ["observability"] if service == "shop-dispatch" else ["observability", "http"]
+    folders = [CHECKOUT / "functions" / service / "src", *(CHECKOUT / "packages" / it / "src" for it in shared)]
     trees = [ast.parse(file.read_text()) for folder in folders for file in folder.rglob("*.py")]
     return {
         Metric[node.attr].value

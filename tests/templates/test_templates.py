@@ -418,6 +418,7 @@ def test_anyone_may_look_at_products_and_documents_the_provider_signs_and_everyt
         "GET /purchases/{id}": "JWT",
         "GET /sales/daily": "JWT",
         "GET /sales/top": "JWT",
+        "GET /streams/{id}/activity": "JWT",
         "POST /reservations": "JWT",
         "DELETE /reservations/{id}": "JWT",
         "POST /purchase": "JWT",

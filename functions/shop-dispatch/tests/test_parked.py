@@ -14,6 +14,7 @@ from shop_dispatch.domain.records import read
 from shop_dispatch.handlers.parked import LISTED_MAX, handler
 from shop_shared.envelope import encode
 
+OPERATOR = "arn:aws:iam::123456789012:user/operator"
 NEWER = b"received.v2"
 """A type that only a later release knows. The fix is that release, here: reading it as version 1."""
 
@@ -157,13 +158,29 @@ def test_a_dropped_record_is_kept_with_its_reason_and_its_stream_goes_on_waiting
     pot = product("POT")
     operating.project_records([encode(pot.listed()), newer(pot.received(5)), encode(pot.repriced(990))])
     (record,) = act("list")["records"]
-    dropped = act("drop", id=record["id"], reason=" a test event ")["dropped"]
+    dropped = act("drop", id=record["id"], reason=" a test event ", actor=OPERATOR)["dropped"]
     assert (dropped["id"], dropped["waiting"]) == (record["id"], 1)
     assert act("list") == {"records": []}
-    assert operating.query("SELECT reason, dropped_at IS NOT NULL FROM shop.parked") == [("a test event", True)]
+    kept = operating.query("SELECT reason, dropped_by, dropped_at IS NOT NULL FROM shop.parked")
+    assert kept == [("a test event", OPERATOR, True)]
     assert "error" in act("drop", id=record["id"], reason="again")
     operating.project_records([newer(pot.received(5)).replace(b'"streamversion":4', b'"streamversion":2')])
     assert [row["stream_version"] for row in act("list")["records"]] == [2]  # other bytes, so another record
+
+
+def test_whoever_replays_or_drops_is_named_in_the_log(operating: Any, caplog: pytest.LogCaptureFixture) -> None:
+    operating.project_records([b"not an event"])
+    (record,) = act("list")["records"]
+    with caplog.at_level("INFO"):
+        act("replay", ids=None, actor=OPERATOR)
+        act("replay", ids=None)
+        act("drop", id=record["id"], reason="a test event", actor=OPERATOR)
+    lines = [vars(entry) for entry in caplog.records]
+    assert [(line["message"], line["actor"]) for line in lines] == [
+        ("replayed", OPERATOR),
+        ("replayed", "unknown"),
+        ("dropped", OPERATOR),
+    ]
 
 
 def test_what_was_dropped_stays_dropped_when_it_is_delivered_again(operating: Any, product: Any) -> None:

@@ -22,12 +22,18 @@ RECORD = {
 }
 
 
+OPERATOR = "arn:aws:iam::123456789012:user/operator"
+
+
 class Lambda:
     """Answers each invocation with the next answer."""
 
     def __init__(self, *answers: dict[str, Any]) -> None:
         self.answers = list(answers)
         self.events: list[dict[str, Any]] = []
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Arn": OPERATOR}
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's
         assert FunctionName == "shop-dispatch-local-parked"
@@ -94,7 +100,7 @@ def test_replaying_all_takes_as_many_steps_as_there_are(shop: Any) -> None:
     result = shop(client, "replay", "--all", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {"resolved": ["5f3a"], "still_parked": ["6a00"], "applied": 5}
-    assert {event["ids"] for event in client.events} == {None}
+    assert {(event["ids"], event["actor"]) for event in client.events} == {(None, OPERATOR)}
 
 
 def test_a_replay_that_leaves_nothing_parked_ends_well(shop: Any) -> None:
@@ -119,7 +125,7 @@ def test_dropping_tells_that_the_stream_goes_on_waiting_and_what_helps(shop: Any
     output = shop(client, "drop", "5f3a", "--reason", "a test event").output
     assert "Dropped 5f3a. product-MUG still waits for its version 3." in output
     assert "shop rebuild --from store" in output
-    assert client.events == [{"action": "drop", "id": "5f3a", "reason": "a test event"}]
+    assert client.events == [{"action": "drop", "id": "5f3a", "reason": "a test event", "actor": OPERATOR}]
     garbage = {**RECORD, "stream_id": None, "stream_version": None}
     assert shop(Lambda({"dropped": garbage}), "drop", "5f3a", "--reason", "garbage").output == "Dropped 5f3a.\n"
 

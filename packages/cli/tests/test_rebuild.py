@@ -34,12 +34,18 @@ def refused(code: str) -> dict[str, Any]:
     return {**BEGUN, "error": {"code": code, "message": f"it is {code}"}}
 
 
+OPERATOR = "arn:aws:iam::123456789012:user/operator"
+
+
 class Lambda:
     """Answers each invocation with the next answer, and raises those that are exceptions."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.events: list[dict[str, Any]] = []
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Arn": OPERATOR}
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's
         assert FunctionName == "shop-dispatch-local-rebuild"
@@ -66,7 +72,7 @@ def run(
 
 
 def function(client: Lambda) -> RebuildFunction:
-    return RebuildFunction(Function(client, "shop-dispatch-local-rebuild"), sleep=lambda _: None)
+    return RebuildFunction(Function(client, "shop-dispatch-local-rebuild"), OPERATOR, sleep=lambda _: None)
 
 
 def test_it_begins_goes_on_until_all_is_there_and_swaps() -> None:
@@ -74,7 +80,8 @@ def test_it_begins_goes_on_until_all_is_there_and_swaps() -> None:
     client, shown = run(
         NONE, BEGUN, *steps, {**READY, "phase": "catching-up"}, READY, SWAPPED, source=RebuildSource.store
     )
-    assert client.events[:2] == [{"action": "status"}, {"action": "begin", "source": "store"}]
+    begin = {"action": "begin", "source": "store", "actor": OPERATOR}
+    assert client.events[:2] == [{"action": "status", "actor": OPERATOR}, begin]
     assert client.actions[2:] == ["continue"] * 4 + ["swap"]
     assert "✓   Load         1,000 events of the log, 2 of them unreadable, " in shown
     assert "✓   Swap         the new tables are in place" in shown

@@ -94,8 +94,9 @@ class ParkedRecords(Protocol):
         """Takes each record off the list whose event is in the log by now, and returns the ids of those. A record
         stays if the log has another event in its place."""
 
-    def drop(self, parked_id: str, reason: str) -> bool:
-        """Takes a record off the list and keeps it with the reason. Returns False when it was not on the list."""
+    def drop(self, parked_id: str, reason: str, actor: str) -> bool:
+        """Takes a record off the list and keeps it with the reason and who gave it. Returns False when it was not on
+        the list."""
 
 
 class Archive(Protocol):

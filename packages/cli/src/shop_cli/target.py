@@ -89,6 +89,11 @@ class Target:
         return Function(self.client("lambda", timeout_seconds), f"shop-dispatch-{self.stage}-{name}")
 
     @cached_property
+    def actor(self) -> str:
+        """Returns the caller's ARN, which everybody may ask for. A function does not learn who has invoked it."""
+        return str(self.client("sts").get_caller_identity()["Arn"])
+
+    @cached_property
     def outputs(self) -> dict[str, str]:
         """Returns what the platform's stack gives to others, by the names of its Outputs."""
         return deploy.stack_outputs(self.client("cloudformation"), self.stage)

@@ -123,9 +123,9 @@ class PostgresParkedRecords:
             lambda connection: [parked_id for (parked_id,) in connection.execute(statements.RESOLVE, columns)]
         )
 
-    def drop(self, parked_id: str, reason: str) -> bool:
+    def drop(self, parked_id: str, reason: str, actor: str) -> bool:
         return self.connection.run(
-            lambda connection: connection.execute(statements.DROP, [reason, parked_id]).rowcount == 1
+            lambda connection: connection.execute(statements.DROP, [reason, actor, parked_id]).rowcount == 1
         )
 
 

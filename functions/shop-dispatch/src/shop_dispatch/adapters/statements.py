@@ -138,4 +138,6 @@ JOIN event_log USING (stream_id, stream_version, event_id)
 WHERE parked.parked_id = replayed.parked_id
 RETURNING parked.parked_id
 """
-DROP: Final = "UPDATE parked SET dropped_at = now(), reason = %s WHERE parked_id = %s AND dropped_at IS NULL"
+DROP: Final = """
+UPDATE parked SET dropped_at = now(), reason = %s, dropped_by = %s WHERE parked_id = %s AND dropped_at IS NULL
+"""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from shop_dispatch import bootstrap
 from shop_dispatch.domain.records import claimed_id
+from shop_dispatch.handlers import operators
 from shop_dispatch.handlers.kinesis import traced
 from shop_dispatch.ports import BEGINNING, ParkedRecord, Place
 from shop_observability.logs import logger
@@ -26,9 +27,9 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         case {"action": "show", "id": str(parked_id)}:
             return _show(parked_id)
         case {"action": "replay", "ids": list() | None as ids}:
-            return _replay(ids, _place(event))
+            return _replay(ids, _place(event), operators.actor(event))
         case {"action": "drop", "id": str(parked_id), "reason": str(reason)} if reason.strip():
-            return _drop(parked_id, reason.strip()[:REASON_CHARACTERS_MAX])
+            return _drop(parked_id, reason.strip()[:REASON_CHARACTERS_MAX], operators.actor(event))
     return {"error": "an action is list, show with an id, replay with ids (null: all), or drop with an id and a reason"}
 
 
@@ -51,18 +52,19 @@ def _show(parked_id: str) -> dict[str, Any]:
     return {"record": {**_listed(record), **payload}}
 
 
-def _replay(ids: Sequence[str] | None, after: Place) -> dict[str, Any]:
+def _replay(ids: Sequence[str] | None, after: Place, actor: str) -> dict[str, Any]:
     replay = bootstrap.replay()
-    replayed = traced("replay", "replayed", lambda: replay(ids, after))
+    replayed = traced("replay", "replayed", lambda: replay(ids, after), actor=actor)
     answer = {name: getattr(replayed, name) for name in ("resolved", "still_parked", "applied")}
     return {**answer, "next": replayed.last} if replayed.last else answer
 
 
-def _drop(parked_id: str, reason: str) -> dict[str, Any]:
+def _drop(parked_id: str, reason: str, actor: str) -> dict[str, Any]:
     records = bootstrap.parked().read([parked_id], after=BEGINNING, limit=1)
-    if not records or not bootstrap.parked().drop(parked_id, reason):
+    if not records or not bootstrap.parked().drop(parked_id, reason, actor):
         return _unknown(parked_id)
-    logger().warning("dropped", extra={"parked_id": parked_id, "stream_id": records[0].stream_id, "reason": reason})
+    about = {"parked_id": parked_id, "stream_id": records[0].stream_id, "reason": reason, "actor": actor}
+    logger().warning("dropped", extra=about)
     return {"dropped": _listed(records[0])}
 
 

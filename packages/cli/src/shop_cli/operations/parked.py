@@ -59,9 +59,9 @@ def replay(
     """
     if (parked_id is None) != every:
         raise ShopError("Name a record, or use --all", exit_code=2)
-    progress = display(for_scripts=as_json)
+    progress, target = display(for_scripts=as_json), Target.of(stage)
     with progress.step("Replay", "reading") as step:
-        done = replay_all(Target.of(stage).function("parked"), None if every else [str(parked_id)], step)
+        done = replay_all(target, None if every else [str(parked_id)], step)
         step.done(f"{len(done['resolved']):,} replayed, {done['applied']:,} events applied")
     if as_json:
         print_json(done)
@@ -80,9 +80,9 @@ def drop(
     """Take a record off the list without applying it. It is kept, with the reason; its stream goes on waiting."""
     if not reason.strip():
         raise ShopError("--reason needs some words", exit_code=2)
-    dropped = _ask(Target.of(stage).function("parked"), {"action": "drop", "id": parked_id, "reason": reason})[
-        "dropped"
-    ]
+    target = Target.of(stage)
+    request = {"action": "drop", "id": parked_id, "reason": reason, "actor": target.actor}
+    dropped = _ask(target.function("parked"), request)["dropped"]
     if as_json:
         print_json(dropped)
     else:
@@ -93,10 +93,11 @@ def records(function: Function) -> list[Record]:
     return [record for page in _steps(function, {"action": "list"}) for record in page["records"]]
 
 
-def replay_all(function: Function, ids: Sequence[str] | None, step: ProgressStep) -> dict[str, Any]:
+def replay_all(target: Target, ids: Sequence[str] | None, step: ProgressStep) -> dict[str, Any]:
     """Replays everything when `ids` is None. An interruption undoes nothing; the same command does the rest."""
     done: dict[str, Any] = {"resolved": [], "still_parked": [], "applied": 0}
-    for answer in _steps(function, {"action": "replay", "ids": None if ids is None else list(ids)}):
+    request = {"action": "replay", "ids": None if ids is None else list(ids), "actor": target.actor}
+    for answer in _steps(target.function("parked"), request):
         for name in done:
             done[name] += answer[name]
         step.doing(f"{len(done['resolved']) + len(done['still_parked']):,} records")

@@ -75,7 +75,8 @@ def rebuild(
     if replace and source is RebuildSource.log:
         raise ShopError("--replace replaces what the log has: it needs another source", exit_code=2)
     progress = display(for_scripts=as_json)
-    function = RebuildFunction(Target.of(stage).function("rebuild"))
+    target = Target.of(stage)
+    function = RebuildFunction(target.function("rebuild"), target.actor)
     if drop_old:
         status = function.ask("drop-old")
         progress.line("Dropped the tables from before the last rebuild.")
@@ -96,13 +97,14 @@ def rebuild(
 @dataclass(frozen=True)
 class RebuildFunction:
     function: Function
+    actor: str
     sleep: Callable[[float], None] = time.sleep
 
     def ask(self, action: str, **more: Any) -> Status:
         """Returns the function's answer. Waits while others hold the tables; raises ShopError for any other refusal."""
         deadline = time.monotonic() + BUSY_SECONDS_MAX
         while True:
-            status = self.function.invoke({"action": action, **more})
+            status = self.function.invoke({"action": action, "actor": self.actor, **more})
             error = status.pop("error", None)
             if error is None:
                 return status
