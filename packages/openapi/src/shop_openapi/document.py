@@ -18,7 +18,7 @@ from shop_openapi.schemas import INTENT, REFERENCE, Schema, components, example,
 from shop_openapi.text import DESCRIPTION, GATEWAY, TAGS
 from shop_shared import forms
 
-VERSION: Final = "1.1.0"
+VERSION: Final = "1.2.0"
 """A breaking change of the API raises its major number, and an addition raises the minor one."""
 SCHEMES: Final = {"accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 AWS: Final = {
@@ -274,10 +274,13 @@ def _header(name: str, *, required: bool = False) -> Schema:
 def _parameter(
     name: str, place: str, description: str, schema: Schema, shown: object, *, required: bool = False
 ) -> Schema:
+    # By default, a list in a query string repeats its parameter.
+    joined = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
     return {
         "name": name,
         "in": place,
         "required": required,
+        **joined,
         "description": description,
         "schema": schema,
         "example": shown,

@@ -56,6 +56,18 @@ class ProductPage(TypedDict):
     ]
 
 
+class CategoryWithCount(TypedDict):
+    category: Category
+    products: Annotated[int, Field(ge=1, description="How many products of it are for sale, in stock or not.")]
+
+
+class CategoryPage(TypedDict):
+    """This is a page of categories."""
+
+    items: list[CategoryWithCount]
+    next_cursor: Cursor
+
+
 class Moment(TypedDict):
     type: Annotated[
         str,

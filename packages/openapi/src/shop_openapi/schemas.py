@@ -22,6 +22,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "unit_price_minor": 1250,
     "quantity": 2,
     "available": 98,
+    "products": 12,
     "stock_buckets": 8,
     "moved": 50,
     "quantity_change": -2,
