@@ -16,6 +16,7 @@ from shop_shared.values import (
     Lines,
     Money,
     Price,
+    ProductName,
     QuantityChange,
     RefundLines,
     RefundOrdinal,
@@ -40,7 +41,7 @@ class ProductListed(EventData):
     TYPE: ClassVar[str] = "shop.product.listed.v1"
     SCHEMA_VERSION: ClassVar[str] = "1.2"
     sku: Sku
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: ProductName
     description: Annotated[str, Field(max_length=2_000)]
     price: Price
     stock_buckets: BucketCount
@@ -105,7 +106,7 @@ class ProductDescribed(EventData):
 
     TYPE: ClassVar[str] = "shop.product.described.v1"
     sku: Sku
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: ProductName
     description: Annotated[str, Field(max_length=2_000)]
     category: Category | None = None
     images: Images | None = None
@@ -113,6 +114,7 @@ class ProductDescribed(EventData):
 
 class ReservationPlaced(EventData):
     TYPE: ClassVar[str] = "shop.reservation.placed.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     reservation_id: Uuid
     customer_id: Annotated[str, Field(min_length=1, max_length=128)]
     lines: Lines
@@ -122,6 +124,7 @@ class ReservationPlaced(EventData):
 
 class ReservationCancelled(EventData):
     TYPE: ClassVar[str] = "shop.reservation.cancelled.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     reservation_id: Uuid
     lines: Lines
     reason: Literal["customer"]
@@ -129,6 +132,7 @@ class ReservationCancelled(EventData):
 
 class ReservationExpired(EventData):
     TYPE: ClassVar[str] = "shop.reservation.expired.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     reservation_id: Uuid
     lines: Lines
 
@@ -163,6 +167,7 @@ class PaymentDeclined(EventData):
 
 class PurchaseConfirmed(EventData):
     TYPE: ClassVar[str] = "shop.purchase.confirmed.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     purchase_id: Uuid
     reservation_id: Uuid
     customer_id: Annotated[str, Field(min_length=1, max_length=128)]
