@@ -62,7 +62,7 @@ REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
     "If-None-Match": (
         "The `ETag` of a copy. Where it still holds, the answer is 304 without a body.",
         TEXT,
-        '"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"',
+        'W/"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"',
     ),
 }
 _IN_BOTH: Final = ("X-Correlation-Id", "X-Amzn-Trace-Id")

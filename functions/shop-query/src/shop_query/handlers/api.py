@@ -29,8 +29,8 @@ _ONE: Final = (given.MIN_VERSION,)
 
 _LIST_PROBLEMS: Final = ("invalid-request", "read-model-unavailable", "read-timeout")
 _ONE_PROBLEMS: Final = ("not-found", "not-yet-visible", *_LIST_PROBLEMS)
-_list = partial(handler.route, problems=_LIST_PROBLEMS)
-_one = partial(handler.route, query=_ONE, problems=_ONE_PROBLEMS)
+_list = partial(handler.route, problems=_LIST_PROBLEMS, compress=True)
+_one = partial(handler.route, query=_ONE, problems=_ONE_PROBLEMS, compress=True)
 _document = partial(handler.route, tag="Documentation", query=None, compress=True)
 
 
