@@ -47,7 +47,8 @@ def test_a_purchase_appears_in_every_system(shop: Shop) -> None:
         lambda items: any(item["purchase_id"] == purchase.body["purchase_id"] for item in items),
     )
     (mine,) = [item for item in purchases if item["purchase_id"] == purchase.body["purchase_id"]]
-    assert mine["lines"] == [{"sku": sku, "quantity": 2, "unit_price_minor": 1_250}]
+    shown = {"name": product.body["name"], "image": None}
+    assert mine["lines"] == [{"sku": sku, "quantity": 2, "unit_price_minor": 1_250, **shown}]
     assert eventually(lambda: shop.request("GET", f"/products/{sku}").body, lambda body: body["available"] == 3)
     sales = shop.administrator("GET", f"/sales/daily?sku={sku}").body["items"]
     assert [(row["units"], row["revenue"]["amount_minor"]) for row in sales] == [(2, 2_500)]

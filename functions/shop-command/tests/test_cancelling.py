@@ -18,7 +18,7 @@ def test_a_cancelled_reservation_gives_its_stock_back(stocked: Shop, reserved: s
     assert answer.status == 200
     assert answer.body == {
         "reservation_id": reserved,
-        "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 500}],
+        "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 500, "name": "Product MUG"}],
         "total": {"amount_minor": 1000, "currency": "EUR"},
         "status": "cancelled",
         "stream_id": f"reservation-{reserved}",

@@ -36,5 +36,5 @@ def test_events_say_what_caused_them_and_what_they_belong_to(stocked: Shop) -> N
     for event in (placed, requested, confirmed):
         assert event.awstraceheader == "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"
         assert event.partitionkey == event.subject == f"reservation-{reservation}"
-        assert event.dataschema == f"https://shop.example/schemas/{event.type}/1.0"
+        assert event.dataschema == f"https://shop.example/schemas/{event.type}/{event.data.SCHEMA_VERSION}"
     assert [event.streamversion for event in (placed, requested, confirmed)] == [1, 2, 3]

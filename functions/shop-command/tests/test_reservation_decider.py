@@ -55,7 +55,7 @@ ID = "0d3a8f6e-9b1c-5e2d-8f47-3c5a1b2d4e6f"
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 EXPIRES = NOW + timedelta(minutes=15)
 TAKEN = (Allocation(bucket=1, quantity=2),)
-LINES = (ReservationLine(sku="MUG", quantity=2, unit_price_minor=500, allocations=TAKEN),)
+LINES = (ReservationLine(sku="MUG", quantity=2, unit_price_minor=500, allocations=TAKEN, name="MUG"),)
 TOTAL = Money(amount_minor=1000, currency="EUR")
 TERMS = Terms(ID, "customer-1", LINES, TOTAL, EXPIRES)
 
@@ -160,7 +160,7 @@ def after(name: str) -> Given[Reservation, ReservationEvent]:
     return NOTHING.given(*HISTORIES[name])
 
 
-def test_a_reservation_is_placed_at_the_products_prices() -> None:
+def test_a_reservation_is_placed_at_the_products_prices_and_with_their_names() -> None:
     NOTHING.when(place(line(product=listed("MUG")))).then(PLACED)
 
 

@@ -24,8 +24,8 @@ def test_a_reservation_is_placed_at_the_stores_prices_and_its_stock_is_held(stoc
         "reservation_id": reservation_id,
         "status": "active",
         "lines": [
-            {"sku": "MUG", "quantity": 2, "unit_price_minor": 500},
-            {"sku": "CUP", "quantity": 3, "unit_price_minor": 250},
+            {"sku": "MUG", "quantity": 2, "unit_price_minor": 500, "name": "Product MUG"},
+            {"sku": "CUP", "quantity": 3, "unit_price_minor": 250, "name": "Product CUP"},
         ],
         "total": {"amount_minor": 1750, "currency": "EUR"},
         "expires_at": "2026-11-23T09:15:00Z",

@@ -119,6 +119,7 @@ class ReservationStream(Stream):
                 quantity=quantity,
                 unit_price_minor=unit_price_minor,
                 allocations=(Allocation(bucket=0, quantity=quantity),),
+                name=f"The {sku}",
             )
             for sku, quantity in quantities.items()
         )

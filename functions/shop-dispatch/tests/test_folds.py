@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime
 from hashlib import md5
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,16 @@ def test_adjusted_stock_is_counted_apart_from_what_was_received(product: Any) ->
     assert stock_changes(events) == [StockChange("MUG", 10, 0, 0, -3)]
     [change] = product_changes(events)
     assert change.version == 4
+
+
+def test_lines_of_before_they_had_names_are_folded_as_they_were_then() -> None:
+    golden = Path(__file__).parents[3] / "packages/shared/golden/shop.reservation.placed.v1"
+    unnamed, named = (
+        json.loads(reservation_changes([decode((golden / f"{version}.json").read_bytes())])[0].lines or "")
+        for version in ("1.0", "1.1")
+    )
+    assert unnamed == [{name: line[name] for name in ("sku", "quantity", "unit_price_minor")} for line in named]
+    assert [line["name"] for line in named] == ["Blue mug", "Green tea, 100 g"]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reserva
             [],
         )
     ]
-    lines = [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1_250}]
+    lines = [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1_250, "name": "The MUG"}]
     assert read_model.query("SELECT * FROM read_v1.reservations", "shop_query") == [
         (order.id, CUSTOMER, "purchased", lines, 2_500, "EUR", NOON, NOON.replace(minute=15), "pi_1", 3)
     ]

@@ -49,8 +49,9 @@ def test_any_text_as_a_key_in_the_path_is_not_found(stocked: Shop) -> None:
 def test_any_text_as_a_parameter_is_refused_by_name(stocked: Shop) -> None:
     for text in HOSTILE:
         for path, name in (
-            *(("/products", name) for name in ("limit", "cursor", "category", "currency", "price_min", "price_max")),
-            *(("/products", name) for name in ("in_stock", "sort", "total")),
+            *(("/products", name) for name in ("limit", "cursor", "sku", "category", "currency", "price_min")),
+            *(("/products", name) for name in ("price_max", "in_stock", "sort", "total")),
+            ("/categories", "cursor"),
             ("/products/MUG", "min_version"),
             ("/reservations", "cursor"),
             (f"/reservations/{ID}", "min_version"),
@@ -81,8 +82,9 @@ def test_a_limit_outside_1_to_100_is_refused(stocked: Shop, limit: str) -> None:
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/products", "q, category, currency, price_min, price_max, in_stock, sort, total, limit, cursor"),
+        ("/products", "q, sku, category, currency, price_min, price_max, in_stock, sort, total, limit, cursor"),
         ("/products/MUG", "min_version"),
+        ("/categories", "limit, cursor"),
         ("/reservations", "limit, cursor"),
         (f"/reservations/{ID}", "min_version"),
         ("/purchases", "limit, cursor"),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shop_query.testing import Shop
+from shop_query.testing import LINE, Shop
 from shop_shared.registry import EVENT_TYPES
 
 ONE, TWO, THREE = (f"0198c6f2-7a10-7c3e-9b0d-00000000000{number}" for number in (1, 2, 3))
@@ -16,7 +16,7 @@ def test_the_owner_sees_a_reservation_and_nobody_keeps_a_copy(shop: Shop) -> Non
     assert answer.body == {
         "reservation_id": ONE,
         "status": "active",
-        "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1250}],
+        "lines": [LINE | {"image": None}],
         "total": {"amount_minor": 2500, "currency": "EUR"},
         "placed_at": "2026-09-01T12:00:00.000000Z",
         "expires_at": "2026-09-01T12:15:00.000000Z",
@@ -45,7 +45,7 @@ def test_purchases_are_the_callers_own_newest_first(shop: Shop) -> None:
         "purchase_id": ONE,
         "reservation_id": ONE,
         "status": "purchased",
-        "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1250}],
+        "lines": [LINE | {"image": None}],
         "total": {"amount_minor": 2500, "currency": "EUR"},
         "refunded": {"amount_minor": 0, "currency": "EUR"},
         "payment_intent_id": "pi_1",
@@ -53,6 +53,23 @@ def test_purchases_are_the_callers_own_newest_first(shop: Shop) -> None:
         "stream_id": f"reservation-{ONE}",
         "stream_version": 3,
     }
+
+
+def test_a_line_keeps_the_name_that_the_product_had_and_shows_its_present_picture(shop: Shop) -> None:
+    pictures = [{"path": f"/media/{name}.webp", "width": 960, "height": 720, "alt": name} for name in ("front", "back")]
+    shop.list_product("MUG", name="Mug, second edition", images=pictures)
+    shop.list_product("TEA", name="Tea")
+    unnamed = {"sku": "TEA", "quantity": 1, "unit_price_minor": 500}
+    unknown = {"sku": "CUP", "quantity": 1, "unit_price_minor": 500}
+    shop.reserve(ONE, "ada", status="purchased", purchased_at=NOON, lines=[unnamed, LINE, unknown])
+    shown = [
+        unnamed | {"name": "Tea", "image": None},
+        LINE | {"image": pictures[0]},
+        unknown | {"name": None, "image": None},
+    ]
+    for path in ("reservations", "purchases"):
+        [listed] = shop.get(f"/{path}", customer="ada").body["items"]
+        assert listed["lines"] == shop.get(f"/{path}/{ONE}", customer="ada").body["lines"] == shown
 
 
 def test_a_purchase_says_what_was_given_back_and_why(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """Whatever is asked of the catalogue, an index answers, and what has no index is bounded."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,16 @@ def test_a_category_is_read_by_its_index_and_filters_do_not_change_the_order_tha
     text = plan_of(read_model, selection, {})
     assert "using product_by_price" in text
     assert "Sort Key" not in text
+
+
+def test_products_by_their_skus_are_looked_up_one_by_one(read_model: PostgresReadModel) -> None:
+    text = plan_of(read_model, Selection(skus=("P-000001", "P-000002")), {})
+    assert "(sku = ANY ('{P-000001,P-000002}'::text[]))" in text
+
+
+def test_categories_are_found_and_counted_by_their_index_alone(read_model: PostgresReadModel) -> None:
+    text = plan(read_model, Query.CATEGORIES, {"after_category": None, "limit": 20})
+    assert set(re.findall(r"product_(?:by|of)_\w+|product_pkey", text)) == {"product_of_category"}
 
 
 def test_a_search_reads_the_words_by_their_index_and_names_spelt_alike_by_theirs(read_model: PostgresReadModel) -> None:

@@ -112,7 +112,8 @@ def test_who_has_the_current_answer_gets_none(shop: Shop) -> None:
     for path in ("/products", "/products/MUG"):
         answer = shop.get(path)
         tag = answer.headers["ETag"]
-        for sent in (tag, f"W/{tag}", f'"other", {tag}', f'"other",W/{tag} , "more"', "*"):
+        strong = tag.removeprefix("W/")
+        for sent in (tag, strong, f'"other", {strong}', f'"other",W/{strong} , "more"', "*"):
             again = shop.get(path, headers={"if-none-match": sent})
             assert (again.status, again.body) == (304, None), sent
             assert (again.headers["ETag"], again.headers["Cache-Control"]) == (tag, "no-cache")
@@ -124,7 +125,7 @@ def test_who_has_another_answer_gets_this_one(shop: Shop, sent: str) -> None:
     shop.list_product("MUG", stock=1)
     answer = shop.get("/products/MUG", headers={"if-none-match": sent})
     assert (answer.status, answer.body["sku"]) == (200, "MUG")
-    assert shop.get("/products/MUG", headers={"if-none-match": answer.headers["ETag"].strip('"')}).status == 200
+    assert shop.get("/products/MUG", headers={"if-none-match": answer.headers["ETag"][3:-1]}).status == 200
 
 
 def test_a_sale_changes_the_tags_of_what_shows_the_product(shop: Shop) -> None:

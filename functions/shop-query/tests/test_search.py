@@ -83,6 +83,45 @@ def test_filters_narrow_the_list_and_the_search(catalogue: Shop) -> None:
     assert skus(catalogue, q="mug", in_stock="true", currency="EUR") == ["MUG-BLUE"]
 
 
+def test_products_are_found_by_their_skus_and_who_is_not_for_sale_is_absent(catalogue: Shop) -> None:
+    assert skus(catalogue, sku="TEAPOT,MUG-BLUE,MUG-OLD,UNKNOWN,TEAPOT") == ["MUG-BLUE", "TEAPOT"]
+    assert skus(catalogue, sku="TEAPOT,MUG-BLUE", sort="-price", in_stock="true") == ["TEAPOT", "MUG-BLUE"]
+    assert skus(catalogue, sku="TEAPOT,MUG-BLUE", q="mug") == ["MUG-BLUE"]
+    assert skus(catalogue, sku="TEAPOT,MUG-BLUE", q="mugg") == ["MUG-BLUE"]
+    pages = catalogue.pages("/products", {"sku": "TEAPOT,MUG-BLUE", "limit": "1"})
+    assert [[item["sku"] for item in page] for page in pages] == [["MUG-BLUE"], ["TEAPOT"]]
+
+
+def test_a_page_holds_all_products_that_can_be_asked_for_by_their_skus(shop: Shop) -> None:
+    asked = [f"P-{number}" for number in range(21)]
+    for sku in asked:
+        shop.list_product(sku)
+    assert sorted(skus(shop, sku=",".join(asked[:20]))) == sorted(asked[:20])
+    assert shop.get("/products", {"sku": ",".join(asked)}).status == 422
+
+
+@pytest.mark.parametrize("sent", [",", "MUG,", ",MUG", "MUG, TEAPOT", "MUG;TEAPOT"])
+def test_what_is_no_list_of_skus_is_refused(shop: Shop, sent: str) -> None:
+    answer = shop.get("/products", {"sku": sent})
+    assert (answer.status, answer.body["errors"][0]["parameter"]) == (422, "sku")
+
+
+def test_categories_are_listed_with_the_number_of_their_products_for_sale(catalogue: Shop) -> None:
+    catalogue.list_product("OLD", category="old", status="retired")
+    counted = [{"category": "grinders", "products": 1}, {"category": "machines", "products": 1}]
+    counted.append({"category": "mugs", "products": 2})
+    answer = catalogue.get("/categories")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
+    assert answer.body == {"items": counted, "next_cursor": None}
+    assert [item for page in catalogue.pages("/categories", {"limit": "2"}) for item in page] == counted
+    assert catalogue.get("/categories", headers={"if-none-match": answer.headers["ETag"]}).status == 304
+
+
+def test_a_shop_without_categories_lists_none(shop: Shop) -> None:
+    shop.list_product("MUG")
+    assert shop.get("/categories").body == {"items": [], "next_cursor": None}
+
+
 def test_availability_is_current_in_the_filter_too(catalogue: Shop) -> None:
     catalogue.execute("UPDATE shop.stock SET held = received - 1, sold = 1 WHERE sku = 'MUG-BLUE'")
     assert "MUG-BLUE" not in skus(catalogue, in_stock="true")

@@ -77,7 +77,9 @@ def test_its_routes_are_the_gateways_with_the_same_authorizers() -> None:
         for event in events:
             if event != "*":
                 deployed[re.sub(r"\{[^}]+\}", "{}", f"{event['method']} {event['path']}")] = "authorizer" in event
-    assert {re.sub(r"\{[^}]+\}", "{}", route): bool(it["security"]) for route, it in ROUTES} == deployed
+    documented = {re.sub(r"\{[^}]+\}", "{}", route): bool(it["security"]) for route, it in ROUTES}
+    heads = {it.replace("GET", "HEAD"): secured for it, secured in documented.items() if it.startswith("GET ")}
+    assert documented | heads == deployed
 
 
 @every_route
@@ -87,6 +89,17 @@ def test_the_code_lets_in_whom_the_declaration_names(route: Route, function: Htt
     assert (statuses["nobody"] == 401) == (route.who is not Who.ANYONE)
     assert (statuses["customer"] == 403) == (route.who is Who.ADMINISTRATOR)
     assert statuses["administrator"] not in (401, 403)
+
+
+@pytest.mark.parametrize("who", CLAIMS)
+@pytest.mark.parametrize(
+    ("route", "function"), [it for it in DECLARED if it[0].method == "GET"], ids=lambda it: getattr(it, "name", "")
+)
+def test_head_is_answered_as_get_is_but_without_a_body(route: Route, function: HttpFunction, who: str) -> None:
+    headers = {"accept-encoding": "gzip"}
+    got = asked(function, route.name, CLAIMS[who], headers=headers)
+    answer = asked(function, f"HEAD {route.path}", CLAIMS[who], headers=headers)
+    assert answer == got | {"body": "", "isBase64Encoded": False}
 
 
 @every_route

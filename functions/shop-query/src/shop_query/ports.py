@@ -14,6 +14,7 @@ class Query(StrEnum):
     PRODUCT_BROWSE = "product_browse"
     PRODUCT_SEARCH = "product_search"
     PRODUCT = "product"
+    CATEGORIES = "categories"
     RESERVATIONS = "reservations"
     RESERVATION = "reservation"
     PURCHASES = "purchases"

@@ -13,6 +13,7 @@ from shop_http.testing import Answer, http_event
 from shop_query.handlers.api import handler
 
 PLACED = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
+LINE = {"sku": "MUG", "quantity": 2, "unit_price_minor": 1250, "name": "Mug"}
 EXPIRES = datetime(2026, 9, 1, 12, 15, tzinfo=UTC)
 
 
@@ -98,12 +99,12 @@ class Shop:
         status: str = "active",
         placed_at: datetime = PLACED,
         purchased_at: datetime | None = None,
+        lines: Sequence[dict[str, Any]] = (LINE,),
     ) -> None:
-        lines = Jsonb([{"sku": "MUG", "quantity": 2, "unit_price_minor": 1250}])
         intent = "pi_1" if purchased_at else None
         self.execute(
             "INSERT INTO shop.reservation VALUES (%s, %s, %s, %s, 2500, 'EUR', %s, %s, %s, %s, 3)",
-            *(reservation_id, customer, status, lines, placed_at, EXPIRES, intent, purchased_at),
+            *(reservation_id, customer, status, Jsonb(lines), placed_at, EXPIRES, intent, purchased_at),
         )
 
     def refund(

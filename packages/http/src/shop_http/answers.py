@@ -65,6 +65,7 @@ class Private(Response[str]):
 class Public(Response[str]):
     """The JSON is the same for everyone and always current. An ETag shows whether a client's copy still holds.
 
+    The tag is weak, because two answers with the same tag have the same document, and one may be compressed.
     https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
     """
 
@@ -90,15 +91,14 @@ class File(Response[str]):
 
 
 def etag(text: str) -> str:
-    """The tag is strong: two answers with the same tag have the same bytes."""
-    return f'"{blake2b(text.encode(), digest_size=16).hexdigest()}"'
+    return f'W/"{blake2b(text.encode(), digest_size=16).hexdigest()}"'
 
 
 def etag_matches(tag: str, if_none_match: str | None) -> bool:
-    """If-None-Match asks for the weak comparison: a cache on the way may have marked our tag as weak."""
+    """If-None-Match asks for the weak comparison, in which a tag that is marked as weak equals one that is not."""
     if if_none_match is None:
         return False
-    return if_none_match.strip() == "*" or tag in _TAG.findall(if_none_match)
+    return if_none_match.strip() == "*" or tag.removeprefix("W/") in _TAG.findall(if_none_match)
 
 
 def _as_json(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from shop_http.compression import compress
 from shop_http.parameters import Parameter
 from shop_http.problem import ProblemError
 from shop_http.request import correlation_id, header, subject
@@ -50,14 +51,18 @@ class HttpFunction:
         problems: tuple[str, ...] = (),
         compress: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Declares the route of the handler that it decorates; `name` is as in `POST /products/{sku}/price`."""
+        """Declares the route of the handler that it decorates; `name` is as in `POST /products/{sku}/price`.
+
+        A route of GET answers HEAD, too. With `compress`, large answers are compressed for those who can read them.
+        """
         method, path = name.split()
 
         def declare(handler: Handler) -> Handler:
-            route = Route(method, path, handler, tag, who, keyed, query, problems)
+            route = Route(method, path, handler, tag, who, keyed, query, problems, compress)
             self.declared.append(route)
             rule = path.replace("{", "<").replace("}", ">")
-            self.resolver.route(rule, method, compress=compress)(lambda **parameters: self._answer(route, parameters))
+            methods = [method, "HEAD"] if method == "GET" else [method]
+            self.resolver.route(rule, methods)(lambda **parameters: self._answer(route, parameters))
             return handler
 
         return declare
@@ -69,6 +74,9 @@ class HttpFunction:
         trace = request_header(header(event, "x-amzn-trace-id"))
         with invocation(self.service, trace, correlation_id=correlation, route=route):
             answer = self.resolver.resolve(event, context)
+            if event["requestContext"]["http"]["method"] == "HEAD":
+                # It has the headers of GET's answer and no body. https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
+                answer |= {"body": "", "isBase64Encoded": False}
             answer["headers"]["X-Correlation-Id"] = correlation
             if trace:
                 answer["headers"]["X-Amzn-Trace-Id"] = f"Root={trace.root};Sampled={int(bool(trace.sampled))}"
@@ -91,6 +99,8 @@ class HttpFunction:
             if location := answer.headers.get("Location"):
                 # The first answer is given again, however much has happened since.
                 answer.headers["Link"] = f'<{location}>; rel="status"'  # https://www.rfc-editor.org/rfc/rfc8631
+        if route.compress:
+            compress(answer, header(self.resolver.current_event.raw_event, "accept-encoding"))
         return answer
 
     def _failed(self, error: Exception) -> Response[str]:

@@ -27,7 +27,7 @@ class Parameter(Generic[Value]):
     """A person reads this where a value was refused."""
     schema: Mapping[str, Any]
     """It is a JSON Schema."""
-    example: str | int | bool
+    example: str | int | bool | list[str]
     parse: Callable[[str], Value]
     """Raises ValueError for a value that is not allowed."""
     default: Value
@@ -91,3 +91,22 @@ def formed(name: str, description: str, form: Form) -> Parameter[str | None]:
 
     schema = {"type": "string", "pattern": form.anchored}
     return Parameter(name, description, f"It is {form.description}.", schema, form.example, parse, None)
+
+
+def list_of(name: str, description: str, form: Form, items_max: int) -> Parameter[tuple[str, ...]]:
+    """The parameter takes ids or codes in one text with commas between them, as API Gateway joins repeated ones."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        items = tuple(text.split(","))
+        if len(items) > items_max or not all(map(form.matches, items)):
+            raise ValueError(text)
+        return items
+
+    schema = {
+        "type": "array",
+        "items": {"type": "string", "pattern": form.anchored},
+        "minItems": 1,
+        "maxItems": items_max,
+    }
+    allowed = f"At most {items_max}, with commas between them. Each is {form.description}."
+    return Parameter(name, description, allowed, schema, [form.example], parse, ())

@@ -85,6 +85,7 @@ class Route:
     """Any other parameter is refused; None stands for a page, which ignores what is in the query string."""
     problems: tuple[str, ...]
     """It names the problems that are the route's own; those that come with the declaration are added."""
+    compress: bool = False
     body: type[RequestBody] | None = field(init=False)
 
     def __post_init__(self) -> None:

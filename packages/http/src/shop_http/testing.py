@@ -35,12 +35,12 @@ def http_event(
 ) -> dict[str, Any]:
     """`route` is as in `POST /products/{sku}/stock`. Without `subject` there is no authorizer's claim.
 
-    `groups` is the claim as API Gateway writes it: "[admin]". A GET has no body and no content type.
+    `groups` is the claim as API Gateway writes it: "[admin]". A GET or HEAD has no body and no content type.
     """
     method, _, template = route.partition(" ")
     path = template.format(**path_parameters) if path_parameters else template
     claims = {"sub": subject, **({"cognito:groups": groups} if groups else {})}
-    has_body = method != "GET"
+    has_body = method not in ("GET", "HEAD")
     request_headers = {
         **({"content-type": "application/json"} if has_body else {}),
         **({"idempotency-key": key} if key is not None else {}),

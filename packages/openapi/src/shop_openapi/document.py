@@ -63,7 +63,7 @@ REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
     "If-None-Match": (
         "The `ETag` of a copy. Where it still holds, the answer is 304 without a body.",
         TEXT,
-        '"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"',
+        'W/"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"',
     ),
 }
 _IN_BOTH: Final = ("X-Correlation-Id", "X-Amzn-Trace-Id")
@@ -275,10 +275,13 @@ def _header(name: str, *, required: bool = False) -> Schema:
 def _parameter(
     name: str, place: str, description: str, schema: Schema, shown: object, *, required: bool = False
 ) -> Schema:
+    # By default, a list in a query string repeats its parameter.
+    joined = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
     return {
         "name": name,
         "in": place,
         "required": required,
+        **joined,
         "description": description,
         "schema": schema,
         "example": shown,

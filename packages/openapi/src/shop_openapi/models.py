@@ -10,7 +10,7 @@ from shop_command.handlers.function import Position, StreamVersion
 from shop_command.handlers.purchases import PaymentIntentId
 from shop_command.handlers.reservations import ReservedLine
 from shop_query.application.catalogue import TOTAL_MAX
-from shop_shared.values import Category, Currency, Images, Money, Price, RefundReason, Sku, Uuid
+from shop_shared.values import Category, Currency, Image, Images, Money, Price, ProductName, RefundReason, Sku, Uuid
 
 Cursor = Annotated[str | None, Field(description="What `cursor` takes for the next page; null on the last one.")]
 
@@ -19,7 +19,7 @@ class Product(TypedDict):
     """This is the product."""
 
     sku: Sku
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: ProductName
     description: Annotated[str, Field(max_length=2_000)]
     category: Category | None
     images: Images
@@ -56,6 +56,18 @@ class ProductPage(TypedDict):
     ]
 
 
+class CategoryWithCount(TypedDict):
+    category: Category
+    products: Annotated[int, Field(ge=1, description="How many products of it are for sale, in stock or not.")]
+
+
+class CategoryPage(TypedDict):
+    """This is a page of categories."""
+
+    items: list[CategoryWithCount]
+    next_cursor: Cursor
+
+
 class Moment(TypedDict):
     type: Annotated[
         str,
@@ -69,12 +81,16 @@ class Moment(TypedDict):
     stream_version: StreamVersion
 
 
+class ShownLine(ReservedLine):
+    image: Annotated[Image | None, Field(description="The product's first picture, as it is now.")]
+
+
 class Reservation(Position):
     reservation_id: Uuid
     status: Annotated[
         Literal["active", "paying", "purchased", "cancelled", "expired", "refunded"], Field(examples=["purchased"])
     ]
-    lines: list[ReservedLine]
+    lines: list[ShownLine]
     total: Money
     placed_at: datetime
     expires_at: datetime
@@ -97,7 +113,7 @@ class Purchase(Position):
     purchase_id: Uuid
     reservation_id: Uuid
     status: Literal["purchased", "refunded"]
-    lines: list[ReservedLine]
+    lines: list[ShownLine]
     total: Money
     refunded: Annotated[Money, Field(description="What was given back of the total.")]
     payment_intent_id: PaymentIntentId

@@ -11,6 +11,12 @@ from shop_shared import forms
 Schema = dict[str, Any]
 REFERENCE: Final = "#/components/schemas/"
 INTENT: Final = "pi_3PxExample0000000000000001"
+IMAGE: Final = {
+    "path": forms.MEDIA_PATH.example,
+    "width": 960,
+    "height": 720,
+    "alt": "A blue mug on a wooden table",
+}
 EXAMPLES: Final[Mapping[str, Any]] = {
     "sku": forms.SKU.example,
     "name": "Blue mug",
@@ -22,12 +28,12 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "unit_price_minor": 1250,
     "quantity": 2,
     "available": 98,
+    "products": 12,
     "stock_buckets": 8,
     "moved": 50,
     "quantity_change": -2,
-    "width": 960,
-    "height": 720,
-    "alt": "A blue mug on a wooden table",
+    **IMAGE,
+    "image": IMAGE,
     "units": 2,
     "reservation_id": forms.UUID.example,
     "purchase_id": forms.UUID.example,

@@ -20,6 +20,11 @@ are days in UTC.
 
 **Pages.** A list answers `items` and `next_cursor`; send that as `cursor`, with the same other parameters, for more.
 
+**HEAD** is answered wherever `GET` is, with the same status and headers and without the body.
+
+**Compression.** Reads answer `Accept-Encoding: gzip` with a compressed body where it is worth it, and say
+`Vary: Accept-Encoding` either way.
+
 **Errors** are problem documents (RFC 9457): programs distinguish them by `type`, and `detail` advises a person. Only
 the gateway before the functions answers otherwise, with `{"message": ...}`: 401 without a valid token, and 429, 503 or
 504 when it cannot reach a function in time.

@@ -16,6 +16,7 @@ from shop_shared.values import (
     Lines,
     Money,
     Price,
+    ProductName,
     QuantityChange,
     RefundLines,
     RefundOrdinal,
@@ -38,7 +39,7 @@ class ProductListed(EventData):
     TYPE: ClassVar[str] = "shop.product.listed.v1"
     SCHEMA_VERSION: ClassVar[str] = "1.2"
     sku: Sku
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: ProductName
     description: Annotated[str, Field(max_length=2_000)]
     price: Price
     stock_buckets: BucketCount
@@ -103,7 +104,7 @@ class ProductDescribed(EventData):
 
     TYPE: ClassVar[str] = "shop.product.described.v1"
     sku: Sku
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: ProductName
     description: Annotated[str, Field(max_length=2_000)]
     category: Category | None = None
     images: Images | None = None
@@ -111,6 +112,7 @@ class ProductDescribed(EventData):
 
 class ReservationPlaced(EventData):
     TYPE: ClassVar[str] = "shop.reservation.placed.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     reservation_id: Uuid
     customer_id: Annotated[str, Field(min_length=1, max_length=128)]
     lines: Lines
@@ -120,6 +122,7 @@ class ReservationPlaced(EventData):
 
 class ReservationCancelled(EventData):
     TYPE: ClassVar[str] = "shop.reservation.cancelled.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     reservation_id: Uuid
     lines: Lines
     reason: Literal["customer"]
@@ -127,6 +130,7 @@ class ReservationCancelled(EventData):
 
 class ReservationExpired(EventData):
     TYPE: ClassVar[str] = "shop.reservation.expired.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     reservation_id: Uuid
     lines: Lines
 
@@ -161,6 +165,7 @@ class PaymentDeclined(EventData):
 
 class PurchaseConfirmed(EventData):
     TYPE: ClassVar[str] = "shop.purchase.confirmed.v1"
+    SCHEMA_VERSION: ClassVar[str] = "1.1"
     purchase_id: Uuid
     reservation_id: Uuid
     customer_id: Annotated[str, Field(min_length=1, max_length=128)]

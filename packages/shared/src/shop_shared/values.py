@@ -47,6 +47,7 @@ UnitPriceMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999)]
 Currency = Annotated[
     str, Field(pattern=forms.CURRENCY.anchored, description="ISO 4217", examples=[forms.CURRENCY.example])
 ]
+ProductName = Annotated[str, Field(min_length=1, max_length=200)]
 Category = Annotated[str, Field(pattern=forms.CATEGORY.anchored, examples=[forms.CATEGORY.example])]
 MediaPath = Annotated[str, Field(pattern=forms.MEDIA_PATH.anchored, examples=[forms.MEDIA_PATH.example])]
 Pixels = Annotated[int, Field(strict=True, ge=1, le=10_000)]
@@ -110,12 +111,16 @@ class Allocation(Value):
 
 
 class ReservationLine(Value):
-    """A quantity of one product is held at the price that it had when the reservation was placed."""
+    """A quantity of one product is held at the price that it had when the reservation was placed.
+
+    `name` is what the product was called then. It is absent where the reservation is older than the field.
+    """
 
     sku: Sku
     quantity: Quantity
     unit_price_minor: UnitPriceMinor
     allocations: Annotated[tuple[Allocation, ...], Field(min_length=1, max_length=BUCKETS_MAX)]
+    name: ProductName | None = None
 
     def total_minor(self: Self) -> int:
         return self.quantity * self.unit_price_minor

@@ -51,6 +51,7 @@ def place(command: PlaceReservation) -> ReservationPlaced:
                 quantity=line.quantity,
                 unit_price_minor=products[line.sku].price.amount_minor,
                 allocations=line.allocations,
+                name=products[line.sku].name,
             )
             for line in command.lines
         ),

@@ -24,8 +24,8 @@ DOCUMENT: Final = "GET /openapi/command.json"
 
 
 def _count(route: str, status: int) -> None:
-    """Every route is a command but these two."""
-    if route in (WEBHOOK, DOCUMENT):
+    """Every route is a command but the webhook's and the document's."""
+    if route == WEBHOOK or route.startswith(("GET ", "HEAD ")):
         return
     if status == 202:
         count(Metric.COMMANDS_PENDING)

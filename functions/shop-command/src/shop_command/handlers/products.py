@@ -27,6 +27,7 @@ from shop_shared.values import (
     MediaPath,
     Pixels,
     Price,
+    ProductName,
     QuantityChange,
     Sku,
     StockQuantity,
@@ -73,7 +74,7 @@ class ListedProduct(Position):
     """It is listed."""
 
     sku: Sku
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: ProductName
     description: Annotated[str, Field(max_length=2_000)]
     category: Category | None
     images: Images
@@ -117,7 +118,7 @@ class DescribedProduct(Position):
     """The product has these from now on."""
 
     sku: Sku
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: ProductName
     description: Annotated[str, Field(max_length=2_000)]
     category: Category | None
     images: Images

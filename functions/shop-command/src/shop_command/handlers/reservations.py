@@ -16,7 +16,7 @@ from shop_http.answers import Created, Done
 from shop_http.body import Body
 from shop_http.route import HttpRequest, Who
 from shop_shared import forms
-from shop_shared.values import LINES_MAX, Lines, Money, Quantity, Sku, UnitPriceMinor, Uuid
+from shop_shared.values import LINES_MAX, Lines, Money, ProductName, Quantity, Sku, UnitPriceMinor, Uuid
 
 _route = partial(function.route, tag="Reservations", who=Who.CUSTOMER)
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -41,6 +41,10 @@ class ReservedLine(TypedDict):
     sku: Sku
     quantity: Quantity
     unit_price_minor: UnitPriceMinor
+    name: Annotated[
+        ProductName | None,
+        Field(description="What the product was called when it was reserved, or null where nobody knows."),
+    ]
 
 
 class PlacedReservation(Position):
@@ -117,7 +121,10 @@ def cancel_reservation(call: HttpRequest, reservation_id: str) -> Done[Cancelled
 
 def _lines(lines: Lines) -> list[ReservedLine]:
     """The answer leaves out the buckets that the stock came from."""
-    return [{"sku": it.sku, "quantity": it.quantity, "unit_price_minor": it.unit_price_minor} for it in lines]
+    return [
+        {"sku": it.sku, "quantity": it.quantity, "unit_price_minor": it.unit_price_minor, "name": it.name}
+        for it in lines
+    ]
 
 
 def _location(reservation_id: str) -> str:

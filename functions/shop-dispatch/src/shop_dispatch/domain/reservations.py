@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
@@ -20,6 +20,8 @@ from shop_shared.events import (
     ReservationPlaced,
 )
 from shop_shared.values import Lines
+
+_SHOWN: Final = {"sku", "quantity", "unit_price_minor", "name"}
 
 
 class ReservationChange(NamedTuple):
@@ -82,6 +84,4 @@ def _fields(event: Envelope) -> dict[str, Any] | None:
 
 def _public(lines: Lines) -> str:
     """Leaves out the allocations, because only the command side may know how stock is split over buckets."""
-    return json.dumps(
-        [{"sku": line.sku, "quantity": line.quantity, "unit_price_minor": line.unit_price_minor} for line in lines]
-    )
+    return json.dumps([line.model_dump(include=_SHOWN, exclude_none=True) for line in lines])

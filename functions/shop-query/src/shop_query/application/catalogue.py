@@ -43,6 +43,8 @@ class Selection:
     """Which products, in which order: by relevance to `q` where there is one, else by SKU, unless `sort` says."""
 
     q: str | None = None
+    skus: tuple[str, ...] = ()
+    """Only these are found, where there are any."""
     category: str | None = None
     currency: str | None = None
     price_min: int | None = None
@@ -62,6 +64,7 @@ class Selection:
         return (
             self.order is Sort.SKU
             and self.q is None
+            and not self.skus
             and self.category is None
             and self.currency is None
             and self.price_min is None
@@ -79,6 +82,7 @@ class Selection:
     def scope(self) -> Scope:
         return {
             "q": self.q,
+            "skus": ",".join(self.skus) or None,
             "category": self.category,
             "currency": self.currency,
             "price_min": self.price_min,

@@ -16,6 +16,7 @@ WAIT_SECONDS_MAX: Final = 2.0
 PAUSE_SECONDS_FIRST: Final = 0.02
 PAUSE_SECONDS_MAX: Final = 0.16
 
+CATEGORIES: Final = Order("categories", ("category",))
 RESERVATIONS: Final = Order("reservations", ("placed_at", "reservation_id"))
 PURCHASES: Final = Order("purchases", ("purchased_at", "purchase_id"))
 ACTIVITY: Final = Order("activity", ("stream_version",))
@@ -40,6 +41,10 @@ class Queries:
     def product(self, sku: str, min_version: int | None = None) -> str:
         """Retired products are found too, because the purchases that name them outlive them."""
         return self._document(Query.PRODUCT, sku, {"sku": sku}, min_version)
+
+    def categories(self, limit: int, cursor: str | None = None) -> str:
+        """Lists the categories of what is for sale, each with the number of its products."""
+        return self._page(Query.CATEGORIES, CATEGORIES, {}, cursor, {"limit": limit})
 
     def reservations(self, customer_id: str, limit: int, cursor: str | None = None) -> str:
         """Lists the customer's own reservations in every status; the newest comes first."""

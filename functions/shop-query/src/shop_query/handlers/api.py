@@ -29,8 +29,8 @@ _ONE: Final = (given.MIN_VERSION,)
 
 _LIST_PROBLEMS: Final = ("invalid-request", "read-model-unavailable", "read-timeout")
 _ONE_PROBLEMS: Final = ("not-found", "not-yet-visible", *_LIST_PROBLEMS)
-_list = partial(handler.route, problems=_LIST_PROBLEMS)
-_one = partial(handler.route, query=_ONE, problems=_ONE_PROBLEMS)
+_list = partial(handler.route, problems=_LIST_PROBLEMS, compress=True)
+_one = partial(handler.route, query=_ONE, problems=_ONE_PROBLEMS, compress=True)
 _document = partial(handler.route, tag="Documentation", query=None, compress=True)
 
 
@@ -42,6 +42,7 @@ def list_products(call: HttpRequest) -> Annotated[Public, "ProductPage"]:
     """
     selection = Selection(
         q=call.value(given.Q),
+        skus=call.value(given.SKUS),
         category=call.value(given.CATEGORY),
         currency=call.value(given.CURRENCY),
         price_min=call.value(given.PRICE_MIN),
@@ -61,6 +62,16 @@ def get_product(call: HttpRequest, sku: str) -> Annotated[Public, "Product"]:
     """
     _annotate("product", sku, forms.SKU)
     return _public(call, bootstrap.queries().product(sku, call.value(given.MIN_VERSION)))
+
+
+@_list("GET /categories", tag="Catalogue", query=_PAGE)
+def list_categories(call: HttpRequest) -> Annotated[Public, "CategoryPage"]:
+    """Lists the categories.
+
+    They are those of what is for sale, each with the number of its products, in stock or not.
+    """
+    limit, cursor = call.value(given.LIMIT), call.value(given.CURSOR)
+    return _public(call, bootstrap.queries().categories(limit, cursor))
 
 
 @_list("GET /reservations", tag="Reservations", who=Who.CUSTOMER, query=_PAGE)

@@ -5,13 +5,15 @@ import unicodedata
 from enum import StrEnum
 from typing import Any, Final
 
-from shop_http.parameters import Parameter, choice, day, flag, formed, number
+from shop_http.parameters import Parameter, choice, day, flag, formed, list_of, number
 from shop_query.application.catalogue import TOTAL_MAX, Sort
 from shop_query.application.queries import DAYS_MAX
 from shop_shared import forms
 
 SEARCH_CHARACTERS_MAX: Final = 100
 AMOUNT_MINOR_MAX: Final = 99_999_999
+SKUS_MAX: Final = 20
+"""A reservation has at most so many lines, and a page has so many products unless `limit` says otherwise."""
 # PostgreSQL's text cannot hold NUL, and a lone surrogate is no UTF-8.
 _UNFIT_FOR_A_SEARCH: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -42,6 +44,7 @@ Q: Final[Parameter[str | None]] = Parameter(
     _search,
     None,
 )
+SKUS: Final = list_of("sku", "Only these products; an unknown or retired one is left out.", forms.SKU, SKUS_MAX)
 CATEGORY: Final = formed("category", "Only this category.", forms.CATEGORY)
 CURRENCY: Final = formed("currency", "Only prices in this currency, by ISO 4217.", forms.CURRENCY)
 SKU: Final = formed("sku", "Only this product.", forms.SKU)
@@ -78,6 +81,6 @@ MIN_VERSION: Final = number(
 )
 
 PRODUCTS: Final[tuple[Parameter[Any], ...]] = (
-    *(Q, CATEGORY, CURRENCY, PRICE_MIN, PRICE_MAX, IN_STOCK),
+    *(Q, SKUS, CATEGORY, CURRENCY, PRICE_MIN, PRICE_MAX, IN_STOCK),
     *(SORT, TOTAL, LIMIT, CURSOR),
 )

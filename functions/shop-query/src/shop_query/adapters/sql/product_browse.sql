@@ -5,6 +5,7 @@ WITH matching AS NOT MATERIALIZED (
     FROM read_v1.products
     WHERE
         status = 'listed'
+        AND (%(skus)s::text IS NULL OR sku = ANY (string_to_array(%(skus)s, ',')))
         AND (%(category)s::text IS NULL OR category = %(category)s)
         AND (%(currency)s::text IS NULL OR currency = %(currency)s)
         AND (%(price_min)s::bigint IS NULL OR price_minor >= %(price_min)s)

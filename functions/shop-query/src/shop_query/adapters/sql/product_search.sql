@@ -12,6 +12,7 @@ WITH worded AS MATERIALIZED ( -- what has all the words
     ) AS found
     WHERE
         status = 'listed'
+        AND (%(skus)s::text IS NULL OR sku = ANY (string_to_array(%(skus)s, ',')))
         AND (%(category)s::text IS NULL OR category = %(category)s)
         AND (%(currency)s::text IS NULL OR currency = %(currency)s)
         AND (%(price_min)s::bigint IS NULL OR price_minor >= %(price_min)s)
@@ -27,6 +28,7 @@ alike AS NOT MATERIALIZED ( -- if nothing has: names with something spelt alike,
     WHERE
         NOT EXISTS (SELECT FROM worded)
         AND status = 'listed'
+        AND (%(skus)s::text IS NULL OR sku = ANY (string_to_array(%(skus)s, ',')))
         AND (%(category)s::text IS NULL OR category = %(category)s)
         AND (%(currency)s::text IS NULL OR currency = %(currency)s)
         AND (%(price_min)s::bigint IS NULL OR price_minor >= %(price_min)s)

@@ -114,10 +114,10 @@ class AuditedReservation:
 
     def _common(self) -> dict[str, Any]:
         total = self.terms.get("total", {})
-        public = ("sku", "quantity", "unit_price_minor")
+        public = ("sku", "quantity", "unit_price_minor", "name")
         return {
             "customer_id": self.terms.get("customer_id"),
-            "lines": [{name: line[name] for name in public} for line in self.terms.get("lines", ())],
+            "lines": [{name: line[name] for name in public if name in line} for line in self.terms.get("lines", ())],
             "total_minor": total.get("amount_minor"),
             "currency": total.get("currency"),
             "payment_intent_id": self.intent,
