@@ -9,13 +9,14 @@ from shop_command.adapters.payment import StripeGateway, _Answer
 from shop_command.ports import Unknown
 from shop_payment_provider.stripe import Fault, MemoryStore, Stripe
 
-Call = Literal["create", "confirm", "retrieve", "cancel", "refund", "list refunds"]
+Call = Literal["create", "confirm", "retrieve", "cancel", "refund", "list refunds", "list disputes"]
 CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("POST", "payment_intents"): "create",
     ("POST", "confirm"): "confirm",
     ("POST", "cancel"): "cancel",
     ("POST", "refunds"): "refund",
     ("GET", "refunds"): "list refunds",
+    ("GET", "disputes"): "list disputes",
 }
 
 
