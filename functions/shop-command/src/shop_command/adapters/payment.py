@@ -215,7 +215,7 @@ class StripeGateway:
         answer = self._call("GET", provider_events.path(**conditions))
         if isinstance(answer, ports.Unknown):
             return answer
-        if answer.error.get("code") == "resource_missing":
+        if answer.error.get("code") == "resource_missing" and answer.error.get("param") in conditions:
             return ports.EventsForgotten()
         return (provider_events.page(answer.body) if answer.status == 200 else None) or _unknown(answer)
 

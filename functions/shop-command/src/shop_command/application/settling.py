@@ -53,11 +53,12 @@ class Settlement:
         reservation_id = self.gateway.reservation_of(hint.payment_intent_id)
         if isinstance(reservation_id, Unknown):
             raise ports.ContentionError
-        if reservation_id is not None:
+        if reservation_id is not None and self.check(reservation_id, hint.payment_intent_id):
+            # The payment was open until now, and what the hint is about came after it.
             self.check(reservation_id, hint.payment_intent_id)
 
-    def check(self, reservation_id: str, payment_intent_id: str) -> None:
-        """Finds out what has happened to this intent.
+    def check(self, reservation_id: str, payment_intent_id: str) -> bool:
+        """Finds out what has happened to this intent. Returns whether that has settled an open payment.
 
         Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises
         ContentionError and StoreUnavailableError, after which a repeat of the webhook helps.
@@ -71,22 +72,21 @@ class Settlement:
                     self._catch_up(loaded, state)
                 except ports.VersionConflictError:
                     continue
-                return
+                return False
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
             if state is None or not (is_current or is_stray(state, payment_intent_id)):
-                return
+                return False
             last = self.journal.last(stream, loaded)
             try:
                 with self.journal.telemetry.following(last):
                     found = self.gateway.retrieve(_asked(state.terms, payment_intent_id))
                     if isinstance(state, Paying) and is_current:
-                        if self._record(loaded, last, _outcome_of(state, found)) == "settled":
-                            continue  # money of the new purchase may have gone back already
-                    elif found == Captured():
+                        return self._record(loaded, last, _outcome_of(state, found)) == "settled"
+                    if found == Captured():
                         self._give_back(loaded, last, payment_intent_id)
+                    return False
             except (ports.VersionConflictError, NotPayingError, NotStrayError):
                 continue
-            return
         raise ports.ContentionError
 
     def _catch_up(self, loaded: Snapshot[Reservation], state: refunding.Sold) -> None:
@@ -106,7 +106,8 @@ class Settlement:
                 raise ports.ContentionError
             decided: list[reservation.ReservationEvent] = []
             failed_first = sorted(refunds, key=lambda refund: refund.status != "failed")
-            for listed in [*failed_first, *disputes]:
+            every: list[ports.ListedRefund | ports.ListedDispute] = [*failed_first, *disputes]
+            for listed in every:
                 found = stream.fold(state, decided)
                 command = news(found, listed) if isinstance(found, Purchased | Refunding | Refunded) else None
                 if command is None:
