@@ -3,10 +3,13 @@
 test_event_store_repeats.py and test_event_store_due.py are the other two parts of this contract.
 """
 
+from datetime import timedelta
+
 import pytest
 
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import (
+    Bookmark,
     EventStore,
     KeyUse,
     KeyUsedError,
@@ -16,7 +19,7 @@ from shop_command.ports import (
     VersionConflictError,
 )
 from shop_command.testing.fakes import Counters
-from shop_command.testing.stores import STREAM, StoreUnderTest, transaction
+from shop_command.testing.stores import NOW, STREAM, StoreUnderTest, transaction
 
 FIRST, SECOND = Bucket("MUG", 0), Bucket("MUG", 1)
 
@@ -39,6 +42,15 @@ def test_a_stream_that_does_not_exist_is_empty(store: EventStore) -> None:
     assert store.states([STREAM]) == {}
     assert store.key_use("key") is None
     assert store.levels([FIRST]) == {FIRST: Level(0, 0)}
+
+
+@pytest.mark.parametrize("event_id", ["evt_1", None])
+def test_a_bookmark_is_read_back_as_it_was_set_last(store: EventStore, event_id: str | None) -> None:
+    assert store.bookmark() is None
+    store.set_bookmark(Bookmark("evt_0", NOW - timedelta(days=1), NOW))
+    bookmark = Bookmark(event_id, NOW, NOW + timedelta(milliseconds=1))
+    store.set_bookmark(bookmark)
+    assert store.bookmark() == bookmark
 
 
 def test_a_stream_grows_from_its_version(store: EventStore) -> None:

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -15,6 +16,9 @@ from shop_command.ports import (
     AskedIntent,
     Captured,
     Declined,
+    EventPage,
+    EventsForgotten,
+    Hint,
     IntentCancelled,
     IntentCreated,
     IntentMissing,
@@ -82,6 +86,27 @@ class Contract:
     @pytest.fixture
     def reservation_id(self) -> str:
         return str(uuid.uuid4())
+
+    def test_a_dispute_and_what_led_to_it_are_listed(self, slow: Slow, reservation_id: str) -> None:
+        gateway = slow.gateway
+        since = datetime(1970, 1, 1, tzinfo=UTC)
+        intent = created(gateway, reservation_id)
+        assert gateway.confirm(intent, 1, "pm_card_createDispute") == Captured()
+        assert gateway.disputes_of(intent.id) == []
+        begun = gateway.events_since(since)
+        assert isinstance(begun, EventPage)
+        assert [event.hint for event in begun.events] == [Hint(intent.id, reservation_id)]
+        slow.finish(intent.id)
+        disputes = gateway.disputes_of(intent.id)
+        assert isinstance(disputes, list)
+        [dispute] = disputes
+        assert (dispute.status, dispute.amount, dispute.reason) == ("chargeback", AMOUNT, "fraudulent")
+        assert dispute.evidence_due_by
+        later = gateway.events_after(begun.events[-1].id)
+        assert isinstance(later, EventPage)
+        assert {event.hint for event in later.events} == {Hint(intent.id)}
+        assert later.is_last
+        assert gateway.events_after("evt_none") == EventsForgotten()
 
     def test_an_attempt_has_one_intent_of_its_own(self, gateway: PaymentGateway, reservation_id: str) -> None:
         intents = [created(gateway, reservation_id, attempt) for attempt in (1, 1, 2, 2, 1)]
@@ -336,7 +361,11 @@ class TestFakeGateway(Contract):
 
     @pytest.fixture
     def slow(self, fake: FakeGateway) -> Slow:
-        return Slow(fake, fake.finish)
+        def finish(payment_intent_id: str) -> None:
+            intent = fake.intent(payment_intent_id)
+            fake.finish(payment_intent_id if intent["status"] == "processing" else intent["latest_charge"])
+
+        return Slow(fake, finish)
 
 
 class TestStripeGateway(Contract):

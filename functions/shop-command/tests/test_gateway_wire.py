@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from shop_command.adapters.payment import API_VERSION, REFUND_PAGES_MAX, REFUNDS_PER_PAGE, SENDS_MAX, StripeGateway
+from shop_command.adapters import provider_events
+from shop_command.adapters.payment import API_VERSION, LIST_PAGES_MAX, LISTED_PER_PAGE, SENDS_MAX, StripeGateway
 from shop_command.adapters.provider_errors import ERROR_KINDS, Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import (
@@ -19,11 +21,16 @@ from shop_command.ports import (
     AskedIntent,
     Captured,
     Declined,
+    EventPage,
+    EventsForgotten,
+    Hint,
     IntentCancelled,
     IntentMissing,
+    ListedDispute,
     ListedRefund,
     PaymentGateway,
     Processing,
+    ProviderEvent,
     RefundOrder,
     RefundRefused,
     Returned,
@@ -57,6 +64,9 @@ def everything(gateway: PaymentGateway) -> list[object]:
         gateway.refund(ORDER),
         gateway.find_refund(ORDER),
         gateway.refunds_of("pi_1", "reservation"),
+        gateway.disputes_of("pi_1"),
+        gateway.events_after("evt_1"),
+        gateway.events_since(datetime(2026, 11, 23, 9, tzinfo=UTC), "evt_1"),
         gateway.reservation_of("pi_1"),
     ]
 
@@ -74,7 +84,7 @@ def test_an_api_key_that_cannot_be_read_is_unknown_and_nothing_is_sent() -> None
         raise SecretUnavailableError("payment-api-key")
 
     outcomes = everything(StripeGateway("http://127.0.0.1:1", unreadable))
-    assert outcomes == [Unknown("SecretUnavailableError")] * 8
+    assert outcomes == [Unknown("SecretUnavailableError")] * 11
 
 
 class Scripted(http.server.BaseHTTPRequestHandler):
@@ -162,7 +172,7 @@ def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
     ],
 )
 def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer: Any) -> None:
-    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 8
+    assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 11
 
 
 @pytest.mark.parametrize("status", ["succeeded", "canceled", "processing", "requires_payment_method"])
@@ -453,6 +463,52 @@ def test_the_list_tells_who_asked_for_each_refund_and_how_far_it_is(scripted: An
     ]
 
 
+def test_a_dispute_is_read_as_far_as_it_is_one_of_this_intent(scripted: Answering) -> None:
+    own = {"id": "du_1", "payment_intent": "pi_1", "amount": 500, "currency": "isk", "status": "needs_response"}
+    details = {"evidence_details": {"due_by": 0}, "reason": "r" * 200}
+    answer = {"data": [{**own, "id": "du_2", **details}, own], "has_more": False}
+    five = Money(amount_minor=5, currency="ISK")
+    assert scripted((200, answer)).disputes_of("pi_1") == [
+        ListedDispute("du_1", "chargeback", five, "unknown", None),
+        ListedDispute("du_2", "chargeback", five, "r" * 100, None),
+    ]
+    for odd in ({**own, "payment_intent": "pi_2"}, {**own, "amount": "5"}, {**own, "status": "new"}, None):
+        assert scripted((200, {"data": [odd], "has_more": False})).disputes_of("pi_1") == []
+
+
+@pytest.mark.parametrize(("net", "status"), [((), "withdrawn"), ((-500,), "lost"), ((-500, 500), "withdrawn")])
+def test_a_prevented_dispute_is_lost_where_its_money_is_gone(
+    scripted: Answering, net: tuple[int, ...], status: str
+) -> None:
+    own = {"id": "du_1", "payment_intent": "pi_1", "amount": 500, "currency": "eur", "status": "prevented"}
+    moved = [{"amount": amount} for amount in net]
+    answer = {"data": [{**own, "balance_transactions": moved}], "has_more": False}
+    [dispute] = scripted((200, answer)).disputes_of("pi_1")  # type: ignore[misc]
+    assert dispute.status == status
+
+
+def test_events_are_hints_with_a_time_the_oldest_first(scripted: Answering) -> None:
+    refund = {"id": "evt_2", "created": 60, "type": "refund.failed", "data": {"object": {"payment_intent": "pi_1"}}}
+    other = {"id": "evt_1", "created": 0, "type": "customer.created", "data": {"object": {}}}
+    answer = {"data": [refund, other], "has_more": True}
+    assert scripted((200, answer)).events_after("evt_0") == EventPage(
+        [
+            ProviderEvent("evt_1", datetime(1970, 1, 1, tzinfo=UTC), None),
+            ProviderEvent("evt_2", datetime(1970, 1, 1, 0, 1, tzinfo=UTC), Hint("pi_1")),
+        ],
+        is_last=False,
+    )
+    for odd in ({}, {"data": [{"id": "evt_1"}], "has_more": False}):
+        assert isinstance(scripted((200, odd)).events_after("evt_0"), Unknown)
+
+
+def test_only_an_event_that_is_missing_is_forgotten(scripted: Answering) -> None:
+    missing = {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "ending_before"}}
+    assert scripted((400, missing)).events_after("evt_0") == EventsForgotten()
+    assert isinstance(scripted((400, missing)).events_since(datetime(2026, 1, 1, tzinfo=UTC)), Unknown)
+    assert isinstance(scripted((500, {})).events_after("evt_0"), Unknown)
+
+
 def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> None:
     reservation = "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
     intent = {"id": "pi_1", "metadata": {"reservation_id": reservation}}
@@ -465,9 +521,9 @@ def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> 
 def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:
     for unhelpful in ((200, {}), (200, {"data": [OTHERS[0]], "has_more": True})):
         assert isinstance(scripted(unhelpful).find_refund(ORDER), Unknown)
-    page = f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}"
-    paths = [seen[0] for seen in Scripted.seen][-REFUND_PAGES_MAX:]
-    assert paths == [page, *[f"{page}&starting_after=re_9"] * (REFUND_PAGES_MAX - 1)]
+    page = f"GET /v1/refunds?payment_intent=pi_1&limit={LISTED_PER_PAGE}"
+    paths = [seen[0] for seen in Scripted.seen][-LIST_PAGES_MAX:]
+    assert paths == [page, *[f"{page}&starting_after=re_9"] * (LIST_PAGES_MAX - 1)]
 
 
 def test_a_long_code_is_cut_to_what_an_event_holds(scripted: Answering) -> None:
@@ -491,8 +547,11 @@ def test_requests_are_in_stripes_format(scripted: Answering) -> None:
             "pi_1:refund:2",
             f"payment_intent=pi_1&reason=duplicate&amount=700&{reservation}&metadata%5Brefund%5D=2",
         ),
-        (f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}", None, ""),
-        (f"GET /v1/refunds?payment_intent=pi_1&limit={REFUNDS_PER_PAGE}", None, ""),
+        (f"GET /v1/refunds?payment_intent=pi_1&limit={LISTED_PER_PAGE}", None, ""),
+        (f"GET /v1/refunds?payment_intent=pi_1&limit={LISTED_PER_PAGE}", None, ""),
+        (f"GET /v1/disputes?payment_intent=pi_1&limit={LISTED_PER_PAGE}", None, ""),
+        (f"GET {provider_events.path()}&ending_before=evt_1", None, ""),
+        (f"GET {provider_events.path()}&created%5Bgte%5D=1795424400&starting_after=evt_1", None, ""),
         ("GET /v1/payment_intents/pi_1", None, ""),
     ]
     for _, headers, body in Scripted.seen:

@@ -27,7 +27,7 @@ def refused(answer: Any) -> tuple[int, str]:
 def test_a_refund_at_the_dashboard_is_recorded_once_and_moves_no_stock(stocked: Shop, purchased: str) -> None:
     refund_id = stocked.gateway.refund_elsewhere("pi_1", 400)
     for _ in range(3):
-        assert stocked.refund_webhook().status == 200
+        assert stocked.money_webhook().status == 200
     (event,) = recorded(stocked, purchased)
     assert isinstance(event, PurchaseRefunded)
     assert (event.refund, event.refund_id, event.origin, event.left_minor) == (1, refund_id, "provider", 600)
@@ -41,7 +41,7 @@ def test_a_refund_at_the_dashboard_is_recorded_once_and_moves_no_stock(stocked: 
 def test_when_everything_was_refunded_there_nothing_is_left(stocked: Shop, purchased: str) -> None:
     stocked.gateway.refund_elsewhere("pi_1", 700)
     stocked.gateway.refund_elsewhere("pi_1", 300)
-    stocked.refund_webhook()
+    stocked.money_webhook()
     assert [getattr(event, "left_minor", None) for event in recorded(stocked, purchased)] == [300, 0]
     assert refused(stocked.refund(purchased)) == (409, "already-refunded")
 
@@ -53,7 +53,7 @@ def test_a_refund_there_while_the_shops_own_is_under_way_changes_nothing_about_t
     assert stocked.refund(purchased, {"amount_minor": 300}).status == 202
     stocked.gateway.unreachable.clear()
     stocked.gateway.refund_elsewhere("pi_1", 500)
-    stocked.refund_webhook()
+    stocked.money_webhook()
     assert stocked.refund(purchased, {"amount_minor": 300}).status == 201
     refunds = [event for event in recorded(stocked, purchased) if isinstance(event, PurchaseRefunded)]
     assert [(event.refund, event.origin, event.left_minor) for event in refunds] == [
@@ -68,7 +68,7 @@ def test_the_shops_own_refund_is_recorded_by_its_webhook_where_the_answer_was_lo
 ) -> None:
     stocked.gateway.lost.add("refund")
     assert stocked.refund(purchased).status == 202
-    stocked.refund_webhook()
+    stocked.money_webhook()
     (_, event) = recorded(stocked, purchased)
     assert isinstance(event, PurchaseRefunded)
     assert (event.refund, event.origin) == (1, "shop")
@@ -82,7 +82,7 @@ def test_a_refund_that_fails_later_is_money_to_give_back_again(stocked: Shop, re
     assert done.status == 201
     stocked.gateway.finish("re_1")
     for _ in range(2):
-        assert stocked.refund_webhook("refund.failed").status == 200
+        assert stocked.money_webhook("refund.failed").status == 200
     failure = recorded(stocked, reserved)[-1]
     assert isinstance(failure, PurchaseRefundFailed)
     assert (failure.refund, failure.refund_id, failure.amount.amount_minor) == (1, "re_1", 1_000)
@@ -98,9 +98,9 @@ def test_a_refund_that_fails_later_is_money_to_give_back_again(stocked: Shop, re
 def test_a_refund_there_that_fails_later_is_taken_back(stocked: Shop, reserved: str) -> None:
     stocked.purchase(reserved, "pm_card_refundFail")
     refund_id = stocked.gateway.refund_elsewhere("pi_1", 1_000)
-    stocked.refund_webhook()
+    stocked.money_webhook()
     stocked.gateway.finish(refund_id)
-    stocked.refund_webhook("refund.failed")
+    stocked.money_webhook("refund.failed")
     assert [type(event) for event in recorded(stocked, reserved)] == [PurchaseRefunded, PurchaseRefundFailed]
     assert stocked.refund(reserved).body["total"]["amount_minor"] == 1_000
 
@@ -110,10 +110,10 @@ def test_without_the_providers_answer_the_webhook_has_to_come_again(stocked: Sho
     stocked.gateway.refund_elsewhere("pi_1", 400)
     stocked.gateway.unreachable.add(call)
     before = stocked.contents()
-    assert refused(stocked.refund_webhook()) == (503, "try-again")
+    assert refused(stocked.money_webhook()) == (503, "try-again")
     assert stocked.contents() == before
     stocked.gateway.unreachable.clear()
-    assert stocked.refund_webhook().status == 200
+    assert stocked.money_webhook().status == 200
     assert len(recorded(stocked, purchased)) == 1
 
 
@@ -122,5 +122,5 @@ def test_an_intent_of_somebody_else_is_none_of_the_shops_business(stocked: Shop)
     assert stocked.gateway._stripe().request("POST", "/v1/payment_intents", form).status == 200
     stocked.gateway.refund_elsewhere("pi_1", 100)
     before = stocked.contents()
-    assert stocked.refund_webhook().status == 200
+    assert stocked.money_webhook().status == 200
     assert stocked.contents() == before

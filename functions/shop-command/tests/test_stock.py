@@ -18,6 +18,8 @@ from shop_shared.events import (
     ProductRepriced,
     ProductRetired,
     PurchaseConfirmed,
+    PurchaseDisputeClosed,
+    PurchaseDisputeOpened,
     PurchaseRefunded,
     PurchaseRefundFailed,
     PurchaseRefundRequested,
@@ -140,7 +142,7 @@ def test_every_event_type_says_how_it_moves_stock_and_creates_or_loses_none_on_t
     assert _moves(StockAdjusted, sku="MUG", quantity_change=3, allocations=allocations) == received
     still: set[type[EventData]] = {
         *(PaymentRequested, PaymentActionRequired, PaymentDeclined, PaymentRefunded, PurchaseRefundRequested),
-        PurchaseRefundFailed,
+        *(PurchaseRefundFailed, PurchaseDisputeOpened, PurchaseDisputeClosed),
         *(ProductListed, ProductDescribed, ProductRepriced, ProductRetired, ProductRelisted),
     }
     moved = {*moves, StockReceived, StockAdjusted, StockRedistributed}

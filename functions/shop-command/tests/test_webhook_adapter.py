@@ -10,22 +10,17 @@ from typing import Any
 import pytest
 import stripe
 
+from shop_command.adapters.provider_events import OF_INTENTS, OF_MONEY
 from shop_command.adapters.system import SecretUnavailableError
-from shop_command.adapters.webhook import (
-    REFUND_TYPES,
-    TOLERANCE_SECONDS,
-    TYPES,
-    ForgedWebhookError,
-    Hint,
-    StripeWebhook,
-)
+from shop_command.adapters.webhook import TOLERANCE_SECONDS, ForgedWebhookError, StripeWebhook
+from shop_command.ports import Hint
 from shop_command.testing import FakeClock
 
 SECRET = "whsec_of_this_test"
 RESERVATION = "0d3a8f6e-9b1c-5e2d-8f47-3c5a1b2d4e6f"
 CLOCK = FakeClock()
 NOW = int(CLOCK.now().timestamp())
-HINT = Hint(RESERVATION, "pi_1")
+HINT = Hint("pi_1", RESERVATION)
 
 
 def payload(**changes: Any) -> str:
@@ -59,18 +54,18 @@ def is_forged(body: str | bytes, signature: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("type_", sorted(TYPES))
+@pytest.mark.parametrize("type_", sorted(OF_INTENTS))
 def test_what_stripe_has_signed_is_a_hint_at_the_intent_and_its_reservation(type_: str) -> None:
     body = PAYLOAD.replace("payment_intent.succeeded", type_)
     assert read(body, signed(body)) == HINT
 
 
-@pytest.mark.parametrize("type_", sorted(REFUND_TYPES))
+@pytest.mark.parametrize("type_", sorted(OF_MONEY))
 @pytest.mark.parametrize("metadata", [{}, {"reservation_id": RESERVATION}])
-def test_a_change_of_a_refund_is_a_hint_at_its_intent_alone(type_: str, metadata: dict[str, str]) -> None:
+def test_a_change_of_a_refund_or_dispute_is_a_hint_at_its_intent_alone(type_: str, metadata: dict[str, str]) -> None:
     refund = {"id": "re_1", "object": "refund", "payment_intent": "pi_1", "metadata": metadata}
     body = json.dumps({"id": "evt_1", "object": "event", "type": type_, "data": {"object": refund}})
-    assert read(body, signed(body)) == Hint(None, "pi_1")
+    assert read(body, signed(body)) == Hint("pi_1")
 
 
 def test_a_body_is_read_as_it_was_sent_and_not_as_json_writes_it_anew() -> None:
@@ -224,7 +219,7 @@ def test_the_official_package_agrees_with_ours(body: str, header: str) -> None:
             read(body, signature, datetime.now(UTC))
     else:
         intent = event.data.object
-        assert read(body, signature, datetime.now(UTC)) == Hint(intent["metadata"]["reservation_id"], intent["id"])
+        assert read(body, signature, datetime.now(UTC)) == Hint(intent["id"], intent["metadata"]["reservation_id"])
 
 
 def _digest_of_bytes(body: bytes) -> str:

@@ -384,6 +384,8 @@ def test_the_table_of_cards_in_the_readme_agrees_with_the_code() -> None:
         Fault.AUTHENTICATION: ("not charged: `requires_action`", "200"),
         Fault.PENDING_REFUND: ("charged, and a refund is `pending`", "200"),
         Fault.FAILED_REFUND: ("charged, and a refund succeeds", "200"),
+        Fault.DISPUTE: ("charged, and [disputed]", "200"),
+        Fault.INQUIRY: ("charged, and a bank inquires", "200"),
         Fault.SLOW: ("charged, `processing`", "200"),
         Fault.PROCESSING: ("first `processing`", "200"),
         Fault.TIMEOUT_AFTER_CHARGE: ("charged at once", "200"),

@@ -19,7 +19,7 @@ INTENT: Any = {
     "payment_method_types": ["card"],
     "metadata": {"reservation_id": "r1"},
 }
-WAIT_SECONDS_MAX = 20
+WAIT_SECONDS_MAX = 120
 
 
 class Receiver:

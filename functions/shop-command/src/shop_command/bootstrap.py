@@ -19,6 +19,7 @@ from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
 from shop_command.application.products import Products
 from shop_command.application.purchases import Purchases
+from shop_command.application.reconciliation import Reconciliation
 from shop_command.application.refunds import Refunds
 from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
@@ -92,6 +93,7 @@ class Application:
     refunds: Refunds
     settlement: Settlement
     sweep: Sweep
+    reconciliation: Reconciliation
     webhook: StripeWebhook
 
 
@@ -145,5 +147,6 @@ def assemble(
         refunds=Refunds(journal, gateway),
         settlement=settlement,
         sweep=Sweep(journal, settlement, randomness),
+        reconciliation=Reconciliation(journal, settlement, gateway),
         webhook=StripeWebhook(webhook_secret, clock),
     )

@@ -53,6 +53,8 @@ class Metric(StrEnum):
     """The provider gave an answer that no repeat mends: an operator has to look."""
     REFUNDS_FAILED = "RefundsFailed", Unit.Count
     """The provider has refused a refund for good, or it failed there."""
+    DISPUTES_OPENED = "DisputesOpened", Unit.Count
+    """A customer's bank has begun to question a charge, or has made a chargeback of its question."""
     PAYMENT_CALL_MILLISECONDS = "PaymentCallMilliseconds", Unit.Milliseconds
     """Each call to the provider is measured, whether it was answered or not."""
 
@@ -70,6 +72,7 @@ class Metric(StrEnum):
     OLDEST_UNPUBLISHED_SECONDS = "OldestUnpublishedSeconds", Unit.Seconds
     OLDEST_UNSETTLED_SECONDS = "OldestUnsettledSeconds", Unit.Seconds
     DUE_COUNT = "DueCount", Unit.Count
+    RECONCILIATION_BEHIND_SECONDS = "ReconciliationBehindSeconds", Unit.Seconds
 
     EVENTS_APPLIED = "EventsApplied", Unit.Count
     EVENTS_WAITING = "EventsWaiting", Unit.Count

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .stripe.store import Record
+from .stripe.store import Page, Record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
@@ -22,14 +22,32 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_charge ON object (json_extract(body, '$.pa
 CREATE TABLE IF NOT EXISTS webhook (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, tries INTEGER NOT NULL, due REAL NOT NULL
 );
--- A key counts for a day only, so older ones would just make the file grow.
+-- A key counts for a day only, and an event is listed for thirty, so older ones would just make the file grow.
 DELETE FROM object WHERE kind = 'idempotency_key' AND json_extract(body, '$.created') < strftime('%s', 'now') - 86400;
+DELETE FROM object WHERE kind = 'event' AND json_extract(body, '$.created') < strftime('%s', 'now') - 2592000;
 """
-_NEWEST = """
-SELECT body FROM object
-WHERE kind = :kind AND (:intent IS NULL OR json_extract(body, '$.payment_intent') = :intent)
-  AND sequence < coalesce((SELECT sequence FROM object WHERE id = :after), 9223372036854775807)
-ORDER BY sequence DESC LIMIT :limit
+# A page is read from one of its ends: with `before` it is the oldest of what is newer.
+_PAGE = """
+WITH matching AS NOT MATERIALIZED (
+    SELECT sequence, body FROM object
+    WHERE kind = :kind
+      AND (:payment_intent IS NULL OR json_extract(body, '$.payment_intent') = :payment_intent)
+      AND (:charge IS NULL OR json_extract(body, '$.charge') = :charge)
+      AND (:types = '[]' OR json_extract(body, '$.type') IN (SELECT value FROM json_each(:types)))
+      AND coalesce(json_extract(body, '$.created'), 0) >= :created_min
+      AND (:created_max IS NULL OR json_extract(body, '$.created') <= :created_max)
+)
+SELECT * FROM (
+    SELECT sequence, body FROM matching
+    WHERE :before IS NULL AND (:after IS NULL OR sequence < (SELECT sequence FROM object WHERE id = :after))
+    ORDER BY sequence DESC LIMIT :limit
+)
+UNION ALL
+SELECT * FROM (
+    SELECT sequence, body FROM matching WHERE sequence > (SELECT sequence FROM object WHERE id = :before)
+    ORDER BY sequence LIMIT :limit
+)
+ORDER BY sequence DESC
 """
 
 
@@ -67,25 +85,20 @@ class SqliteStore:
         return json.loads(row[0]) if row else None
 
     def put(self, record: Record) -> None:
-        """An event is kept only until a webhook has delivered it."""
         body = json.dumps(record)
-        if record["object"] != "event":
-            self._database.execute(
-                "INSERT INTO object (id, kind, body) VALUES (?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                (record["id"], record["object"], body),
-            )
-        elif self._keeps_webhooks:
+        self._database.execute(
+            "INSERT INTO object (id, kind, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            (record["id"], record["object"], body),
+        )
+        if record["object"] == "event" and self._keeps_webhooks:
             self._database.execute("INSERT INTO webhook (body, tries, due) VALUES (?, 0, 0)", (body,))
 
     def remove(self, kind: str, name: str) -> None:
         self._database.execute("DELETE FROM object WHERE kind = ? AND id = ?", (kind, name))
 
-    def newest(
-        self, kind: str, *, limit: int, after: str | None = None, payment_intent: str | None = None
-    ) -> list[Record]:
-        parameters = {"kind": kind, "limit": limit, "after": after, "intent": payment_intent}
-        return [json.loads(row[0]) for row in self._database.execute(_NEWEST, parameters)]
+    def page(self, kind: str, page: Page) -> list[Record]:
+        parameters = vars(page) | {"kind": kind, "types": json.dumps(page.types)}
+        return [json.loads(body) for _, body in self._database.execute(_PAGE, parameters)]
 
     def due_webhooks(self, limit: int) -> list[KeptWebhook]:
         rows = self._database.execute(

@@ -233,6 +233,40 @@ class PurchaseRefundFailed(EventData):
     code: Annotated[str, Field(min_length=1, max_length=100)]
 
 
+class PurchaseDisputeOpened(EventData):
+    """The customer's bank questions the charge. It is recorded again where an inquiry becomes a chargeback.
+
+    `reason` is the provider's word. `evidence_due_by` is absent where the bank takes no evidence.
+    """
+
+    TYPE: ClassVar[str] = "shop.purchase.dispute-opened.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    dispute_id: Annotated[str, Field(min_length=1, max_length=255)]
+    status: Literal["inquiry", "chargeback"]
+    amount: Money
+    reason: Annotated[str, Field(min_length=1, max_length=100)]
+    evidence_due_by: Instant | None = None
+
+
+class PurchaseDisputeClosed(EventData):
+    """The bank has decided. A dispute that was lost may still be won later, which is another event.
+
+    `lines` has the money that the shop loses where it is `lost`, and the same money where it is `won` after that;
+    otherwise it is empty. It adds up to the amount, or to what refunds had left of the purchase. No unit comes back.
+    """
+
+    TYPE: ClassVar[str] = "shop.purchase.dispute-closed.v1"
+    purchase_id: Uuid
+    reservation_id: Uuid
+    payment_intent_id: Annotated[str, Field(min_length=1, max_length=255)]
+    dispute_id: Annotated[str, Field(min_length=1, max_length=255)]
+    status: Literal["won", "lost", "withdrawn"]
+    amount: Money
+    lines: RefundLines
+
+
 class PaymentRefunded(EventData):
     """A charge whose purchase could not be confirmed, because its reservation had ended otherwise, was given back.
 

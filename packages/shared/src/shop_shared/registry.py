@@ -26,6 +26,8 @@ EVENT_TYPES: Final[dict[str, type[EventData]]] = {
         events.PurchaseRefundRequested,
         events.PurchaseRefunded,
         events.PurchaseRefundFailed,
+        events.PurchaseDisputeOpened,
+        events.PurchaseDisputeClosed,
         events.PaymentRefunded,
         events.PurchaseRefundRequestedV1,
         events.PurchaseRefundedV1,

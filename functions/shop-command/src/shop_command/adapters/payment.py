@@ -7,6 +7,7 @@ was asked. No card or key is logged.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -14,7 +15,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from shop_command import ports
-from shop_command.adapters import refund_answers, telemetry
+from shop_command.adapters import dispute_answers, provider_events, refund_answers, telemetry
 from shop_command.adapters.provider_errors import CODE_CHARACTERS_MAX, LASTING, Proof, proof
 from shop_command.adapters.system import SecretUnavailableError
 from shop_command.ports import deadline
@@ -28,8 +29,8 @@ CONNECT_TIMEOUT_SECONDS: Final = 2.0
 READ_TIMEOUT_SECONDS: Final = 8.0
 """Each call takes no longer. Two of them leave time to record their outcome within the API's 30 seconds."""
 SENDS_MAX: Final = 2
-REFUNDS_PER_PAGE: Final = 100
-REFUND_PAGES_MAX: Final = 3
+LISTED_PER_PAGE: Final = 100
+LIST_PAGES_MAX: Final = 3
 """A purchase has far fewer refunds. With more of them nothing is sent, because the wanted one may be among them."""
 
 
@@ -183,15 +184,40 @@ class StripeGateway:
         return outcome or _unknown(answer)
 
     def find_refund(self, order: ports.RefundOrder) -> ports.RefundOutcome | None:
-        refunds = self._refunds(order.payment_intent_id)
+        refunds = self._listed("refunds", order.payment_intent_id)
         return refunds if isinstance(refunds, ports.Unknown) else refund_answers.found(order, refunds)
 
     def refunds_of(self, payment_intent_id: str, reservation_id: str) -> Sequence[ports.ListedRefund] | ports.Unknown:
-        refunds = self._refunds(payment_intent_id)
+        refunds = self._listed("refunds", payment_intent_id)
         if isinstance(refunds, ports.Unknown):
             return refunds
         listed = [refund_answers.listed(payment_intent_id, reservation_id, refund) for refund in reversed(refunds)]
         return [refund for refund in listed if refund is not None]
+
+    def disputes_of(self, payment_intent_id: str) -> Sequence[ports.ListedDispute] | ports.Unknown:
+        disputes = self._listed("disputes", payment_intent_id)
+        if isinstance(disputes, ports.Unknown):
+            return disputes
+        read = [dispute_answers.listed(payment_intent_id, dispute) for dispute in reversed(disputes)]
+        if None in read:
+            telemetry.payment_alert("a dispute that can't be read", payment_intent_id)
+        return [dispute for dispute in read if dispute is not None]
+
+    def events_after(self, event_id: str) -> ports.EventPage | ports.EventsForgotten | ports.Unknown:
+        return self._events(ending_before=event_id)
+
+    def events_since(self, time: datetime, before: str | None = None) -> ports.EventPage | ports.Unknown:
+        older = {"starting_after": before} if before else {}
+        found = self._events(**{"created[gte]": str(int(time.timestamp()))}, **older)
+        return ports.Unknown("no such event") if isinstance(found, ports.EventsForgotten) else found
+
+    def _events(self, **conditions: str) -> ports.EventPage | ports.EventsForgotten | ports.Unknown:
+        answer = self._call("GET", provider_events.path(**conditions))
+        if isinstance(answer, ports.Unknown):
+            return answer
+        if answer.error.get("code") == "resource_missing" and answer.error.get("param") in conditions:
+            return ports.EventsForgotten()
+        return (provider_events.page(answer.body) if answer.status == 200 else None) or _unknown(answer)
 
     def reservation_of(self, payment_intent_id: str) -> str | ports.Unknown | None:
         answer = self._call("GET", f"/v1/payment_intents/{payment_intent_id}")
@@ -205,22 +231,22 @@ class StripeGateway:
             case _:
                 return _unknown(answer)
 
-    def _refunds(self, payment_intent_id: str) -> list[Any] | ports.Unknown:
-        refunds: list[Any] = []
-        path = f"/v1/refunds?payment_intent={payment_intent_id}&limit={REFUNDS_PER_PAGE}"
-        for _ in range(REFUND_PAGES_MAX):
-            after = f"&starting_after={refunds[-1]['id']}" if refunds else ""
+    def _listed(self, kind: str, payment_intent_id: str) -> list[Any] | ports.Unknown:
+        found: list[Any] = []
+        path = f"/v1/{kind}?payment_intent={payment_intent_id}&limit={LISTED_PER_PAGE}"
+        for _ in range(LIST_PAGES_MAX):
+            after = f"&starting_after={found[-1]['id']}" if found else ""
             answer = self._call("GET", path + after)
             if isinstance(answer, ports.Unknown):
                 return answer
             match answer.body:
                 case {"data": [*page], "has_more": bool(has_more)} if answer.status == 200:
-                    refunds += page
+                    found += page
                 case _:
                     return _unknown(answer)
             if not (has_more and page):
-                return refunds
-        return ports.Unknown("too many refunds")
+                return found
+        return ports.Unknown(f"too many {kind}")
 
     def _truth(self, intent: ports.AskedIntent, refused: _Answer) -> ports.CancelOutcome:
         """Finds the state of an intent that a request was refused for: in the refusal, or by asking the provider."""

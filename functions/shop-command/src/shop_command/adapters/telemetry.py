@@ -19,6 +19,7 @@ from shop_shared.events import (
     PaymentDeclined,
     PaymentRefunded,
     PurchaseConfirmed,
+    PurchaseDisputeOpened,
     PurchaseRefunded,
     PurchaseRefundFailed,
 )
@@ -30,6 +31,7 @@ _PAYMENTS: Final[Mapping[type[EventData], Metric]] = {
     PurchaseRefunded: Metric.PAYMENTS_REFUNDED,
     PaymentRefunded: Metric.PAYMENTS_REFUNDED,
     PurchaseRefundFailed: Metric.REFUNDS_FAILED,
+    PurchaseDisputeOpened: Metric.DISPUTES_OPENED,
 }
 
 

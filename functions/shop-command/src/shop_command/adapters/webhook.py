@@ -8,29 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shop_command.ports import Clock
-from shop_shared import forms
+from shop_command.adapters import provider_events
+from shop_command.ports import Clock, Hint
 
 TOLERANCE_SECONDS: Final = 300
 """This is Stripe's own default. Somebody may have recorded an older signature, and send it again."""
-TYPES: Final = frozenset(
-    f"payment_intent.{happened}" for happened in ("succeeded", "payment_failed", "canceled", "requires_action")
-)
-REFUND_TYPES: Final = frozenset({"charge.refunded", "refund.updated", "refund.failed"})
-_INTENT: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 
 
 class ForgedWebhookError(Exception):
     """The webhook was not signed with our secret, or too long ago. A repeat with the same signature never helps."""
-
-
-@dataclass(frozen=True)
-class Hint:
-    """Something has happened to this intent. What it was has to be asked for."""
-
-    reservation_id: str | None
-    """It is None for a refund that somebody made at the provider's dashboard: only the intent knows it."""
-    payment_intent_id: str
 
 
 @dataclass(frozen=True)
@@ -46,18 +32,7 @@ class StripeWebhook:
             event = json.loads(payload)
         except ValueError:
             return None
-        match event:
-            case {
-                "type": str(type_),
-                "data": {"object": {"id": str(intent), "metadata": {"reservation_id": str(reservation_id)}}},
-            } if type_ in TYPES and forms.UUID.matches(reservation_id) and _INTENT.fullmatch(intent):
-                return Hint(reservation_id, intent)
-            case {"type": str(type_), "data": {"object": {"payment_intent": str(intent)}}} if (
-                type_ in REFUND_TYPES and _INTENT.fullmatch(intent)
-            ):
-                return Hint(None, intent)
-            case _:
-                return None
+        return provider_events.hint(event)
 
     def _verify(self, payload: bytes, signature: str) -> None:
         fields = [field.partition("=")[::2] for field in signature.split(",")]

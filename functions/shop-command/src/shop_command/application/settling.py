@@ -10,7 +10,8 @@ from typing import Any, Literal, assert_never, cast
 from shop_command import ports
 from shop_command.application.journal import ROUNDS_MAX, Journal
 from shop_command.application.request import Request
-from shop_command.domain import refunding, reservation
+from shop_command.domain import disputing, refunding, reservation
+from shop_command.domain.disputing import RecordDispute
 from shop_command.domain.errors import NotPayingError, NotStrayError, RefundTooLargeError
 from shop_command.domain.refunding import RecordRefund, RecordRefundFailure, RecordStrayRefund, is_stray
 from shop_command.domain.reservation import ConfirmPurchase, DeclinePayment, RequireAction
@@ -41,8 +42,23 @@ class Settlement:
     journal: Journal
     gateway: ports.PaymentGateway
 
-    def check(self, reservation_id: str, payment_intent_id: str) -> None:
-        """Something has happened to this intent, as the provider says. That is a reason to ask it, and proves nothing.
+    def follow(self, hint: ports.Hint) -> None:
+        """A hint is a reason to ask the provider, and proves nothing. Somebody else's intent is left alone.
+
+        Raises what `check` does.
+        """
+        if hint.reservation_id is not None:
+            self.check(hint.reservation_id, hint.payment_intent_id)
+            return
+        reservation_id = self.gateway.reservation_of(hint.payment_intent_id)
+        if isinstance(reservation_id, Unknown):
+            raise ports.ContentionError
+        if reservation_id is not None and self.check(reservation_id, hint.payment_intent_id):
+            # The payment was open until now, and what the hint is about came after it.
+            self.check(reservation_id, hint.payment_intent_id)
+
+    def check(self, reservation_id: str, payment_intent_id: str) -> bool:
+        """Finds out what has happened to this intent. Returns whether that has settled an open payment.
 
         Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises
         ContentionError and StoreUnavailableError, after which a repeat of the webhook helps.
@@ -56,33 +72,26 @@ class Settlement:
                     self._catch_up(loaded, state)
                 except ports.VersionConflictError:
                     continue
-                return
+                return False
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
             if state is None or not (is_current or is_stray(state, payment_intent_id)):
-                return
+                return False
             last = self.journal.last(stream, loaded)
             try:
                 with self.journal.telemetry.following(last):
                     found = self.gateway.retrieve(_asked(state.terms, payment_intent_id))
                     if isinstance(state, Paying) and is_current:
-                        self._record(loaded, last, _outcome_of(state, found))
-                    elif found == Captured():
+                        return self._record(loaded, last, _outcome_of(state, found)) == "settled"
+                    if found == Captured():
                         self._give_back(loaded, last, payment_intent_id)
+                    return False
             except (ports.VersionConflictError, NotPayingError, NotStrayError):
                 continue
-            return
         raise ports.ContentionError
 
-    def check_intent(self, payment_intent_id: str) -> None:
-        """Checks an intent whose reservation only the provider can name; somebody else's is left alone."""
-        reservation_id = self.gateway.reservation_of(payment_intent_id)
-        if isinstance(reservation_id, Unknown):
-            raise ports.ContentionError
-        if reservation_id is not None:
-            self.check(reservation_id, payment_intent_id)
-
     def _catch_up(self, loaded: Snapshot[Reservation], state: refunding.Sold) -> None:
-        """Records each refund of the provider's list that the stream does not have yet, and each that has failed.
+        """Records each refund and dispute of the provider's lists that the stream does not have yet, each refund that
+        has failed, and each dispute that was decided.
 
         Nothing else would ask for it again, so the webhook has to come again where the provider does not answer: that
         is a ContentionError.
@@ -90,13 +99,17 @@ class Settlement:
         stream, now = reservation.stream(state.terms.reservation_id), self.journal.now()
         last = self.journal.last(stream, loaded)
         with self.journal.telemetry.following(last):
-            listed = self.gateway.refunds_of(state.payment_intent_id, state.terms.reservation_id)
-            if isinstance(listed, Unknown):
+            # A dispute leaves out what was refunded before it, so those refunds are in a list that is read later.
+            disputes = self.gateway.disputes_of(state.payment_intent_id)
+            refunds = self.gateway.refunds_of(state.payment_intent_id, state.terms.reservation_id)
+            if isinstance(refunds, Unknown) or isinstance(disputes, Unknown):
                 raise ports.ContentionError
             decided: list[reservation.ReservationEvent] = []
-            for refund in sorted(listed, key=lambda refund: refund.status != "failed"):
+            failed_first = sorted(refunds, key=lambda refund: refund.status != "failed")
+            every: list[ports.ListedRefund | ports.ListedDispute] = [*failed_first, *disputes]
+            for listed in every:
                 found = stream.fold(state, decided)
-                command = news(found, refund) if isinstance(found, Purchased | Refunding | Refunded) else None
+                command = news(found, listed) if isinstance(found, Purchased | Refunding | Refunded) else None
                 if command is None:
                     continue
                 try:
@@ -173,8 +186,30 @@ def _is_end_of(intent: str, data: PaymentRefunded | PurchaseRefundFailed) -> boo
     return data.payment_intent_id == intent and getattr(data, "refund", refunding.STRAY) == refunding.STRAY
 
 
-def news(state: refunding.Sold, listed: ports.ListedRefund) -> refunding.Command | None:
-    """Returns what a refund of the provider's list tells that the stream does not have, by the refund's id."""
+def news(
+    state: refunding.Sold, listed: ports.ListedRefund | ports.ListedDispute
+) -> refunding.Command | RecordDispute | None:
+    """Returns what the provider's list tells that the stream does not have, by the id of the refund or dispute."""
+    return (
+        _news_of_dispute(state, listed) if isinstance(listed, ports.ListedDispute) else _news_of_refund(state, listed)
+    )
+
+
+def _news_of_dispute(state: refunding.Sold, listed: ports.ListedDispute) -> RecordDispute | None:
+    known = disputing.known_dispute(state, listed.dispute_id)
+    if known and known.status == listed.status:
+        return None
+    return RecordDispute(
+        state.terms.reservation_id,
+        listed.dispute_id,
+        listed.status,
+        listed.amount,
+        listed.reason,
+        listed.evidence_due_by,
+    )
+
+
+def _news_of_refund(state: refunding.Sold, listed: ports.ListedRefund) -> refunding.Command | None:
     name, intent = state.terms.reservation_id, state.payment_intent_id
     recorded = next((it for it in refunding.given_back_of(state).refunds if it.refund_id == listed.refund_id), None)
     if recorded is not None:

@@ -8,11 +8,11 @@ DomainError
 ├── UnsupportedCurrencyError, AmountNotPayableError
 ├── OutOfStockError, StockScatteredError
 ├── TooManyReservationsError, TooManyUnitsError, TooManyCardAttemptsError
-└── ReservationError: ReservationExistsError, ReservationNotFoundError (AnothersReservationError),
-    ReservationExpiredError, ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError,
-    AlreadyPayingError, NotPayingError, TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError,
-    AlreadyRefundedError, RefundInProgressError, RefundTooLargeError, TooManyRefundsError, NotRefundingError,
-    NotStrayError
+ └── ReservationError: ReservationExistsError, ReservationNotFoundError (AnothersReservationError),
+     ReservationExpiredError, ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError,
+     AlreadyPayingError, NotPayingError, TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError,
+     AlreadyRefundedError, RefundInProgressError, RefundTooLargeError, TooManyRefundsError, NotRefundingError,
+     NotStrayError, PurchaseDisputedError, DisputeKnownError
 """
 
 from dataclasses import dataclass
@@ -209,6 +209,18 @@ class RefundTooLargeError(ReservationError):
 @dataclass(eq=False)
 class TooManyRefundsError(ReservationError):
     refunds_max: int
+
+
+@dataclass(eq=False)
+class PurchaseDisputedError(ReservationError):
+    """The customer's bank has the money, or decides about it."""
+
+    dispute_id: str
+    dispute_status: str
+
+
+class DisputeKnownError(ReservationError):
+    """What came in of the dispute is no news: somebody else has recorded it."""
 
 
 class NotRefundingError(ReservationError):

@@ -173,10 +173,13 @@ def purchased(purchase_id: str, state: Reservation | None) -> Purchased:
 
 def request_refund(command: RequestRefund, state: Purchased) -> PurchaseRefundRequested:
     left = lines_left(state.terms, state.given_back)
+    for dispute in state.given_back.disputes:
+        if dispute.holds_refunds:
+            raise errors.PurchaseDisputedError(state.terms.reservation_id, dispute.dispute_id, dispute.status)
     if state.given_back.last_refund >= REFUNDS_MAX:
         raise errors.TooManyRefundsError(state.terms.reservation_id, REFUNDS_MAX)
     if command.amount_minor is not None:
-        lines = _spread(command.amount_minor, left)
+        lines = spread(command.amount_minor, left)
     elif command.lines:
         lines = _units(dict(command.lines), left, restock=command.restock)
     else:
@@ -257,7 +260,7 @@ def sold(purchase_id: str, state: Reservation | None) -> Sold:
 def refunded_elsewhere(command: RecordRefundElsewhere, state: Sold) -> PurchaseRefunded:
     given_back = given_back_of(state)
     left = lines_left(state.terms, given_back)
-    lines = _spread(command.amount_minor, _less_what_is_under_way(state)) or _spread(command.amount_minor, left)
+    lines = spread(command.amount_minor, _less_what_is_under_way(state)) or spread(command.amount_minor, left)
     if not lines:
         raise errors.RefundTooLargeError(state.terms.reservation_id, left)
     return PurchaseRefunded(
@@ -314,7 +317,7 @@ def begun(state: Purchased, event: PurchaseRefundRequested) -> Refunding:
 def made(state: Purchased | Refunding, event: PurchaseRefunded) -> Sold:
     before = state.given_back
     refunds = (*before.refunds, MadeRefund(event.refund, event.refund_id, event.lines))
-    given_back = GivenBack(refunds, max(before.last_refund, event.refund))
+    given_back = replace(before, refunds=refunds, last_refund=max(before.last_refund, event.refund))
     if isinstance(state, Refunding) and requested_of(state).refund != event.refund:
         return replace(state, given_back=given_back)  # by somebody else, while the shop's own is under way
     return _by_what_is_left(state, given_back)
@@ -344,7 +347,7 @@ def failed(state: Refunding) -> Sold:
 def given_back_of(state: Sold) -> GivenBack:
     """A state of before refunds had parts names a single one, which gave everything back."""
     if isinstance(state, Refunded) and not state.given_back.refunds:
-        return GivenBack((MadeRefund(1, state.refund_id, _whole(state.terms)),), 1)
+        return replace(state.given_back, refunds=(MadeRefund(1, state.refund_id, _whole(state.terms)),), last_refund=1)
     return state.given_back
 
 
@@ -405,7 +408,7 @@ def _units(
     return tuple(line for line in lines if line.quantity or line.amount_minor)
 
 
-def _spread(amount_minor: int, left: Sequence[LineLeft]) -> RefundLines:
+def spread(amount_minor: int, left: Sequence[LineLeft]) -> RefundLines:
     """Spreads money over the lines in proportion to what is left of each; the largest remainders get the last units."""
     total = sum(line.amount_minor for line in left)
     if not 0 < amount_minor <= total:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final, assert_never
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from shop_command.domain import errors, refunding
+from shop_command.domain import disputing, errors, refunding
+from shop_command.domain.disputing import RecordDispute
 from shop_command.domain.placing import PlaceReservation, place
 from shop_command.domain.reservation_states import (
     Active,
@@ -42,6 +43,8 @@ ReservationEvent = (
     | events.PurchaseRefundRequested
     | events.PurchaseRefunded
     | events.PurchaseRefundFailed
+    | events.PurchaseDisputeOpened
+    | events.PurchaseDisputeClosed
     | events.PaymentRefunded
 )
 
@@ -93,6 +96,7 @@ Command = (
     | CancelReservation
     | ExpireReservation
     | refunding.Command
+    | RecordDispute
 )
 
 
@@ -126,6 +130,8 @@ def decide(command: Command, state: Reservation | None, now: datetime) -> tuple[
             if now < held.terms.expires_at:
                 raise errors.ReservationHeldError(held.terms.reservation_id)
             return (events.ReservationExpired(**_ending(held)),)
+        case RecordDispute():
+            return disputing.decide(command, state)
         case _:
             return (refunding.decide(command, state),)
 
@@ -150,12 +156,12 @@ def evolve(state: Reservation | None, event: ReservationEvent) -> Reservation | 
             return Cancelled(state.terms, _left_behind(state))
         case events.ReservationExpired():
             return Expired(state.terms, _left_behind(state))
-        case events.PurchaseRefundFailed(refund=refunding.STRAY, payment_intent_id=intent):
-            return _without(state, intent)
+        case events.PurchaseRefundFailed(refund=refunding.STRAY) | events.PaymentRefunded():
+            return _without(state, event.payment_intent_id)
         case events.PurchaseRefundRequested() | events.PurchaseRefunded() | events.PurchaseRefundFailed():
             return refunding.evolve(state, event)
-        case events.PaymentRefunded():
-            return _without(state, event.payment_intent_id)
+        case events.PurchaseDisputeOpened() | events.PurchaseDisputeClosed():
+            return disputing.evolve(state, event) if isinstance(state, Purchased | Refunding | Refunded) else state
         case _:
             assert_never(event)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shop_shared.values import Lines, Money, RefundLines, RefundReason
+from shop_shared.values import DisputeStatus, Lines, Money, RefundLines, RefundReason
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,25 @@ class MadeRefund:
 
 
 @dataclass(frozen=True)
+class KnownDispute:
+    """The customer's bank has questioned the charge, or so much of it as the provider says."""
+
+    dispute_id: str
+    status: DisputeStatus
+    lines: RefundLines = ()
+    """This money is lost."""
+
+    @property
+    def holds_refunds(self) -> bool:
+        """Returns whether the provider refuses to give anything else back."""
+        return self.status in ("chargeback", "lost")
+
+
+@dataclass(frozen=True)
 class GivenBack:
     refunds: tuple[MadeRefund, ...] = ()
     last_refund: int = 0
+    disputes: tuple[KnownDispute, ...] = ()
 
 
 @dataclass(frozen=True)

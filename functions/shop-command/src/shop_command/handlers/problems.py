@@ -192,6 +192,15 @@ _TABLE: Final[Mapping[type[Exception], tuple[ProblemType, str]]] = {
         ProblemType(409, "refund-in-progress", "Refund in progress", headers=_RETRY),
         "Another refund of this purchase is under way, and its outcome decides what is left. Try again afterwards.",
     ),
+    errors.PurchaseDisputedError: (
+        ProblemType(
+            409,
+            "purchase-disputed",
+            "Purchase disputed",
+            lambda error: {"dispute_id": error.dispute_id, "dispute_status": error.dispute_status},
+        ),
+        "The customer's bank has the money, or decides about it. What is won can be refunded.",
+    ),
     errors.RefundTooLargeError: (
         ProblemType(409, "refund-too-large", "Refund too large", _left),
         "Refund at most what is `left` of the purchase, and of each of its lines.",

@@ -173,7 +173,7 @@ class PendingRefund(Position):
 
 
 _REFUNDING: Final = (
-    *("not-found", "not-purchased", "already-refunded", "refund-in-progress", "refund-too-large"),
+    *("not-found", "not-purchased", "already-refunded", "refund-in-progress", "purchase-disputed", "refund-too-large"),
     *("too-many-refunds", "refund-refused", "amount-not-payable", "try-again"),
 )
 
@@ -235,9 +235,8 @@ def receive_webhook(call: HttpRequest, body: RawBody) -> Receipt[WebhookReceipt]
     """
     application = bootstrap.application()
     hint = application.webhook.read(body, call.header("stripe-signature") or "")
-    if hint is not None and hint.reservation_id is None:
-        application.settlement.check_intent(hint.payment_intent_id)
-    elif hint is not None and hint.reservation_id is not None:
-        annotate(reservation.stream(hint.reservation_id))
-        application.settlement.check(hint.reservation_id, hint.payment_intent_id)
+    if hint is not None:
+        if hint.reservation_id is not None:
+            annotate(reservation.stream(hint.reservation_id))
+        application.settlement.follow(hint)
     return Receipt({"received": True})

@@ -1,10 +1,14 @@
-"""The schedule invokes this function, which does what is due, and answers how much that was."""
+"""A schedule invokes this function, which does what is due, and answers how much that was.
+
+Another schedule has it reconcile with the payment provider.
+"""
 
 from typing import Any, Final
 
 from shop_command import bootstrap
 from shop_command.adapters.telemetry import SERVICE
 from shop_command.application.sweeping import Failure, Report
+from shop_command.handlers.reconciliation import reconcile
 from shop_command.ports import deadline
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
@@ -13,17 +17,21 @@ from shop_observability.trace_header import TraceHeader, request_header
 
 ENDING_SECONDS: Final = 12.0
 """So much of Lambda's time is left for the item that was begun last, and its call to the provider."""
+RECONCILE: Final = "reconcile"
+"""The input of the other schedule has this task."""
 COUNTS: Final = ("due", "published", "expired", "settled", "refunded", "left")
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule sends nothing
-    with invocation(SERVICE, request_header(None), function="sweep"):
-        return _sweep(context.get_remaining_time_in_millis() / 1000)
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    seconds = context.get_remaining_time_in_millis() / 1000
+    with invocation(SERVICE, request_header(None), function="sweep"), deadline.ending_in(seconds):
+        if event.get("task") == RECONCILE:
+            return reconcile(seconds - ENDING_SECONDS)
+        return _sweep(seconds - ENDING_SECONDS)
 
 
 def _sweep(seconds: float) -> dict[str, Any]:
-    with deadline.ending_in(seconds):
-        report = bootstrap.application().sweep.run(seconds - ENDING_SECONDS)
+    report = bootstrap.application().sweep.run(seconds)
     for failure in report.failures:
         logger().error("could not be swept", extra=_identification(failure), exc_info=failure.error)
     _measure(report)

@@ -21,7 +21,7 @@ from typing import Final, Literal, Protocol
 from shop_command.domain.limits import CustomerChange
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.envelope import Envelope
-from shop_shared.values import Money
+from shop_shared.values import DisputeStatus, Money
 
 DUE_SHARDS: Final = 8
 """What is due is spread over so many partitions: each takes 1,000 writes a second, and a command makes about four."""
@@ -98,6 +98,18 @@ class DuePage:
     is_last: bool
 
 
+@dataclass(frozen=True)
+class Bookmark:
+    """All that the provider has told up to an event was worked off."""
+
+    event_id: str | None
+    """It is None until there is an event that is old enough."""
+    reached: datetime
+    """It names the event's time, or where to begin while there is none."""
+    complete_at: datetime
+    """At this time a run last came to the end of the provider's list."""
+
+
 class VersionConflictError(Exception):
     """Another command has extended the stream first."""
 
@@ -141,6 +153,11 @@ class EventStore(Protocol):
 
     def mark_settled(self, stream_id: str, version: int) -> None:
         """Ends that the state is due, unless it has a later version. Never raises, as `mark_published`."""
+
+    def bookmark(self) -> Bookmark | None: ...
+
+    def set_bookmark(self, bookmark: Bookmark) -> None:
+        """Of two runs at once the last one wins: whichever it is, what lies before it was worked off."""
 
     def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
         """Reads what is due by `now` in one of DUE_SHARDS, oldest first, from behind `after` on. It may show what was
@@ -306,6 +323,47 @@ class ListedRefund:
 
 
 @dataclass(frozen=True)
+class ListedDispute:
+    """The customer's bank questions a captured intent."""
+
+    dispute_id: str
+    status: DisputeStatus
+    amount: Money
+    reason: str
+    evidence_due_by: datetime | None
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Something has happened to this intent, as the provider says. What it was has to be asked for."""
+
+    payment_intent_id: str
+    reservation_id: str | None = None
+    """It is None for a refund or a dispute, which may have nothing of the shop: only the intent names the
+    reservation."""
+
+
+@dataclass(frozen=True)
+class ProviderEvent:
+    id: str
+    created: datetime
+    hint: Hint | None
+    """It is None for what is none of the shop's business."""
+
+
+@dataclass(frozen=True)
+class EventPage:
+    events: Sequence[ProviderEvent]
+    """The oldest comes first."""
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class EventsForgotten:
+    """The provider does not know any more where to go on."""
+
+
+@dataclass(frozen=True)
 class Unknown:
     """The call timed out, its connection was lost, the provider failed, or its answer is about something else than what
     was asked. `reason` is for the log."""
@@ -350,6 +408,14 @@ class PaymentGateway(Protocol):
 
     def refunds_of(self, payment_intent_id: str, reservation_id: str) -> Sequence[ListedRefund] | Unknown:
         """Lists all refunds of the intent, the oldest first, also those that the shop did not ask for."""
+
+    def disputes_of(self, payment_intent_id: str) -> Sequence[ListedDispute] | Unknown: ...
+
+    def events_after(self, event_id: str) -> EventPage | EventsForgotten | Unknown:
+        """Lists what has happened at the provider after this event, in its order of events."""
+
+    def events_since(self, time: datetime, before: str | None = None) -> EventPage | Unknown:
+        """Lists what has happened since then: the last events, or those that came last before this one."""
 
     def reservation_of(self, payment_intent_id: str) -> str | Unknown | None:
         """Reads which reservation the shop made the intent for; None for an intent of somebody else."""

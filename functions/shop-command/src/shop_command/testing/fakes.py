@@ -11,6 +11,7 @@ from shop_command.domain.limits import CardAttempt, Closing, CustomerChange, Cus
 from shop_command.domain.stock import Bucket
 from shop_command.ports import (
     PUBLISH_GRACE_SECONDS,
+    Bookmark,
     Commit,
     ContentionError,
     Due,
@@ -71,6 +72,7 @@ class InMemoryEventStore:
     """It counts each customer's attempts at cards in each window."""
     due_events: set[tuple[str, int]] = field(default_factory=set)
     due_states: dict[str, datetime] = field(default_factory=dict)
+    marked: Bookmark | None = None
     done: set[str] = field(default_factory=set)
     before_commit: list[Callable[[], object]] = field(default_factory=list)
     """Each is run once, before a commit: what another command does just then, or an error that it raises."""
@@ -119,6 +121,12 @@ class InMemoryEventStore:
         stored = self.stored.get(stream_id)
         if stored is not None and stored.version == version:
             self.due_states.pop(stream_id, None)
+
+    def bookmark(self) -> Bookmark | None:
+        return self.marked
+
+    def set_bookmark(self, bookmark: Bookmark) -> None:
+        self.marked = bookmark
 
     def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
         events = (DueEvent(s, version, self._publish_by(s, version)) for s, version in self.due_events)

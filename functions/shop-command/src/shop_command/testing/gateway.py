@@ -8,19 +8,24 @@ from urllib.parse import urlencode
 from shop_command.adapters.payment import StripeGateway, _Answer
 from shop_command.ports import Unknown
 from shop_payment_provider.stripe import Fault, MemoryStore, Stripe
+from shop_payment_provider.stripe.disputes import Disputes
 
-Call = Literal["create", "confirm", "retrieve", "cancel", "refund", "list refunds"]
+Call = Literal["create", "confirm", "retrieve", "cancel", "refund", "list refunds", "list disputes", "list events"]
 CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("POST", "payment_intents"): "create",
     ("POST", "confirm"): "confirm",
     ("POST", "cancel"): "cancel",
     ("POST", "refunds"): "refund",
     ("GET", "refunds"): "list refunds",
+    ("GET", "disputes"): "list disputes",
+    ("GET", "events"): "list events",
 }
 
 
 class FakeGateway(StripeGateway):
     """The clock stands still, so that the provider forgets a key only when a test makes it."""
+
+    now = 0.0
 
     def __init__(self) -> None:
         super().__init__("https://provider.invalid", lambda: "", return_url="https://shop.invalid/returned")
@@ -56,6 +61,16 @@ class FakeGateway(StripeGateway):
         if reply.status != 200:
             raise ValueError(reply.body)
         return str(reply.body["id"])
+
+    @property
+    def disputes(self) -> Disputes:
+        """What the customer's bank does."""
+        return self._stripe().payments.disputes
+
+    def dispute(self, payment_intent_id: str, amount: int | None = None, *, is_inquiry: bool = False) -> str:
+        """Returns the id of the dispute that the customer's bank has opened, by default for what is left."""
+        charge = self.intent(payment_intent_id)["latest_charge"]
+        return str(self.disputes.open(charge, amount=amount, is_inquiry=is_inquiry)["id"])
 
     def authenticate(self, payment_intent_id: str) -> None:
         """The customer completes 3-D Secure."""
@@ -94,4 +109,4 @@ class FakeGateway(StripeGateway):
         return Unknown("lost") if call in self.lost or reply.fault is Fault.TIMEOUT_AFTER_CHARGE else answer
 
     def _stripe(self) -> Stripe:
-        return Stripe(self.records, now=0, new_id=self.records.new_id)
+        return Stripe(self.records, now=self.now, new_id=self.records.new_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from shop_command import bootstrap
 from shop_command.adapters.telemetry import Observability
+from shop_command.application.reconciliation import ReconciliationReport
 from shop_command.application.sweeping import Report
 from shop_command.domain.limits import Limits
 from shop_command.domain.stock import Bucket
@@ -154,8 +155,8 @@ class Shop:
         headers = {"stripe-signature": signature(payload, secret, signed_at)}
         return invoke(http_event("POST /payments/webhook", raw_body=payload, key=None, subject=None, headers=headers))
 
-    def refund_webhook(self, type_: str = "charge.refunded", payment_intent_id: str = "pi_1") -> Answer:
-        """What the provider sends when money was given back, or could not be."""
+    def money_webhook(self, type_: str = "charge.refunded", payment_intent_id: str = "pi_1") -> Answer:
+        """What the provider sends when money was given back, could not be, or is disputed."""
         record = {"id": "ch_1", "object": "charge", "payment_intent": payment_intent_id}
         payload = json.dumps({"id": "evt_2", "object": "event", "type": type_, "data": {"object": record}})
         headers = {"stripe-signature": signature(payload, WEBHOOK_SECRET, int(self.clock.now().timestamp()))}
@@ -163,6 +164,9 @@ class Shop:
 
     def sweep(self, seconds: float = 50.0) -> Report:
         return self.application.sweep.run(seconds)
+
+    def reconcile(self, seconds: float = 50.0) -> ReconciliationReport:
+        return self.application.reconciliation.run(seconds)
 
     def totals(self, sku: str = "MUG") -> Counters:
         counters = [self.store.buckets.get(Bucket(sku, number), Counters()) for number in range(64)]

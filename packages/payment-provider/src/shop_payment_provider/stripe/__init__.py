@@ -4,7 +4,9 @@ It knows no HTTP and never waits; time, ids and storage come from outside. So th
 shop-command's unit tests share it.
 
 api        requests: routes, parameters and idempotency keys
-payments   the state machine of a payment intent, with its charges, refunds and events
+payments   the state machine of a payment intent, with its charges and refunds
+disputes   the state machine of a dispute
+ledger     records and events, and the pages in which they are listed
 amounts    what can be charged in each currency
 cards      what each test card leads to
 wire       forms and errors as Stripe writes them, and the signature of a webhook

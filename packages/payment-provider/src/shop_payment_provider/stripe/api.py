@@ -7,7 +7,7 @@ from typing import Final
 from . import wire
 from .cards import Fault
 from .payments import Payments
-from .store import Record, Store
+from .store import Page, Record, Store
 from .wire import ApiError, Reply, Validator
 
 KEY_CHARACTERS_MAX: Final = 255
@@ -35,11 +35,18 @@ _REFUND: Final[Mapping[str, Validator]] = {
     "payment_intent": wire.string,
     "reason": wire.one_of(*_REASONS),
 }
-_PAGE: Final[Mapping[str, Validator]] = {"limit": wire.integer(1, 100), "starting_after": wire.string}
+_EVIDENCE: Final[Mapping[str, Validator]] = {"evidence": wire.hash_of_strings, "submit": wire.boolean}
+_PAGE: Final[Mapping[str, Validator]] = {
+    "ending_before": wire.string,
+    "limit": wire.integer(1, 100),
+    "starting_after": wire.string,
+}
 _FILTERS: Final[Mapping[str, Mapping[str, Validator]]] = {
     "payment_intents": _PAGE,
     "charges": {**_PAGE, "payment_intent": wire.string},
     "refunds": {**_PAGE, "payment_intent": wire.string},
+    "disputes": {**_PAGE, "charge": wire.string, "payment_intent": wire.string},
+    "events": {**_PAGE, "created": wire.interval, "types": wire.strings},
 }
 
 
@@ -84,7 +91,7 @@ class Stripe:
 
     def pending(self, since: float | None = None) -> list[str]:
         """Returns the ids of payments and refunds that wait to be settled, and were begun no later than `since`."""
-        found = self._store.newest("pending", limit=PENDING_MAX)[::-1]
+        found = self._store.page("pending", Page(PENDING_MAX))[::-1]
         return [pending["of"] for pending in found if since is None or pending["since"] <= since]
 
     def _operation(self, method: str, path: str, key: str | None) -> StripeOperation:
@@ -98,6 +105,10 @@ class Stripe:
                 return StripeOperation(lambda given: payments.cancel(name, given), _CANCEL)
             case "POST", ["", "v1", "refunds"]:
                 return StripeOperation(payments.refund, _REFUND, ("payment_intent",))
+            case "POST", ["", "v1", "disputes", name]:
+                return StripeOperation(lambda given: payments.disputes.update(name, given), _EVIDENCE)
+            case "POST", ["", "v1", "disputes", name, "close"]:
+                return StripeOperation(lambda _: payments.disputes.close(name), {})
             case "GET", ["", "v1", kinds] if kinds in _FILTERS:
                 return StripeOperation(lambda given: payments.page(kinds[:-1], path, given), _FILTERS[kinds])
             case "GET", ["", "v1", kinds, name] if kinds in _FILTERS:

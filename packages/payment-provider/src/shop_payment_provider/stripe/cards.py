@@ -13,6 +13,8 @@ class Fault(Enum):
     AUTHENTICATION = "the customer has to go through 3-D Secure first"
     PENDING_REFUND = "a refund is pending for a while"
     FAILED_REFUND = "a refund succeeds, and fails later"
+    DISPUTE = "the charge is disputed in a while"
+    INQUIRY = "a bank inquires about the charge in a while"
     TIMEOUT_AFTER_CHARGE = "the card is charged, and the answer comes too late"
     ERROR_BEFORE_CHARGE = "the provider fails before it charges the card"
     ERROR_AFTER_CHARGE = "the provider fails after it has charged the card"
@@ -40,7 +42,7 @@ _EXPIRED: Final = Decline("expired_card", "expired_card", "Your card has expired
 _WRONG_CVC: Final = Decline("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.")
 _FAILED: Final = Decline("processing_error", "processing_error", "An error occurred while processing your card.")
 
-# The first thirteen are from https://docs.stripe.com/testing; the last six belong to this model.
+# The first sixteen are from https://docs.stripe.com/testing; the last six belong to this model.
 CARDS: Final = {
     "pm_card_visa": Card("visa", "4242"),
     "pm_card_mastercard": Card("mastercard", "4444"),
@@ -57,6 +59,9 @@ CARDS: Final = {
     ),
     "pm_card_pendingRefund": Card("visa", "7726", fault=Fault.PENDING_REFUND),
     "pm_card_refundFail": Card("visa", "5126", fault=Fault.FAILED_REFUND),
+    "pm_card_createDispute": Card("visa", "0259", fault=Fault.DISPUTE),
+    "pm_card_createDisputeProductNotReceived": Card("visa", "2685", fault=Fault.DISPUTE),
+    "pm_card_createDisputeInquiry": Card("visa", "1976", fault=Fault.INQUIRY),
     "pm_card_slow": Card("visa", "4242", fault=Fault.SLOW),
     "pm_card_processing": Card("visa", "4242", fault=Fault.PROCESSING),
     "pm_card_processing_declined": Card("visa", "0002", _DECLINED, Fault.PROCESSING),

@@ -9,6 +9,8 @@ from typing import Final
 
 from . import amounts
 from .cards import CARDS, Card, Fault
+from .disputes import Disputes
+from .ledger import Ledger
 from .store import Record, Store
 from .wire import ApiError, Reply, error_reply
 
@@ -25,13 +27,12 @@ ALLOWED_IN: Final[Mapping[str, tuple[str, ...]]] = {
 SERVER_ERROR: Final = error_reply(500, "An unknown error occurred", kind="api_error")
 
 
-class Payments:
+class Payments(Ledger):
     """A request that is refused raises ApiError before it has changed anything."""
 
     def __init__(self, store: Store, *, now: float, new_id: Callable[[str], str], pages: str) -> None:
-        self._store = store
-        self._now = int(now)
-        self._new_id = new_id
+        super().__init__(store, now=now, new_id=new_id)
+        self.disputes = Disputes(store, now=now, new_id=new_id)
         self._pages = pages
 
     def create(self, given: Record, key: str | None) -> Reply:
@@ -65,6 +66,11 @@ class Payments:
                 intent["next_action"] = self._next_action(intent, given.get("return_url"))
                 self._announce("payment_intent.requires_action", intent)
                 return Reply(200, self._put(intent))
+            case Fault.DISPUTE | Fault.INQUIRY:
+                reply = self._charge(intent, method)
+                charge = self.find("charge", intent["latest_charge"])
+                self._begin(charge, None)
+                return replace(reply, fault=fault, pending=charge["id"])
             case _:
                 reply = self._charge(intent, method)
                 return SERVER_ERROR if fault is Fault.ERROR_AFTER_CHARGE else replace(reply, fault=fault)
@@ -91,9 +97,14 @@ class Payments:
         return Reply(200, intent)
 
     def settle(self, name: str) -> Reply:
-        """Ends the payment or the refund of this id, which an earlier request began."""
+        """Ends the payment or the refund of this id, which an earlier request began, or disputes the charge."""
         pending = self.find("pending", f"pending_{name}")
         self._store.remove("pending", pending["id"])
+        charge = self._store.get("charge", name)
+        if charge is not None:
+            is_inquiry = CARDS[charge["payment_method"]].fault is Fault.INQUIRY
+            refunded = charge["amount_refunded"] == charge["amount"]
+            return Reply(200, charge if refunded else self.disputes.open(name, is_inquiry=is_inquiry))
         refund = self._store.get("refund", name)
         if refund is not None:
             return self._end_refund(refund)
@@ -128,6 +139,7 @@ class Payments:
         if amount > left:
             message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
             raise ApiError(400, message, param="amount")
+        self.disputes.refuse_refund(charge)
         charge |= {"amount_refunded": charge["amount_refunded"] + amount, "refunded": amount == left}
         fault = CARDS[charge["payment_method"]].fault
         is_pending, ends_later = fault is Fault.PENDING_REFUND, fault in (Fault.PENDING_REFUND, Fault.FAILED_REFUND)
@@ -146,6 +158,7 @@ class Payments:
         if ends_later:
             self._begin(refund, None)
         self._announce("charge.refunded", self._put(charge))
+        self.disputes.refunded(charge)
         return Reply(200, self._put(refund), pending=refund["id"] if ends_later else None)
 
     def _end_refund(self, refund: Record) -> Reply:
@@ -159,22 +172,6 @@ class Payments:
         self._put(charge | {"amount_refunded": charge["amount_refunded"] - refund["amount"], "refunded": False})
         self._announce("refund.failed", self._put(refund))
         return Reply(200, refund)
-
-    def find(self, kind: str, name: str, *, param: str = "id", status: int = 404) -> Record:
-        found = self._store.get(kind, name)
-        if found is None:
-            if kind == "payment_intent" and param == "id":
-                param = "intent"
-            raise ApiError(status, f"No such {kind}: '{name}'", code="resource_missing", param=param)
-        return found
-
-    def page(self, kind: str, url: str, given: Record) -> Reply:
-        limit, after = given.get("limit", 10), given.get("starting_after")
-        if after is not None:
-            self.find(kind, after, param="starting_after", status=400)
-        intent = given.get("payment_intent")
-        found = self._store.newest(kind, limit=limit + 1, after=after, payment_intent=intent)
-        return Reply(200, {"object": "list", "url": url, "has_more": len(found) > limit, "data": found[:limit]})
 
     def _charge(self, intent: Record, method: str, three_d_secure: Record | None = None) -> Reply:
         card = CARDS[method]
@@ -213,23 +210,6 @@ class Payments:
         """The answer to `key` waits until `settle`, if there is one."""
         pending = {"id": f"pending_{record['id']}", "object": "pending", "of": record["id"]}
         self._put({**pending, "key": key, "since": self._now})
-
-    def _announce(self, event_type: str, record: Record) -> None:
-        event = {
-            "id": self._new_id("evt"),
-            "object": "event",
-            "created": self._now,
-            "data": {"object": record},
-            "livemode": False,
-            "pending_webhooks": 1,
-            "request": None,
-            "type": event_type,
-        }
-        self._put(event)
-
-    def _put(self, record: Record) -> Record:
-        self._store.put(record)
-        return record
 
     def _new_intent(self, given: Record) -> Record:
         intent_id = self._new_id("pi")

@@ -7,6 +7,31 @@ from typing import Any, Protocol
 Record = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Page:
+    """It takes at most `limit` records that all of its conditions hold for."""
+
+    limit: int
+    after: str | None = None
+    """They are older than this one, and the newest of those."""
+    before: str | None = None
+    """They are newer than this one, and the oldest of those."""
+    payment_intent: str | None = None
+    charge: str | None = None
+    types: tuple[str, ...] = ()
+    created_min: int = 0
+    created_max: int | None = None
+
+    def holds_for(self, record: Record) -> bool:
+        return (
+            self.payment_intent in (None, record.get("payment_intent"))
+            and self.charge in (None, record.get("charge"))
+            and (not self.types or record.get("type") in self.types)
+            and self.created_min <= record.get("created", 0)
+            and (self.created_max is None or record.get("created", 0) <= self.created_max)
+        )
+
+
 class Store(Protocol):
     """Keeps records by the `object` that they are and by their `id`. Whoever changes a record has to put it again."""
 
@@ -16,10 +41,8 @@ class Store(Protocol):
 
     def remove(self, kind: str, name: str) -> None: ...
 
-    def newest(
-        self, kind: str, *, limit: int, after: str | None = None, payment_intent: str | None = None
-    ) -> list[Record]:
-        """Returns the newest records first, those that are older than `after`, and of one intent if it is given."""
+    def page(self, kind: str, page: Page) -> list[Record]:
+        """Returns the newest records first."""
 
 
 @dataclass
@@ -44,9 +67,11 @@ class MemoryStore:
     def remove(self, kind: str, name: str) -> None:
         del self.records[kind, name]
 
-    def newest(
-        self, kind: str, *, limit: int, after: str | None = None, payment_intent: str | None = None
-    ) -> list[Record]:
+    def page(self, kind: str, page: Page) -> list[Record]:
         found = self.all(kind)[::-1]
-        older = [record["id"] for record in found].index(after) + 1 if after else 0
-        return [record for record in found[older:] if payment_intent in (None, record.get("payment_intent"))][:limit]
+        names = [record["id"] for record in found]
+        if page.before is not None:
+            newer = [record for record in found[: names.index(page.before)] if page.holds_for(record)]
+            return newer[-page.limit :]
+        older = found[names.index(page.after) + 1 :] if page.after else found
+        return [record for record in older if page.holds_for(record)][: page.limit]

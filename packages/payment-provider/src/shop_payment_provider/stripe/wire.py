@@ -13,6 +13,8 @@ from .cards import Fault
 FIELDS_MAX = 200
 AMOUNT_MAX = 999_999_999_999
 """No currency takes more."""
+LISTED_MAX = 20
+TIME_MAX = 99_999_999_999
 METADATA_KEYS_MAX = 50
 METADATA_KEY_CHARACTERS_MAX = 40
 METADATA_VALUE_CHARACTERS_MAX = 500
@@ -131,6 +133,24 @@ def list_of(*choices: str) -> Validator:
         return value
 
     return check
+
+
+def strings(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > LISTED_MAX:
+        raise ApiError(400, f"Invalid {name}: it is a list of at most {LISTED_MAX}", param=name)
+    return value
+
+
+def interval(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ApiError(400, f"Invalid {name}: it is a hash", param=name)
+    return validate(value, {"gte": integer(0, TIME_MAX), "lte": integer(0, TIME_MAX)})
+
+
+def hash_of_strings(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ApiError(400, f"Invalid {name}: it is a hash", param=name)
+    return value
 
 
 def metadata(name: str, value: Any) -> dict[str, str]:

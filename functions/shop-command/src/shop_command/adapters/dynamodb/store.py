@@ -155,6 +155,26 @@ class DynamoDbEventStore:
             fields = {"stream_id": stream_id}
             logger().warning("state stays due although it was settled", extra=fields, exc_info=True)
 
+    def bookmark(self) -> ports.Bookmark | None:
+        for item in self._batch_get([(table.BOOKMARK_PK, table.STATE_SK)]).values():
+            reached, complete_at = (table.moment(item[name]["S"]) for name in (table.REACHED, table.COMPLETE_AT))
+            return ports.Bookmark(item.get(table.EVENT_ID, {}).get("S"), reached, complete_at)
+        return None
+
+    def set_bookmark(self, bookmark: ports.Bookmark) -> None:
+        event = {table.EVENT_ID: {"S": bookmark.event_id}} if bookmark.event_id else {}
+        with self._call("PutItem"):
+            self.client.put_item(
+                TableName=self.table_name,
+                Item={
+                    table.PK: {"S": table.BOOKMARK_PK},
+                    table.SK: {"S": table.STATE_SK},
+                    table.REACHED: {"S": table.due_at(bookmark.reached)},
+                    table.COMPLETE_AT: {"S": table.due_at(bookmark.complete_at)},
+                    **event,
+                },
+            )
+
     def _take_out_of_due(self, pk: str, sk: str, names: Mapping[str, str] | None = None, **condition: Any) -> None:
         with self._call("UpdateItem"):
             self.client.update_item(

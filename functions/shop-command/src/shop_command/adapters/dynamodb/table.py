@@ -7,6 +7,7 @@
 | stock bucket | stock#<sku>#<bucket> | state |
 | used idempotency key | key#<digest of operation, caller and key> | key |
 | what counts towards a customer's limits | customer#<customer id> | state |
+| how far the payment provider's events were worked off | provider#events | state |
 | how many cards a customer tried in an hour | customer#<customer id> | cards#<start of the hour> |
 
 A customer's open reservations are a set of their ids. Beside them, `held#<sku>` is how much they hold of a product.
@@ -42,10 +43,14 @@ OPEN: Final = "open"
 HELD_PREFIX: Final = "held#"
 ATTEMPTS: Final = "attempts"
 FORGET_AT: Final = "forget_at"
+EVENT_ID: Final = "event_id"
+REACHED: Final = "reached"
+COMPLETE_AT: Final = "complete_at"
 DUE_INDEX: Final = "due"
 DUE_SHARD: Final = "due_shard"
 DUE_AT: Final = "due_at"
 
+BOOKMARK_PK: Final = "provider#events"
 STATE_SK: Final = "state"
 KEY_SK: Final = "key"
 EVENT_SK_PREFIX: Final = "event#"
