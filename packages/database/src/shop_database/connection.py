@@ -75,14 +75,12 @@ class PooledConnection(psycopg.Connection[TupleRow]):
     """This connection leads to a pooler, which lends it a server's connection for one transaction at a time. What a
     session would keep is therefore set in each transaction, and no statement is prepared under a name."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.prepare_threshold = None
-        self._local: list[Any] | None = None
+    _local: list[Any] | None = None
 
     def begin_with(self, wanted: Mapping[str, str], *, read_only: bool) -> None:
         """If the role's own defaults are the same already, no transaction has to set them. RDS Proxy would keep the
         server's connection for a client that sets anything, until that client leaves."""
+        self.prepare_threshold = None  # not even where a call asks for it
         self.read_only = read_only
         names_and_values = [list(wanted), list(wanted.values())]
         row = self.execute(_ARE_DEFAULTS, names_and_values).fetchone()

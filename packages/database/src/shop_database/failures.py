@@ -43,6 +43,7 @@ REASONS: Final = (
     ("role", "does not exist", "28000"),
     # libpq's, when no server has spoken
     ("could not translate host name", "08001"),
+    ("failed to resolve host", "08001"),
     ("Connection refused", "08001"),
     ("No such file or directory", "08001"),
     ("timeout expired", "08001"),
