@@ -30,7 +30,7 @@ from shop_cli.guard_testing import guard_this_process
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.testing import Database, migrated_database
 from shop_dispatch import bootstrap
-from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
+from shop_dispatch.adapters.postgres import PostgresReadModel
 from shop_dispatch.application.project import Project
 from shop_dispatch.handlers.rebuild import handler
 from shop_shared.envelope import decode
@@ -189,7 +189,7 @@ def digest(database: Database) -> str:
 
 def load(database: Database, records: Sequence[bytes]) -> None:
     settings = DatabaseSettings(database.url("shop_dispatch"))
-    kept = Reconnecting(lambda: connect(settings, "bench", search_path=SCHEMA))
+    kept = Reconnecting(lambda: connect(settings, "bench"))
     project = Project(PostgresReadModel(kept))
     started = time.perf_counter()
     for batch in _parts(records, BATCH_EVENTS):

@@ -12,7 +12,7 @@ import pytest
 
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.testing import Database, migrated_database
-from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel
+from shop_dispatch.adapters.postgres import PostgresReadModel
 from shop_dispatch.application.project import Project
 from shop_simulation import seeded
 from shop_simulation.faults import newer_type
@@ -36,7 +36,7 @@ def database() -> Iterator[Database]:
 
 
 def open_as(database: Database, role: str) -> psycopg.Connection:
-    return connect(DatabaseSettings(database.url(role)), "test", search_path=SCHEMA)
+    return connect(DatabaseSettings(database.url(role)), "test")
 
 
 def contents(database: Database) -> dict[str, Any]:

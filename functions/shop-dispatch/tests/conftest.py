@@ -17,7 +17,6 @@ import pytest
 
 from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.testing import ROLES, Database, migrated_database
-from shop_dispatch.adapters import shadow
 from shop_dispatch.adapters.postgres import SCHEMA, PostgresParkedRecords, PostgresReadModel
 from shop_dispatch.adapters.shadow import ShadowTables
 from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
@@ -235,7 +234,7 @@ class ReadModel:
 
     def open(self, role: str) -> psycopg.Connection:
         settings = DatabaseSettings(self.database.url(role))
-        return open_read_model(settings) if role == "shop_dispatch" else connect(settings, "test", search_path=SCHEMA)
+        return open_read_model(settings) if role == "shop_dispatch" else connect(settings, "test", session={"search_path": SCHEMA})
 
     def project(self, *envelopes: Envelope) -> Any:
         return self.project_records([encode(envelope) for envelope in envelopes])
@@ -474,7 +473,7 @@ class Shop:
     def opened(self, code: str = "1", doom: Callable[[ShadowTables, Any], Any] | None = None) -> Iterator[Rebuild]:
         """Opens a connection for each rebuild, as each invocation of the function does."""
         settings = DatabaseSettings(self.read_model.database.url("shop_owner"))
-        connection = connect(settings, "test-rebuild", search_path=shadow.SCHEMA)
+        connection = connect(settings, "test-rebuild")
         try:
             tables = ShadowTables(connection, REBUILT, code)
             yield Rebuild(doom(tables, connection) if doom else tables, partial(self.source, connection))

@@ -258,6 +258,6 @@ def test_a_database_that_is_away_raises_so_that_the_batch_comes_again(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://shop_dispatch@127.0.0.1:1/shop")
     forget()
-    with pytest.raises(InvocationFailedError, match="OperationalError"):
+    with pytest.raises(InvocationFailedError, match="NoConnectionError"):
         project.handler(kinesis(product("MUG").listed()), None)
     forget()

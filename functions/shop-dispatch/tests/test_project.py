@@ -18,7 +18,7 @@ import pytest
 
 from shop_database import Reconnecting
 from shop_dispatch.adapters import statements
-from shop_dispatch.adapters.postgres import PostgresReadModel, PostgresTransaction
+from shop_dispatch.adapters.postgres import SCHEMA, PostgresReadModel, PostgresTransaction
 from shop_dispatch.application.project import Project
 from shop_dispatch.domain.records import read
 from shop_shared.envelope import encode
@@ -388,8 +388,9 @@ def test_no_statement_reads_a_table_from_end_to_end_however_small_it_was_when_it
     read_model.project(mug.listed(), mug.received(), order.placed(), order.requested(), order.confirmed())
     read_model.execute("ANALYZE")
     parameters = ["{}"] * STATEMENTS[name].count("%s")
+    statement = b"EXPLAIN " + statements.of(SCHEMA, STATEMENTS[name])
     plan = read_model.kept["shop_dispatch"].run(
-        lambda connection: connection.execute(f"EXPLAIN {STATEMENTS[name]}".encode(), parameters).fetchall()
+        lambda connection: connection.execute(statement, parameters).fetchall()
     )
     text = "\n".join(line for (line,) in plan)
     assert not re.search(r"Seq Scan|Hash .*Join|Merge .*Join", text), text

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from shop_database import AddressWithIam, DatabaseSettings, Reconnecting, connect
+from shop_database import AddressWithIam, DatabaseSettings, NoConnectionError, Reconnecting, connect
+from shop_database.failures import UNKNOWN
 from shop_database.iam import Credentials
 from shop_database.testing import Database, empty_database, server
 
@@ -69,9 +70,48 @@ def test_a_connection_carries_its_name_and_its_statement_timeout(database: Datab
         assert one(connection) == 1
 
 
-def test_an_unreachable_server_is_an_operational_error() -> None:
-    with pytest.raises(psycopg.OperationalError):
-        connect(DatabaseSettings("postgresql://shop_query@127.0.0.1:1/shop"), "test")
+@pytest.mark.parametrize(
+    ("changes", "reason", "sqlstate"),
+    [
+        ({"dbname": "nowhere"}, "database … does not exist", "3D000"),
+        ({"user": "nobody-at-all"}, "role … does not exist", "28000"),
+        ({"host": "127.0.0.1", "port": "1"}, "Connection refused", "08001"),
+        ({"host": "/nowhere"}, "No such file or directory", "08001"),
+        ({"host": "a.invalid"}, "failed to resolve host", "08001"),
+    ],
+)
+def test_why_there_is_no_connection_is_said_without_a_name(
+    database: Database, changes: dict[str, str], reason: str, sqlstate: str
+) -> None:
+    url = psycopg.conninfo.make_conninfo(database.url("shop_query"), **changes)
+    with pytest.raises(NoConnectionError) as failed:
+        connect(DatabaseSettings(url), "test")
+    assert (failed.value.log_reason, failed.value.sqlstate) == (reason, sqlstate)
+
+
+def test_a_server_that_takes_no_more_connections_says_so(database: Database) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(f"ALTER DATABASE {database.name} CONNECTION LIMIT 0".encode())
+        try:
+            with pytest.raises(NoConnectionError) as failed:
+                connect(DatabaseSettings(database.url("shop_query")), "test")
+        finally:
+            superuser.execute(f"ALTER DATABASE {database.name} CONNECTION LIMIT -1".encode())
+    assert (failed.value.log_reason, failed.value.sqlstate) == ("too many connections for", "53300")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "sqlstate"),
+    [
+        ('FATAL:  password authentication failed for user "ada"', "password authentication failed", "28P01"),
+        ('FATAL:  PAM authentication failed for user "shop_query"', "PAM authentication failed", "28000"),
+        ("FATAL:  the database system is starting up", "the database system is starting up", "57P03"),
+        ("FATAL: Zugriff verweigert, Kennwort geheim", UNKNOWN, None),
+    ],
+)
+def test_of_a_message_only_what_is_known_is_said(message: str, reason: str, sqlstate: str | None) -> None:
+    error = NoConnectionError(psycopg.OperationalError(f'connection to server at "10.0.0.1" failed: {message}'))
+    assert (error.log_reason, error.sqlstate) == (reason, sqlstate)
 
 
 def test_a_url_goes_before_an_address() -> None:
@@ -90,6 +130,13 @@ def test_without_a_url_the_functions_own_credentials_sign_in() -> None:
     )
 
 
+@pytest.mark.parametrize(("value", "pooled"), [("true", True), ("", False), ("false", False)])
+def test_a_pooler_is_told_of_by_the_environment(value: str, pooled: bool) -> None:
+    assert DatabaseSettings.from_environment({**AURORA, "DATABASE_POOLED": value}).pooled is pooled
+    url = {"DATABASE_URL": "postgresql:///shop", "DATABASE_POOLED": value}
+    assert DatabaseSettings.from_environment(url).pooled is pooled
+
+
 def test_what_is_missing_in_the_environment_is_named() -> None:
     with pytest.raises(KeyError, match="DATABASE_HOST"):
         DatabaseSettings.from_environment({name: AURORA[name] for name in AURORA if name != "DATABASE_HOST"})
@@ -100,9 +147,15 @@ def test_with_iam_the_connection_is_encrypted_and_the_password_is_a_token(
     monkeypatch: pytest.MonkeyPatch, certificate: str | None, mode: str
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(psycopg, "connect", lambda conninfo, **_: asked.append(conninfo))
+
+    def refuse(conninfo: str, **_: object) -> None:
+        asked.append(conninfo)
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(psycopg.Connection, "connect", refuse)
     environment = AURORA | ({"DATABASE_ROOT_CERTIFICATE": certificate} if certificate else {})
-    connect(DatabaseSettings.from_environment(environment), "test")
+    with pytest.raises(NoConnectionError):
+        connect(DatabaseSettings.from_environment(environment), "test")
     fields = psycopg.conninfo.conninfo_to_dict(asked[0])
     assert (fields["host"], fields["user"], fields["dbname"]) == (AURORA["DATABASE_HOST"], "shop_query", "shop")
     assert (fields["sslmode"], fields.get("sslrootcert")) == (mode, certificate)

@@ -14,7 +14,7 @@ from shop_database.migrations import Migrated
 from shop_database.migrations import migrate as apply_migrations
 from shop_dispatch.adapters import shadow
 from shop_dispatch.adapters.firehose import FirehoseArchive
-from shop_dispatch.adapters.postgres import SCHEMA, PostgresParkedRecords, PostgresReadModel
+from shop_dispatch.adapters.postgres import PostgresParkedRecords, PostgresReadModel
 from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
 from shop_dispatch.adapters.statements import SESSION
 from shop_dispatch.application.archive import ArchiveBatch
@@ -56,9 +56,7 @@ def _kept_connection() -> Reconnecting:
 
 
 def open_read_model(settings: DatabaseSettings) -> "psycopg.Connection":
-    connection = connect(settings, SERVICE, search_path=SCHEMA)
-    connection.execute(SESSION)
-    return connection
+    return connect(settings, SERVICE, session=SESSION)
 
 
 @cache
@@ -76,9 +74,7 @@ def migrate() -> Migrated:
 def rebuild() -> Iterator[Rebuild]:
     """Opens a connection for this rebuild alone, so that its claim is free again however the rebuild ends."""
     settings = DatabaseSettings.from_environment(os.environ)
-    with connect(
-        settings, f"{SERVICE}-rebuild", statement_timeout_ms=REBUILD_TIMEOUT_MS, search_path=shadow.SCHEMA
-    ) as connection:
+    with connect(settings, f"{SERVICE}-rebuild", statement_timeout_ms=REBUILD_TIMEOUT_MS) as connection:
         tables = ["stream_head", "event_log", *(projection.table for projection in PROJECTIONS)]
         yield Rebuild(shadow.ShadowTables(connection, tables, _code()), partial(_source, connection))
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from shop_database import DatabaseSettings, connect
-from shop_dispatch.adapters import shadow, statements
+from shop_dispatch.adapters import statements
 from shop_dispatch.adapters.shadow import ShadowTables
 from shop_dispatch.adapters.sources import LogSource
 from shop_dispatch.application import project, rebuild
@@ -65,7 +65,7 @@ def catalogue(read_model: Any) -> dict[str, list[tuple[Any, ...]]]:
 @contextmanager
 def opened(read_model: Any, tables: list[str] = TABLES) -> Iterator[Rebuild]:
     settings = DatabaseSettings(read_model.database.url("shop_owner"))
-    with connect(settings, "test-rebuild", search_path=shadow.SCHEMA) as connection:
+    with connect(settings, "test-rebuild") as connection:
         yield Rebuild(ShadowTables(connection, tables, "1"), lambda _: LogSource(connection, BATCH))
 
 

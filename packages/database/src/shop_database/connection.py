@@ -1,17 +1,26 @@
 """Opens connections, and keeps one for as long as an execution environment lives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow
 
 from shop_database import iam
+from shop_database.failures import NoConnectionError
 from shop_database.settings import AddressWithIam, DatabaseSettings
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 STATEMENT_TIMEOUT_MS: Final = 10_000
+
+_SET: Final = "SELECT set_config(name, value, %s) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)"
+_ARE_DEFAULTS: Final = """
+SELECT bool_and(current_setting(name, true) IS NOT DISTINCT FROM value)
+FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+"""
 
 Result = TypeVar("Result")
 
@@ -22,27 +31,80 @@ def connect(
     *,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
     connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
-    search_path: str = "public",
+    read_only: bool = False,
+    session: Mapping[str, str] | None = None,
 ) -> psycopg.Connection:
     """Opens a connection in autocommit mode, in which a unit of work begins its transaction itself.
 
-    `search_path` is the schema that unqualified names are looked up in; by default it has extensions and nothing else.
+    `session` has more of PostgreSQL's settings, in the form in which SHOW prints them. They are no start-up options,
+    which poolers refuse. Unqualified names are looked up in `public`, which has extensions and nothing else.
 
-    Raises psycopg.OperationalError when the server can't be reached; a retry may help.
+    Raises NoConnectionError when the server can't be reached or refuses; a retry may help.
     """
     address = settings.address
-    return psycopg.connect(
-        _with_token(address) if isinstance(address, AddressWithIam) else address,
-        autocommit=True,
-        application_name=application_name,
-        connect_timeout=connect_timeout_seconds,
-        options=f"-c statement_timeout={statement_timeout_ms} -c search_path={search_path}",
-        # The server enforces the statement timeout. These settings notice a server that vanished in a failover.
-        keepalives_idle=5,
-        keepalives_interval=2,
-        keepalives_count=3,
-        tcp_user_timeout=statement_timeout_ms,
-    )
+    kind = PooledConnection if settings.pooled else psycopg.Connection
+    try:
+        connection = kind.connect(
+            _with_token(address) if isinstance(address, AddressWithIam) else address,
+            autocommit=True,
+            application_name=application_name,
+            connect_timeout=connect_timeout_seconds,
+            # The server enforces the statement timeout. These settings notice a server that vanished in a failover.
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=statement_timeout_ms,
+        )
+    except psycopg.OperationalError as error:
+        raise NoConnectionError(error) from error
+    wanted = {"search_path": "public", "statement_timeout": _shown(statement_timeout_ms), **(session or {})}
+    if read_only:
+        wanted["default_transaction_read_only"] = "on"
+    try:
+        if isinstance(connection, PooledConnection):
+            connection.begin_with(wanted, read_only=read_only)
+        else:
+            connection.execute(_SET, [False, list(wanted), list(wanted.values())])
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class PooledConnection(psycopg.Connection[TupleRow]):
+    """This connection leads to a pooler, which lends it a server's connection for one transaction at a time. What a
+    session would keep is therefore set in each transaction, and no statement is prepared under a name."""
+
+    _local: list[Any] | None = None
+
+    def begin_with(self, wanted: Mapping[str, str], *, read_only: bool) -> None:
+        """If the role's own defaults are the same already, no transaction has to set them. RDS Proxy would keep the
+        server's connection for a client that sets anything, until that client leaves."""
+        self.prepare_threshold = None  # not even where a call asks for it
+        self.read_only = read_only
+        names_and_values = [list(wanted), list(wanted.values())]
+        row = self.execute(_ARE_DEFAULTS, names_and_values).fetchone()
+        self._local = None if row == (True,) else [True, *names_and_values]
+
+    @contextmanager
+    def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> Iterator[psycopg.Transaction]:
+        with super().transaction(savepoint_name, force_rollback) as transaction:
+            if self._local:
+                self.execute(_SET, self._local)
+            yield transaction
+
+
+@contextmanager
+def settings_hold(connection: psycopg.Connection) -> Iterator[None]:
+    """Single statements run inside of this, because a pooled connection has its settings in transactions alone. There it
+    is a transaction, which crosses the network once if its results are read afterwards."""
+    if isinstance(connection, PooledConnection):
+        with connection.pipeline(), connection.transaction():
+            yield
+    else:
+        yield
 
 
 class Reconnecting:
@@ -85,6 +147,10 @@ class Reconnecting:
 
 def _usable(connection: psycopg.Connection) -> bool:
     return not connection.closed
+
+
+def _shown(milliseconds: int) -> str:
+    return f"{milliseconds}ms" if milliseconds % 1_000 else f"{milliseconds // 1_000}s"
 
 
 def _with_token(address: AddressWithIam) -> str:

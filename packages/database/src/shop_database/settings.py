@@ -25,15 +25,19 @@ class AddressWithIam:
 class DatabaseSettings:
     address: str | AddressWithIam
     """The address is a libpq URL, or an Aurora endpoint."""
+    pooled: bool = False
+    """The address is that of a pooler in transaction mode, such as PgBouncer or RDS Proxy."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER and the function's credentials.
 
-        DATABASE_ROOT_CERTIFICATE is optional. Raises KeyError when a variable is missing.
+        DATABASE_ROOT_CERTIFICATE is optional, and so is DATABASE_POOLED, which is `true` behind a pooler. Raises
+        KeyError when a variable is missing.
         """
+        pooled = environment.get("DATABASE_POOLED") == "true"
         if url := environment.get("DATABASE_URL"):
-            return cls(url)
+            return cls(url, pooled)
         credentials = Credentials(
             environment["AWS_ACCESS_KEY_ID"],
             environment["AWS_SECRET_ACCESS_KEY"],
@@ -48,5 +52,6 @@ class DatabaseSettings:
                 region=environment["AWS_REGION"],
                 credentials=credentials,
                 root_certificate=environment.get("DATABASE_ROOT_CERTIFICATE") or None,
-            )
+            ),
+            pooled,
         )

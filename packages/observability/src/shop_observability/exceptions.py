@@ -19,6 +19,12 @@ def code_of(error: BaseException) -> str | None:
     return next(filter(None, map(_code, _chain(error))), None)
 
 
+def reason_of(error: BaseException) -> str | None:
+    """Returns the first `log_reason` in the chain: an exception has it only if it holds no data."""
+    reasons: Iterator[Any] = (getattr(one, "log_reason", None) for one in _chain(error))
+    return next((reason for reason in reasons if isinstance(reason, str)), None)
+
+
 def name_of(kind: type[BaseException]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 

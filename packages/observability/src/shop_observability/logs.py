@@ -50,3 +50,5 @@ def _replace_message(record: logging.LogRecord, error: BaseException | None) -> 
     record.exception, record.exception_name = exceptions.describe(error), type(error).__name__
     if code := exceptions.code_of(error):
         record.__dict__.setdefault("code", code)
+    if reason := exceptions.reason_of(error):
+        record.__dict__.setdefault("reason", reason)

@@ -8,11 +8,11 @@ DomainError
 ├── UnsupportedCurrencyError, AmountNotPayableError
 ├── OutOfStockError, StockScatteredError
 ├── TooManyReservationsError, TooManyUnitsError, TooManyCardAttemptsError
- └── ReservationError: ReservationExistsError, ReservationNotFoundError (AnothersReservationError),
-     ReservationExpiredError, ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError,
-     AlreadyPayingError, NotPayingError, TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError,
-     AlreadyRefundedError, RefundInProgressError, RefundTooLargeError, TooManyRefundsError, NotRefundingError,
-     NotStrayError, PurchaseDisputedError, DisputeKnownError
+└── ReservationError: ReservationExistsError, ReservationNotFoundError (AnothersReservationError),
+    ReservationExpiredError, ReservationHeldError, ReservationCancelledError, AlreadyPurchasedError,
+    AlreadyPayingError, NotPayingError, TooManyAttemptsError, PurchaseNotFoundError, NotPurchasedError,
+    AlreadyRefundedError, RefundInProgressError, RefundTooLargeError, TooManyRefundsError, NotRefundingError,
+    NotStrayError, PurchaseDisputedError, DisputeKnownError
 """
 
 from dataclasses import dataclass

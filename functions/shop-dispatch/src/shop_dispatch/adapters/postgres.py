@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 
-from shop_database import Reconnecting
+from shop_database import Reconnecting, settings_hold
 from shop_dispatch.adapters import statements
 from shop_dispatch.domain.records import Event, Key, Parked
 from shop_dispatch.ports import ParkedRecord, Place, RefusedError, Transaction
@@ -17,7 +17,7 @@ from shop_observability.tracing import subsegment
 Result = TypeVar("Result")
 
 SCHEMA: Final = "shop"
-"""The connection's search_path names this schema, which has the live tables."""
+"""The live tables are in this schema."""
 _REFUSED: Final = ("22", "23", "54")
 """These classes of SQLSTATE mean that the data is at fault: data exceptions, violated constraints, program limits.
 
@@ -54,24 +54,25 @@ def refusals() -> Iterator[None]:
 class PostgresTransaction:
     connection: psycopg.Connection
     until_commit: ExitStack
+    schema: str = SCHEMA
 
     def lock_heads(self, stream_ids: Sequence[str]) -> dict[str, int]:
         ids = [_array(stream_ids)]
-        self.connection.execute(statements.ADD_HEADS, ids)
-        return dict(self.connection.execute(statements.LOCK_HEADS, ids))
+        self._run(statements.ADD_HEADS, ids)
+        return dict(self._run(statements.LOCK_HEADS, ids))
 
     def held_back(self, heads: Mapping[str, int]) -> dict[Key, bytes]:
-        rows = self.connection.execute(statements.HELD_BACK, [_array(heads), _array(heads.values())])
+        rows = self._run(statements.HELD_BACK, [_array(heads), _array(heads.values())])
         return {(stream_id, version): text.encode() for stream_id, version, text in rows}
 
     def logged_ids(self, keys: Sequence[Key]) -> dict[Key, str]:
         columns = [_array(column) for column in zip(*keys, strict=True)]
-        rows = self.connection.execute(statements.LOGGED_IDS, columns)
+        rows = self._run(statements.LOGGED_IDS, columns)
         return {(stream_id, version): event_id for stream_id, version, event_id in rows}
 
     def log(self, events: Sequence[Event]) -> None:
         if events:
-            with self.connection.cursor() as cursor, cursor.copy(statements.LOG) as copy:
+            with self.connection.cursor() as cursor, cursor.copy(statements.of(self.schema, statements.LOG)) as copy:
                 copy.write("".join(map(_log_line, events)))
         # From here on statements are sent without waiting for answers: the server applies one table's changes while the
         # next one's are folded here, and the network is crossed once. (COPY can't be sent that way.)
@@ -84,7 +85,7 @@ class PostgresTransaction:
         self._execute(statements.CHANGE[table], changes)
 
     def withdraw(self, stream_id: str, stream_version: int) -> None:
-        self.connection.execute(statements.WITHDRAW, [stream_id, stream_version])
+        self._run(statements.WITHDRAW, [stream_id, stream_version])
 
     def park(self, parked: Sequence[Parked]) -> None:
         rows = {}
@@ -96,7 +97,10 @@ class PostgresTransaction:
 
     def _execute(self, statement: LiteralString, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:
-            self.connection.execute(statement, [_array(column) for column in zip(*rows, strict=True)])
+            self._run(statement, [_array(column) for column in zip(*rows, strict=True)])
+
+    def _run(self, statement: LiteralString, values: Sequence[Any]) -> psycopg.Cursor[Any]:
+        return self.connection.execute(statements.of(self.schema, statement), values)
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,7 @@ class PostgresParkedRecords:
         stream, version, parked_id = after
         ids = list(parked_ids) if parked_ids is not None else None
         values = {"parked_ids": ids, "stream": stream, "version": version, "id": parked_id, "limit": limit}
-        return self.connection.run(
-            lambda connection: [ParkedRecord(*row) for row in connection.execute(statements.PARKED, values)]
-        )
+        return [ParkedRecord(*row) for row in self._run(statements.PARKED, values).fetchall()]
 
     def resolve(self, events: Mapping[str, Event]) -> list[str]:
         envelopes = [event.envelope for event in events.values()]
@@ -119,14 +121,17 @@ class PostgresParkedRecords:
             [envelope.streamversion for envelope in envelopes],
             [envelope.id for envelope in envelopes],
         ]
-        return self.connection.run(
-            lambda connection: [parked_id for (parked_id,) in connection.execute(statements.RESOLVE, columns)]
-        )
+        return [parked_id for (parked_id,) in self._run(statements.RESOLVE, columns).fetchall()]
 
     def drop(self, parked_id: str, reason: str, actor: str) -> bool:
-        return self.connection.run(
-            lambda connection: connection.execute(statements.DROP, [reason, actor, parked_id]).rowcount == 1
-        )
+        return self._run(statements.DROP, [reason, actor, parked_id]).rowcount == 1
+
+    def _run(self, statement: LiteralString, values: Sequence[Any] | Mapping[str, Any]) -> psycopg.Cursor[Any]:
+        def attempt(connection: psycopg.Connection) -> psycopg.Cursor[Any]:
+            with settings_hold(connection):
+                return connection.execute(statements.of(SCHEMA, statement), values)
+
+        return self.connection.run(attempt)
 
 
 def _cause(error: psycopg.Error) -> str:

@@ -16,7 +16,7 @@ from shop_dispatch.domain.records import Parked
 from shop_dispatch.ports import Transaction
 
 SCHEMA: Final = "shop_rebuild"
-"""The connection's search_path names this schema, so that the statements of the projection write here."""
+"""The statements of the projection write to this schema."""
 CLAIM_KEY: Final = LOCK_KEY + 1
 LOCK_MS_MAX: Final = 2_000
 """A rebuild waits this long for projections to end. New projections wait behind it, and no reader does."""
@@ -33,7 +33,8 @@ class ShadowTables:
     def __init__(self, connection: psycopg.Connection, tables: Sequence[str], code: str) -> None:
         """`tables` are in the order in which a projection writes them, and `code` identifies the release.
 
-        The connection is in autocommit mode, with the search_path SCHEMA and no short statement timeout.
+        The connection is in autocommit mode, with no short statement timeout, and leads to the server itself:
+        the claim and the settings below are the session's, and a pooler has no sessions.
         """
         self._connection = connection
         self._tables = list(tables)
@@ -45,7 +46,7 @@ class ShadowTables:
 
     def transact(self, work: Callable[[Transaction], Result]) -> Result:
         with refusals(), self._connection.transaction(), ExitStack() as until_commit:
-            return work(_ShadowTransaction(self._connection, until_commit))
+            return work(_ShadowTransaction(self._connection, until_commit, SCHEMA))
 
     def whole(self) -> AbstractContextManager[object]:
         return self._connection.transaction()

@@ -1,48 +1,53 @@
 """The read model is written by this SQL. Rows come as one array for each column, so a batch of any size is one
 statement.
 
-The connection's search_path finds the tables, so a rebuild runs the same statements on tables that nobody reads yet.
+`{schema}` has the tables, so a rebuild runs the same statements on tables that nobody reads yet. No search_path is
+needed, which a pooler would lose.
 """
 
-from typing import Final
+from functools import cache
+from typing import Final, LiteralString
+
+from psycopg import sql
 
 # Each connection begins with this. A kept plan that was made for an empty table would read a full one from end to end:
 # at 100,000 events a batch then took four times as long. So each statement finds its rows by their keys, whatever the
 # planner's statistics are. No statement is long enough to be worth compiling.
-SESSION: Final = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off"
+SESSION: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 # New heads are added first, in order and without a lock on any other, and then all are locked in order, so that no two
 # batches wait for each other.
 ADD_HEADS: Final = """
-INSERT INTO stream_head (stream_id, stream_version)
+INSERT INTO {schema}.stream_head (stream_id, stream_version)
 SELECT stream_id, 0 FROM unnest(%s::text[]) AS batch (stream_id) ORDER BY stream_id COLLATE "C"
 ON CONFLICT DO NOTHING
 """
 LOCK_HEADS: Final = """
-SELECT stream_id, stream_version FROM stream_head WHERE stream_id = ANY (%s::text[]) ORDER BY stream_id FOR UPDATE
+SELECT stream_id, stream_version FROM {schema}.stream_head WHERE stream_id = ANY (%s::text[])
+ORDER BY stream_id FOR UPDATE
 """
 ADVANCE_HEADS: Final = """
-UPDATE stream_head SET stream_version = batch.stream_version
+UPDATE {schema}.stream_head SET stream_version = batch.stream_version
 FROM unnest(%s::text[], %s::integer[]) AS batch (stream_id, stream_version)
 WHERE stream_head.stream_id = batch.stream_id
 """
 HELD_BACK: Final = """
 SELECT log.stream_id, log.stream_version, log.event
 FROM unnest(%s::text[], %s::integer[]) AS head (stream_id, stream_version)
-JOIN event_log AS log ON log.stream_id = head.stream_id AND log.stream_version > head.stream_version
+JOIN {schema}.event_log AS log ON log.stream_id = head.stream_id AND log.stream_version > head.stream_version
 """
 LOGGED_IDS: Final = """
 SELECT log.stream_id, log.stream_version, log.event_id::text
 FROM unnest(%s::text[], %s::integer[]) AS known (stream_id, stream_version)
-JOIN event_log AS log ON log.stream_id = known.stream_id AND log.stream_version = known.stream_version
+JOIN {schema}.event_log AS log ON log.stream_id = known.stream_id AND log.stream_version = known.stream_version
 """
 # Arrays of long texts are slow to quote: COPY is twice as fast at 1,000 events.
-LOG: Final = "COPY event_log (stream_id, stream_version, event_id, type, time, event) FROM STDIN"
+LOG: Final = "COPY {schema}.event_log (stream_id, stream_version, event_id, type, time, event) FROM STDIN"
 
-WITHDRAW: Final = "DELETE FROM event_log WHERE stream_id = %s AND stream_version = %s"
+WITHDRAW: Final = "DELETE FROM {schema}.event_log WHERE stream_id = %s AND stream_version = %s"
 
 PARK: Final = """
-INSERT INTO parked (parked_id, payload, cause, stream_id, stream_version)
+INSERT INTO {schema}.parked (parked_id, payload, cause, stream_id, stream_version)
 SELECT * FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::integer[])
 ON CONFLICT (parked_id) DO UPDATE SET cause = excluded.cause WHERE parked.cause <> excluded.cause
 """
@@ -50,7 +55,7 @@ ON CONFLICT (parked_id) DO UPDATE SET cause = excluded.cause WHERE parked.cause 
 # Each table has its statement. A stream's own row is replaced where the change has a value; a shared row is added to.
 CHANGE: Final = {
     "product": """
-MERGE INTO product AS p
+MERGE INTO {schema}.product AS p
 USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[],
              %s::timestamptz[], %s::text[], %s::jsonb[])
     AS change (sku, version, name, description, price_minor, currency, status, listed_at, category, images)
@@ -70,7 +75,7 @@ WHEN NOT MATCHED THEN
     VALUES (sku, version, name, description, price_minor, currency, status, listed_at, nullif(category, ''), images)
 """,
     "reservation": """
-MERGE INTO reservation AS r
+MERGE INTO {schema}.reservation AS r
 USING unnest(%s::text[], %s::integer[], %s::text[], %s::text[], %s::jsonb[], %s::bigint[], %s::text[],
              %s::timestamptz[], %s::timestamptz[], %s::text[], %s::timestamptz[])
     AS change (reservation_id, version, status, customer_id, lines, total_minor, currency, placed_at, expires_at,
@@ -88,7 +93,7 @@ WHEN NOT MATCHED THEN
             payment_intent_id, purchased_at)
 """,
     "refund": """
-MERGE INTO refund AS r
+MERGE INTO {schema}.refund AS r
 USING unnest(%s::text[], %s::integer[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[],
              %s::timestamptz[], %s::timestamptz[])
     AS change (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
@@ -100,14 +105,14 @@ WHEN NOT MATCHED THEN
     VALUES (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
 """,
     "stock": """
-INSERT INTO stock AS s (sku, received, held, sold, adjusted)
+INSERT INTO {schema}.stock AS s (sku, received, held, sold, adjusted)
 SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
 ON CONFLICT (sku) DO UPDATE SET
     received = s.received + excluded.received, held = s.held + excluded.held, sold = s.sold + excluded.sold,
     adjusted = s.adjusted + excluded.adjusted
 """,
     "sales_daily": """
-INSERT INTO sales_daily AS s (day, sku, currency, units, revenue_minor)
+INSERT INTO {schema}.sales_daily AS s (day, sku, currency, units, revenue_minor)
 SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
 ON CONFLICT (day, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
@@ -116,12 +121,12 @@ ON CONFLICT (day, sku, currency) DO UPDATE SET
 
 PARKED: Final = """
 SELECT parked_id, cause, parked.stream_id, parked.stream_version, parked.received_at, payload, head.stream_version, (
-    SELECT count(*) FROM event_log AS log
+    SELECT count(*) FROM {schema}.event_log AS log
     WHERE log.stream_id = parked.stream_id AND log.stream_version > coalesce(head.stream_version, 0)
 ), logged.event_id::text
-FROM parked
-LEFT JOIN stream_head AS head ON head.stream_id = parked.stream_id
-LEFT JOIN event_log AS logged
+FROM {schema}.parked
+LEFT JOIN {schema}.stream_head AS head ON head.stream_id = parked.stream_id
+LEFT JOIN {schema}.event_log AS logged
     ON logged.stream_id = parked.stream_id AND logged.stream_version = parked.stream_version
 WHERE dropped_at IS NULL
     AND (%(parked_ids)s::text[] IS NULL OR parked_id = ANY (%(parked_ids)s))
@@ -131,13 +136,19 @@ ORDER BY coalesce(parked.stream_id, '~') COLLATE "C", coalesce(parked.stream_ver
 LIMIT %(limit)s
 """
 RESOLVE: Final = """
-DELETE FROM parked
+DELETE FROM {schema}.parked
 USING unnest(%s::text[], %s::text[], %s::integer[], %s::uuid[])
     AS replayed (parked_id, stream_id, stream_version, event_id)
-JOIN event_log USING (stream_id, stream_version, event_id)
+JOIN {schema}.event_log USING (stream_id, stream_version, event_id)
 WHERE parked.parked_id = replayed.parked_id
 RETURNING parked.parked_id
 """
 DROP: Final = """
-UPDATE parked SET dropped_at = now(), reason = %s, dropped_by = %s WHERE parked_id = %s AND dropped_at IS NULL
+UPDATE {schema}.parked SET dropped_at = now(), reason = %s, dropped_by = %s WHERE parked_id = %s AND dropped_at IS NULL
 """
+
+
+@cache
+def of(schema: str, statement: LiteralString) -> bytes:
+    """Names the schema in the statement."""
+    return sql.SQL(statement).format(schema=sql.Identifier(schema)).as_bytes()

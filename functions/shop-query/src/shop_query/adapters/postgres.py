@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import psycopg
 
-from shop_database import DatabaseSettings, Reconnecting, connect
+from shop_database import DatabaseSettings, NoConnectionError, Reconnecting, connect, settings_hold
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
 from shop_query.ports import Document, Page, Parameters, Query, ReadModelTimeoutError, ReadModelUnavailableError
@@ -19,15 +19,14 @@ STATEMENT_TIMEOUT_MS: Final = 3_000
 RESTART_SECONDS_MAX: Final = 3.0
 CONNECT_PAUSE_SECONDS: Final = 0.1
 
-_SESSION: Final = """
-SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;
--- Every statement here has its index. Where PostgreSQL believes that a filter keeps much, it would read the table.
-SET enable_seqscan = off;
--- No read here is long enough to be worth compiling, and before PostgreSQL 18 the line above would have it compiled.
-SET jit = off;
--- Half of the three-letter pieces in common: "expresso" finds "espresso". 0.6, the default, does not.
-SET pg_trgm.word_similarity_threshold = 0.5
-"""
+_SESSION: Final = {
+    # Every statement here has its index. Where PostgreSQL believes that a filter keeps much, it would read the table.
+    "enable_seqscan": "off",
+    # No read here is long enough to be worth compiling, and before PostgreSQL 18 the line above would have it compiled.
+    "jit": "off",
+    # Half of the three-letter pieces in common: "expresso" finds "espresso". 0.6, the default, does not.
+    "pg_trgm.word_similarity_threshold": "0.5",
+}
 _CATALOGUE: Final = (Query.PRODUCT_BROWSE, Query.PRODUCT_SEARCH)
 _PLANNED_EACH_TIME: Final = frozenset({*_CATALOGUE, Query.TOP_SALES})
 """Their optional filters fold away only from a plan that is made with their values."""
@@ -38,16 +37,16 @@ class PostgresReadModel:
         """Connects at the first read."""
 
         def opened() -> psycopg.Connection:
-            connection = _connected(
+            return _connected(
                 lambda: connect(
                     settings,
                     "shop-query",
                     statement_timeout_ms=statement_timeout_ms,
                     connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+                    read_only=True,
+                    session=_SESSION,
                 )
             )
-            connection.execute(_SESSION)
-            return connection
 
         self._connection = Reconnecting(opened)
         folder = files(__package__) / "sql"
@@ -78,11 +77,15 @@ class PostgresReadModel:
 
     def _row(self, query: Query, parameters: Parameters) -> tuple[Any, ...] | None:
         statement, prepare = self._statements[query], query not in _PLANNED_EACH_TIME
+
+        def ask(connection: psycopg.Connection) -> tuple[Any, ...] | None:
+            with settings_hold(connection):
+                cursor = connection.execute(statement, parameters, prepare=prepare)
+            return cursor.fetchone()
+
         with subsegment("postgresql", "remote", sql={"sanitized_query": query.value}):
             try:
-                return self._connection.run(
-                    lambda connection: connection.execute(statement, parameters, prepare=prepare).fetchone()
-                )
+                return self._connection.run(ask)
             except psycopg.errors.QueryCanceled as error:
                 raise ReadModelTimeoutError(query, _cause(query, error)) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -102,7 +105,8 @@ def _connected(connects: Callable[[], psycopg.Connection]) -> psycopg.Connection
 
 
 def _cause(query: Query, error: psycopg.Error) -> str:
-    """Logs it too, by type and SQLSTATE alone: a message may hold values."""
-    cause = f"{type(error).__name__} {error.sqlstate or 'no SQLSTATE'}"
+    """Logs it too, by type, SQLSTATE and the reason of a failed connection: a message may hold values."""
+    reason = f": {error.log_reason}" if isinstance(error, NoConnectionError) else ""
+    cause = f"{type(error).__name__} {error.sqlstate or 'no SQLSTATE'}{reason}"
     logger().warning("read failed", extra={"query": query.value, "cause": cause})
     return cause
