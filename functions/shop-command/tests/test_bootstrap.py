@@ -32,6 +32,7 @@ ENVIRONMENT = {
 
 def test_settings_come_from_the_environment() -> None:
     more = {"RESERVATION_SECONDS": "60", "PAYMENT_RETURN_URL": "https://shop.example/paid", "OTHER": "x"}
+    more["AWS_LAMBDA_FUNCTION_NAME"] = "shop-command-test-sweep"
     assert Settings.of({**ENVIRONMENT, **more}) == Settings(
         table_name="shop-test",
         stream_name="shop-test",
@@ -41,6 +42,7 @@ def test_settings_come_from_the_environment() -> None:
         reservation_seconds=60,
         limits=Limits(open_reservations_max=20, units_held_max=100, card_attempts_max=30),
         payment_return_url="https://shop.example/paid",
+        function_name="shop-command-test-sweep",
     )
     defaults = Settings.of(ENVIRONMENT)
     assert (defaults.reservation_seconds, defaults.payment_return_url) == (900, "")

@@ -28,7 +28,7 @@ from shop_command.domain.product import ListProduct
 from shop_command.domain.refunding import RequestRefund
 from shop_command.domain.stock import Bucket
 from shop_command.ports import ContentionError
-from shop_command.testing import FakeGateway, FakePublisher
+from shop_command.testing import FakeGateway, FakeHelpers, FakePublisher, OneByOne
 from shop_command.testing.dynamodb import CONFLICT, TRANSACT, Response, cancelled
 from shop_command.testing.stores import InDynamoDb
 from shop_shared.envelope import Envelope
@@ -62,6 +62,8 @@ class Trading:
             webhook_secret=lambda: "",
             telemetry=Observability(),
             limits=self.limits,
+            workers=OneByOne(),
+            helpers=FakeHelpers(),
         )
         self.application.products.list_product(request("list"), ListProduct("MUG", "Mug", "", PRICE, BUCKETS))
         self.application.products.receive_stock(request("stock"), "MUG", 100)

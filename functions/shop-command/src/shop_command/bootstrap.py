@@ -13,8 +13,10 @@ from botocore.config import Config
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
+from shop_command.adapters.sweep_helpers import SweepInvocations
 from shop_command.adapters.system import SecretParameter, SystemClock, Uuid7
 from shop_command.adapters.telemetry import Observability
+from shop_command.adapters.threads import Threads
 from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
 from shop_command.application.products import Products
@@ -24,7 +26,7 @@ from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
 from shop_command.domain.limits import Limits
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, Telemetry
+from shop_command.ports import Clock, EventIds, EventStore, Helpers, PaymentGateway, Publisher, Telemetry, Workers
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,8 +35,13 @@ if TYPE_CHECKING:
 RESERVATION_SECONDS_DEFAULT: Final = 900
 LIMIT_MAX: Final = 8_000
 """The ids of so many open reservations fit into the one item of DynamoDB that counts them."""
+THREADS: Final = 16
+"""A sweep does so much at once, each over a connection of its own."""
 AWS_CONFIG: Final = Config(
-    connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=4
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=THREADS,
 )
 """`ports.deadline` knows how long a call may take with it."""
 
@@ -53,6 +60,7 @@ class Settings:
     reservation_seconds: int
     limits: Limits
     payment_return_url: str
+    function_name: str
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -71,6 +79,7 @@ class Settings:
             reservation_seconds=int(seconds),
             limits=_limits(environment),
             payment_return_url=environment.get("PAYMENT_RETURN_URL", ""),
+            function_name=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         )
 
 
@@ -106,12 +115,15 @@ def application() -> Application:
     kinesis = cast("KinesisClient", session.create_client("kinesis", config=AWS_CONFIG))
     # Made by the first request that pays: most others need no secret.
     parameters = cache(partial(session.create_client, "ssm", config=AWS_CONFIG))
+    functions = cache(partial(session.create_client, "lambda", config=AWS_CONFIG))
     api_key = SecretParameter(parameters, settings.payment_api_key_parameter)
     webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter)
     return assemble(
         store=DynamoDbEventStore(dynamodb, settings.table_name, randomness),
         publisher=KinesisPublisher(kinesis, settings.stream_name, randomness),
-        gateway=StripeGateway(settings.payment_url, cache(api_key), return_url=settings.payment_return_url),
+        gateway=StripeGateway(
+            settings.payment_url, cache(api_key), return_url=settings.payment_return_url, connections_max=THREADS
+        ),
         clock=SystemClock(),
         ids=Uuid7(),
         randomness=randomness,
@@ -119,6 +131,8 @@ def application() -> Application:
         telemetry=Observability(),
         reservation_seconds=settings.reservation_seconds,
         limits=settings.limits,
+        workers=Threads(THREADS),
+        helpers=SweepInvocations(functions, settings.function_name),
     )
 
 
@@ -132,6 +146,8 @@ def assemble(
     randomness: random.Random,
     webhook_secret: Callable[[], str],
     telemetry: Telemetry,
+    workers: Workers,
+    helpers: Helpers,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
     limits: Limits | None = None,
 ) -> Application:
@@ -144,6 +160,6 @@ def assemble(
         purchases=Purchases(journal, gateway),
         refunds=Refunds(journal, gateway),
         settlement=settlement,
-        sweep=Sweep(journal, settlement, randomness),
+        sweep=Sweep(journal, settlement, randomness, workers, helpers),
         webhook=StripeWebhook(webhook_secret, clock),
     )

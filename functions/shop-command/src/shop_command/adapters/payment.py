@@ -60,6 +60,7 @@ class StripeGateway:
         api_key: Callable[[], str],
         *,
         return_url: str = "",
+        connections_max: int = 1,
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> None:
@@ -70,7 +71,9 @@ class StripeGateway:
         self._call_seconds_max = connect_timeout_seconds + read_timeout_seconds
         # Retries are not urllib3's business: it would repeat after a timeout too, and nobody has that much time.
         self._http = urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
+            retries=False,
+            maxsize=connections_max,
+            timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds),
         )
 
     def create(

@@ -1,10 +1,11 @@
 """The schedule invokes this function, which does what is due, and answers how much that was."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from shop_command import bootstrap
 from shop_command.adapters.telemetry import SERVICE
-from shop_command.application.sweeping import Failure, Report
+from shop_command.application.sweeping import EVERY_SHARD, Failure, Report
 from shop_command.ports import deadline
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
@@ -16,14 +17,15 @@ ENDING_SECONDS: Final = 12.0
 COUNTS: Final = ("due", "published", "expired", "settled", "refunded", "left")
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule sends nothing
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """A schedule names no shards, while a sweep that starts another does."""
     with invocation(SERVICE, request_header(None), function="sweep"):
-        return _sweep(context.get_remaining_time_in_millis() / 1000)
+        return _sweep(context.get_remaining_time_in_millis() / 1000, event.get("shards", EVERY_SHARD))
 
 
-def _sweep(seconds: float) -> dict[str, Any]:
+def _sweep(seconds: float, shards: Collection[int]) -> dict[str, Any]:
     with deadline.ending_in(seconds):
-        report = bootstrap.application().sweep.run(seconds - ENDING_SECONDS)
+        report = bootstrap.application().sweep.run(seconds - ENDING_SECONDS, shards)
     for failure in report.failures:
         logger().error("could not be swept", extra=_identification(failure), exc_info=failure.error)
     _measure(report)

@@ -12,11 +12,14 @@ from shop_command.application.sweeping import Report
 from shop_command.domain.limits import Limits
 from shop_command.domain.stock import Bucket
 from shop_command.handlers import api
+from shop_command.ports import Workers
 from shop_command.testing.fakes import (
     Counters,
     FakeClock,
+    FakeHelpers,
     FakePublisher,
     InMemoryEventStore,
+    OneByOne,
     SequentialIds,
 )
 from shop_command.testing.gateway import FakeGateway
@@ -61,6 +64,8 @@ class Shop:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     clock: FakeClock = field(default_factory=FakeClock)
     limits: Limits = field(default_factory=Limits)
+    workers: Workers = field(default_factory=OneByOne)
+    helpers: FakeHelpers = field(default_factory=FakeHelpers)
     application: bootstrap.Application = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +79,8 @@ class Shop:
             webhook_secret=lambda: WEBHOOK_SECRET,
             telemetry=Observability(),
             limits=self.limits,
+            workers=self.workers,
+            helpers=self.helpers,
         )
 
     def post(self, path: str, body: Any = None, **details: Any) -> Answer:
