@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 from shop_command import bootstrap
+from shop_command.adapters.secrets import Secret
 from shop_command.adapters.system import SystemClock, Uuid7
 from shop_command.adapters.telemetry import Observability
 from shop_command.application.purchases import CardDeclinedError, Pending
@@ -59,7 +60,7 @@ class Trading:
             clock=SystemClock(),
             ids=Uuid7(),
             randomness=random.Random(3),  # noqa: S311
-            webhook_secret=lambda: "",
+            webhook_secret=Secret(lambda: ("",)),
             telemetry=Observability(),
             limits=self.limits,
             workers=OneByOne(),

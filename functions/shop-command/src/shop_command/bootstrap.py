@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, cast
@@ -13,8 +13,9 @@ from botocore.config import Config
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
+from shop_command.adapters.secrets import LIFETIME_SECONDS_DEFAULT, OVERLAP, Secret, SecretParameter
 from shop_command.adapters.sweep_helpers import SweepInvocations
-from shop_command.adapters.system import SecretParameter, SystemClock, Uuid7
+from shop_command.adapters.system import SystemClock, Uuid7
 from shop_command.adapters.telemetry import Observability
 from shop_command.adapters.threads import Threads
 from shop_command.adapters.webhook import StripeWebhook
@@ -60,6 +61,7 @@ class Settings:
     reservation_seconds: int
     limits: Limits
     payment_return_url: str
+    secret_seconds: int
     function_name: str
 
     @classmethod
@@ -71,16 +73,21 @@ class Settings:
         missing = [name for name in names if not environment.get(name)]
         if missing:
             raise SettingsError(f"missing in the environment: {', '.join(missing)}")
-        seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
-        if not seconds.isdecimal() or int(seconds) < 1:
-            raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
         return cls(
             **{name.lower(): environment[name] for name in names},
-            reservation_seconds=int(seconds),
+            reservation_seconds=_seconds(environment, "RESERVATION_SECONDS", RESERVATION_SECONDS_DEFAULT),
             limits=_limits(environment),
             payment_return_url=environment.get("PAYMENT_RETURN_URL", ""),
+            secret_seconds=_seconds(environment, "SECRET_SECONDS", LIFETIME_SECONDS_DEFAULT),
             function_name=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"{name} is a number of seconds, at least 1; it is {text!r}")
+    return int(text)
 
 
 def _limits(environment: Mapping[str, str]) -> Limits:
@@ -117,17 +124,20 @@ def application() -> Application:
     parameters = cache(partial(session.create_client, "ssm", config=AWS_CONFIG))
     functions = cache(partial(session.create_client, "lambda", config=AWS_CONFIG))
     api_key = SecretParameter(parameters, settings.payment_api_key_parameter)
-    webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter)
+    webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter, overlap=OVERLAP)
     return assemble(
         store=DynamoDbEventStore(dynamodb, settings.table_name, randomness),
         publisher=KinesisPublisher(kinesis, settings.stream_name, randomness),
         gateway=StripeGateway(
-            settings.payment_url, cache(api_key), return_url=settings.payment_return_url, connections_max=THREADS
+            settings.payment_url,
+            Secret(api_key, settings.secret_seconds),
+            return_url=settings.payment_return_url,
+            connections_max=THREADS,
         ),
         clock=SystemClock(),
         ids=Uuid7(),
         randomness=randomness,
-        webhook_secret=cache(webhook_secret),
+        webhook_secret=Secret(webhook_secret, settings.secret_seconds),
         telemetry=Observability(),
         reservation_seconds=settings.reservation_seconds,
         limits=settings.limits,
@@ -144,7 +154,7 @@ def assemble(
     clock: Clock,
     ids: EventIds,
     randomness: random.Random,
-    webhook_secret: Callable[[], str],
+    webhook_secret: Secret,
     telemetry: Telemetry,
     workers: Workers,
     helpers: Helpers,

@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
+from shop_command.adapters.secrets import Secret
 from shop_command.adapters.telemetry import Observability
 from shop_command.domain.limits import Limits
 from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher
@@ -232,7 +233,9 @@ class World:
                 self.logs += written.getvalue()
 
     def application(self, process: Process) -> bootstrap.Application:
-        gateway = StripeGateway("https://provider.invalid", lambda: API_KEY, return_url="https://shop.invalid/returned")
+        gateway = StripeGateway(
+            "https://provider.invalid", Secret(lambda: (API_KEY,)), return_url="https://shop.invalid/returned"
+        )
         gateway._http = cast("Any", self.provider)
         return bootstrap.assemble(
             store=cast("EventStore", process.port(EventStore, self.store)),
@@ -241,7 +244,7 @@ class World:
             clock=cast("Clock", process.port(Clock, self.clock)),
             ids=cast("EventIds", process.port(EventIds, process.ids)),
             randomness=Random(self.processes),
-            webhook_secret=lambda: WEBHOOK_SECRET,
+            webhook_secret=Secret(lambda: (WEBHOOK_SECRET,)),
             telemetry=Observability(),  # it has no part in what happens
             limits=LIMITS,
             workers=OneByOne(),

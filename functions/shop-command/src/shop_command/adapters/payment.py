@@ -5,8 +5,9 @@ was asked. No card or key is logged.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import UNAUTHORIZED
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -16,7 +17,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from shop_command import ports
 from shop_command.adapters import refund_answers, telemetry
 from shop_command.adapters.provider_errors import CODE_CHARACTERS_MAX, LASTING, Proof, proof
-from shop_command.adapters.system import SecretUnavailableError
+from shop_command.adapters.secrets import Secret, SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_shared import forms
@@ -57,7 +58,7 @@ class StripeGateway:
     def __init__(
         self,
         url: str,
-        api_key: Callable[[], str],
+        api_key: Secret,
         *,
         return_url: str = "",
         connections_max: int = 1,
@@ -240,17 +241,27 @@ class StripeGateway:
     ) -> _Answer | ports.Unknown:
         url = self._url + path
         try:
-            headers = {"Authorization": f"Bearer {self._api_key()}", "Stripe-Version": API_VERSION}
+            headers = {"Stripe-Version": API_VERSION}
             if idempotency_key is not None:
                 headers["Idempotency-Key"] = idempotency_key
             if fields:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
-            response = self._send(method, url, urlencode(fields) if fields else None, headers)
+            response = self._authorized(method, url, urlencode(fields) if fields else None, headers)
             body = json.loads(response.data)
         except (HTTPError, SecretUnavailableError, deadline.OutOfTimeError, ValueError) as error:
             logger().warning("the payment provider did not answer", extra={"reason": type(error).__name__})
             return ports.Unknown(type(error).__name__)
         return _Answer(response.status, body if isinstance(body, dict) else {})
+
+    def _authorized(
+        self, method: str, url: str, body: str | None, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        """A key that is refused may have been replaced meanwhile. The provider has done nothing then."""
+        keys = self._api_key.values()
+        response = self._send(method, url, body, {**headers, "Authorization": f"Bearer {keys[0]}"})
+        if response.status == UNAUTHORIZED and (newer := self._api_key.others_than(keys)):
+            return self._send(method, url, body, {**headers, "Authorization": f"Bearer {newer[0]}"})
+        return response
 
     def _send(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """A connection that was kept while the execution environment slept is often dead, and only shows it when it is

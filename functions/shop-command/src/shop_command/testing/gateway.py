@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from shop_command.adapters.payment import StripeGateway, _Answer
+from shop_command.adapters.secrets import Secret
 from shop_command.ports import Unknown
 from shop_payment_provider.stripe import Fault, MemoryStore, Stripe
 
@@ -23,7 +24,7 @@ class FakeGateway(StripeGateway):
     """The clock stands still, so that the provider forgets a key only when a test makes it."""
 
     def __init__(self) -> None:
-        super().__init__("https://provider.invalid", lambda: "", return_url="https://shop.invalid/returned")
+        super().__init__("https://provider.invalid", Secret(lambda: ("",)), return_url="https://shop.invalid/returned")
         self.records = MemoryStore()
         self.calls: list[Call] = []
         self.unreachable: set[Call] = set()

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from shop_command import bootstrap
+from shop_command.adapters.secrets import Secret
 from shop_command.adapters.telemetry import Observability
 from shop_command.application.sweeping import Report
 from shop_command.domain.limits import Limits
@@ -76,7 +77,7 @@ class Shop:
             clock=self.clock,
             ids=SequentialIds(),
             randomness=Random(7),  # noqa: S311 - repeatable
-            webhook_secret=lambda: WEBHOOK_SECRET,
+            webhook_secret=Secret(lambda: (WEBHOOK_SECRET,)),
             telemetry=Observability(),
             limits=self.limits,
             workers=self.workers,
