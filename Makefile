@@ -132,8 +132,8 @@ outage: setup ## stop the PostgreSQL of the running shop for SECONDS=60 while cu
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
 	@$(VENV)/bin/python -m bench.hot_stock $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
 
-bench: setup ## measure against peers and floors; ONLY=query,start,tracing,dispatch,rebuild
-	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start tracing dispatch rebuild))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
+bench: setup ## measure against peers and floors; ONLY=query,start,tracing,dispatch,rebuild,sweep
+	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start tracing dispatch rebuild sweep))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done

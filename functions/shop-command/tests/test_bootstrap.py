@@ -10,6 +10,7 @@ import pytest
 import stripe
 
 from shop_command import bootstrap
+from shop_command.adapters import secrets
 from shop_command.adapters.dynamodb import table
 from shop_command.bootstrap import Settings, SettingsError
 from shop_command.domain.limits import Limits
@@ -32,6 +33,7 @@ ENVIRONMENT = {
 
 def test_settings_come_from_the_environment() -> None:
     more = {"RESERVATION_SECONDS": "60", "PAYMENT_RETURN_URL": "https://shop.example/paid", "OTHER": "x"}
+    more["AWS_LAMBDA_FUNCTION_NAME"] = "shop-command-test-sweep"
     assert Settings.of({**ENVIRONMENT, **more}) == Settings(
         table_name="shop-test",
         stream_name="shop-test",
@@ -41,6 +43,8 @@ def test_settings_come_from_the_environment() -> None:
         reservation_seconds=60,
         limits=Limits(open_reservations_max=20, units_held_max=100, card_attempts_max=30),
         payment_return_url="https://shop.example/paid",
+        secret_seconds=300,
+        function_name="shop-command-test-sweep",
     )
     defaults = Settings.of(ENVIRONMENT)
     assert (defaults.reservation_seconds, defaults.payment_return_url) == (900, "")
@@ -76,10 +80,11 @@ def test_all_missing_variables_are_named_at_once() -> None:
         Settings.of({})
 
 
+@pytest.mark.parametrize("name", ["RESERVATION_SECONDS", "SECRET_SECONDS"])
 @pytest.mark.parametrize("seconds", ["", "0", "-1", "1.5", "soon"])
-def test_a_reservation_lasts_a_whole_number_of_seconds(seconds: str) -> None:
-    with pytest.raises(SettingsError, match="RESERVATION_SECONDS"):
-        Settings.of({**ENVIRONMENT, "RESERVATION_SECONDS": seconds})
+def test_what_lasts_lasts_a_whole_number_of_seconds(name: str, seconds: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.of({**ENVIRONMENT, name: seconds})
 
 
 def event_of(name: str) -> dict[str, Any]:
@@ -178,6 +183,30 @@ def test_a_webhook_settles_what_the_provider_charged_and_its_secret_is_read_once
         assert events[-1].type == "shop.purchase.confirmed.v1"
         parameter = ENVIRONMENT["PAYMENT_WEBHOOK_SECRET_PARAMETER"]
         deployed.client("ssm").put_parameter(Name=parameter, Value="whsec_new", Type="SecureString", Overwrite=True)
+
+
+def test_a_webhook_of_the_secret_before_is_read_until_it_is_replaced_twice(
+    deployed: boto3.Session, provider: ProviderProcess
+) -> None:
+    parameter = ENVIRONMENT["PAYMENT_WEBHOOK_SECRET_PARAMETER"]
+    for replaced, status in enumerate((200, 200, 400)):
+        if replaced:
+            deployed.client("ssm").put_parameter(Name=parameter, Value="whsec_new", Type="SecureString", Overwrite=True)
+        bootstrap.application.cache_clear()  # a new execution environment
+        assert webhook(provider, "pi_1", str(uuid.uuid4())).status == status
+
+
+def test_a_key_that_was_replaced_is_read_when_the_old_one_is_refused(
+    deployed: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "PAUSE_SECONDS", 0)  # the old key is refused before, too
+    sample("list-product.json")
+    sample("receive-stock.json")
+    parameter = ENVIRONMENT["PAYMENT_API_KEY_PARAMETER"]
+    for key, status in (("sk_old", 503), (provider.api_key, 201)):
+        deployed.client("ssm").put_parameter(Name=parameter, Value=key, Type="SecureString", Overwrite=True)
+        reservation = sample("reserve.json", key=key).body["reservation_id"]
+        assert sample("purchase.json", key=key, reservation_id=reservation).status == status
 
 
 def test_a_webhook_that_the_provider_did_not_sign_is_refused(

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from shop_command.adapters.payment import StripeGateway
+from shop_command.adapters.secrets import Secret
 from shop_command.ports import (
     ActionRequired,
     AskedIntent,
@@ -371,7 +372,9 @@ class TestFakeGateway(Contract):
 class TestStripeGateway(Contract):
     @pytest.fixture
     def gateway(self, provider: ProviderProcess) -> PaymentGateway:
-        return StripeGateway(provider.url, lambda: provider.api_key, return_url=RETURN_URL, read_timeout_seconds=1.0)
+        return StripeGateway(
+            provider.url, Secret(lambda: (provider.api_key,)), return_url=RETURN_URL, read_timeout_seconds=1.0
+        )
 
     @pytest.fixture
     def forget_keys(self, provider: ProviderProcess) -> Callable[[], None]:
@@ -389,14 +392,16 @@ class TestStripeGateway(Contract):
                 provider.kill()
                 provider.start()  # it ends first what it had begun
 
-            yield Slow(StripeGateway(provider.url, lambda: provider.api_key, read_timeout_seconds=1.0), finish)
+            yield Slow(
+                StripeGateway(provider.url, Secret(lambda: (provider.api_key,)), read_timeout_seconds=1.0), finish
+            )
 
     def test_a_slow_card_is_charged_although_nobody_waits_for_it(
         self, gateway: PaymentGateway, provider: ProviderProcess, reservation_id: str
     ) -> None:
         intent = created(gateway, reservation_id)
         impatient = StripeGateway(
-            provider.url, lambda: provider.api_key, return_url=RETURN_URL, read_timeout_seconds=0.1
+            provider.url, Secret(lambda: (provider.api_key,)), return_url=RETURN_URL, read_timeout_seconds=0.1
         )
         assert impatient.confirm(intent, 1, "pm_card_slow") == Unknown("ReadTimeoutError")
         wait_until(lambda: gateway.retrieve(intent) == Captured())

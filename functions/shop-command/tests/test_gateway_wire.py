@@ -15,7 +15,7 @@ import pytest
 from shop_command.adapters import provider_events
 from shop_command.adapters.payment import API_VERSION, LIST_PAGES_MAX, LISTED_PER_PAGE, SENDS_MAX, StripeGateway
 from shop_command.adapters.provider_errors import ERROR_KINDS, Proof, proof
-from shop_command.adapters.system import SecretUnavailableError
+from shop_command.adapters.secrets import Secret, SecretUnavailableError
 from shop_command.ports import (
     ActionRequired,
     AskedIntent,
@@ -42,6 +42,7 @@ from shop_shared.values import Money
 
 AMOUNT = Money(amount_minor=1_999, currency="EUR")
 KEY = "sk_test_local"
+KNOWN_KEY = Secret(lambda: (KEY,))
 ASKED = AskedIntent("pi_1", "reservation", AMOUNT)
 
 
@@ -72,18 +73,20 @@ def everything(gateway: PaymentGateway) -> list[object]:
 
 
 def test_a_wrong_api_key_proves_nothing_about_money(provider: ProviderProcess) -> None:
-    assert all(isinstance(outcome, Unknown) for outcome in everything(StripeGateway(provider.url, lambda: "sk_x")))
+    assert all(
+        isinstance(outcome, Unknown) for outcome in everything(StripeGateway(provider.url, Secret(lambda: ("sk_x",))))
+    )
 
 
 def test_no_connection_is_unknown() -> None:
-    assert all(isinstance(outcome, Unknown) for outcome in everything(StripeGateway("http://127.0.0.1:1", lambda: KEY)))
+    assert all(isinstance(outcome, Unknown) for outcome in everything(StripeGateway("http://127.0.0.1:1", KNOWN_KEY)))
 
 
 def test_an_api_key_that_cannot_be_read_is_unknown_and_nothing_is_sent() -> None:
-    def unreadable() -> str:
+    def unreadable() -> tuple[str, ...]:
         raise SecretUnavailableError("payment-api-key")
 
-    outcomes = everything(StripeGateway("http://127.0.0.1:1", unreadable))
+    outcomes = everything(StripeGateway("http://127.0.0.1:1", Secret(unreadable)))
     assert outcomes == [Unknown("SecretUnavailableError")] * 11
 
 
@@ -121,12 +124,12 @@ def scripted() -> Iterator[Answering]:
     Scripted.cut = 0
     with _serving() as url:
 
-        def answering(*answers: tuple[int, Any]) -> StripeGateway:
+        def answering(*answers: tuple[int, Any], api_key: Secret = KNOWN_KEY) -> StripeGateway:
             Scripted.answers = [
                 (status, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
                 for status, answer in answers
             ]
-            return StripeGateway(url, lambda: KEY)
+            return StripeGateway(url, api_key)
 
         yield answering
 
@@ -146,6 +149,18 @@ def _serving() -> Iterator[str]:
 
 def refusal(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
     return 400, {"error": {"type": "invalid_request_error", "code": code, **more}}
+
+
+def test_a_refused_key_is_read_again_and_the_same_call_sent_once_more(scripted: Answering) -> None:
+    refused = 401, {"error": {"type": "invalid_request_error"}}
+    keys = [("sk_old",), ("sk_new", "sk_old")]
+    gateway = scripted(refused, (200, intent("succeeded")), refused, api_key=Secret(lambda: keys.pop(0)))
+    assert gateway.confirm(ASKED, 2, "pm_card_visa") == Captured()
+    (path, first, body), again = Scripted.seen
+    assert (first["Authorization"], again[1]["Authorization"]) == ("Bearer sk_old", "Bearer sk_new")
+    assert again == (path, {**first, "Authorization": "Bearer sk_new"}, body)
+    assert isinstance(gateway.retrieve(ASKED), Unknown), "a key that is refused again is not tried for ever"
+    assert len(Scripted.seen) == 3
 
 
 @pytest.mark.parametrize(

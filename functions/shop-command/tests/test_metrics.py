@@ -17,6 +17,7 @@ from botocore.exceptions import ConnectTimeoutError
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
+from shop_command.adapters.secrets import Secret
 from shop_command.adapters.system import SystemClock
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.handlers import sweep
@@ -194,7 +195,7 @@ def test_what_is_unknown_is_counted_again_when_the_sweep_finds_it_out(
 
 
 def test_a_call_that_gets_no_answer_is_measured_too(printed: Printed) -> None:
-    gateway = StripeGateway("http://127.0.0.1:1", lambda: "key")
+    gateway = StripeGateway("http://127.0.0.1:1", Secret(lambda: ("key",)))
     assert isinstance(
         gateway.retrieve(AskedIntent("pi_1", "reservation", Money(amount_minor=1, currency="EUR"))), Unknown
     )
@@ -205,9 +206,9 @@ def test_a_call_that_gets_no_answer_is_measured_too(printed: Printed) -> None:
 def test_an_answer_that_no_repeat_mends_alerts_an_operator(
     printed: Printed, fault: str, provider: ProviderProcess
 ) -> None:
-    gateway = StripeGateway(provider.url, lambda: "sk_wrong" if fault == "a wrong key" else provider.api_key)
+    gateway = StripeGateway(provider.url, Secret(lambda: ("sk_wrong" if fault == "a wrong key" else provider.api_key,)))
     money = Money(amount_minor=500, currency="EUR")
-    created = StripeGateway(provider.url, lambda: provider.api_key).create("alert", 1, money)
+    created = StripeGateway(provider.url, Secret(lambda: (provider.api_key,))).create("alert", 1, money)
     assert isinstance(created, IntentCreated)
     printed.forget()
     asked = AskedIntent(created.payment_intent_id, "alert", money.model_copy(update={"amount_minor": 499}))

@@ -1,11 +1,15 @@
 """What the scheduled function pays, what it leaves, and that neither a crash nor a second sweep does harm."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from threading import Barrier
 
 import pytest
 
-from shop_command.application.sweeping import Report
-from shop_command.ports import DUE_SHARDS, Due, DueEvent, StoreUnavailableError
+from shop_command.adapters.dynamodb import table
+from shop_command.adapters.threads import Threads
+from shop_command.application.sweeping import PAGE_ITEMS, Report
+from shop_command.ports import DUE_SHARDS, Due, DueEvent, StoreUnavailableError, deadline
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
 from shop_command.testing.gateway import Call
@@ -346,3 +350,90 @@ def test_an_index_that_shows_what_was_due_before_does_no_harm(
     assert done(stocked.sweep()) == {}
     assert stocked.contents() == before
     assert stocked.gateway.calls == calls
+
+
+# Several at once
+
+
+def test_several_are_done_at_once_and_a_failure_of_one_is_its_own(stocked: Shop) -> None:
+    meeting = Barrier(4, timeout=60)
+    for n in range(5):
+        stocked.reserve(("MUG", 1), key=f"n-{n}")
+    stocked.clock.advance(900)
+    stocked.store.before_commit += [raising(RuntimeError("a bug")), *[meeting.wait] * 4]
+    several = replace(stocked.application.sweep, workers=Threads(4))
+    # Fewer than four at once would wait at the barrier for ever, and break it.
+    assert done(several.run(seconds=3_600)) == {"expired": 4, "left": 1, "failed": 1}
+    assert stocked.totals() == Counters(9, 1, 0)
+
+
+def test_payments_that_the_provider_does_not_answer_for_are_asked_about_at_once(stocked: Shop) -> None:
+    for n in range(4):
+        reserved = stocked.reserve(("MUG", 1), key=f"n-{n}").body["reservation_id"]
+        stocked.purchase(reserved, "pm_card_error_after_charge", key=f"n-{n}")
+    stocked.clock.advance(60)
+    meeting = Barrier(4, timeout=60)
+    stocked.gateway.meanwhile["retrieve"] = [lambda: meeting.wait() and None] * 4
+    several = replace(stocked.application.sweep, workers=Threads(4))
+    assert done(several.run(seconds=3_600)) == {"settled": 4}
+
+
+def test_threads_know_when_the_invocation_ends() -> None:
+    def too_late(_: int) -> bool:
+        try:
+            deadline.require(10)
+        except deadline.OutOfTimeError:
+            return True
+        return False
+
+    with deadline.ending_in(5):
+        assert list(Threads(2).map(too_late, range(3))) == [True] * 3
+    assert list(Threads(2).map(too_late, range(3))) == [False] * 3
+
+
+@pytest.fixture
+def crowded(stocked: Shop) -> Shop:
+    """Each shard has more than a page that is due, and each page takes longer than a sweep works alone."""
+    stocked.publisher.fails = lambda _: True
+    for n in range(DUE_SHARDS):
+        sku = next(sku for sku in (f"S-{n}-{i}" for i in range(999)) if table.due_shard(f"product-{sku}") == str(n))
+        stocked.list_product(sku)
+        for delivery in range(PAGE_ITEMS):
+            stocked.receive(sku, 1, key=f"{sku}-{delivery}")
+    stocked.publisher.fails = lambda _: False
+    stocked.clock.advance(10)
+    return stocked
+
+
+def slowly(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish = shop.publisher.publish
+
+    def published(events: Sequence[Envelope]) -> Sequence[Envelope]:
+        shop.clock.advance(2)
+        return publish(events)
+
+    monkeypatch.setattr(shop.publisher, "publish", published)
+
+
+def test_shards_that_are_too_much_for_one_get_sweeps_of_their_own(
+    crowded: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowly(crowded, monkeypatch)
+    crowded.helpers.can_start = True
+    assert crowded.sweep().published == PAGE_ITEMS * DUE_SHARDS
+    assert crowded.helpers.started == [*range(DUE_SHARDS)]
+    for shard in range(DUE_SHARDS):
+        assert done(crowded.application.sweep.run(50, [shard])) == {"published": 1}
+    assert len(crowded.helpers.started) == DUE_SHARDS, "those start no others"
+    stays_clean(crowded)
+
+
+def test_what_no_other_sweep_takes_is_done_by_the_first_one(crowded: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    slowly(crowded, monkeypatch)
+    assert crowded.sweep(seconds=200).published == (PAGE_ITEMS + 1) * DUE_SHARDS
+
+
+def test_a_sweep_that_is_quick_enough_starts_no_other(crowded: Shop) -> None:
+    crowded.helpers.can_start = True
+    assert crowded.sweep().published == (PAGE_ITEMS + 1) * DUE_SHARDS
+    assert crowded.helpers.started == []

@@ -3,10 +3,14 @@
 import json
 from typing import Any
 
+import boto3
 import pytest
 
+from shop_command.adapters.sweep_helpers import SweepInvocations
 from shop_command.handlers import sweep
+from shop_command.ports import DUE_SHARDS
 from shop_command.testing import Shop
+from shop_command.testing.dynamodb import Answers, Http, error
 from shop_command.testing.shop import LambdaContext, raising
 from shop_observability.testing import ROOT
 
@@ -65,3 +69,25 @@ def test_what_fails_is_logged_with_its_stream_and_fails_nothing(
     assert vars(error)["exception_name"] == "RuntimeError"
     assert "a bug" not in vars(error)["exception"]
     assert [vars(record)["failed"] for record in caplog.records if record.message == "sweep"] == [1]
+
+
+def test_a_sweep_of_some_shards_looks_at_no_others(stocked: Shop) -> None:
+    for n in range(10):
+        stocked.reserve(("MUG", 1), key=f"n-{n}")
+    stocked.clock.advance(900)
+    expired = [sweep.handler({"shards": [shard]}, SweepContext())["expired"] for shard in range(DUE_SHARDS)]
+    assert sum(expired) == 10
+    assert max(expired) < 10
+
+
+def test_another_sweep_is_an_invocation_of_the_same_function(aws: boto3.Session) -> None:
+    client = aws.client("lambda")
+    answers = Answers((Http(202), {"StatusCode": 202}), error("TooManyRequestsException", 429))
+    client.meta.events.register("before-call.lambda.Invoke", answers)
+    helpers = SweepInvocations(lambda: client, "shop-command-test-sweep")
+    assert helpers.start(3)
+    [request] = answers.requests
+    assert request["url_path"] == "/2015-03-31/functions/shop-command-test-sweep/invocations"
+    assert request["headers"]["X-Amz-Invocation-Type"] == "Event"
+    assert json.loads(request["body"]) == {"shards": [3]}
+    assert not helpers.start(4)

@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 from shop_command import bootstrap
+from shop_command.adapters.secrets import Secret
 from shop_command.adapters.system import SystemClock, Uuid7
 from shop_command.adapters.telemetry import Observability
 from shop_command.application.purchases import CardDeclinedError, Pending
@@ -28,7 +29,7 @@ from shop_command.domain.product import ListProduct
 from shop_command.domain.refunding import RequestRefund
 from shop_command.domain.stock import Bucket
 from shop_command.ports import ContentionError
-from shop_command.testing import FakeGateway, FakePublisher
+from shop_command.testing import FakeGateway, FakeHelpers, FakePublisher, OneByOne
 from shop_command.testing.dynamodb import CONFLICT, TRANSACT, Response, cancelled
 from shop_command.testing.stores import InDynamoDb
 from shop_shared.envelope import Envelope
@@ -59,9 +60,11 @@ class Trading:
             clock=SystemClock(),
             ids=Uuid7(),
             randomness=random.Random(3),  # noqa: S311
-            webhook_secret=lambda: "",
+            webhook_secret=Secret(lambda: ("",)),
             telemetry=Observability(),
             limits=self.limits,
+            workers=OneByOne(),
+            helpers=FakeHelpers(),
         )
         self.application.products.list_product(request("list"), ListProduct("MUG", "Mug", "", PRICE, BUCKETS))
         self.application.products.receive_stock(request("stock"), "MUG", 100)

@@ -11,7 +11,7 @@ import pytest
 import stripe
 
 from shop_command.adapters.provider_events import OF_INTENTS, OF_MONEY
-from shop_command.adapters.system import SecretUnavailableError
+from shop_command.adapters.secrets import Secret, SecretUnavailableError
 from shop_command.adapters.webhook import TOLERANCE_SECONDS, ForgedWebhookError, StripeWebhook
 from shop_command.ports import Hint
 from shop_command.testing import FakeClock
@@ -42,7 +42,7 @@ def digest(body: str = PAYLOAD, secret: str = SECRET, at: int = NOW) -> str:
 
 
 def read(body: str | bytes, signature: str, now: datetime | None = None) -> Hint | None:
-    webhook = StripeWebhook(lambda: SECRET, FakeClock(now) if now else CLOCK)
+    webhook = StripeWebhook(Secret(lambda: (SECRET,)), FakeClock(now) if now else CLOCK)
     return webhook.read(body.encode() if isinstance(body, str) else body, signature)
 
 
@@ -175,15 +175,25 @@ def test_bytes_that_are_no_text_are_no_hint() -> None:
 
 
 def test_the_secret_is_asked_for_only_when_all_else_is_right() -> None:
-    def unreadable() -> str:
+    def unreadable() -> tuple[str, ...]:
         raise SecretUnavailableError("payment-webhook-secret")
 
-    webhook = StripeWebhook(unreadable, CLOCK)
+    webhook = StripeWebhook(Secret(unreadable), CLOCK)
     for signature in ("", f"t={NOW - TOLERANCE_SECONDS - 1},v1={digest()}"):
         with pytest.raises(ForgedWebhookError):
             webhook.read(PAYLOAD.encode(), signature)
     with pytest.raises(SecretUnavailableError):
         webhook.read(PAYLOAD.encode(), signed())
+
+
+def test_a_webhook_of_either_secret_is_read_and_of_a_new_one_at_once() -> None:
+    values = [("whsec_old",), (SECRET, "whsec_old")]
+    webhook = StripeWebhook(Secret(lambda: values.pop(0)), CLOCK)
+    for secret in ("whsec_old", SECRET, "whsec_old"):
+        assert webhook.read(PAYLOAD.encode(), signed(secret=secret)) == HINT
+    with pytest.raises(ForgedWebhookError):
+        webhook.read(PAYLOAD.encode(), signed(secret="whsec_guessed"))
+    assert values == []
 
 
 @pytest.mark.parametrize(

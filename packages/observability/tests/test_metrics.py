@@ -1,5 +1,7 @@
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -40,6 +42,21 @@ def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(line
         ]
     }
     assert line == {"service": "shop-test", "OldestUnpublishedSeconds": [12.5], "EventsPublished": [3.0]}
+
+
+def test_threads_count_together(lines: Lines) -> None:
+    started = Barrier(8)
+
+    def counting(_: int) -> None:
+        started.wait()
+        for _ in range(1_000):
+            count(Metric.EVENTS_PUBLISHED)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(counting, range(8)))
+    metrics.flush()
+    [line] = lines()
+    assert line["EventsPublished"] == [8_000.0]
 
 
 def test_counts_are_added_up_and_what_is_measured_is_kept_value_by_value(lines: Lines) -> None:

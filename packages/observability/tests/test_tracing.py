@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from shop_observability.trace_header import TraceHeader
 from shop_observability.tracing import (
     TRACED_EVENTS_MAX,
     EventTrace,
+    carried,
     current_header,
     segment,
     subsegment,
@@ -62,6 +65,45 @@ def test_the_next_hop_continues_from_the_innermost_subsegment(daemon: Daemon) ->
     producer, consumer = daemon.documents()
     assert consumer["trace_id"] == ROOT
     assert consumer["parent_id"] == producer["subsegments"][0]["id"]
+
+
+def test_what_threads_do_for_the_work_is_in_its_segment_and_what_they_follow_in_its_own(daemon: Daemon) -> None:
+    together = Barrier(4)
+
+    def part(number: int) -> dict[str, Any]:
+        together.wait()  # all of them are open at once
+        with subsegment(f"call {number}", "aws"):
+            together.wait()
+        header = TraceHeader(f"1-5759e988-{number:024x}", PARENT, sampled=True)
+        with segment("shop-command", header, stream_id=f"product-{number}"):
+            together.wait()
+            with subsegment("DynamoDB", "aws"):
+                together.wait()
+            named = dict(fields())
+        with subsegment(f"call {number} afterwards", "aws"):
+            together.wait()
+        return named
+
+    with segment("shop-command", BATCH, function="sweep"):
+        with ThreadPoolExecutor(4) as threads:
+            logged = list(threads.map(carried(part), range(4)))
+        assert fields() == {"trace_id": BATCH.root, "function": "sweep"}
+    *followed, sweep = daemon.documents()
+    for number, document in enumerate(sorted(followed, key=lambda document: str(document["trace_id"]))):
+        assert document["trace_id"] == logged[number]["trace_id"] == f"1-5759e988-{number:024x}"
+        assert document["annotations"]["stream_id"] == logged[number]["stream_id"] == f"product-{number}"
+        assert document["annotations"]["invocation_trace_id"] == BATCH.root
+        assert document["links"] == [{"trace_id": BATCH.root, "id": sweep["id"]}]
+        assert [call["name"] for call in document["subsegments"]] == ["DynamoDB"]
+    assert {call["name"] for call in sweep["subsegments"]} == {
+        f"call {number}{when}" for number in range(4) for when in ("", " afterwards")
+    }
+
+
+def test_threads_trace_nothing_for_work_that_is_not_sampled(daemon: Daemon) -> None:
+    with segment("shop-command", UNSAMPLED), ThreadPoolExecutor(1) as threads:
+        assert list(threads.map(carried(lambda _: fields()["trace_id"]), [0])) == [UNSAMPLED.root]
+    assert daemon.documents() == []
 
 
 def test_a_segment_of_another_trace_names_and_links_the_one_that_it_is_opened_in(daemon: Daemon) -> None:

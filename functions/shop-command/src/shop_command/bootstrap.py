@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, cast
@@ -13,8 +13,11 @@ from botocore.config import Config
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
-from shop_command.adapters.system import SecretParameter, SystemClock, Uuid7
+from shop_command.adapters.secrets import LIFETIME_SECONDS_DEFAULT, OVERLAP, Secret, SecretParameter
+from shop_command.adapters.sweep_helpers import SweepInvocations
+from shop_command.adapters.system import SystemClock, Uuid7
 from shop_command.adapters.telemetry import Observability
+from shop_command.adapters.threads import Threads
 from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
 from shop_command.application.products import Products
@@ -25,7 +28,7 @@ from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
 from shop_command.domain.limits import Limits
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, Telemetry
+from shop_command.ports import Clock, EventIds, EventStore, Helpers, PaymentGateway, Publisher, Telemetry, Workers
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,8 +37,13 @@ if TYPE_CHECKING:
 RESERVATION_SECONDS_DEFAULT: Final = 900
 LIMIT_MAX: Final = 8_000
 """The ids of so many open reservations fit into the one item of DynamoDB that counts them."""
+THREADS: Final = 16
+"""A sweep does so much at once, each over a connection of its own."""
 AWS_CONFIG: Final = Config(
-    connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=4
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=THREADS,
 )
 """`ports.deadline` knows how long a call may take with it."""
 
@@ -54,6 +62,8 @@ class Settings:
     reservation_seconds: int
     limits: Limits
     payment_return_url: str
+    secret_seconds: int
+    function_name: str
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -64,15 +74,21 @@ class Settings:
         missing = [name for name in names if not environment.get(name)]
         if missing:
             raise SettingsError(f"missing in the environment: {', '.join(missing)}")
-        seconds = environment.get("RESERVATION_SECONDS", str(RESERVATION_SECONDS_DEFAULT))
-        if not seconds.isdecimal() or int(seconds) < 1:
-            raise SettingsError(f"RESERVATION_SECONDS is a number of seconds, at least 1; it is {seconds!r}")
         return cls(
             **{name.lower(): environment[name] for name in names},
-            reservation_seconds=int(seconds),
+            reservation_seconds=_seconds(environment, "RESERVATION_SECONDS", RESERVATION_SECONDS_DEFAULT),
             limits=_limits(environment),
             payment_return_url=environment.get("PAYMENT_RETURN_URL", ""),
+            secret_seconds=_seconds(environment, "SECRET_SECONDS", LIFETIME_SECONDS_DEFAULT),
+            function_name=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"{name} is a number of seconds, at least 1; it is {text!r}")
+    return int(text)
 
 
 def _limits(environment: Mapping[str, str]) -> Limits:
@@ -108,19 +124,27 @@ def application() -> Application:
     kinesis = cast("KinesisClient", session.create_client("kinesis", config=AWS_CONFIG))
     # Made by the first request that pays: most others need no secret.
     parameters = cache(partial(session.create_client, "ssm", config=AWS_CONFIG))
+    functions = cache(partial(session.create_client, "lambda", config=AWS_CONFIG))
     api_key = SecretParameter(parameters, settings.payment_api_key_parameter)
-    webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter)
+    webhook_secret = SecretParameter(parameters, settings.payment_webhook_secret_parameter, overlap=OVERLAP)
     return assemble(
         store=DynamoDbEventStore(dynamodb, settings.table_name, randomness),
         publisher=KinesisPublisher(kinesis, settings.stream_name, randomness),
-        gateway=StripeGateway(settings.payment_url, cache(api_key), return_url=settings.payment_return_url),
+        gateway=StripeGateway(
+            settings.payment_url,
+            Secret(api_key, settings.secret_seconds),
+            return_url=settings.payment_return_url,
+            connections_max=THREADS,
+        ),
         clock=SystemClock(),
         ids=Uuid7(),
         randomness=randomness,
-        webhook_secret=cache(webhook_secret),
+        webhook_secret=Secret(webhook_secret, settings.secret_seconds),
         telemetry=Observability(),
         reservation_seconds=settings.reservation_seconds,
         limits=settings.limits,
+        workers=Threads(THREADS),
+        helpers=SweepInvocations(functions, settings.function_name),
     )
 
 
@@ -132,8 +156,10 @@ def assemble(
     clock: Clock,
     ids: EventIds,
     randomness: random.Random,
-    webhook_secret: Callable[[], str],
+    webhook_secret: Secret,
     telemetry: Telemetry,
+    workers: Workers,
+    helpers: Helpers,
     reservation_seconds: int = RESERVATION_SECONDS_DEFAULT,
     limits: Limits | None = None,
 ) -> Application:
@@ -146,7 +172,7 @@ def assemble(
         purchases=Purchases(journal, gateway),
         refunds=Refunds(journal, gateway),
         settlement=settlement,
-        sweep=Sweep(journal, settlement, randomness),
+        sweep=Sweep(journal, settlement, randomness, workers, helpers),
         reconciliation=Reconciliation(journal, settlement, gateway),
         webhook=StripeWebhook(webhook_secret, clock),
     )

@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 """
 
 from enum import StrEnum
-from typing import Self
+from threading import Lock
+from typing import Final, Self
 
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.metrics import MetricUnit as Unit
@@ -90,18 +91,22 @@ class Metric(StrEnum):
 _counts: dict[Metric, int] = {}
 _measured: dict[Metric, list[float]] = {}
 """These belong to the current invocation: an execution environment serves one at a time."""
+_lock: Final = Lock()
+"""An invocation may count in several threads."""
 _is_cold = True
 
 
 def count(metric: Metric, number: int = 1) -> None:
     """Adds up to one value; a metric that was never counted is left out."""
     if number:
-        _counts[metric] = _counts.get(metric, 0) + number
+        with _lock:
+            _counts[metric] = _counts.get(metric, 0) + number
 
 
 def measure(metric: Metric, value: float) -> None:
     """Each measurement is a value of its own, also if it is 0."""
-    _measured.setdefault(metric, []).append(value)
+    with _lock:
+        _measured.setdefault(metric, []).append(value)
 
 
 def begin() -> None:

@@ -9,12 +9,13 @@ fails the work that it traces. Exceptions are recorded by their type alone: mess
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, TypeVar
 
 from shop_observability import work as ongoing
 from shop_observability.logs import logger
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from aws_xray_sdk.core import AWSXRayRecorder
 
 Namespace = Literal["local", "remote", "aws"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 TRACED_EVENTS_MAX: Final = 50
 """A batch sends at most this many segments at once, as datagrams: Linux's default buffer holds some 90."""
@@ -58,7 +61,7 @@ class Timeline:
 EventTrace = tuple[str, str, str, str]
 """An event is traced by its trace header, stream id, event type and correlation id."""
 
-_timeline: Timeline | None = None
+_timeline: ContextVar[Timeline | None] = ContextVar("timeline", default=None)
 """The innermost open `timeline` collects calls here."""
 
 
@@ -89,8 +92,8 @@ def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, A
                 yield
     finally:
         call = Call(name, namespace, details, started, time.time())
-        if _timeline is not None:
-            _timeline.calls.append(call)
+        if open_timeline := _timeline.get():
+            open_timeline.calls.append(call)
         if logger().log_level == logging.DEBUG:
             logger().debug(name, extra={"duration_ms": round((call.ended - started) * 1000, 1), **details})
 
@@ -98,14 +101,13 @@ def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, A
 @contextmanager
 def timeline() -> Iterator[Timeline]:
     """Notes the work inside, sampled or not, so that `trace_events` can repeat it in other traces."""
-    global _timeline  # noqa: PLW0603 - see _timeline
-    outer = _timeline
-    _timeline = done = Timeline(time.time())
+    done = Timeline(time.time())
+    token = _timeline.set(done)
     try:
         yield done
     finally:
         done.ended = time.time()
-        _timeline = outer
+        _timeline.reset(token)
 
 
 def trace_events(name: str, done: Timeline, events: Iterable[EventTrace]) -> None:
@@ -122,6 +124,24 @@ def trace_events(name: str, done: Timeline, events: Iterable[EventTrace]) -> Non
             for call in done.calls:
                 with _recorded_subsegment(call.name, call.namespace, call.details, call):
                     pass
+
+
+def carried(do: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    """Other threads may run what this returns, as parts of the current work: with its context variables, inside of its
+    segment, and with its fields in their log lines."""
+    context, work = copy_context(), ongoing.current()
+    entity = _recorder().get_trace_entity() if work and work.segment_id else None
+
+    def part(item: Item) -> Result:
+        if entity is not None:
+            _go_on_inside(entity)
+        try:
+            return do(item)
+        finally:
+            if entity is not None:
+                _go_on_inside(None)
+
+    return lambda item: context.copy().run(part, item)  # one context can't be entered by two threads
 
 
 def current_header() -> str | None:
@@ -158,10 +178,10 @@ def _recorded_segment(
 ) -> Iterator[None]:
     """`over` gives the segment its times, if they lie in the past."""
     entity: Any = None
-    outer_context: Any = None
+    outer_entity: Any = None
     with _harmless():
         recorder = _recorder()
-        outer_context, recorder.context = recorder.context, _context()
+        outer_entity = recorder.get_trace_entity()
         entity = recorder.begin_segment(name, traceid=header.root, parent_id=header.parent, sampling=1)
         work.segment_id = entity.id
         if over:
@@ -181,8 +201,7 @@ def _recorded_segment(
                     entity.put_annotation(key, value)
                 _describe(entity, {"http": work.http} if work.http else {})
                 recorder.end_segment(over.ended if over else None)
-        if outer_context is not None:
-            recorder.context = outer_context
+        _go_on_inside(outer_entity)
 
 
 @contextmanager
@@ -190,8 +209,10 @@ def _recorded_subsegment(
     name: str, namespace: Namespace, details: dict[str, dict[str, Any]], over: Call | None = None
 ) -> Iterator[None]:
     entity: Any = None
+    outer_entity: Any = None
     with _harmless():
         recorder = _recorder()
+        outer_entity = recorder.get_trace_entity()
         entity = recorder.begin_subsegment(name, namespace)
         if over:
             entity.start_time = over.started
@@ -205,6 +226,16 @@ def _recorded_subsegment(
             if entity:
                 _describe(entity, details)
                 recorder.end_subsegment(over.ended if over else None)
+        _go_on_inside(outer_entity)
+
+
+def _go_on_inside(entity: Any) -> None:
+    """The SDK keeps what is open for each thread, and forgets all of it where a segment begins or ends."""
+    with _harmless():
+        if entity is None:
+            _recorder().clear_trace_entities()
+        else:
+            _recorder().set_trace_entity(entity)
 
 
 @contextmanager
@@ -221,9 +252,11 @@ def _recorder() -> "AWSXRayRecorder":
     from aws_xray_sdk.core import AWSXRayRecorder  # noqa: PLC0415 - only for a sampled request
 
     recorder = AWSXRayRecorder()
+    from aws_xray_sdk.core.context import Context  # noqa: PLC0415 - as above
+
     # The SDK's own context for Lambda only knows Lambda's segment, while a purchase's trace is the client's. It also
     # sends a datagram for each subsegment, while one for a segment and what it called takes three fifths of the time.
-    recorder.configure(context=_context(), sampling=False, plugins=(), streaming_threshold=SUBSEGMENTS_MAX)
+    recorder.configure(context=Context("IGNORE_ERROR"), sampling=False, plugins=(), streaming_threshold=SUBSEGMENTS_MAX)
     return recorder
 
 
@@ -240,9 +273,3 @@ def _mark_fault(entity: Any, error: BaseException) -> None:
         if entity:
             entity.add_fault_flag()
             entity.put_annotation("error_type", type(error).__name__)
-
-
-def _context() -> Any:
-    from aws_xray_sdk.core.context import Context  # noqa: PLC0415 - only for a sampled request
-
-    return Context("IGNORE_ERROR")

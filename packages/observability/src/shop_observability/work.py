@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,41 +21,40 @@ class Work:
     """It is None unless the work is recorded."""
 
 
-_current: Work | None = None
-"""This is the innermost work: an execution environment serves one request at a time."""
+_current: ContextVar[Work | None] = ContextVar("work", default=None)
+"""This is the innermost work. An execution environment serves one request at a time, but a request may use threads."""
 
 
 def current() -> Work | None:
-    return _current
+    return _current.get()
 
 
 @contextmanager
 def doing(work: Work) -> Iterator[None]:
-    global _current  # noqa: PLW0603 - see _current
-    outer = _current
-    _current = work
+    token = _current.set(work)
     try:
         yield
     finally:
-        _current = outer
+        _current.reset(token)
 
 
 def annotate(**annotations: Annotation) -> None:
     """Adds to the current work's segment, and to every log line from now on."""
-    if _current is not None:
-        _current.annotations.update(annotations)
+    if work := current():
+        work.annotations.update(annotations)
 
 
 def answered(method: str, path: str, status: int) -> None:
     """Describes the HTTP request that the current work was, and its answer's status."""
-    if _current is not None:
-        _current.http = {"request": {"method": method, "url": path}, "response": {"status": status}}
+    if work := current():
+        work.http = {"request": {"method": method, "url": path}, "response": {"status": status}}
 
 
 def fields() -> dict[str, Annotation]:
     """Returns what a log line carries of the current work."""
-    if _current is None:
+    work = current()
+    if work is None:
         return {}
-    if _current.header is None:
-        return _current.annotations
-    return {"trace_id": _current.header.root, **_current.annotations}
+    if work.header is None:
+        return work.annotations
+    return {"trace_id": work.header.root, **work.annotations}

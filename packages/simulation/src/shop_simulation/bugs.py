@@ -162,7 +162,7 @@ BUGS: Final = (
         "logs the key of the payment provider",
         StripeGateway,
         "_call",
-        before(lambda self, *_: logger().info(self._api_key())),
+        before(lambda self, *_: logger().info(self._api_key.values())),
     ),
     Bug(
         10,

@@ -251,10 +251,11 @@ def never_refunding(right: Original) -> Original:
 
 
 def stopped_by_failures(right: Original) -> Original:
-    def expire(self: Sweep, due: Any, ends: datetime, report: Report, unsettled: Any) -> None:
-        right(self, due, ends, report, unsettled)
+    def expire(self: Sweep, ends: datetime, due: Any, report: Report) -> Envelope | None:
+        last: Envelope | None = right(self, ends, due, report)
         if report.failures:
             raise report.failures[0].error
+        return last
 
     return expire
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
+from shop_command.testing import SequentialIds
+
 Perform = Callable[..., Any]
 Effect = Callable[[Perform, tuple[Any, ...]], Any]
 """An effect is a fault: it runs in place of the call, with the call's arguments."""
@@ -40,6 +42,8 @@ class Process:
     name: str
     scheduler: Scheduler
     faults: Callable[["Process", PortCall, tuple[Any, ...], Perform], Mapping[str, Effect]]
+    ids: SequentialIds = field(default_factory=SequentialIds)
+    """A process answers several requests, and goes on counting."""
     meanwhile: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     """Another process may do each of these, from start to end, just before a call of this one."""
     dead: bool = False

@@ -15,10 +15,11 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
+from shop_command.adapters.secrets import Secret
 from shop_command.adapters.telemetry import Observability
 from shop_command.domain.limits import Limits
 from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher
-from shop_command.testing import FakeClock, SequentialIds, invoke
+from shop_command.testing import FakeClock, FakeHelpers, OneByOne, SequentialIds, invoke
 from shop_dispatch.application.archive import ArchiveBatch
 from shop_dispatch.application.project import Project
 from shop_dispatch.ports import Archive, ReadModel
@@ -33,7 +34,7 @@ from shop_simulation.store import SimulatedStore
 
 LIMITS: Final = Limits(open_reservations_max=4, units_held_max=12, card_attempts_max=5)
 HOLD: Final = timedelta(seconds=bootstrap.RESERVATION_SECONDS_DEFAULT)
-IDS_PER_STEP: Final = 1_000
+IDS_PER_PROCESS: Final = 1_000
 SWEEP_SECONDS: Final = 45.0
 WEBHOOK_SECRET: Final = "whsec_never_in_a_log"  # noqa: S105 - of no use elsewhere
 ADMINISTRATOR: Final = "admin-1"
@@ -177,7 +178,8 @@ class World:
         def confuse() -> None:
             self.provider.answers_of_another = True
 
-        return Process(name, scheduler or NoFaults(), Faults(self.jump, delay, show_old, confuse, thorough=thorough))
+        faults = Faults(self.jump, delay, show_old, confuse, thorough=thorough)
+        return Process(name, scheduler or NoFaults(), faults, SequentialIds(self.processes * IDS_PER_PROCESS))
 
     def request(self, process: Process, intent: ClientIntent, event: dict[str, Any]) -> Answer | None:
         """Sends a client's request, and returns None if the answer never arrives."""
@@ -231,18 +233,22 @@ class World:
                 self.logs += written.getvalue()
 
     def application(self, process: Process) -> bootstrap.Application:
-        gateway = StripeGateway("https://provider.invalid", lambda: API_KEY, return_url="https://shop.invalid/returned")
+        gateway = StripeGateway(
+            "https://provider.invalid", Secret(lambda: (API_KEY,)), return_url="https://shop.invalid/returned"
+        )
         gateway._http = cast("Any", self.provider)
         return bootstrap.assemble(
             store=cast("EventStore", process.port(EventStore, self.store)),
             publisher=cast("Publisher", process.port(Publisher, self.stream)),
             gateway=cast("PaymentGateway", process.port(PaymentGateway, gateway)),
             clock=cast("Clock", process.port(Clock, self.clock)),
-            ids=cast("EventIds", process.port(EventIds, SequentialIds(self.processes * IDS_PER_STEP))),
+            ids=cast("EventIds", process.port(EventIds, process.ids)),
             randomness=Random(self.processes),
-            webhook_secret=lambda: WEBHOOK_SECRET,
+            webhook_secret=Secret(lambda: (WEBHOOK_SECRET,)),
             telemetry=Observability(),  # it has no part in what happens
             limits=LIMITS,
+            workers=OneByOne(),
+            helpers=FakeHelpers(),
         )
 
     def deliver(self, process: Process, work: Callable[[Sequence[bytes]], object], records_max: int) -> bool:

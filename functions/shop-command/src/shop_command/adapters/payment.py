@@ -5,9 +5,10 @@ was asked. No card or key is logged.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import UNAUTHORIZED
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -17,7 +18,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from shop_command import ports
 from shop_command.adapters import dispute_answers, provider_events, refund_answers, telemetry
 from shop_command.adapters.provider_errors import CODE_CHARACTERS_MAX, LASTING, Proof, proof
-from shop_command.adapters.system import SecretUnavailableError
+from shop_command.adapters.secrets import Secret, SecretUnavailableError
 from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_shared import forms
@@ -58,9 +59,10 @@ class StripeGateway:
     def __init__(
         self,
         url: str,
-        api_key: Callable[[], str],
+        api_key: Secret,
         *,
         return_url: str = "",
+        connections_max: int = 1,
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> None:
@@ -71,7 +73,9 @@ class StripeGateway:
         self._call_seconds_max = connect_timeout_seconds + read_timeout_seconds
         # Retries are not urllib3's business: it would repeat after a timeout too, and nobody has that much time.
         self._http = urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
+            retries=False,
+            maxsize=connections_max,
+            timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds),
         )
 
     def create(
@@ -263,17 +267,27 @@ class StripeGateway:
     ) -> _Answer | ports.Unknown:
         url = self._url + path
         try:
-            headers = {"Authorization": f"Bearer {self._api_key()}", "Stripe-Version": API_VERSION}
+            headers = {"Stripe-Version": API_VERSION}
             if idempotency_key is not None:
                 headers["Idempotency-Key"] = idempotency_key
             if fields:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
-            response = self._send(method, url, urlencode(fields) if fields else None, headers)
+            response = self._authorized(method, url, urlencode(fields) if fields else None, headers)
             body = json.loads(response.data)
         except (HTTPError, SecretUnavailableError, deadline.OutOfTimeError, ValueError) as error:
             logger().warning("the payment provider did not answer", extra={"reason": type(error).__name__})
             return ports.Unknown(type(error).__name__)
         return _Answer(response.status, body if isinstance(body, dict) else {})
+
+    def _authorized(
+        self, method: str, url: str, body: str | None, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        """A key that is refused may have been replaced meanwhile. The provider has done nothing then."""
+        keys = self._api_key.values()
+        response = self._send(method, url, body, {**headers, "Authorization": f"Bearer {keys[0]}"})
+        if response.status == UNAUTHORIZED and (newer := self._api_key.others_than(keys)):
+            return self._send(method, url, body, {**headers, "Authorization": f"Bearer {newer[0]}"})
+        return response
 
     def _send(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """A connection that was kept while the execution environment slept is often dead, and only shows it when it is

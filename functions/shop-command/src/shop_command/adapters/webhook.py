@@ -4,11 +4,12 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shop_command.adapters import provider_events
+from shop_command.adapters.secrets import Secret, Values
 from shop_command.ports import Clock, Hint
 
 TOLERANCE_SECONDS: Final = 300
@@ -21,7 +22,7 @@ class ForgedWebhookError(Exception):
 
 @dataclass(frozen=True)
 class StripeWebhook:
-    secret: Callable[[], str]
+    secret: Secret
     clock: Clock
 
     def read(self, payload: bytes, signature: str) -> Hint | None:
@@ -43,6 +44,15 @@ class StripeWebhook:
             raise ForgedWebhookError
         if abs(self.clock.now().timestamp() - int(times[0])) > TOLERANCE_SECONDS:
             raise ForgedWebhookError
-        expected = hmac.new(self.secret().encode(), times[0].encode() + b"." + payload, hashlib.sha256).hexdigest()
-        if not any(hmac.compare_digest(expected.encode(), each.encode(errors="replace")) for each in signatures):
+        signed, secrets = times[0].encode() + b"." + payload, self.secret.values()
+        if _has_signed(secrets, signed, signatures):
+            return
+        newer = self.secret.others_than(secrets)
+        if newer is None or not _has_signed(newer, signed, signatures):
             raise ForgedWebhookError
+
+
+def _has_signed(secrets: Values, signed: bytes, signatures: Sequence[str]) -> bool:
+    expected = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode() for secret in secrets]
+    given = [each.encode(errors="replace") for each in signatures]
+    return any(hmac.compare_digest(one, other) for one in expected for other in given)

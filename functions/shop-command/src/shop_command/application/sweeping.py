@@ -1,11 +1,15 @@
-"""The sweep publishes, expires and settles what is due. It may crash anywhere, and run twice at once."""
+"""The sweep publishes, expires and settles what is due. It may crash anywhere, and run twice at once.
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+It reads a page of each shard at a time, and does several items at once. Shards that have more than one function does in
+HELP_AFTER get a sweep of their own.
+"""
+
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 from shop_command import ports
 from shop_command.application.expiring import expire
@@ -19,6 +23,11 @@ PAGE_ITEMS: Final = 100
 PAGES_SHARE: Final = 0.5
 """All that needs no provider gets this share of the time. The rest is for payments, where each call may last until it
 times out."""
+HELP_AFTER: Final = timedelta(seconds=10)
+EVERY_SHARD: Final = range(ports.DUE_SHARDS)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -45,59 +54,91 @@ class Report:
     """The oldest payment or refund that was found due was requested so long ago."""
     failures: list[Failure] = field(default_factory=list)
 
+    def add(self, other: "Report") -> None:
+        for name, value in vars(other).items():
+            mine = getattr(self, name)
+            setattr(self, name, max(mine, value) if isinstance(value, timedelta) else mine + value)
+
+
+Unread = dict[int, ports.Due | None]
+"""The shards that have more that is due, each with the last item that was read of it."""
+
 
 @dataclass(frozen=True)
 class Sweep:
     journal: Journal
     settlement: Settlement
     randomness: Random
+    workers: ports.Workers
+    helpers: ports.Helpers
 
-    def run(self, seconds: float) -> Report:
-        """Begins nothing after so many seconds. What one item raises is reported, and stops no other."""
+    def run(self, seconds: float, shards: Collection[int] = EVERY_SHARD) -> Report:
+        """Begins nothing after so many seconds. What one item raises is reported, and stops no other.
+
+        With some of the shards only, it is itself one that helps, and starts no others.
+        """
         started = self.journal.now()
         ends, pages_end = started + timedelta(seconds=seconds), started + timedelta(seconds=seconds * PAGES_SHARE)
-        report, unsettled = Report(), list[Envelope]()
-        pages = self._pages(started, report)
-        self._pay(pages, pages_end, report, unsettled)
+        report, unread = Report(), Unread.fromkeys(shards)
+        pay = partial(self._pay, started, unread, report)
+        unsettled = pay(min(pages_end, started + HELP_AFTER))
+        if len(shards) == ports.DUE_SHARDS:
+            # The other sweep reads its shard from the beginning, and also finds what this one leaves.
+            for shard in [shard for shard in unread if self.helpers.start(shard)]:
+                del unread[shard]
+        unsettled += pay(pages_end)
         # They are settled in no order: otherwise a few payments that the provider never answers for would keep all
         # others waiting.
         self.randomness.shuffle(unsettled)
-        while unsettled and self.journal.now() < ends:
-            self._settle(unsettled.pop(), report)
-        self._pay(pages, ends, report, unsettled)
-        report.left += len(unsettled)
+        self._each(partial(self._settle, ends), unsettled, report)
+        report.left += len(pay(ends))
         return report
 
-    def _pages(self, now: datetime, report: Report) -> Iterator[Sequence[ports.Due]]:
-        """Yields the oldest page of each shard first, then the next page of each."""
-        waiting: deque[tuple[int, ports.Due | None]] = deque((shard, None) for shard in range(ports.DUE_SHARDS))
-        while waiting:
-            shard, after = waiting.popleft()
-            try:
-                page = self.journal.store.due(shard, now, PAGE_ITEMS, after)
-            except (ports.ContentionError, ports.StoreUnavailableError) as error:
-                report.failures.append(Failure(f"due shard {shard}", error))
-                continue
-            report.due += len(page.items)
-            if page.items and not page.is_last:
-                waiting.append((shard, page.items[-1]))
-            yield page.items
+    def _pay(self, now: datetime, unread: Unread, report: Report, ends: datetime) -> list[Envelope]:
+        """Does everything that is due but payments, of which it returns the streams' last events."""
+        unsettled: list[Envelope | None] = []
+        while unread and self.journal.now() < ends:
+            pages = self._each(partial(self._page, now), [*unread.items()], report)
+            for shard, page in zip([*unread], pages, strict=True):
+                unread[shard] = page.items[-1] if page.items else None
+                if page.is_last or not page.items:
+                    del unread[shard]
+            # Those of a page are published together, so that a stream's events are in their order.
+            events = [[due for due in page.items if isinstance(due, ports.DueEvent)] for page in pages]
+            self._each(self._publish_page, [each for each in events if each], report)
+            states = [due for page in pages for due in page.items if isinstance(due, ports.DueState)]
+            unsettled += self._each(partial(self._expire, ends), states, report)
+        return [last for last in unsettled if last]
 
-    def _pay(
-        self, pages: Iterator[Sequence[ports.Due]], ends: datetime, report: Report, unsettled: list[Envelope]
-    ) -> None:
-        """Does everything that is due but payments, of which it collects the streams' last events."""
-        while self.journal.now() < ends and (page := next(pages, None)) is not None:
-            events = sorted(
-                (due for due in page if isinstance(due, ports.DueEvent)), key=lambda due: (due.due_at, due.version)
-            )
-            if events:
-                age = self.journal.now() - events[0].due_at + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS)
-                report.oldest_unpublished = max(report.oldest_unpublished, age)
-                self._publish(events, report)
-            for due in page:
-                if isinstance(due, ports.DueState):
-                    self._expire(due, ends, report, unsettled)
+    def _each(self, do: Callable[[Item, Report], Result], items: Sequence[Item], report: Report) -> list[Result]:
+        """Several items are done at once, and each fills a report of its own."""
+
+        def reported(item: Item) -> tuple[Result, Report]:
+            own = Report()
+            return do(item, own), own
+
+        results = []
+        for result, own in self.workers.map(reported, items):
+            report.add(own)
+            results.append(result)
+        return results
+
+    def _page(self, now: datetime, place: tuple[int, ports.Due | None], report: Report) -> ports.DuePage:
+        shard, after = place
+        try:
+            page = self.journal.store.due(shard, now, PAGE_ITEMS, after)
+        except (ports.ContentionError, ports.StoreUnavailableError) as error:
+            report.failures.append(Failure(f"due shard {shard}", error))
+            return ports.DuePage((), is_last=True)
+        report.due += len(page.items)
+        return page
+
+    def _publish_page(self, events: Sequence[ports.DueEvent], report: Report) -> None:
+        ordered = sorted(events, key=lambda due: (due.due_at, due.version))
+        report.oldest_unpublished = (
+            self.journal.now() - ordered[0].due_at + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS)
+        )
+        self._publish(ordered, report)
 
     def _publish(self, due: Sequence[ports.DueEvent], report: Report) -> None:
         try:
@@ -121,38 +162,43 @@ class Sweep:
         report.published += len(published)
         report.left += len(events) - len(published)
 
-    def _expire(self, due: ports.DueState, ends: datetime, report: Report, unsettled: list[Envelope]) -> None:
+    def _expire(self, ends: datetime, due: ports.DueState, report: Report) -> Envelope | None:
+        """Returns the stream's last event where it is a payment or refund that is due."""
         if self.journal.now() >= ends:
             report.left += 1
-            return
+            return None
         last: Envelope | None = None
         try:
             stream = reservation.stream(reservation.id_of(due.stream_id))
             loaded = self.journal.load(stream)
             if loaded.state is None:
-                return
+                return None
             last = self.journal.last(stream, loaded)
             now = self.journal.now()
             due_at = stream.due_at(loaded.state, last.time)
             if due_at is None or due_at > now:
-                return  # the index showed what was due a moment ago
+                return None  # the index showed what was due a moment ago
             if reservation.is_overdue(loaded.state, now):
                 with self.journal.telemetry.following(last):
                     expire(self.journal, Request.following(last), reservation.id_of(due.stream_id), loaded)
                 report.expired += 1
-            else:
-                # A customer who goes through 3-D Secure has time until the reservation expires, and is no delay.
-                since = max(last.time, due_at - timedelta(seconds=reservation.SETTLE_AFTER_SECONDS))
-                report.oldest_unsettled = max(report.oldest_unsettled, now - since)
-                unsettled.append(last)
+                return None
+            # A customer who goes through 3-D Secure has time until the reservation expires, and is no delay.
+            since = max(last.time, due_at - timedelta(seconds=reservation.SETTLE_AFTER_SECONDS))
+            report.oldest_unsettled = now - since
         except ports.VersionConflictError:
-            return  # somebody else was at it, and whatever it owes now is due anew
+            return None  # somebody else was at it, and whatever it owes now is due anew
         except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
             report.failures.append(Failure(due.stream_id, error, last))
             report.left += 1
+            return None
+        return last
 
-    def _settle(self, last: Envelope, report: Report) -> None:
+    def _settle(self, ends: datetime, last: Envelope, report: Report) -> None:
         """`last` is what its stream's last event was when it was found due."""
+        if self.journal.now() >= ends:
+            report.left += 1
+            return
         try:
             with self.journal.telemetry.following(last):
                 loaded = self.journal.load(reservation.stream(reservation.id_of(last.subject)))

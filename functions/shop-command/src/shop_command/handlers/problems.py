@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
-from shop_command.adapters.system import SecretUnavailableError
+from shop_command.adapters.secrets import SecretUnavailableError
 from shop_command.adapters.webhook import ForgedWebhookError
 from shop_command.application.purchases import CardDeclinedError, PaymentRefusedError, PaymentUnavailableError
 from shop_command.application.refunds import RefundRefusedError

@@ -3,11 +3,12 @@
 Another schedule has it reconcile with the payment provider.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from shop_command import bootstrap
 from shop_command.adapters.telemetry import SERVICE
-from shop_command.application.sweeping import Failure, Report
+from shop_command.application.sweeping import EVERY_SHARD, Failure, Report
 from shop_command.handlers.reconciliation import reconcile
 from shop_command.ports import deadline
 from shop_observability.invocation import invocation
@@ -23,15 +24,16 @@ COUNTS: Final = ("due", "published", "expired", "settled", "refunded", "left")
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """A schedule names no shards, while a sweep that starts another does."""
     seconds = context.get_remaining_time_in_millis() / 1000
     with invocation(SERVICE, request_header(None), function="sweep"), deadline.ending_in(seconds):
         if event.get("task") == RECONCILE:
             return reconcile(seconds - ENDING_SECONDS)
-        return _sweep(seconds - ENDING_SECONDS)
+        return _sweep(seconds - ENDING_SECONDS, event.get("shards", EVERY_SHARD))
 
 
-def _sweep(seconds: float) -> dict[str, Any]:
-    report = bootstrap.application().sweep.run(seconds)
+def _sweep(seconds: float, shards: Collection[int]) -> dict[str, Any]:
+    report = bootstrap.application().sweep.run(seconds, shards)
     for failure in report.failures:
         logger().error("could not be swept", extra=_identification(failure), exc_info=failure.error)
     _measure(report)

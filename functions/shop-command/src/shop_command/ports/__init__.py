@@ -12,11 +12,11 @@ ContentionError       others kept touching the same items: a later retry helps
 and StoreUnavailableError, after which the transaction may or may not have happened: a repeat of the command finds out.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeVar
 
 from shop_command.domain.limits import CustomerChange
 from shop_command.domain.stock import Bucket, BucketChange
@@ -27,6 +27,9 @@ DUE_SHARDS: Final = 8
 """What is due is spread over so many partitions: each takes 1,000 writes a second, and a command makes about four."""
 PUBLISH_GRACE_SECONDS: Final = 10
 """An event is due only this long after its time: until then the request that made it publishes it."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,16 @@ class Telemetry(Protocol):
     def for_all(self) -> AbstractContextManager[list[Envelope]]:
         """The work inside is done for many at once. It is recorded in the trace of each event that is put into the
         list."""
+
+
+class Workers(Protocol):
+    def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
+        """Does it for several of the items at once, in any order, and ends when all are done."""
+
+
+class Helpers(Protocol):
+    def start(self, shard: int) -> bool:
+        """Starts a sweep of one of DUE_SHARDS beside the current one, and returns whether it could. Never raises."""
 
 
 @dataclass(frozen=True)

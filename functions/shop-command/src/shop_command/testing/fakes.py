@@ -1,9 +1,9 @@
 """These fakes keep in memory what the ports need."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from shop_command.adapters.dynamodb import table
 from shop_command.domain import limits
@@ -26,6 +26,9 @@ from shop_command.ports import (
     VersionConflictError,
 )
 from shop_shared.envelope import Envelope, decode, decode_as_written, encode
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -187,6 +190,24 @@ class InMemoryEventStore:
 
 def _order(due: Due) -> tuple[datetime, str, int]:
     return due.due_at, due.stream_id, due.version if isinstance(due, DueEvent) else 0
+
+
+class OneByOne:
+    """These workers do one thing after the other, in order."""
+
+    def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
+        return [do(item) for item in items]
+
+
+@dataclass
+class FakeHelpers:
+    can_start: bool = False
+    started: list[int] = field(default_factory=list)
+
+    def start(self, shard: int) -> bool:
+        if self.can_start:
+            self.started.append(shard)
+        return self.can_start
 
 
 @dataclass

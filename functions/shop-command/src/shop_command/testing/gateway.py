@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from shop_command.adapters.payment import StripeGateway, _Answer
+from shop_command.adapters.secrets import Secret
 from shop_command.ports import Unknown
 from shop_payment_provider.stripe import Fault, MemoryStore, Stripe
 from shop_payment_provider.stripe.disputes import Disputes
@@ -28,7 +29,7 @@ class FakeGateway(StripeGateway):
     now = 0.0
 
     def __init__(self) -> None:
-        super().__init__("https://provider.invalid", lambda: "", return_url="https://shop.invalid/returned")
+        super().__init__("https://provider.invalid", Secret(lambda: ("",)), return_url="https://shop.invalid/returned")
         self.records = MemoryStore()
         self.calls: list[Call] = []
         self.unreachable: set[Call] = set()

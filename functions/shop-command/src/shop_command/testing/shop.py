@@ -7,17 +7,21 @@ from random import Random
 from typing import Any
 
 from shop_command import bootstrap
+from shop_command.adapters.secrets import Secret
 from shop_command.adapters.telemetry import Observability
 from shop_command.application.reconciliation import ReconciliationReport
 from shop_command.application.sweeping import Report
 from shop_command.domain.limits import Limits
 from shop_command.domain.stock import Bucket
 from shop_command.handlers import api
+from shop_command.ports import Workers
 from shop_command.testing.fakes import (
     Counters,
     FakeClock,
+    FakeHelpers,
     FakePublisher,
     InMemoryEventStore,
+    OneByOne,
     SequentialIds,
 )
 from shop_command.testing.gateway import FakeGateway
@@ -62,6 +66,8 @@ class Shop:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     clock: FakeClock = field(default_factory=FakeClock)
     limits: Limits = field(default_factory=Limits)
+    workers: Workers = field(default_factory=OneByOne)
+    helpers: FakeHelpers = field(default_factory=FakeHelpers)
     application: bootstrap.Application = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,9 +78,11 @@ class Shop:
             clock=self.clock,
             ids=SequentialIds(),
             randomness=Random(7),  # noqa: S311 - repeatable
-            webhook_secret=lambda: WEBHOOK_SECRET,
+            webhook_secret=Secret(lambda: (WEBHOOK_SECRET,)),
             telemetry=Observability(),
             limits=self.limits,
+            workers=self.workers,
+            helpers=self.helpers,
         )
 
     def post(self, path: str, body: Any = None, **details: Any) -> Answer:

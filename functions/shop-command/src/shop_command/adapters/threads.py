@@ -1,0 +1,22 @@
+"""Work is done by several threads."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shop_observability.tracing import carried
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Threads:
+    number_max: int
+
+    def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
+        if not items:
+            return []
+        with ThreadPoolExecutor(min(self.number_max, len(items))) as threads:
+            return [*threads.map(carried(do), items)]
