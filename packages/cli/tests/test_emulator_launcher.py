@@ -52,29 +52,20 @@ def test_a_silent_call_waits_two_milliseconds_and_not_fifty() -> None:
     assert line == "a line"
 
 
-def test_records_expire_once_a_minute_and_no_less() -> None:
+def test_no_record_expires_under_a_running_consumer() -> None:
     kept = in_the_emulators_python(
         """
         import time
         from ministack.services import kinesis
 
-        now = [0.0]
-        launcher.tune_record_expiry(kinesis, 60.0, lambda: now[0])
-        stream = {"StreamARN": "arn", "RetentionPeriodHours": 24, "shards": {"0": {"records": []}}}
-        shard = stream["shards"]["0"]
+        launcher.expire_records_at_start_only(kinesis)
         old = {"ApproximateArrivalTimestamp": time.time() - 25 * 3600}
-        new = {"ApproximateArrivalTimestamp": time.time()}
-        kept = []
-        for now[0] in (0.0, 59.0, 60.0):
-            shard["records"] = [old, new]
-            kinesis._expire_records(stream)
-            kept.append(len(shard["records"]))
-        other = {**stream, "StreamARN": "other", "shards": {"0": {"records": [old]}}}
-        kinesis._expire_records(other)
-        print(json.dumps([*kept, len(other["shards"]["0"]["records"])]))
+        stream = {"StreamARN": "arn", "RetentionPeriodHours": 24, "shards": {"0": {"records": [old]}}}
+        kinesis._expire_records(stream)
+        print(json.dumps(len(stream["shards"]["0"]["records"])))
         """
     )
-    assert kept == [1, 2, 1, 0]
+    assert kept == 1
 
 
 def test_every_path_through_kinesis_takes_the_tuned_expiry() -> None:

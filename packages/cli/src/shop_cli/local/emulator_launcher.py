@@ -13,8 +13,6 @@ import os
 import re
 import resource
 import sys
-import time
-from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -33,23 +31,15 @@ def tune_worker_output(worker_class: Any) -> None:
     drain.__defaults__ = (0.002, 0.001, 0.250)
 
 
-def tune_record_expiry(
-    kinesis: Any, seconds_between: float = 60.0, clock: Callable[[], float] = time.monotonic
-) -> None:
-    """Every put, and every read, rebuilds the list of all records to drop those past the retention of hours. Once a
-    minute does the same: 900 PutRecord a second instead of 20 on a used stream."""
+def expire_records_at_start_only(kinesis: Any) -> None:
+    """Every put, and every read, rebuilds the list of all records to drop those past the retention of days: without
+    that, 900 PutRecord a second instead of 20 on a used stream. It also moves the list under the consumers, whose
+    places are indexes into it: they would skip as many records as have gone. `emulator_state` does both at the start.
+    """
     expire = kinesis._expire_records
     expect(list(inspect.signature(expire).parameters) == ["stream"], expire)
     expect('stream["shards"].values()' in inspect.getsource(expire), expire)
-    last: dict[str, float] = {}
-
-    def expire_once_a_minute(stream: dict[str, Any]) -> None:
-        name = stream["StreamARN"]
-        if clock() - last.get(name, float("-inf")) >= seconds_between:
-            last[name] = clock()
-            expire(stream)
-
-    kinesis._expire_records = expire_once_a_minute
+    kinesis._expire_records = lambda _: None
 
 
 def give_json_tables_their_columns(athena: Any) -> None:
@@ -139,6 +129,18 @@ def load(path: Path) -> Any:
     return module
 
 
+def beside(name: str) -> Path:
+    return Path(__file__).with_name(name)
+
+
+def open_store(folder: Path) -> Any:
+    module = load(beside("emulator_store.py"))
+    try:
+        return module.Store(folder / module.FILE)
+    except module.DamagedError as error:
+        raise SystemExit(str(error)) from error
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
@@ -155,9 +157,12 @@ def main() -> None:
     router = importlib.import_module("ministack.core.router")
     responses = importlib.import_module("ministack.core.responses")
     tune_worker_output(importlib.import_module("ministack.core.lambda_runtime").Worker)
-    tune_record_expiry(importlib.import_module("ministack.services.kinesis"))
+    expire_records_at_start_only(importlib.import_module("ministack.services.kinesis"))
     give_json_tables_their_columns(importlib.import_module("ministack.services.athena"))
     raise_open_file_limit()
+    persistence = importlib.import_module("ministack.core.persistence")
+    state, store = load(beside("emulator_state.py")), open_store(Path(persistence.STATE_DIR))
+    keeper = state.Keeper(importlib.import_module("ministack.app"), persistence, store, expect)
 
     def has_key(request: Any) -> bool:
         key = router.extract_access_key_id(dict(request.headers), parse_qs(request.query))
@@ -174,9 +179,9 @@ def main() -> None:
         has_key=has_key,
     )
     # ministack's own server, hypercorn, gave 129 requests a second at 8 clients; uvloop and httptools give 450 to 510.
-    # The lifespan loads the state and, on SIGTERM, saves it: open connections must not hold that up for long.
+    # The lifespan loads the state and, on SIGTERM, saves the logs: open connections must not hold that up for long.
     uvicorn.run(
-        browser_guard.GuardedApplication(app, guard),
+        browser_guard.GuardedApplication(state.KeptAnswers(app, keeper, store), guard),
         host="127.0.0.1",
         port=arguments.port,
         loop="uvloop",
