@@ -1,5 +1,3 @@
-"""The suite's shop."""
-
 from collections.abc import Iterator
 
 import pytest

@@ -82,9 +82,7 @@ def new_person(shop: Shop, config: dict[str, Any]) -> Callable[[], Person]:
         person = Person(f"{uuid.uuid4().hex[:12]}@shop.example", f"{uuid.uuid4()}-Aa")
         pool, client = shop.client("cognito-idp"), config["clientId"]
         attributes = [{"Name": "email", "Value": person.email}]
-        pool.sign_up(
-            ClientId=client, Username=person.email, Password=person.password, UserAttributes=attributes
-        )
+        pool.sign_up(ClientId=client, Username=person.email, Password=person.password, UserAttributes=attributes)
         pool.confirm_sign_up(ClientId=client, Username=person.email, ConfirmationCode=CODE_OF_THE_EMULATOR)
         return person
 
@@ -92,10 +90,8 @@ def new_person(shop: Shop, config: dict[str, Any]) -> Callable[[], Person]:
 
 
 @pytest.fixture
-def signed_in(
-    shop: Shop, config: dict[str, Any], new_person: Callable[[], Person]
-) -> Callable[[BrowserContext], Page]:
-    """Opens a page whose visitor, a customer of the test's own, is signed in from before. It shows no page of ours yet."""
+def signed_in(shop: Shop, config: dict[str, Any], new_person: Callable[[], Person]) -> Callable[[BrowserContext], Page]:
+    """Opens a page whose visitor, a customer of the test's own, is signed in from before, and shows no page of ours."""
 
     def open_page(context: BrowserContext) -> Page:
         person = new_person()

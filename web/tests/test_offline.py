@@ -8,7 +8,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from shop_cli.browser_testing import Storefront
 
-
 ALLOWED = {"service_workers": "allow"}
 IN_ENGLISH = pytest.mark.browser_context_args(**ALLOWED, locale="en-GB")
 IN_GERMAN = pytest.mark.browser_context_args(**ALLOWED, locale="de-DE")

@@ -171,12 +171,12 @@ def test_a_sign_in_that_was_given_up_leads_back_signed_out(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"/basket$"))
 
 
-def test_the_access_token_is_never_stored(
-    context: BrowserContext, signed_in: Callable[[BrowserContext], Page]
-) -> None:
+def test_the_access_token_is_never_stored(context: BrowserContext, signed_in: Callable[[BrowserContext], Page]) -> None:
     page = signed_in(context)
     page.goto("/")
     expect(button(page, OUT)).to_be_visible()
-    kept = page.evaluate("JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])")
+    kept = page.evaluate(
+        "JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])"
+    )
     [[[name, _]], [], cookie] = json.loads(kept)
     assert (name, cookie) == (REFRESH_TOKEN, "")

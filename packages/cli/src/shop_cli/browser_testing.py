@@ -1,4 +1,4 @@
-"""What the storefront's tests share: what a browser may not do, its users, and requests of the storefront without one."""
+"""The storefront's tests share this: what a browser may not do, its users, and requests without a browser."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,14 +11,14 @@ from shop_cli.testing import Shop
 
 SECONDS_MAX: Final = 30
 """A test waits for so long at most. The shop answers far sooner; a busy machine does not."""
-REFRESH_TOKEN: Final = "shop.refresh-token"
+REFRESH_TOKEN: Final = "shop.refresh-token"  # noqa: S105 - where it is, not what it is
 """The storefront's localStorage has it under this name."""
 
 
 @dataclass
 class Visit:
-    """What the browser did in a test: a violation of the Content-Security-Policy, an exception of a script and a request
-    to another host are faults. A test that leaves for another page, such as the bank's, adds its host."""
+    """What the browser did in a test. A violation of the Content-Security-Policy, an exception of a script and a
+    request to another host are faults. A test that leaves for another page, such as the bank's, adds its host."""
 
     hosts: set[str]
     faults: list[str] = field(default_factory=list)
@@ -59,7 +59,9 @@ class Storefront:
     def request(self, method: str, path: str, content: bytes = b"", **headers: str) -> httpx.Response:
         """Headers are given with underscores."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"Host": self.host}
-        return self.shop.http.request(method, self.shop.status["aws_endpoint_url"] + path, content=content, headers=sent)
+        return self.shop.http.request(
+            method, self.shop.status["aws_endpoint_url"] + path, content=content, headers=sent
+        )
 
     @property
     def host(self) -> str:
