@@ -48,6 +48,11 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent --no-progress
 	@touch $@
 
+web/node_modules/.ready: web/package.json web/package-lock.json
+	@echo "Storefront's environment in web/node_modules"
+	@cd web && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --no-progress
+	@touch $@
+
 run: setup ## start the shop on this machine and stay in the foreground until Ctrl-C
 	@./shop up
 

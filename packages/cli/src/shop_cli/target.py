@@ -16,7 +16,7 @@ import typer
 from botocore.config import Config
 
 from shop_cli.errors import ShopError
-from shop_cli.local import deploy, emulator, environment, postgres, services
+from shop_cli.local import deploy, emulator, environment, identity, postgres, services
 from shop_cli.local.home import State
 from shop_cli.local.status import running_shop
 
@@ -92,6 +92,11 @@ class Target:
     def outputs(self) -> dict[str, str]:
         """Returns what the platform's stack gives to others, by the names of its Outputs."""
         return deploy.stack_outputs(self.client("cloudformation"), self.stage)
+
+    @property
+    def people(self) -> list[dict[str, str]]:
+        """Returns who may sign in to the storefront with one click. A stage on AWS has nobody."""
+        return identity.seeded_people(self.local) if self.local else []
 
     @property
     def database_url(self) -> str:

@@ -23,6 +23,8 @@ from urllib.parse import parse_qs
 
 import uvicorn
 
+POOL_PAGES = Path(__file__).with_name("pool_pages.py")
+
 
 def tune_worker_output(worker_class: Any) -> None:
     """After each call ministack waits up to 50 ms for a first log line: a call that prints nothing took 55 ms, with
@@ -94,6 +96,30 @@ def accept_this_shops_keys_alone(evaluator: Any, runtime: Any) -> None:
     runtime.execution_credentials = lambda config: keys({**config, "Role": f"{secret}/{config.get('Role', '')}"})
 
 
+def name_the_origins_port(cloudfront: Any) -> None:
+    """ministack's distributions send a Host without the port, which names another server than the API's. The guard lets
+    no such request pass."""
+    headers_of = cloudfront._origin_request_headers
+    expect(next(iter(inspect.signature(headers_of).parameters)) == "origin", headers_of)
+    expect('headers.get("host", origin["domain_name"])' in inspect.getsource(headers_of), headers_of)
+
+    def with_port(origin: dict[str, Any], *others: Any) -> dict[str, Any]:
+        headers: dict[str, Any] = headers_of(origin, *others)
+        _, port, is_tls = cloudfront._origin_connect_target(origin, False)
+        return headers if is_tls or port == 80 else {**headers, "Host": f"{headers['Host']}:{port}"}
+
+    cloudfront._origin_request_headers = with_port
+
+
+def link_pool_pages(cognito: Any, pages: Any) -> None:
+    """ministack has a page to sign in, and none to sign up or for a forgotten password."""
+    form = cognito._login_page_html
+    first = ["client_id", "redirect_uri", "scope", "state", "response_type", "code_challenge", "code_challenge_method"]
+    expect(list(inspect.signature(form).parameters)[:7] == first, form)
+    expect(list(inspect.signature(cognito._page_shell).parameters) == ["title", "heading", "body_html"], form)
+    pages.link_pages(cognito)
+
+
 def is_public(request: Any) -> bool:
     """The API, its documents, the user pool, the storefront and the readiness need no key of AWS."""
     if is_management(request):
@@ -102,7 +128,7 @@ def is_public(request: Any) -> bool:
     return (
         (name.endswith((".cloudfront.localhost", ".execute-api.localhost")) and not path.startswith(("/_", "/v2/")))
         or path.startswith(("/_aws/execute-api/", "/oauth2/"))
-        or path in ("/login", "/logout")
+        or path in ("/login", "/logout", "/signup", "/confirmUser", "/forgotPassword", "/confirmForgotPassword")
         or re.fullmatch(r"/[\w-]+/\.well-known/(jwks\.json|openid-configuration)", path) is not None
         or (path == "/" and calls_user_pool(request))
     )
@@ -157,6 +183,9 @@ def main() -> None:
     tune_worker_output(importlib.import_module("ministack.core.lambda_runtime").Worker)
     tune_record_expiry(importlib.import_module("ministack.services.kinesis"))
     give_json_tables_their_columns(importlib.import_module("ministack.services.athena"))
+    cognito, pool_pages = importlib.import_module("ministack.services.cognito"), load(POOL_PAGES)
+    link_pool_pages(cognito, pool_pages)
+    name_the_origins_port(importlib.import_module("ministack.services.cloudfront"))
     raise_open_file_limit()
 
     def has_key(request: Any) -> bool:
@@ -176,7 +205,7 @@ def main() -> None:
     # ministack's own server, hypercorn, gave 129 requests a second at 8 clients; uvloop and httptools give 450 to 510.
     # The lifespan loads the state and, on SIGTERM, saves it: open connections must not hold that up for long.
     uvicorn.run(
-        browser_guard.GuardedApplication(app, guard),
+        browser_guard.GuardedApplication(pool_pages.PoolPages(app, cognito._page_shell), guard),
         host="127.0.0.1",
         port=arguments.port,
         loop="uvloop",

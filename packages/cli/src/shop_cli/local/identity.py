@@ -30,6 +30,19 @@ def ensure_people(state: State) -> None:
     cognito.admin_add_user_to_group(UserPoolId=pool, Username=PEOPLE["administrator"], GroupName=ADMIN_GROUP)
 
 
+def seeded_people(state: State) -> list[dict[str, str]]:
+    """Returns them as the storefront's config.json names them."""
+    return [
+        {
+            "name": person,
+            "username": email,
+            "password": state.secret(f"{person}_password", _password),
+            "role": ADMIN_GROUP if person == "administrator" else "customer",
+        }
+        for person, email in PEOPLE.items()
+    ]
+
+
 def token(state: State, person: str) -> str:
     """Returns a fresh access token, good for as long as the user pool's client says (an hour by default)."""
     try:

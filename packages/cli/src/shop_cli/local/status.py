@@ -54,6 +54,7 @@ def values(home: Home, run: RecordedRun) -> dict[str, Any]:
         platform = deploy.outputs(state)
         found |= {
             "api_url": seed.api_url(state),
+            "web_url": platform["WebUrl"],
             "aws_endpoint_url": emulator.endpoint_url(state),
             **{name.lower(): value for name, value in emulator.credentials(state).items()},
             "table_name": platform["TableName"],
@@ -85,6 +86,7 @@ def addresses(home: Home, run: RecordedRun, progress: ProgressDisplay) -> None:
         return
     api = seed.api_url(state)
     lines = {
+        "Shop": deploy.outputs(state)["WebUrl"],
         "API": api,
         "Docs": f"{api}/docs",
         "AWS": emulator.endpoint_url(state),

@@ -20,7 +20,9 @@ from shop_cli.local.down import clean_up_after_crash, stop_order
 from shop_cli.local.home import Home, ProcessRecord, RecordedRun, State
 from shop_cli.local.ports import choose_ports, is_free
 from shop_cli.local.status import addresses, is_running
+from shop_cli.operations import storefront
 from shop_cli.progress import ProgressDisplay
+from shop_cli.target import Target
 
 START_ATTEMPTS = 3
 START_SECONDS = 60.0
@@ -213,6 +215,10 @@ class LocalRun:
             identity.ensure_people(state)
             self._home.save(state)
             step.done(" and ".join(identity.PEOPLE))
+        with self._progress.step("Storefront", "building") as step:
+            storefront.build()
+            step.doing("uploading")
+            step.done(storefront.release(Target.here(state)))
         with self._progress.step("Catalogue", "listing products through the API") as step:
             seed.seed(state, identity.token(state, "administrator"), step)
             self._home.save(state)
