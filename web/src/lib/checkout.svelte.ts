@@ -3,6 +3,7 @@ import type { components } from '../generated/api';
 import { api, Problem, serverClockOffset, unwrap } from './api';
 import { kept, step, versionOf, wants, type Attempt, type Checkout, type Happened } from './checkout';
 import { backoffMs, whileVisible } from './poll';
+import { readReservation } from './purchases';
 
 type Answer = components['schemas']['ConfirmedPurchase' | 'PendingPurchase'];
 
@@ -43,11 +44,8 @@ export function follow(id: string, versionAtLeast?: number) {
 
   async function look(): Promise<number | null> {
     try {
-      const version = versionOf(checkout) ?? versionAtLeast;
-      const answer = await api.GET('/reservations/{reservation_id}', {
-        params: { path: { reservation_id: id }, query: version ? { min_version: version } : {} },
-      });
-      happen({ type: 'read', reservation: unwrap(answer), attempt: keptAttempt(id), now: serverNow() });
+      const reservation = await readReservation(id, versionOf(checkout) ?? versionAtLeast);
+      happen({ type: 'read', reservation, attempt: keptAttempt(id), now: serverNow() });
     } catch (error) {
       const isGone = error instanceof Problem && error.status === 404;
       happen(isGone ? { type: 'not-found' } : { type: 'not-read' });

@@ -89,7 +89,7 @@ export const de: Texts = {
     noMore: (available) => `Es gibt nur ${available} Stück, und die sind in Ihrem Warenkorb.`,
     live: 'Der Bestand auf dieser Seite ist aktuell.',
     sku: 'Artikel',
-    alsoIn: (category) => `Mehr aus ${category}`,
+    others: 'Passt gut dazu',
     back: 'Alle Produkte',
   },
   basket: {
@@ -130,6 +130,7 @@ export const de: Texts = {
   checkout: {
     title: 'Bezahlen',
     held: 'Für Sie zurückgelegt',
+    things: 'Was Sie kaufen',
     heldUntil: (time) => `bis ${time}`,
     left: (time) => `noch ${time}`,
     nearlyOver: 'Fast vorbei',
@@ -137,11 +138,12 @@ export const de: Texts = {
     priceMoved: (shown, now) => `Im Warenkorb stand ${shown}. Jetzt sind es ${now}; bezahlt ist noch nichts.`,
     card: 'Wie möchten Sie bezahlen?',
     testing: 'Dies ist ein Testshop: es fließt kein Geld. Wählen Sie, was Ihre Karte tut.',
+    otherCards: 'Weitere Testkarten',
     cards: {
       pm_card_visa: ['Eine gute Karte', 'Sie wird sofort belastet.'],
       pm_card_visa_chargeDeclinedInsufficientFunds: ['Eine Karte ohne Deckung', 'Die Bank lehnt sie ab.'],
-      pm_card_chargeDeclinedExpiredCard: ['Eine abgelaufene Karte', 'Die Bank lehnt sie ab.'],
       pm_card_authenticationRequired: ['Eine Karte mit 3-D Secure', 'Die Bank bittet um Ihre Bestätigung.'],
+      pm_card_chargeDeclinedExpiredCard: ['Eine abgelaufene Karte', 'Die Bank lehnt sie ab.'],
       pm_card_authenticationRequiredChargeDeclinedInsufficientFunds: [
         'Eine Karte mit 3-D Secure, ohne Deckung',
         'Die Bank bittet um Ihre Bestätigung und lehnt dann ab.',

@@ -89,7 +89,7 @@ export const en = {
     noMore: (available: number) => `There are no more than ${available}, and they are in your basket.`,
     live: 'The stock on this page is up to date.',
     sku: 'Article',
-    alsoIn: (category: string) => `More ${category}`,
+    others: 'Goes well with it',
     back: 'All products',
   },
   basket: {
@@ -128,6 +128,7 @@ export const en = {
   checkout: {
     title: 'Pay',
     held: 'Held for you',
+    things: 'What you buy',
     heldUntil: (time: string) => `until ${time}`,
     left: (time: string) => `${time} left`,
     nearlyOver: 'Nearly over',
@@ -136,11 +137,12 @@ export const en = {
       `In your basket this was ${shown}. It is ${now} now; nothing is paid yet.`,
     card: 'How do you want to pay?',
     testing: 'This is a test shop: no money moves. Choose what your card does.',
+    otherCards: 'Other test cards',
     cards: {
       pm_card_visa: ['A good card', 'It is paid at once.'],
       pm_card_visa_chargeDeclinedInsufficientFunds: ['A card without money', 'The bank declines it.'],
-      pm_card_chargeDeclinedExpiredCard: ['An expired card', 'The bank declines it.'],
       pm_card_authenticationRequired: ['A card with 3-D Secure', 'The bank asks you to confirm.'],
+      pm_card_chargeDeclinedExpiredCard: ['An expired card', 'The bank declines it.'],
       pm_card_authenticationRequiredChargeDeclinedInsufficientFunds: [
         'A card with 3-D Secure, without money',
         'The bank asks you to confirm, and then declines.',
