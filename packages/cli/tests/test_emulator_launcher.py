@@ -179,7 +179,7 @@ def test_the_page_to_sign_in_leads_to_those_that_the_emulator_lacks() -> None:
         """
         from ministack.services import cognito
 
-        launcher.link_pool_pages(cognito, launcher.load(launcher.POOL_PAGES))
+        launcher.link_pool_pages(cognito, launcher.load(launcher.beside("pool_pages.py")))
         print(json.dumps(cognito._login_page_html("c", "http://a/b", "openid", "s&t", "code", "hash", "S256", "")))
         """
     )

@@ -22,7 +22,6 @@ from urllib.parse import parse_qs
 import uvicorn
 
 
-
 def tune_worker_output(worker_class: Any) -> None:
     """After each call ministack waits up to 50 ms for a first log line: a call that prints nothing took 55 ms, with
     this 4 to 6 ms. A line that comes later is not lost, it is drained with the next call's."""
