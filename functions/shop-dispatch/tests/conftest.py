@@ -38,7 +38,7 @@ from shop_shared.values import Allocation, Image, Lines, Money, Price, RefundLin
 FUNCTION = Path(__file__).parents[1]
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CUSTOMER = "0f9a6c1e-customer"
-TABLES = ("event_log", "stream_head", "product", "stock", "reservation", "refund", "sales_daily", "parked")
+TABLES = ("event_log", "stream_head", "product", "stock", "reservation", "refund", "dispute", "sales_daily", "parked")
 
 
 class Stream:
@@ -222,6 +222,28 @@ class ReservationStream(Stream):
             code="lost_or_stolen_card",
         )
         return self.add(data, time)
+
+    def dispute_opened(self, status: str = "chargeback", time: datetime = NOON) -> Envelope:
+        return self.add(
+            events.PurchaseDisputeOpened.model_validate(
+                {**self._disputed(), "status": status, "amount": self.total, "reason": "fraudulent"}
+            ),
+            time,
+        )
+
+    def dispute_closed(self, status: str, time: datetime = NOON, *, minor: int = 0) -> Envelope:
+        """With `minor`, so much money of the first line goes or comes back."""
+        lines = (RefundLine(sku=self.lines[0].sku, quantity=0, amount_minor=minor),) if minor else ()
+        return self.add(
+            events.PurchaseDisputeClosed.model_validate(
+                {**self._disputed(), "status": status, "amount": self.total, "lines": lines}
+            ),
+            time,
+        )
+
+    def _disputed(self) -> dict[str, Any]:
+        payment = {"purchase_id": self.id, "reservation_id": self.id, "payment_intent_id": self.intent}
+        return {**payment, "dispute_id": f"du_{self.intent}"}
 
 
 class ReadModel:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shop_dispatch.application.project import contiguous_runs
+from shop_dispatch.domain.disputes import DisputeChange, dispute_changes
 from shop_dispatch.domain.products import NO_CATEGORY, ProductChange, product_changes
 from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.records import Event, Parked, read
@@ -161,6 +162,35 @@ def test_money_that_did_not_arrive_is_revenue_again_and_the_units_stay_back(rese
     assert refund_changes(history)[0].failed_at == NOON.replace(day=7)
 
 
+def test_a_lost_dispute_takes_revenue_and_no_unit_and_gives_it_back_when_it_is_won(reservation: Any) -> None:
+    order = reservation(1, {"MUG": 2})
+    bought = [order.placed(), order.confirmed(NOON)]
+    day = NOON.replace(day=9)
+    opened, lost = order.dispute_opened(), order.dispute_closed("lost", day, minor=2_500)
+    won = order.dispute_closed("won", day, minor=2_500)
+    assert sales_changes([opened, order.dispute_closed("won"), order.dispute_closed("withdrawn")]) == []
+    assert sales_changes([lost]) == [SalesChange(day.date(), "MUG", "EUR", 0, -2_500)]
+    assert sales_changes([lost, won]) == [SalesChange(day.date(), "MUG", "EUR", 0, 0)]
+    assert stock_changes([*bought, opened, lost]) == stock_changes(bought)
+    [change] = reservation_changes([*bought, opened, lost])
+    assert (change.status, change.version) == ("purchased", lost.streamversion)
+
+
+def test_a_dispute_is_what_its_events_say_last(reservation: Any) -> None:
+    order = reservation(1, {"MUG": 2})
+    later, end = NOON.replace(hour=13), NOON.replace(hour=14)
+    history = [
+        order.dispute_opened("inquiry"),
+        order.dispute_opened("chargeback", later),
+        order.dispute_closed("lost", end),
+    ]
+    total = order.total.amount_minor
+    row = DisputeChange(order.id, "du_pi_1", "lost", total, "EUR", "fraudulent", later, end)
+    assert dispute_changes(history) == [row]
+    assert dispute_changes(history[2:]) == [row._replace(reason=None, opened_at=None)]
+    assert dispute_changes(history[:2]) == [row._replace(status="chargeback", closed_at=None)]
+
+
 def test_a_refund_that_was_only_asked_for_changes_nothing_when_it_fails(reservation: Any) -> None:
     order = reservation(1, {"MUG": 2})
     failed = [order.refund_failed()]
@@ -176,7 +206,9 @@ def test_every_projection_yields_its_rows_in_the_order_of_their_keys(product: An
         history += [stream.listed(), stream.received(), order.placed(), order.confirmed(NOON.replace(day=number))]
     for projection in PROJECTIONS:
         keys = [
-            change[:3] if projection.table == "sales_daily" else change[: 2 if projection.table == "refund" else 1]
+            change[:3]
+            if projection.table == "sales_daily"
+            else change[: 2 if projection.table in ("refund", "dispute") else 1]
             for change in projection.fold(history)
         ]
         assert keys == sorted(set(keys))

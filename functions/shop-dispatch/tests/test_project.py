@@ -75,6 +75,27 @@ def test_refunds_of_before_the_table_are_the_same_rows_as_when_they_are_projecte
     assert read_model.query("SELECT * FROM shop.refund") == projected
 
 
+def test_a_dispute_is_shown_with_the_purchase_whatever_becomes_of_it(read_model: Any, reservation: Any) -> None:
+    order = reservation(1, {"MUG": 2})
+    later, end = NOON.replace(hour=13), NOON.replace(hour=14)
+    read_model.project(order.placed(), order.confirmed())
+    shown = "SELECT purchase_id, dispute_id, status, amount_minor, reason, opened_at, closed_at FROM read_v1.disputes"
+    named = order.id, "du_pi_1"
+    history = (
+        (order.dispute_opened("inquiry"), "inquiry", NOON, None),
+        (order.dispute_opened("chargeback", later), "chargeback", later, None),
+        (order.dispute_closed("lost", end, minor=2_500), "lost", later, end),
+        (order.dispute_closed("won", end, minor=2_500), "won", later, end),
+        (order.dispute_opened("chargeback", end), "chargeback", end, None),
+    )
+    for event, status, opened_at, closed_at in history:
+        read_model.project(event)
+        row = *named, status, order.total.amount_minor, "fraudulent", opened_at, closed_at
+        assert read_model.query(shown, "shop_query") == [row]
+    types = "SELECT type FROM read_v1.timeline ORDER BY stream_version DESC LIMIT 2"
+    assert read_model.query(types, "shop_query") == [("dispute-opened",), ("dispute-closed",)]
+
+
 def test_a_refund_is_seen_until_its_money_does_not_arrive(read_model: Any, reservation: Any) -> None:
     order = reservation(1, {"MUG": 3})
     read_model.project(order.placed(), order.requested(), order.confirmed())

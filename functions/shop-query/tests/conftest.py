@@ -34,8 +34,8 @@ def shop(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setenv("DATABASE_URL", database.url("shop_query"))
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(
-            "TRUNCATE shop.product, shop.stock, shop.reservation, shop.refund, shop.sales_daily, shop.event_log,"
-            " shop.stream_head"
+            "TRUNCATE shop.product, shop.stock, shop.reservation, shop.refund, shop.dispute, shop.sales_daily,"
+            " shop.event_log, shop.stream_head"
         )
         yield Shop(superuser)
         bootstrap.read_model().close()

@@ -50,6 +50,7 @@ def test_purchases_are_the_callers_own_newest_first(shop: Shop) -> None:
         "refunded": {"amount_minor": 0, "currency": "EUR"},
         "payment_intent_id": "pi_1",
         "purchased_at": "2026-09-01T12:00:00.000000Z",
+        "dispute": None,
         "stream_id": f"reservation-{ONE}",
         "stream_version": 3,
     }
@@ -98,6 +99,29 @@ def test_a_purchase_says_what_was_given_back_and_why(shop: Shop) -> None:
             "refunded_at": "2026-09-01T12:00:00.000000Z",
         },
     ]
+
+
+def test_a_purchase_shows_its_last_dispute(shop: Shop) -> None:
+    shop.reserve(ONE, "ada", status="purchased", purchased_at=NOON)
+    shop.dispute(ONE, 1, "withdrawn", closed_at=NOON)
+    shop.dispute(ONE, 2, "chargeback")
+    shop.dispute(TWO, 3, "lost", closed_at=NOON)
+    dispute = {
+        "dispute_id": "du_2",
+        "status": "chargeback",
+        "amount": {"amount_minor": 2500, "currency": "EUR"},
+        "reason": "fraudulent",
+        "opened_at": "2026-09-03T12:00:00.000000Z",
+        "closed_at": None,
+    }
+    for item in (
+        shop.get(f"/purchases/{ONE}", customer="ada").body,
+        shop.get("/purchases", customer="ada").body["items"][0],
+    ):
+        assert item["dispute"] == dispute
+    shop.execute("UPDATE shop.dispute SET status = 'won', closed_at = opened_at")
+    item = shop.get(f"/purchases/{ONE}", customer="ada").body
+    assert item["dispute"] == dispute | {"status": "won", "closed_at": dispute["opened_at"]}
 
 
 def test_a_reservation_is_no_purchase_before_it_is_paid(shop: Shop) -> None:

@@ -58,6 +58,16 @@ VIEWS = {
         "origin": "text",
         "refunded_at": "timestamp with time zone",
     },
+    "disputes": {
+        "purchase_id": "text",
+        "dispute_id": "text",
+        "status": "text",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "reason": "text",
+        "opened_at": "timestamp with time zone",
+        "closed_at": "timestamp with time zone",
+    },
     "sales_daily": {
         "day": "date",
         "sku": "text",

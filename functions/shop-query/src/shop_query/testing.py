@@ -122,6 +122,12 @@ class Shop:
             *(purchase_id, refund, f"re_{refund}", amount_minor, reason, origin, PLACED, failed_at),
         )
 
+    def dispute(self, purchase_id: str, number: int, status: str, *, closed_at: datetime | None = None) -> None:
+        self.execute(
+            "INSERT INTO shop.dispute VALUES (%s, %s, %s, 2500, 'EUR', 'fraudulent', %s, %s)",
+            *(purchase_id, f"du_{number}", status, PLACED + timedelta(days=number), closed_at),
+        )
+
     def log(self, reservation_id: str, *event_types: str) -> None:
         """Events of a reservation's stream, a minute apart."""
         for version, event_type in enumerate(event_types, start=1):

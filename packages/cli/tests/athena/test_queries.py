@@ -153,6 +153,12 @@ class Buyer:
         payment = {"purchase_id": uuid(self.number), "payment_intent_id": "pi_1", "refund": refund}
         return self._add(when, events.PurchaseRefundFailed, **payment, **money, lines=(line,))
 
+    def is_disputed(self, when: str, status: str, amount_minor: int) -> bytes:
+        payment = {"purchase_id": uuid(self.number), "payment_intent_id": "pi_1", "dispute_id": "du_1"}
+        line = {"sku": self.items[0][0], "quantity": 0, "amount_minor": amount_minor}
+        amount = {"amount_minor": amount_minor, "currency": self.currency}
+        return self._add(when, events.PurchaseDisputeClosed, **payment, status=status, amount=amount, lines=(line,))
+
     def cancels(self, when: str) -> bytes:
         return self._add(when, events.ReservationCancelled, lines=lines_of(*self.items), reason="customer")
 
@@ -230,6 +236,9 @@ def three_days() -> Archive:
     american.gets_back("22 10:00:00", 2, quantity=1, amount_minor=800)
     american.gets_nothing_after_all("22 11:00:00", 1, 700)
     two_days_abroad(archive)
+    quick.is_disputed("23 09:00:00", "lost", 1_250)
+    american.is_disputed("23 09:00:00", "lost", 700)
+    american.is_disputed("24 09:00:00", "won", 700)
     # What the archive takes as it came, and only its own row suffers from.
     for number, broken in enumerate(({"time": "yesterday"}, {"time": 5}, {"data": {"lines": 5}}, {"data": 5})):
         event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken
@@ -263,6 +272,15 @@ EXPECTED: list[tuple[str, dict[str, str], Rows]] = [
         "revenue-by-day-and-product",
         {"from": "2026-11-22", "to": "2026-11-22"},
         [["2026-11-22", "MUG", "EUR", "-2", "-2500"], ["2026-11-22", "MUG", "USD", "-1", "-800"]],
+    ),
+    (
+        "revenue-by-day-and-product",
+        {"from": "2026-11-23", "to": "2026-11-24"},
+        [
+            ["2026-11-23", "MUG", "EUR", "0", "-1250"],
+            ["2026-11-23", "MUG", "USD", "0", "-700"],
+            ["2026-11-24", "MUG", "USD", "0", "700"],
+        ],
     ),
     (
         "conversion-from-reserved-to-purchased",

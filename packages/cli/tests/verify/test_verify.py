@@ -174,6 +174,7 @@ NOT_JSON = hashlib.sha256(b"not JSON").hexdigest()[:32]
 ROWS = (("products", "OLD", "sku"), ("reservations", BOUGHT, "reservation_id"), ("purchases", BOUGHT, "purchase_id"))
 ENDED = {"reservation_id": DECLINED, "lines": LINES}
 REFUND = {"id": "re_new", "object": "refund", "amount": 2_000, "status": "succeeded", "payment_intent": "pi_bought"}
+DISPUTE = {"id": "du_new", "object": "dispute", "amount": 2_000, "status": "lost", "payment_intent": "pi_bought"}
 STRAY = (intent_of("pi_stray", BOUGHT, 2_000), charge_of("ch_stray", "pi_stray", 2_000))
 
 CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
@@ -243,8 +244,20 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("lives", f"{reservation(PARTLY)}/4", "allocations of MUG", change_line(reservation(PARTLY), 4, quantity=2)),
     ("lives", f"{reservation(PARTLY)}/5", "left_minor", change_data(reservation(PARTLY), 5, left_minor=1_001)),
     ("lives", f"{reservation(PARTLY)}/5", "amount", change_data(reservation(PARTLY), 5, amount=CHEAP)),
-    ("lives", f"{reservation(PARTLY)}/5", "given back", change_data(reservation(PARTLY), 5, amount=TOO_MUCH)),
+    ("lives", f"{reservation(PARTLY)}/5", "given back or lost", change_data(reservation(PARTLY), 5, amount=TOO_MUCH)),
     ("lives", f"{reservation(PARTLY)}/5", "units of MUG", change_line(reservation(PARTLY), 5, quantity=3)),
+    *(
+        ("lives", f"{reservation(PARTLY)}/{version}", what, corruption)
+        for version, what, corruption in (
+            (2, "order", repeat(reservation(PARTLY), 9, to=2)),
+            (9, "payment_intent_id", change_data(reservation(PARTLY), 9, payment_intent_id="x")),
+            (10, "purchase_id", change_data(reservation(PARTLY), 10, purchase_id=EXPIRED)),
+            (10, "dispute", change_data(reservation(PARTLY), 10, dispute_id="du_other")),
+            (10, "lines", change_line(reservation(PARTLY), 10, amount_minor=999)),
+            (10, "given back or lost", change_line(reservation(PARTLY), 10, amount_minor=1_001)),
+            (11, "lines", change_line(reservation(PARTLY), 11, amount_minor=999)),
+        )
+    ),
     ("states", reservation(BOUGHT), "presence", drop_item(reservation(BOUGHT), "state")),
     ("states", reservation(BOUGHT), "version", change_item(reservation(BOUGHT), "state", version=2)),
     ("states", reservation(BOUGHT), "status", change_state(reservation(BOUGHT), status="paying")),
@@ -284,6 +297,16 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("payments", "pi_partly", "refund re_partly_2", change_paid("re_partly_2", status="succeeded")),
     ("payments", "pi_refunded", "refund re_refunded", change_paid("re_refunded", amount=999)),
     ("payments", "pi_refunded", "refund re_refunded", change_paid("re_refunded", status="failed")),
+    ("payments", "pi_partly", "dispute du_partly", change_paid("du_partly", status="lost")),
+    ("payments", "pi_partly", "dispute du_partly", change_paid("du_partly", status="prevented")),
+    ("payments", "pi_partly", "dispute du_partly", drop_paid("du_partly")),
+    ("payments", "pi_bought", "dispute du_new", add_paid(DISPUTE)),
+    *(
+        ("disputes", f"{PARTLY}/du_partly", name, change_row("disputes", "du_partly", **{name: value}))
+        for name, value in {"status": "lost", "amount_minor": 1, "reason": "x", "opened_at": "x"}.items()
+    ),
+    ("disputes", f"{PARTLY}/du_partly", "closed_at", change_row("disputes", "du_partly", closed_at=None)),
+    ("disputes", f"{PARTLY}/du_partly", "presence", drop_row("disputes", "du_partly")),
     ("payments", "pi_expired", "kept of ch_expired", change_paid("ch_expired", amount_refunded=999)),
     ("payments", "pi_expired", "refund re_expired", drop_paid("re_expired")),
     ("payments", "pi_declined", "status", change_paid("pi_declined", status="requires_action")),
@@ -494,6 +517,7 @@ def test_the_provider_counts_a_krona_in_another_unit_than_the_events() -> None:
         "until": None,
         "missing": False,
         "refunds": {"re_1": 5},
+        "disputes": {},
     }
     charge = {"id": "ch_1", "object": "charge", "captured": True, "paid": True, "amount_refunded": 500}
     found: list[dict[str, Any]] = [
@@ -523,16 +547,16 @@ def test_a_customer_may_be_asked_for_3d_secure_only_while_paying_and_in_time(
 ) -> None:
     """`since` and `until` are so long ago."""
     owed = {"owed_since": since and (NOW - since).isoformat(), "until": until and (NOW - until).isoformat()}
-    claimed = {"reservation_id": BOUGHT, "amount": 2_000, "currency": "eur", "purchased": False, "missing": False}
+    claimed = {**payments.NOTHING, "reservation_id": BOUGHT, "amount": 2_000, "currency": "eur", "missing": False}
     found = [intent_of("pi_1", BOUGHT, 2_000) | {"status": "requires_action"}]
-    differences = payments.differences("pi_1", {**claimed, **owed, "refunds": {}}, found, NOW - timedelta(minutes=2))
+    differences = payments.differences("pi_1", {**claimed, **owed}, found, NOW - timedelta(minutes=2))
     assert [each.what for each in differences] == ([] if is_allowed else ["status"])
 
 
 def test_an_intent_whose_payment_has_ended_because_it_is_missing_is_no_difference() -> None:
-    claimed = {"reservation_id": BOUGHT, "amount": 2_000, "currency": "eur", "purchased": False, "refunds": {}}
+    claimed = {**payments.NOTHING, "reservation_id": BOUGHT, "amount": 2_000, "currency": "eur"}
     for missing in (True, False):
-        ended = {**claimed, "missing": missing, "owed_since": None, "until": None}
+        ended = {**claimed, "missing": missing}
         assert bool(list(payments.differences("pi_1", ended, [], NOW))) == (not missing)
 
 

@@ -344,6 +344,13 @@ _OF_PAYMENT: Final = (
         instance=f"/purchases/{_ID}/refund",
     ),
     Problem(
+        _command(errors.PurchaseDisputedError(_ID, "du_3PxExample0000000000000001", "chargeback")),
+        "The customer's bank disputes the payment, or has given its money back.",
+        "The bank decides while `dispute_status` is `chargeback`; after `lost` the customer has the money.",
+        "It gets the same answer, unless the dispute is won.",
+        instance=f"/purchases/{_ID}/refund",
+    ),
+    Problem(
         _command(errors.RefundTooLargeError(_ID, (LineLeft("MUG-BLUE", 1, 1250, 1250, ()),))),
         "More is asked for than is left of the purchase. Nothing was given back.",
         "The amount is larger than what is `left`, a line has fewer units left, or nothing is left of its money.",

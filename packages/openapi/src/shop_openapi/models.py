@@ -10,7 +10,19 @@ from shop_command.handlers.function import Position, StreamVersion
 from shop_command.handlers.purchases import PaymentIntentId
 from shop_command.handlers.reservations import ReservedLine
 from shop_query.application.catalogue import TOTAL_MAX
-from shop_shared.values import Category, Currency, Image, Images, Money, Price, ProductName, RefundReason, Sku, Uuid
+from shop_shared.values import (
+    Category,
+    Currency,
+    DisputeStatus,
+    Image,
+    Images,
+    Money,
+    Price,
+    ProductName,
+    RefundReason,
+    Sku,
+    Uuid,
+)
 
 Cursor = Annotated[str | None, Field(description="What `cursor` takes for the next page; null on the last one.")]
 
@@ -73,8 +85,8 @@ class Moment(TypedDict):
         str,
         Field(
             description="`placed`, `payment-requested`, `payment-action-required`, `payment-declined`, `purchased`, "
-            "`cancelled`, `expired`, `refund-requested`, `refunded`, `refund-failed`, `payment-refunded`, or one of a "
-            "later release."
+            "`cancelled`, `expired`, `refund-requested`, `refunded`, `refund-failed`, `payment-refunded`, "
+            "`dispute-opened`, `dispute-closed`, or one of a later release."
         ),
     ]
     time: datetime
@@ -109,6 +121,17 @@ class ReservationPage(TypedDict):
     next_cursor: Cursor
 
 
+class Dispute(TypedDict):
+    """The customer's bank questions the payment: an inquiry takes no money, a chargeback withholds it."""
+
+    dispute_id: Annotated[str, Field(description="The dispute's id at the provider.")]
+    status: Annotated[DisputeStatus, Field(description="`lost`: the money is back with the customer.")]
+    amount: Money
+    reason: Annotated[str, Field(examples=["fraudulent"], description="The provider's word for it.")]
+    opened_at: datetime
+    closed_at: datetime | None
+
+
 class Purchase(Position):
     purchase_id: Uuid
     reservation_id: Uuid
@@ -118,6 +141,7 @@ class Purchase(Position):
     refunded: Annotated[Money, Field(description="What was given back of the total.")]
     payment_intent_id: PaymentIntentId
     purchased_at: datetime
+    dispute: Annotated[Dispute | None, Field(description="The last one, if there was any.")]
 
 
 class PurchaseRefund(TypedDict):

@@ -11,13 +11,14 @@ from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application import expiring, settling
 from shop_command.application.journal import Journal
 from shop_command.application.purchases import Purchases
+from shop_command.application.reconciliation import Reconciliation
 from shop_command.application.refunds import Refunds
 from shop_command.application.request import Key
 from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
-from shop_command.domain import limits, refunding, reservation, stock
+from shop_command.domain import disputing, limits, refunding, reservation, stock
 from shop_command.domain.reservation_states import Cancelled, Paying
 from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, Unknown, VersionConflictError
 from shop_dispatch.application import project
@@ -326,6 +327,31 @@ BUGS: Final = (
         mistakes.never_failing,
         "refund that fails later",
         breaks_too=frozenset({13}),
+    ),
+    Bug(
+        15,
+        "does not notice a dispute",
+        settling,
+        "news",
+        mistakes.undisputed,
+        "a lost dispute",
+    ),
+    Bug(15, "forgets what a lost dispute takes", disputing, "_moved", instead(lambda *_: ()), "a lost dispute"),
+    Bug(
+        15,
+        "waits for webhooks that never come",
+        Reconciliation,
+        "_work_off",
+        instead(lambda *_: True),
+        "webhooks that never come",
+    ),
+    Bug(
+        15,
+        "moves the bookmark before the work is done",
+        Reconciliation,
+        "_work_off",
+        mistakes.bookmarked_first,
+        "webhooks that never come",
     ),
     Bug(14, "publishes nothing in the sweep", Sweep, "_publish", instead(lambda *_: None), "place"),
     Bug(14, "keeps a purchase due", reservation, "_due_at", mistakes.due_when_purchased),

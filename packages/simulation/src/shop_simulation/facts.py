@@ -71,6 +71,11 @@ class WorldFacts:
         names = {it["id"]: it["metadata"].get("reservation_id") for it in records("payment_intent")}
         return frozenset(names[it["payment_intent"]] for it in records("refund") if it["status"] == "failed")
 
+    @cached_property
+    def disputes(self) -> dict[str, list[Record]]:
+        """Returns the provider's records of what banks question, by reservation."""
+        return {name: found for name in self.reservations if (found := self.world.provider.disputes_of(name))}
+
     def refunds_of(self, name: str) -> list[ClientIntent]:
         return [intent for intent in self.of_kind("refund") if intent.body["purchase_id"] == name]
 

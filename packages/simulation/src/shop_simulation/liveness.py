@@ -8,6 +8,13 @@ from shop_simulation.facts import HOLDING, RESERVATIONS, SOLD, WorldFacts, is_st
 from shop_simulation.safety import Check
 from shop_simulation.world import World
 
+DISPUTED: Final[Mapping[str, str]] = {
+    "warning_needs_response": "inquiry",
+    "warning_closed": "withdrawn",
+    "needs_response": "chargeback",
+    "won": "won",
+    "lost": "lost",
+}
 UNSETTLED: Final = frozenset({"active", "paying", "refunding"})
 
 
@@ -95,7 +102,8 @@ def _nothing_is_owed(world: World, facts: WorldFacts) -> Iterator[str]:
 
 
 def _refunds_are_recorded(world: World, facts: WorldFacts) -> Iterator[str]:
-    """Each refund of the provider is in the read model, whoever has made it, and the revenue is what it leaves."""
+    """Each refund and dispute of the provider is in the read model, whoever has made it, and the revenue is what they
+    leave."""
     if world.store.unreadable or any(_everything_arrives(world, facts)):
         return
     rows = world.read_model.tables.rows
@@ -104,9 +112,14 @@ def _refunds_are_recorded(world: World, facts: WorldFacts) -> Iterator[str]:
     names = [name for name, status in facts.statuses.items() if status in ("purchased", "refunded")]
     charged = sum(minor_units(charge) for name in names for charge in facts.charges.get(name, []))
     returned = sum(minor_units(each) for name in names for each in facts.refunds.get(name, []))
+    disputes = [each for name in names for each in facts.disputes.get(name, [])]
+    lost = sum(minor_units(each) for each in disputes if each["status"] == "lost")
     revenue = sum(row[4] for row in rows["sales_daily"].values())
-    if revenue != charged - returned:
-        yield f"the revenue is {revenue}, and {charged} was charged for what is sold, less {returned}"
+    if revenue != charged - returned - lost:
+        yield f"the revenue is {revenue}, and {charged} was charged for what is sold, less {returned} and {lost}"
+    statuses = {each["id"]: DISPUTED[each["status"]] for each in disputes}
+    if statuses != (recorded := {row[1]: row[2] for row in rows["dispute"].values()}):
+        yield f"the disputes are {recorded}, and the provider's are {statuses}"
     given_back = {
         each["id"]: minor_units(each) for name in names for each in facts.refunds.get(name, []) if not is_stray(each)
     }

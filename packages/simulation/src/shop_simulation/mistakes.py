@@ -8,6 +8,7 @@ from typing import Any
 
 from shop_command.application.journal import Journal
 from shop_command.application.purchases import Pending, PurchaseOutcome, Purchases
+from shop_command.application.reconciliation import Reconciliation, ReconciliationReport
 from shop_command.application.refunds import Refunds
 from shop_command.application.request import Request
 from shop_command.application.reservations import Reservations
@@ -21,7 +22,6 @@ from shop_command.domain.refunding import LineLeft, RequestRefund
 from shop_command.domain.reservation_states import (
     Active,
     Cancelled,
-    GivenBack,
     Paying,
     Purchased,
     Refunding,
@@ -30,10 +30,13 @@ from shop_command.domain.reservation_states import (
 from shop_command.ports import (
     ActionRequired,
     AskedIntent,
+    Bookmark,
     Captured,
     Commit,
     Declined,
+    EventPage,
     IntentCancelled,
+    ListedDispute,
     ListedRefund,
     PaymentGateway,
     Processing,
@@ -224,13 +227,28 @@ def pending_is_done(right: Original) -> Original:
 
 def always_news(right: Original) -> Original:
     def news(state: Any, listed: ListedRefund) -> Any:
-        return right(replace(state, given_back=GivenBack(last_refund=state.given_back.last_refund)), listed)
+        return right(replace(state, given_back=replace(state.given_back, refunds=())), listed)
 
     return news
 
 
 def never_failing(right: Original) -> Original:
     return lambda state, listed: None if listed.status == "failed" else right(state, listed)
+
+
+def undisputed(right: Original) -> Original:
+    return lambda state, listed: None if isinstance(listed, ListedDispute) else right(state, listed)
+
+
+def bookmarked_first(right: Original) -> Original:
+    def work_off(self: Reconciliation, page: EventPage, ends: datetime, report: ReconciliationReport) -> bool:
+        if page.events:
+            last = page.events[-1]
+            self.journal.store.set_bookmark(Bookmark(last.id, last.created, self.journal.now()))
+        done: bool = right(self, page, ends, report)
+        return done
+
+    return work_off
 
 
 def any_number_of_units(right: Original) -> Original:

@@ -15,6 +15,8 @@ from shop_payment_provider.stripe.store import Record
 from shop_payment_provider.stripe.wire import ApiError
 
 SLOW_SECONDS: Final = 120
+EVENTS_PER_PAGE: Final = 3
+"""A run of the shop reads several pages, and may end between two of them."""
 LOST_AFTER_SECONDS: Final = 3_600
 API_KEY: Final = "sk_test_never_in_a_log"
 
@@ -110,6 +112,30 @@ class Provider:
                 form = f"payment_intent={charge['payment_intent']}&amount={amount_minor}"
                 self._stripe().request("POST", "/v1/refunds", form.encode())
 
+    def dispute(self, reservation_id: str, *, is_inquiry: bool = False) -> None:
+        """The customer's bank questions what is left of the charge, or makes a chargeback of its inquiry."""
+        disputes = self._stripe().payments.disputes
+        for charge in self.records("charge"):
+            if charge["paid"] and charge["metadata"]["reservation_id"] == reservation_id:
+                with suppress(ApiError):  # everything may have been refunded
+                    disputes.open(charge["id"], is_inquiry=is_inquiry)
+        for dispute in self.disputes_of(reservation_id) if not is_inquiry else ():
+            with suppress(ApiError):
+                disputes.escalate(dispute["id"])
+
+    def decide(self, reservation_id: str, *, is_won: bool) -> None:
+        for dispute in self.disputes_of(reservation_id):
+            with suppress(ApiError):  # an inquiry is decided by nobody
+                self._stripe().payments.disputes.decide(dispute["id"], is_won=is_won)
+
+    def disputes_of(self, reservation_id: str) -> list[Record]:
+        names = {it["id"]: it["metadata"].get("reservation_id") for it in self.records("payment_intent")}
+        return [it for it in self.records("dispute") if names[it["payment_intent"]] == reservation_id]
+
+    def disputes_soon(self) -> bool:
+        """Returns whether a charge waits to be disputed, as that of a test card does."""
+        return any(name.startswith("ch_") for name in self._stripe().pending())
+
     def settle_all(self) -> None:
         """What is pending at the provider ends, however long it takes."""
         stripe = self._stripe()
@@ -138,6 +164,8 @@ class Provider:
         if sent.key and self.inputs.setdefault(sent.key, sent) != sent:
             self.changed_inputs.append(f"{sent.key}: {self.inputs[sent.key]}, then {sent}")
         path, _, query = sent.path.partition("?")
+        if path == "/v1/events":
+            query = query.replace("limit=100", f"limit={EVENTS_PER_PAGE}")
         waiting = [it["id"] for it in self.records("payment_intent") if it["status"] == "requires_action"]
         reply = stripe.request(sent.method, path, (query or sent.form).encode(), sent.key)
         if path.endswith("/cancel") and (name := path.split("/")[-2]) in waiting:

@@ -10,7 +10,7 @@ from shop_dispatch.domain.records import Event, Key, Parked
 from shop_dispatch.ports import Transaction
 
 Result = TypeVar("Result")
-KEY_COLUMNS: Final = {"product": 1, "reservation": 1, "refund": 2, "stock": 1, "sales_daily": 3}
+KEY_COLUMNS: Final = {"product": 1, "reservation": 1, "refund": 2, "dispute": 2, "stock": 1, "sales_daily": 3}
 ADDED_TO: Final = frozenset({"stock", "sales_daily"})
 """Many streams add to the rows of these tables; in other tables, a change replaces each column that it has."""
 

@@ -313,6 +313,16 @@ def _refunds_are_the_providers(world: World, facts: WorldFacts) -> Iterator[str]
         paid = sum(charge["amount"] for charge in facts.charges.get(name, []))
         if sum(each["amount"] for each in given.values()) > paid:
             yield f"{name} was refunded more than the {paid} that were paid: {given}"
+    yield from _disputes_hold_refunds_up(world, facts)
+
+
+def _disputes_hold_refunds_up(_: World, facts: WorldFacts) -> Iterator[str]:
+    """Who was answered that a purchase is disputed has a bank that disputes it."""
+    for intent in facts.of_kind("refund"):
+        known = {each["id"] for each in facts.disputes.get(intent.body["purchase_id"], [])}
+        for _status, body in (*intent.answers, *intent.repeats):
+            if slug(body) == "purchase-disputed" and body["dispute_id"] not in known:
+                yield f"{intent.key} was answered with {body}, and the provider has {known}"
 
 
 def _limits_hold(world: World, facts: WorldFacts) -> Iterator[str]:

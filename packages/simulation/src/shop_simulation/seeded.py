@@ -25,7 +25,7 @@ CUSTOMERS: Final = ("customer-1", "customer-2", "customer-3")
 SKUS: Final = ("MUG", "POT")
 CARDS: Final = (
     *("pm_card_visa", "pm_card_visa", "pm_card_visa", "pm_card_pendingRefund", "pm_card_visa_chargeDeclined"),
-    "pm_card_refundFail",
+    *("pm_card_refundFail", "pm_card_createDispute", "pm_card_createDisputeInquiry"),
     *("pm_card_processing", "pm_card_processing_declined", "pm_card_error_before_charge"),
     *("pm_card_error_after_charge", "pm_card_authenticationRequired", "pm_card_authenticationRequired"),
 )
@@ -84,6 +84,8 @@ class RandomRun:
             self._cancel: 2,
             self._refund: 2,
             self._refund_elsewhere: 0.5,
+            self._dispute: 1,
+            self._reconcile: 1,
             self._authenticate: 2,
             self._change: 1.5,
             self._repeat: 5,
@@ -129,6 +131,13 @@ class RandomRun:
 
     def _refund_elsewhere(self, _: int) -> WorkflowStep:
         return steps.refund_elsewhere(self.randomness.randint(1, 600), of=self._pick_reservation()[0])
+
+    def _dispute(self, _: int) -> WorkflowStep:
+        of, choice = self._pick_reservation()[0], self.randomness.random()
+        return steps.dispute(of, is_inquiry=choice < 0.2) if choice < 0.5 else steps.decide(of, is_won=choice < 0.75)
+
+    def _reconcile(self, _: int) -> WorkflowStep:
+        return steps.reconcile()
 
     def _authenticate(self, _: int) -> WorkflowStep:
         of, choice = self._pick_reservation()[0], self.randomness.random()

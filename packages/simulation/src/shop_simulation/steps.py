@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from shop_command.application.reconciliation import PAGES_MAX
 from shop_command.testing import http_event
 from shop_payment_provider.stripe import signature
 from shop_simulation.faults import older_type
+from shop_simulation.provider import EVENTS_PER_PAGE
 from shop_simulation.seam import Process
 from shop_simulation.world import ADMINISTRATOR, WEBHOOK_SECRET, Answer, ClientIntent, World
 
@@ -112,6 +114,29 @@ def refund_elsewhere(amount_minor: int, of: str = "place") -> WorkflowStep:
             world.provider.refund_elsewhere(reservation_id, amount_minor)
 
     return WorkflowStep(f"refund {amount_minor} of {of} elsewhere", "provider", run, faulty=False)
+
+
+def dispute(of: str = "place", *, is_inquiry: bool = False) -> WorkflowStep:
+    """The customer's bank questions a purchase. That takes days, so a charge without one was given back by then."""
+
+    def run(world: World, _: Process) -> None:
+        reservation_id = known_reservation(world, of)
+        stored = world.store.stored.get(f"reservation-{reservation_id}")
+        if stored and json.loads(stored.state)["status"] in ("purchased", "refunding", "refunded"):
+            world.provider.dispute(reservation_id, is_inquiry=is_inquiry)
+
+    return WorkflowStep(f"inquire about {of}" if is_inquiry else f"dispute {of}", "provider", run, faulty=False)
+
+
+def decide(of: str = "place", *, is_won: bool) -> WorkflowStep:
+    """The bank decides a dispute, or decides anew what the shop had lost."""
+
+    def run(world: World, _: Process) -> None:
+        reservation_id = known_reservation(world, of)
+        if reservation_id:
+            world.provider.decide(reservation_id, is_won=is_won)
+
+    return WorkflowStep(f"the dispute of {of} is {'won' if is_won else 'lost'}", "provider", run, faulty=False)
 
 
 def reprice(price_minor: int, sku: str = "MUG", *, name: str = "reprice") -> WorkflowStep:
@@ -272,17 +297,23 @@ def sweep() -> WorkflowStep:
     return WorkflowStep("sweep", "sweep", lambda world, process: world.sweep(process))
 
 
+def reconcile() -> WorkflowStep:
+    return WorkflowStep("reconcile", "sweep", lambda world, process: world.reconcile(process))
+
+
 DELIVERED: Final = (deliver("project"), deliver("archive"))
 
 
 def recover(world: World) -> None:
-    """Faults have stopped: time passes, the sweep runs, everything is delivered, and parked records are replayed."""
+    """Faults have stopped, and no webhook comes any more: time passes, the sweep runs, the provider's events are read,
+    everything is delivered, and parked records are replayed."""
     for _ in range(SWEEPS_MAX):
         world.provider.arrive_all()
         world.jump(timedelta(minutes=16))
         if _is_news(world):
             world.provider.settle_all()
-            receive_webhooks().run_alone(world)
+            for _ in range(1 + len(world.provider.records("event")) // (PAGES_MAX * EVENTS_PER_PAGE)):
+                reconcile().run_alone(world)
         for step in (sweep(), *DELIVERED):
             step.run_alone(world)
         _replay(world)
@@ -291,9 +322,11 @@ def recover(world: World) -> None:
 
 
 def _is_news(world: World) -> bool:
-    """Returns whether the provider has done something by itself, of which only a webhook tells."""
+    """Returns whether the provider has done something by itself, of which only its events tell."""
     cards = {charge["id"]: charge["payment_method"] for charge in world.provider.records("charge")}
     refunds = world.provider.records("refund")
+    if world.provider.records("dispute") or world.provider.disputes_soon():
+        return True
     return any(not it["metadata"] or cards[it["charge"]] == "pm_card_refundFail" for it in refunds)
 
 

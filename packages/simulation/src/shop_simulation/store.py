@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shop_command.adapters.dynamodb import table
-from shop_command.ports import Commit, Due, DueEvent, DuePage, DueState, StoredState, StoreUnavailableError
+from shop_command.ports import Bookmark, Commit, Due, DueEvent, DuePage, DueState, StoredState, StoreUnavailableError
 from shop_command.testing import FakeClock, InMemoryEventStore
 from shop_shared.envelope import Envelope
 
@@ -21,6 +21,7 @@ class SimulatedStore(InMemoryEventStore):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
         self.clock = clock
+        self.marked = Bookmark(None, clock.now(), clock.now())  # the shop was reconciled before it was opened
         self.tokens: dict[str, datetime] = {}
         self.unreadable: set[str] = set()
         """These streams cannot be read, as if a release that was rolled back had written them."""

@@ -9,7 +9,9 @@ from shop_simulation.steps import (
     adjust,
     authenticate,
     cancel,
+    decide,
     describe,
+    dispute,
     hoard,
     later,
     list_product,
@@ -23,6 +25,7 @@ from shop_simulation.steps import (
     receive,
     receive_forged_webhooks,
     receive_webhooks,
+    reconcile,
     redistribute,
     refund,
     refund_elsewhere,
@@ -42,6 +45,8 @@ A_WHILE: Final = later(timedelta(minutes=2))
 """This is longer than any request takes, so whatever a request began is due afterwards."""
 A_DAY: Final = later(timedelta(hours=25))
 """The provider has forgotten every idempotency key when this time has passed."""
+LISTED: Final = later(timedelta(minutes=11))
+"""The provider lists every event by then, so that none is read again."""
 TOO_LONG: Final = later(timedelta(minutes=16))
 """Every reservation has expired when this time has passed."""
 
@@ -140,6 +145,43 @@ PAYING: Final = (
             refund(name="refund again").maybe(),
         ),
         rivals=(receive_webhooks(), refund(name="refund again")),
+        faults_max=1,
+    ),
+    Workflow(
+        "a lost dispute",
+        before=PURCHASED,
+        steps=(
+            refund_elsewhere(300),
+            dispute(),
+            receive_webhooks().maybe(),
+            refund(lines={"MUG": 1}),
+            decide(is_won=False),
+            receive_webhooks(),
+            receive_webhooks(again=True),
+        ),
+        rivals=(refund(lines={"MUG": 1}), receive_webhooks(), sweep()),
+        faults_max=1,
+    ),
+    Workflow(
+        "an inquiry that becomes a dispute",
+        before=(*PURCHASED, dispute(is_inquiry=True)),
+        steps=(
+            receive_webhooks(),
+            refund(amount_minor=300),
+            dispute(),
+            decide(is_won=False).maybe(),
+            receive_webhooks(),
+            decide(is_won=True),
+            receive_webhooks(),
+            refund(name="refund the rest").sound(),
+        ),
+        faults_max=1,
+    ),
+    Workflow(
+        "webhooks that never come",
+        before=(*PURCHASED, refund_elsewhere(300)),
+        steps=(LISTED.maybe(), reconcile(), dispute(), LISTED, reconcile(), decide(is_won=False), reconcile()),
+        rivals=(refund(lines={"MUG": 1}), reconcile(), sweep()),
         faults_max=1,
     ),
     Workflow(

@@ -18,7 +18,15 @@ from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.secrets import Secret
 from shop_command.adapters.telemetry import Observability
 from shop_command.domain.limits import Limits
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher
+from shop_command.ports import (
+    Clock,
+    ContentionError,
+    EventIds,
+    EventStore,
+    PaymentGateway,
+    Publisher,
+    StoreUnavailableError,
+)
 from shop_command.testing import FakeClock, FakeHelpers, OneByOne, SequentialIds, invoke
 from shop_dispatch.application.archive import ArchiveBatch
 from shop_dispatch.application.project import Project
@@ -144,7 +152,7 @@ class World:
     webhooks_received: int = 0
     """It counts the provider's webhooks that have arrived in order; repeated ones count once."""
     errors: list[str] = field(default_factory=list)
-    """These errors ended a sweep."""
+    """These errors ended a sweep, or the work on an event of the provider."""
     logs: str = ""
     processes: int = 0
 
@@ -200,9 +208,23 @@ class World:
         return answer.status, answer.body
 
     def sweep(self, process: Process) -> None:
+        self._scheduled(process, lambda application: application.sweep.run(SWEEP_SECONDS))
+
+    def reconcile(self, process: Process) -> None:
+        self._scheduled(process, self._reconciled)
+
+    def _reconciled(self, application: bootstrap.Application) -> None:
+        try:
+            report = application.reconciliation.run(SWEEP_SECONDS)
+        except (ContentionError, StoreUnavailableError):
+            return  # the next run goes on
+        expected = (ContentionError, StoreUnavailableError)
+        self.errors += [repr(error) for _, error in report.failures if not isinstance(error, expected)]
+
+    def _scheduled(self, process: Process, run: Callable[[bootstrap.Application], object]) -> None:
         with self._environment(process):
             try:
-                bootstrap.application().sweep.run(SWEEP_SECONDS)
+                run(bootstrap.application())
             except Crash:
                 return
             except Exception as error:  # noqa: BLE001 - the oracle judges any error

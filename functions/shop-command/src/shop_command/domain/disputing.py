@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shop_command.domain import errors, refunding
-from shop_command.domain.refunding import Sold
+from shop_command.domain.refunding import LineLeft, Sold
 from shop_command.domain.reservation_states import KnownDispute, Reservation
 from shop_shared.events import PurchaseDisputeClosed, PurchaseDisputeOpened
 from shop_shared.values import DisputeStatus, Money, RefundLines
@@ -69,8 +69,20 @@ def _named(command: RecordDispute, state: Sold) -> dict[str, Any]:
         "reservation_id": state.terms.reservation_id,
         "payment_intent_id": state.payment_intent_id,
         "dispute_id": command.dispute_id,
-        "amount": command.amount,
+        "amount": _at_stake(command, state),
     }
+
+
+def _at_stake(command: RecordDispute, state: Sold) -> Money:
+    """A bank may dispute in another currency: then all that refunds have left is at stake."""
+    currency = state.terms.total.currency
+    if command.amount.currency == currency:
+        return command.amount
+    return Money(amount_minor=sum(line.amount_minor for line in _left(state)), currency=currency)
+
+
+def _left(state: Sold) -> tuple[LineLeft, ...]:
+    return refunding.lines_left(state.terms, refunding.given_back_of(state))
 
 
 def _moved(command: RecordDispute, state: Sold, known: KnownDispute | None) -> RefundLines:
@@ -80,8 +92,6 @@ def _moved(command: RecordDispute, state: Sold, known: KnownDispute | None) -> R
         return lost
     if lost:
         return ()
-    left = refunding.lines_left(state.terms, refunding.given_back_of(state))
+    left = _left(state)
     left_minor = sum(line.amount_minor for line in left)
-    # A bank may dispute another amount than is left, or in another currency: the shop loses no more than it had.
-    is_ours = command.amount.currency == state.terms.total.currency
-    return refunding.spread(min(command.amount.amount_minor, left_minor) if is_ours else left_minor, left)
+    return refunding.spread(min(_at_stake(command, state).amount_minor, left_minor), left)

@@ -104,6 +104,22 @@ WHEN NOT MATCHED THEN
     INSERT (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
     VALUES (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
 """,
+    "dispute": """
+MERGE INTO dispute AS d
+USING unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[],
+             %s::timestamptz[])
+    AS change (reservation_id, dispute_id, status, amount_minor, currency, reason, opened_at, closed_at)
+ON d.reservation_id = change.reservation_id AND d.dispute_id = change.dispute_id
+WHEN MATCHED THEN UPDATE SET
+    status = change.status,
+    amount_minor = change.amount_minor,
+    reason = coalesce(change.reason, d.reason),
+    opened_at = coalesce(change.opened_at, d.opened_at),
+    closed_at = coalesce(change.closed_at, d.closed_at)
+WHEN NOT MATCHED THEN
+    INSERT (reservation_id, dispute_id, status, amount_minor, currency, reason, opened_at, closed_at)
+    VALUES (reservation_id, dispute_id, status, amount_minor, currency, reason, opened_at, closed_at)
+""",
     "stock": """
 INSERT INTO {schema}.stock AS s (sku, received, held, sold, adjusted)
 SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])

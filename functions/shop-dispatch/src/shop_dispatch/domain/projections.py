@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shop_dispatch.domain.disputes import dispute_changes
 from shop_dispatch.domain.products import product_changes
 from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
@@ -32,6 +33,7 @@ PROJECTIONS: Final = (
     Projection("product", product_changes),
     Projection("reservation", reservation_changes),
     Projection("refund", refund_changes),
+    Projection("dispute", dispute_changes),
     Projection("stock", stock_changes),
     Projection("sales_daily", sales_changes),
 )

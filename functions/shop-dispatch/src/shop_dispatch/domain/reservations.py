@@ -12,6 +12,8 @@ from shop_shared.events import (
     PaymentRefunded,
     PaymentRequested,
     PurchaseConfirmed,
+    PurchaseDisputeClosed,
+    PurchaseDisputeOpened,
     PurchaseRefunded,
     PurchaseRefundFailed,
     PurchaseRefundRequested,
@@ -78,6 +80,8 @@ def _fields(event: Envelope) -> dict[str, Any] | None:
             return {"status": "purchased"} if lines else {}  # with lines, the money had been given back
         case PaymentActionRequired() | PurchaseRefundRequested() | PaymentRefunded():
             return {}  # the stream is longer, and nothing that a customer sees has changed
+        case PurchaseDisputeOpened() | PurchaseDisputeClosed():
+            return {}  # it was sold all the same
         case _:
             return None  # another projection folds it
 

@@ -1,4 +1,7 @@
-"""Sales are counted in units and revenue by day, product and currency, net of refunds on the days of the refunds."""
+"""Sales are counted in units and revenue by day, product and currency, net of refunds and lost disputes on their days.
+
+Units whose money a dispute took stay sold.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -6,7 +9,7 @@ from datetime import UTC, date
 from typing import NamedTuple
 
 from shop_shared.envelope import Envelope
-from shop_shared.events import PurchaseConfirmed, PurchaseRefunded, PurchaseRefundFailed
+from shop_shared.events import PurchaseConfirmed, PurchaseDisputeClosed, PurchaseRefunded, PurchaseRefundFailed
 
 
 class SalesChange(NamedTuple):
@@ -35,5 +38,8 @@ def _sold(event: Envelope) -> list[tuple[str, str, int, int]]:
             return [(line.sku, amount.currency, -line.quantity, -line.amount_minor) for line in lines]
         case PurchaseRefundFailed(lines=lines, amount=amount):
             return [(line.sku, amount.currency, line.quantity, line.amount_minor) for line in lines]
+        case PurchaseDisputeClosed(lines=lines, amount=amount, status=status):
+            sign = -1 if status == "lost" else 1
+            return [(line.sku, amount.currency, 0, sign * line.amount_minor) for line in lines]
         case _:
             return []

@@ -21,6 +21,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "reservations": ("reservation_id",),
     "purchases": ("purchase_id",),
     "refunds": ("purchase_id", "refund"),
+    "disputes": ("purchase_id", "dispute_id"),
     "sales_daily": ("day", "sku", "currency"),
 }
 """These are the tables of the read model, with the columns that name a row."""
@@ -46,7 +47,7 @@ class Sources(Protocol):
         """Yields the lines of the archive."""
 
     def paid(self) -> Iterator[Mapping[str, Any]]:
-        """Yields the provider's payment intents, charges and refunds."""
+        """Yields the provider's payment intents, charges, refunds and disputes."""
 
 
 @dataclass
@@ -104,6 +105,8 @@ class Audit:
                 facts.add("item", stream_id, item["sk"], item)
             case ["key", _]:
                 pass  # a used idempotency key
+            case ["provider", "events"]:
+                pass  # how far the provider's events were worked off
             case ["customer", *_]:
                 facts.add("limits", f"{item['pk']}/{item['sk']}", FOUND, item)
             case _:
@@ -150,6 +153,8 @@ class Audit:
             facts.add("purchases", reservation.reservation_id, EXPECTED, purchase)
         for refund, row in reservation.refund_rows():
             facts.add("refunds", refund, EXPECTED, row)
+        for dispute, row in reservation.dispute_rows():
+            facts.add("disputes", dispute, EXPECTED, row)
         for intent, payment in reservation.payments.items():
             facts.add("payments", intent, EXPECTED, payment)
         customer = f"customer#{reservation.terms.get('customer_id')}"
@@ -202,7 +207,7 @@ class Audit:
         available = self.ledger.available()
         for key, row in self.ledger.sales():
             facts.add("sales_daily", key, EXPECTED, row)
-        for table in ("products", "reservations", "purchases", "refunds", "sales_daily"):
+        for table in ("products", "reservations", "purchases", "refunds", "disputes", "sales_daily"):
             for key, expected, found in facts.pairs(table):
                 row, shown = _first(expected), _first(found)
                 if row is not None and table == "products":

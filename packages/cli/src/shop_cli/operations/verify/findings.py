@@ -19,7 +19,7 @@ CHECKS: Final = {
     "stock": Check((1,), "Each bucket is what its events say, none is negative, all add up to what came in"),
     "limits": Check((17,), "What counts towards each customer's limits is what the customer's reservations say"),
     "payments": Check(
-        (3, 5, 13, 15), "Each charge has its purchase, intent and amount alike, or its refund, and reverse"
+        (3, 5, 13, 15), "Each charge, refund and dispute has its purchase, alike, or was given back, and reverse"
     ),
     "due": Check((13, 14), "Nothing that is owed is overdue: to publish, to expire, to settle"),
     "heads": Check((9, 11), "The read model has applied every stream to its end, from the same bytes"),
@@ -27,6 +27,7 @@ CHECKS: Final = {
     "reservations": Check((12,), "Reservations in the read model are the fold"),
     "purchases": Check((12,), "Purchases in the read model are the fold"),
     "refunds": Check((12, 15), "Refunds in the read model are the fold, and never more than was paid or bought"),
+    "disputes": Check((12, 15), "Disputes in the read model are the fold"),
     "sales_daily": Check((12,), "Daily sales in the read model are the fold"),
     "archive": Check((11, 12), "The archive holds every event with the same bytes, and no other"),
 }

@@ -8,15 +8,31 @@ from shop_cli.operations.verify.findings import ABSENT, Difference
 from shop_shared.currencies import from_provider
 
 CHECK: Final = "payments"
-NOTHING: Final[Mapping[str, Any]] = {"purchased": False, "owed_since": None, "until": None, "refunds": {}}
+NOTHING: Final[Mapping[str, Any]] = {
+    "purchased": False,
+    "owed_since": None,
+    "until": None,
+    "refunds": {},
+    "disputes": {},
+}
 NO_MONEY: Final = ("failed", "canceled")
 """Statuses of a refund that gave nothing back."""
+DISPUTES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("warning_needs_response", "warning_under_review"), "inquiry"),
+    **dict.fromkeys(("needs_response", "under_review"), "chargeback"),
+    **dict.fromkeys(("lost", "appeal_needs_response", "appeal_under_review"), "lost"),
+    "won": "won",
+    "warning_closed": "withdrawn",
+}
+"""How the shop calls each status of a dispute. One that was prevented is lost or withdrawn, as its money says."""
 
 
 def differences(
     intent_id: str, expected: Mapping[str, Any] | None, found: Sequence[Mapping[str, Any]], asked_before: datetime
 ) -> Iterator[Difference]:
-    """`found` are the provider's intent, charges and refunds. What was asked for since `asked_before` may be under way.
+    """`found` are the provider's intent, charges, refunds and disputes.
+
+    What was asked for since `asked_before` may be under way.
 
     An intent that neither names a reservation nor is named by an event belongs to somebody else.
     """
@@ -42,6 +58,7 @@ def differences(
         recorded, given = claimed["refunds"].get(refund), refunds.get(refund)
         if recorded != given and not (recorded is None and under_way):
             yield Difference(CHECK, intent_id, f"refund {refund}", recorded or ABSENT, given or ABSENT)
+    yield from _disputes(intent_id, claimed, [each for each in found if each["object"] == "dispute"])
 
 
 def _in_minor_units(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -63,6 +80,15 @@ def _intent(intent_id: str, expected: Mapping[str, Any], intents: Sequence[Mappi
     for name in ("reservation_id", "amount", "currency"):
         if found[name] != expected[name]:
             yield Difference(CHECK, intent_id, name, expected[name], found[name])
+
+
+def _disputes(intent_id: str, claimed: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
+    """The dispute of a charge that became no purchase is an operator's business."""
+    statuses = {each["id"]: DISPUTES.get(each["status"], each["status"]) for each in found if claimed["purchased"]}
+    for dispute in sorted(statuses.keys() | claimed["disputes"].keys()):
+        recorded, status = claimed["disputes"].get(dispute, ABSENT), statuses.get(dispute, ABSENT)
+        if recorded != status and not (status == "prevented" and recorded in ("lost", "withdrawn")):
+            yield Difference(CHECK, intent_id, f"dispute {dispute}", status, recorded)
 
 
 def _charges(

@@ -24,6 +24,8 @@ STEPS: Final[Mapping[str, tuple[frozenset[str], str | None]]] = {
     "shop.purchase.refund-requested.v2": (frozenset({"purchased"}), None),
     "shop.purchase.refunded.v2": (frozenset({"purchased"}), None),  # refunded, where nothing is left
     "shop.purchase.refund-failed.v1": (PLACED, None),  # purchased again, where the money had been given back
+    "shop.purchase.dispute-opened.v1": (frozenset({"purchased", "refunded"}), None),
+    "shop.purchase.dispute-closed.v1": (frozenset({"purchased", "refunded"}), None),
     "shop.payment.refunded.v1": (PLACED, None),
 }
 """Each type of event has the statuses in which it may happen, and the one that it leads to (None: the same)."""
@@ -37,6 +39,7 @@ STOCK: Final[Mapping[str, Mapping[str, int]]] = {
 MISSING_INTENT: Final = "intent_missing"
 DEAD_INTENT: Final = ("intent_canceled", MISSING_INTENT)
 """A payment intent is dead after a decline with one of these codes."""
+OPENED, CLOSED = "shop.purchase.dispute-opened.v1", "shop.purchase.dispute-closed.v1"
 PARTS: Final = ("shop.purchase.refunded.v2", "shop.purchase.refund-failed.v1")
 """After one of these, a purchase has the status that follows from what is left of it."""
 
@@ -57,6 +60,8 @@ class AuditedReservation:
     attempted_at: list[str] = field(default_factory=list)
     refunds: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The key is a refund's ordinal. Each says what was given back: its id, money, and units of each line."""
+    disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The key is a dispute's id. `lost` has the money that is gone, by line."""
     payments: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The key is a payment intent; the provider must have recorded the value. See payments.py."""
 
@@ -106,6 +111,14 @@ class AuditedReservation:
                 row = {name: value for name, value in refund.items() if name != "units"}
                 yield f"{self.reservation_id}/{ordinal}", row
 
+    def dispute_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for dispute_id, dispute in self.disputes.items():
+            row = {name: value for name, value in dispute.items() if name != "lost"}
+            yield f"{self.reservation_id}/{dispute_id}", row
+
+    def lost_minor(self) -> int:
+        return sum(amount for dispute in self.disputes.values() for amount in dispute["lost"].values())
+
     def left_minor(self) -> int:
         paid: int = self.terms.get("total", {}).get("amount_minor", 0)
         for refund in self.refunds.values():
@@ -137,10 +150,13 @@ def fold(stream_id: str, events: Sequence[Event], ledger: Ledger) -> tuple[Audit
             differences.append(Difference(CHECK, subject, "order", wanted, found))
         differences += _agreement(reservation, event, subject)
         _apply(reservation, event)
+        if event["type"] in (OPENED, CLOSED):
+            _dispute(reservation, event)
         _move(reservation, event, ledger)
         reservation.status = after or reservation.status
-        if event["type"] in PARTS and reservation.purchased_at:
+        if event["type"] in (*PARTS, CLOSED) and reservation.purchased_at:
             differences += _too_much(reservation, subject)
+        if event["type"] in PARTS and reservation.purchased_at:
             reservation.status = "purchased" if reservation.left_minor() else "refunded"
         reservation.version = event["streamversion"]
     return reservation, differences
@@ -176,6 +192,11 @@ def _agreement(reservation: AuditedReservation, event: Event, subject: str) -> I
             agreed = {"payment_intent_id": reservation.intent, "left_minor": left_minor}
             agreed |= {name: bought[name] for name in ("purchase_id", "customer_id")}
             yield from _line_sums(data, subject)
+        case "shop.purchase.dispute-opened.v1":
+            agreed = {"payment_intent_id": reservation.intent, "purchase_id": reservation.reservation_id}
+        case "shop.purchase.dispute-closed.v1":
+            agreed = {"payment_intent_id": reservation.intent, "purchase_id": reservation.reservation_id}
+            yield from _lost_sums(reservation, data, subject)
     yield from disagreements(CHECK, subject, event, agreed)
 
 
@@ -199,10 +220,25 @@ def _line_sums(data: Mapping[str, Any], subject: str) -> Iterator[Difference]:
             yield Difference(CHECK, subject, f"allocations of {line['sku']}", line["quantity"], allocated)
 
 
+def _lost_sums(reservation: AuditedReservation, data: Mapping[str, Any], subject: str) -> Iterator[Difference]:
+    """What is lost is the amount or what is left, once; what comes back by `won` is what was lost."""
+    known = reservation.disputes.get(data["dispute_id"])
+    if known is None:
+        yield Difference(CHECK, subject, "dispute", "opened before", ABSENT)
+        return
+    lost, moved = sum(known["lost"].values()), sum(line["amount_minor"] for line in data["lines"])
+    left_minor = reservation.left_minor() - reservation.lost_minor()
+    fresh = 0 if lost else min(data["amount"]["amount_minor"], left_minor)
+    expected = fresh if data["status"] == "lost" else lost
+    if moved != expected:
+        yield Difference(CHECK, subject, "lines", expected, moved)
+
+
 def _too_much(reservation: AuditedReservation, subject: str) -> Iterator[Difference]:
     """Never more is given back than was paid, nor more units of a line than were bought."""
-    if reservation.left_minor() < 0:
-        yield Difference(CHECK, subject, "given back", "at most what was paid", -reservation.left_minor())
+    left_minor = reservation.left_minor() - reservation.lost_minor()
+    if left_minor < 0:
+        yield Difference(CHECK, subject, "given back or lost", "at most what was paid", -left_minor)
     units: Counter[str] = Counter()
     for refund in reservation.refunds.values():
         units.update(refund["units"])
@@ -270,6 +306,21 @@ def _give_back(
         payment["owed_since"] = None
 
 
+def _dispute(reservation: AuditedReservation, event: Event) -> None:
+    data, time = event["data"], instant(event["time"])
+    dispute = reservation.disputes.setdefault(data["dispute_id"], {"lost": {}, "closed_at": None})
+    dispute |= {"dispute_id": data["dispute_id"], "status": data["status"]}
+    dispute |= {"amount_minor": data["amount"]["amount_minor"], "currency": data["amount"]["currency"]}
+    if event["type"] == OPENED:
+        dispute |= {"reason": data["reason"], "opened_at": time, "closed_at": None}
+    else:
+        dispute["closed_at"] = time
+        if data["lines"]:
+            is_lost = data["status"] == "lost"
+            dispute["lost"] = {line["sku"]: line["amount_minor"] for line in data["lines"]} if is_lost else {}
+    _payment(reservation, data)["disputes"][data["dispute_id"]] = data["status"]
+
+
 def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[str, Any]:
     total = reservation.terms.get("total", {})
     new = {
@@ -281,6 +332,7 @@ def _payment(reservation: AuditedReservation, data: Mapping[str, Any]) -> dict[s
         "owed_since": None,
         "until": None,
         "refunds": {},
+        "disputes": {},
     }
     return reservation.payments.setdefault(str(data["payment_intent_id"]), new)
 
@@ -299,7 +351,9 @@ def _move(reservation: AuditedReservation, event: Event, ledger: Ledger) -> None
         for line in lines:
             quantity = sign * line["quantity"]
             ledger.sell(day, currency, line["sku"], quantity, quantity * line["unit_price_minor"])
-    sign = {"shop.purchase.refunded.v2": -1, "shop.purchase.refund-failed.v1": 1}.get(event["type"])
+    sign = {"shop.purchase.refunded.v2": -1, "shop.purchase.refund-failed.v1": 1, CLOSED: 1}.get(event["type"])
+    if event["type"] == CLOSED and event["data"]["status"] == "lost":
+        sign = -1
     for line in event["data"]["lines"] if sign else ():
         ledger.move(line["sku"], line.get("allocations", ()), sold=-1, available=1)
         ledger.sell(day, currency, line["sku"], (sign or 0) * line["quantity"], (sign or 0) * line["amount_minor"])

@@ -45,6 +45,10 @@ SQL: Final = {
         select purchase_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at
         from read_v1.refunds
         """,
+    "disputes": """
+        select purchase_id, dispute_id, status, amount_minor, currency, reason, opened_at, closed_at
+        from read_v1.disputes
+        """,
     "sales_daily": "select day, sku, currency, units, revenue_minor from read_v1.sales_daily",
 }
 
@@ -92,7 +96,7 @@ class ShopSources:
 
     def paid(self) -> Iterator[Mapping[str, Any]]:
         with httpx.Client(base_url=self.payment_url, auth=(self.payment_api_key, ""), timeout=30) as provider:
-            for path in ("/v1/payment_intents", "/v1/charges", "/v1/refunds"):
+            for path in ("/v1/payment_intents", "/v1/charges", "/v1/refunds", "/v1/disputes"):
                 parameters: dict[str, Any] = {"limit": 100}
                 more = True
                 while more:

@@ -188,6 +188,13 @@ def _refund_parts(shop: RecordedShop, stream_id: str, intent: str | None) -> Non
         shop.append(stream_id, "purchase.refunded.v2", {**back, "origin": "shop"}, minute + 1)
     failed = {**named, "refund": 2, "refund_id": "re_partly_2", "amount": amount, "lines": [money], "code": "lost"}
     shop.append(stream_id, "purchase.refund-failed", failed, 17)
+    # What is left is disputed, lost, and won after all.
+    disputed = {**named, "dispute_id": "du_partly", "amount": EUR_1000}
+    opened = {"status": "chargeback", "reason": "fraudulent", "evidence_due_by": None}
+    shop.append(stream_id, "purchase.dispute-opened", {**disputed, **opened}, 18)
+    for status, minute in (("lost", 19), ("won", 20)):
+        lines = [{"sku": "MUG", "quantity": 0, "amount_minor": 1_000, "allocations": []}]
+        shop.append(stream_id, "purchase.dispute-closed", {**disputed, "status": status, "lines": lines}, minute)
 
 
 def _keep_state(shop: RecordedShop, reservation_id: str, agreed: Mapping[str, Any], intent: str | None) -> None:
@@ -238,7 +245,7 @@ def _fill_read_model(shop: RecordedShop) -> None:
         (REFUNDED, "refunded", 1, "pi_refunded", 5),
         (CANCELLED, "cancelled", 1, None, 2),
         (EXPIRED, "expired", 1, "pi_expired", 5),
-        (PARTLY, "purchased", 2, "pi_partly", 8),
+        (PARTLY, "purchased", 2, "pi_partly", 11),
     ]
     shop.tables["reservations"] = [
         {
@@ -279,6 +286,18 @@ def _fill_read_model(shop: RecordedShop) -> None:
             (PARTLY, "re_partly_1", "duplicate"),
         )
     ]
+    shop.tables["disputes"] = [
+        {
+            "purchase_id": PARTLY,
+            "dispute_id": "du_partly",
+            "status": "won",
+            "amount_minor": 1_000,
+            "currency": "EUR",
+            "reason": "fraudulent",
+            "opened_at": "2026-03-05T10:18:00.500000+00:00",
+            "closed_at": "2026-03-05T10:20:00.500000+00:00",
+        }
+    ]
     # Five sold, two of them refunded, all on one day.
     sales = {"day": DAY, "sku": "MUG", "currency": "EUR", "units": 3, "revenue_minor": 3_000}
     shop.tables["sales_daily"] = [sales]
@@ -312,6 +331,8 @@ def _take_money(shop: RecordedShop) -> None:
     for number, amount, status in ((1, 1_000, "succeeded"), (2, 400, "failed")):
         refund = {"id": f"re_partly_{number}", "object": "refund", "amount": amount, "status": status}
         shop.objects.append({**refund, "payment_intent": "pi_partly"})
+    dispute = {"id": "du_partly", "object": "dispute", "amount": 1_000, "currency": "eur", "status": "won"}
+    shop.objects.append({**dispute, "payment_intent": "pi_partly"})
     # Another customer of the same account owns these.
     shop.objects.append({"id": "pi_other", "object": "payment_intent", "amount": 5, "currency": "eur", "metadata": {}})
     shop.objects.append(charge_of("ch_other", "pi_other", 5))
