@@ -52,19 +52,17 @@ def test_projections_end_in_the_same_tables_as_without_a_pooler(
     read_model.project_records(records)
     direct = read_model.tables()
     read_model.clear()
-    consumers = [kept(pooled) for _ in range(3)]
     batches = [records[start : start + 5] for start in range(0, len(records), 5)]
+
+    def consume(first: int) -> None:
+        connection = kept(pooled)
+        for batch in [*batches[first:], *batches[:first]]:
+            Project(PostgresReadModel(connection))(batch)
+        connection.run(psycopg.Connection.close)
+
     with ThreadPoolExecutor(3) as pool:
-        for _ in range(2):
-            work = [
-                pool.submit(Project(PostgresReadModel(consumers[number % 3])), batch)
-                for number, batch in enumerate([*batches, *batches])
-            ]
-            for each in work:
-                each.result()
+        list(pool.map(consume, range(3)))
     assert read_model.tables() == direct
-    for consumer in consumers:
-        consumer.run(psycopg.Connection.close)
 
 
 def test_parked_records_are_listed_replayed_and_dropped(

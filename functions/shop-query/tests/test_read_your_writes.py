@@ -10,18 +10,22 @@ import psycopg
 import pytest
 
 from shop_database.testing import Database
+from shop_query.adapters.system import SystemClock
 from shop_query.application.errors import NotFoundError, NotYetVisibleError
-from shop_query.application.queries import PAUSE_SECONDS_MAX, WAIT_SECONDS_MAX, Queries
+from shop_query.application.queries import Queries
+from shop_query.application.waiting import AHEAD_MAX, FOR_ANYONE, FOR_CUSTOMERS, PAUSE_SECONDS_MAX
 from shop_query.ports import Document, Page, Parameters, Query
 from shop_query.testing import PLACED, FixedClock, Shop
 
 ID = "0198c6f2-7a10-7c3e-9b0d-000000000001"
 UNKNOWN = "0198c6f2-7a10-7c3e-9b0d-000000000002"
-MOVED_ON = {
-    "/products/MUG": "UPDATE shop.product SET version = 4",
+WAIT_SECONDS_MAX = FOR_CUSTOMERS.seconds_max
+REST = "customer_id status lines total_minor currency placed_at expires_at payment_intent_id purchased_at version".split()
+OF_CUSTOMERS = {
     f"/reservations/{ID}": "UPDATE shop.reservation SET version = 4",
     f"/purchases/{ID}": "UPDATE shop.reservation SET version = 4",
 }
+MOVED_ON = {"/products/MUG": "UPDATE shop.product SET version = 4", **OF_CUSTOMERS}
 
 
 @pytest.fixture
@@ -55,13 +59,12 @@ def test_a_version_that_is_there_is_answered_at_once(stocked: Shop, path: str) -
         assert time.monotonic() - started < WAIT_SECONDS_MAX
 
 
-@pytest.mark.parametrize("path", MOVED_ON)
+@pytest.mark.parametrize("path", OF_CUSTOMERS)
 def test_a_read_waits_until_the_projection_has_the_version(stocked: Shop, database: Database, path: str) -> None:
     with held_back(database, MOVED_ON[path], seconds=0.3):
         assert stocked.get(path, customer="ada").status == 200
         answer = stocked.get(path, {"min_version": "4"}, customer="ada")
-    assert answer.status == 200
-    assert answer.body.get("version", answer.body.get("stream_version")) == 4
+    assert (answer.status, answer.body["stream_version"]) == (200, 4)
 
 
 @pytest.mark.parametrize("path", MOVED_ON)
@@ -74,15 +77,36 @@ def test_a_projection_that_is_held_back_for_longer_is_412_with_when_to_come_back
         waited = time.monotonic() - started
     assert (answer.status, answer.body["type"]) == (412, "https://shop.example/problems/not-yet-visible")
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "no-store")
-    assert waited >= WAIT_SECONDS_MAX
+    assert waited >= (WAIT_SECONDS_MAX if path in OF_CUSTOMERS else FOR_ANYONE.seconds_max)
     assert stocked.get(path, {"min_version": "4"}, customer="ada").status == 200
 
 
-def test_what_is_not_there_at_all_may_be_about_to_arrive(stocked: Shop, database: Database) -> None:
-    insert = "INSERT INTO shop.product VALUES ('NEW', 'New', '', 1, 'EUR', 'listed', 1, now())"
+def test_what_is_not_there_at_all_may_be_about_to_arrive_for_who_has_a_token(
+    stocked: Shop, database: Database
+) -> None:
+    insert = f"INSERT INTO shop.reservation SELECT '{UNKNOWN}', {', '.join(REST)} FROM shop.reservation"
     with held_back(database, insert, seconds=0.3):
-        assert stocked.get("/products/NEW").status == 404
-        assert stocked.get("/products/NEW", {"min_version": "1"}).status == 200
+        assert stocked.get(f"/reservations/{UNKNOWN}", customer="ada").status == 404
+        assert stocked.get(f"/reservations/{UNKNOWN}", {"min_version": "3"}, customer="ada").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "min_version"),
+    [
+        ("/products/NEW", 1),
+        ("/products/MUG", 3 + AHEAD_MAX + 1),
+        (f"/reservations/{ID}", 3 + AHEAD_MAX + 1),
+        (f"/reservations/{UNKNOWN}", AHEAD_MAX + 1),
+        (f"/purchases/{UNKNOWN}", 2**31 - 1),
+    ],
+)
+def test_a_version_that_no_command_has_answered_is_412_at_once(
+    stocked: Shop, monkeypatch: pytest.MonkeyPatch, path: str, min_version: int
+) -> None:
+    monkeypatch.setattr(SystemClock, "sleep", lambda *_: pytest.fail("it waits"))
+    answer = stocked.get(path, {"min_version": str(min_version)}, customer="ada")
+    assert (answer.status, answer.headers["Retry-After"]) == (412, "1")
+    assert answer.body["type"] == "https://shop.example/problems/not-yet-visible"
 
 
 def test_another_customers_and_what_never_comes_are_412_alike(stocked: Shop) -> None:
@@ -136,10 +160,11 @@ def test_it_waits_for_two_seconds_and_no_read_begins_after_them(read_seconds: fl
     clock = FixedClock(date(2026, 9, 1))
     read_model = SlowReadModel(clock, read_seconds, lambda _: 1)
     with pytest.raises(NotYetVisibleError):
-        Queries(read_model, clock).product("MUG", 2)
+        Queries(read_model, clock).reservation(ID, "ada", 2)
     assert read_model.reads[0] == 0.0
-    assert max(read_model.reads) <= WAIT_SECONDS_MAX + 1e-9
-    assert WAIT_SECONDS_MAX <= clock.passed_seconds <= WAIT_SECONDS_MAX + read_seconds + 1e-9
+    waited = clock.passed_seconds - read_seconds
+    assert max(read_model.reads) <= read_seconds + WAIT_SECONDS_MAX + 1e-9
+    assert WAIT_SECONDS_MAX - 1e-9 <= waited <= WAIT_SECONDS_MAX + read_seconds + 1e-9
     assert len(read_model.reads) < 20
 
 
@@ -147,7 +172,7 @@ def test_a_version_is_noticed_soon_after_it_arrives() -> None:
     for arrives in (0.01, 0.1, 0.5, 1.0, 1.99):
         clock = FixedClock(date(2026, 9, 1))
         read_model = SlowReadModel(clock, 0.0, lambda now, arrives=arrives: 2 if now >= arrives else None)  # type: ignore[misc]
-        Queries(read_model, clock).product("MUG", 2)
+        Queries(read_model, clock).reservation(ID, "ada", 2)
         assert clock.passed_seconds - arrives <= PAUSE_SECONDS_MAX
 
 

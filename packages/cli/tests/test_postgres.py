@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from shop_cli.local import postgres, processes
 from shop_cli.local.home import Home, ProcessRecord, State
@@ -48,6 +49,29 @@ def test_the_server_has_the_roles_with_passwords_and_keeps_its_data(home: Home) 
     # Also without a record of it: known by the pid file in its folder.
     processes.stop(home, [])
     assert child.wait(5) == 0
+
+
+def test_the_database_has_the_letters_of_all_scripts_also_in_a_shop_that_was_made_without(home: Home) -> None:
+    state = State()
+    child, record = start(home, state)
+    postgres.ensure_database(state)
+    admin = make_conninfo(postgres.admin_url(state), dbname=postgres.DATABASE)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        assert connection.execute("select lower('Ж'), 'a' < 'B'").fetchone() == ("ж", False)
+        connection.execute("create extension pg_trgm")
+        connection.execute("update pg_database set datctype = 'C' where datname = 'shop'")  # as earlier versions made it
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("create schema shop")
+        connection.execute("create table shop.product (sku text, name text, description text)")
+        connection.execute("create index on shop.product using gin (name gin_trgm_ops)")
+        connection.execute("insert into shop.product values ('COFFEE', 'Кофе', '')")
+        assert connection.execute("select show_trgm('Кофе')").fetchone() == ([],)
+    for _ in range(2):
+        postgres.ensure_database(state)
+    with psycopg.connect(admin, options="-c enable_seqscan=off") as connection:
+        assert connection.execute("select sku from shop.product where 'кофи' <% name").fetchall() == [("COFFEE",)]
+    processes.stop(home, [record])
+    child.wait(5)
 
 
 def test_another_server_is_used_by_its_url() -> None:

@@ -380,8 +380,8 @@ _OF_QUERIES: Final = (
     Problem(
         answered(problem, NotYetVisibleError("product", "MUG-BLUE", 4)),
         "What you want to read back has not reached the read model yet.",
-        "A read with `min_version` has waited 2 s for that version. It is late, or it is no `stream_version` of this "
-        "thing and never comes.",
+        "A read with `min_version` has waited for that version, or could not: it is late, or no `stream_version` of "
+        "this thing; the product is not known yet; or too many others wait.",
         _READ_AGAIN,
         instance="/products/MUG-BLUE",
     ),

