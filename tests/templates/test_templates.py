@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from shop_cli.local.build import FUNCTIONS
+from shop_command.adapters.dynamodb import table as items
 from shop_shared.envelope import Envelope
 from shop_shared.registry import EVENT_TYPES
 
 OUTPUTS = {
-    *("TableName", "TableArn", "StreamName", "StreamArn", "DeliveryStreamName", "DeliveryStreamArn"),
+    *("TableName", "TableArn", "TableStreamArn", "StreamName", "StreamArn", "DeliveryStreamName", "DeliveryStreamArn"),
     *("BucketName", "BucketArn", "HttpApiId", "HttpApiUrl", "AuthorizerId", "UserPoolId", "UserPoolClientId"),
     *("GlueDatabaseName", "AthenaWorkgroupName", "AlarmTopicArn"),
     *("WebBucketName", "DistributionId", "WebUrl", "WebConfig"),
@@ -198,8 +199,11 @@ def test_the_archives_table_has_the_columns_and_the_types_of_the_event_package(
 
 
 def test_of_the_bucket_only_the_answers_of_queries_expire(production: Templates) -> None:
-    rules = of_type(production["shop-platform"], "AWS::S3::Bucket")["Bucket"]["LifecycleConfiguration"]["Rules"]
-    assert [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule] == ["athena-results/"]
+    bucket = of_type(production["shop-platform"], "AWS::S3::Bucket")["Bucket"]
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    for ending in ("ExpirationInDays", "NoncurrentVersionExpiration"):
+        assert [rule["Prefix"] for rule in rules if ending in rule] == ["athena-results/"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert {rule["Prefix"] for rule in rules if "Transitions" in rule} == {"events/", "parquet/"}
 
 
@@ -370,7 +374,10 @@ def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -
     writes |= {"kinesis:PutRecords", "ssm:GetParameter"}
     expected = {
         "shop-command ApiRole": writes | {"dynamodb:GetItem"},
-        "shop-command SweepRole": writes,
+        "shop-command SweepRole": writes | {"lambda:InvokeFunction"},
+        "shop-command IntegrityRole": {
+            f"dynamodb:{it}" for it in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+        },
         "shop-query ApiRole": {"rds-db:connect"},
         "shop-dispatch ProjectRole": reads_stream | {"rds-db:connect"},
         "shop-dispatch ArchiveRole": reads_stream | {"firehose:PutRecordBatch"},
@@ -381,6 +388,46 @@ def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -
     roles = {f"{s} {n}": role for s in FUNCTIONS for n, role in of_type(production[s], "AWS::IAM::Role").items()}
     found = {name: {a for a in allowed(role) if not a.startswith("ec2:")} - everyone for name, role in roles.items()}
     assert found == expected
+
+
+def test_events_are_put_in_transactions_alone_and_nobody_may_update_delete_or_write_past_that(
+    production: Templates, local: Templates
+) -> None:
+    """IAM has no condition for "only a new item": what an overwriting put does is found by `integrity`."""
+    ways_around = {f"dynamodb:{it}" for it in ("DeleteItem", "BatchWriteItem", "DeleteTable", "UpdateTable")}
+    ways_around |= {f"dynamodb:PartiQL{it}" for it in ("Insert", "Update", "Delete")}
+    in_transactions = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": "TransactWriteItems"}}
+    content = {items.EVENT, items.TYPE, items.TIME, items.STATE}
+    writers = set()
+    for template in (production, local):
+        for service in FUNCTIONS:
+            for name, role in of_type(template[service], "AWS::IAM::Role").items():
+                assert not allowed(role) & (ways_around | {"s3:DeleteObject", "s3:DeleteObjectVersion"})
+                by_action = {(it["Effect"], action): it for it in statements(role) for action in as_list(it["Action"])}
+                if put := by_action.get(("Allow", "dynamodb:PutItem")):
+                    writers.add(name)
+                    assert put["Condition"] == in_transactions
+                if ("Allow", "dynamodb:UpdateItem") in by_action:
+                    denied = by_action["Deny", "dynamodb:UpdateItem"]["Condition"]["ForAnyValue:StringEquals"]
+                    assert set(denied["dynamodb:Attributes"]) >= content
+    assert writers == {"ApiRole", "SweepRole"}
+
+
+@pytest.mark.parametrize("stage", ["production", "local"])
+def test_every_change_of_an_event_reaches_the_function_that_reports_it(
+    production: Templates, local: Templates, stage: str
+) -> None:
+    templates = {"production": production, "local": local}[stage]
+    table = of_type(templates["shop-platform"], "AWS::DynamoDB::Table")["Table"]
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    mapping = of_type(templates["shop-command"], "AWS::Lambda::EventSourceMapping")["IntegrityMapping"]
+    assert mapping["FunctionName"] == {"Fn::GetAtt": ["IntegrityLambdaFunction", "Arn"]}
+    assert (mapping["StartingPosition"], mapping["MaximumRetryAttempts"]) == ("TRIM_HORIZON", -1)
+    [pattern] = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {
+        "eventName": ["MODIFY", "REMOVE"],
+        "dynamodb": {"Keys": {"sk": {"S": [{"prefix": items.EVENT_SK_PREFIX}]}}},
+    }
 
 
 def test_only_the_sweep_reads_the_index_and_only_the_api_the_webhooks_secret(production: Templates) -> None:

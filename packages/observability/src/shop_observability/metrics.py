@@ -67,6 +67,8 @@ class Metric(StrEnum):
     """An event was sent to the stream again."""
     EVENTS_PUBLISHED = "EventsPublished", Unit.Count
 
+    EVENTS_OVERWRITTEN = "EventsOverwritten", Unit.Count
+    """An event was changed or removed in the store, which never happens by the shop itself."""
     EVENTS_SWEPT = "EventsSwept", Unit.Count
     """A sweep has published, expired, settled or refunded something that was due."""
     SWEEP_FAILURES = "SweepFailures", Unit.Count

@@ -25,7 +25,7 @@ from shop_cli.operations.top.window import LogLine, moment
 from shop_cli.target import Function, Target
 
 FUNCTIONS: Final = {
-    "shop-command": ("api", "sweep"),
+    "shop-command": ("api", "sweep", "integrity"),
     "shop-query": ("api",),
     "shop-dispatch": ("project", "archive", "parked", "rebuild"),
 }
