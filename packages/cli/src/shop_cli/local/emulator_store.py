@@ -110,8 +110,16 @@ class Store:
             if not self._pending and not self._is_committing:
                 return
             future = loop.create_future()
-            # The client may have gone away meanwhile, which cancels the future, and the loop may be closed.
-            self._wait(lambda: loop.call_soon_threadsafe(lambda: future.done() or future.set_result(None)))
+
+            def settle() -> None:
+                # The client may have gone away meanwhile, which cancels it.
+                if not future.done():
+                    future.set_result(None)
+
+            def wake() -> None:
+                loop.call_soon_threadsafe(settle)
+
+            self._wait(wake)
         await future
 
     def flush(self) -> None:
@@ -170,6 +178,7 @@ class Store:
         with self._changed:
             self._is_committing = False
         for wake in waiting:
+            # At the end the loop may be closed, and nobody waits.
             with contextlib.suppress(RuntimeError):
                 wake()
         return not is_last
