@@ -1,10 +1,12 @@
-"""Stops the PostgreSQL of a running shop while customers buy, starts it again, and waits until nothing is behind.
+"""Takes the servers of a running shop away while customers buy: PostgreSQL for a while, then each by kill -9 in turn.
 
-SHOP_HOME names the shop, as for ./shop; its PostgreSQL has to be the one that `shop up` starts. Then `shop verify`
-looks for what was lost or doubled. Exits with 1 if there is anything, or if the lag does not go away by itself.
+PostgreSQL is started again as it was, and what was killed by `shop up`, after `shop status` has named it. Then nothing
+may be behind that a customer was answered, and `shop verify` looks for what was lost or doubled. SHOP_HOME names the
+shop, as for ./shop; its PostgreSQL has to be the one that `shop up` starts. Exits with 1 if there is anything.
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -16,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import psycopg
 from bench.running import running_shop, server, start_again
 from rich.console import Console
@@ -30,6 +33,13 @@ UP_SECONDS: Final = 5
 """The trade continues for so long before the outage, and again after it."""
 STOP_SECONDS_MAX: Final = 30
 LAG_SECONDS_MAX: Final = 120
+DOWN_SECONDS: Final = 2
+"""Customers meet a killed server for so long before `shop up`."""
+UP_SECONDS_MAX: Final = 300
+KILLED: Final = ("aws", "postgres", "payment", "xray")
+NOT_RUNNING: Final = 3
+SETTLED_SECONDS_MAX: Final = 200
+"""A payment that a kill has cut off is due after a minute, and the sweep that settles it runs every minute."""
 HEADS: Final = "SELECT stream_id, stream_version FROM shop.stream_head"
 
 
@@ -42,7 +52,7 @@ class Trade:
         self._over = threading.Event()
         self.versions: dict[str, int] = {}
         """The last version of each stream that a customer was told."""
-        self.answers: Counter[tuple[str, int]] = Counter()
+        self.answers: Counter[tuple[str, str]] = Counter()
 
     def run(self) -> None:
         while not self._over.wait(PAUSE_SECONDS):
@@ -58,8 +68,12 @@ class Trade:
 
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         key = str(uuid.uuid4()) if body else None
-        answer = self._shop.customer(method, path, key=key, body=body)
-        self.answers[f"{method} {path}", answer.status] += 1
+        try:
+            answer = self._shop.customer(method, path, key=key, body=body)
+        except (httpx.TransportError, json.JSONDecodeError):
+            self.answers[f"{method} {path}", "not answered"] += 1
+            return {}
+        self.answers[f"{method} {path}", str(answer.status)] += 1
         answered: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
         if "stream_version" in answered:
             self.versions[answered["stream_id"]] = max(
@@ -84,6 +98,29 @@ def start_database(home: Home) -> None:
     start_again(home, "postgres", command, environment, lambda: postgres.is_ready(state), cwd=Path("/"), user=account)
 
 
+def stop_for(shop: Shop, seconds: float) -> None:
+    home = Home(shop.home)
+    say(f"PostgreSQL stops for {seconds:.0f} s")
+    stop_database(home)
+    try:
+        time.sleep(seconds)
+    finally:
+        start_database(home)
+
+
+def kill(shop: Shop, name: str) -> float:
+    """Returns the seconds from the kill until the shop says again that it runs."""
+    say(f"kill -9 {name}")
+    os.kill(server(Home(shop.home), name).pid, signal.SIGKILL)
+    began = time.monotonic()
+    time.sleep(DOWN_SECONDS)
+    status = shop.command("status", check=False)
+    if status.returncode != NOT_RUNNING or f"{name} has ended" not in status.stderr:
+        raise SystemExit(f"shop status does not tell that {name} has ended: {status.stdout}{status.stderr}")
+    shop.command("up", "--detach", seconds_max=UP_SECONDS_MAX)
+    return time.monotonic() - began
+
+
 def seconds_behind(shop: Shop, versions: dict[str, int]) -> float:
     """Measures how long the read model takes to show all that customers were answered."""
     began = time.monotonic()
@@ -96,40 +133,44 @@ def seconds_behind(shop: Shop, versions: dict[str, int]) -> float:
     raise SystemExit(f"The read model is still behind after {LAG_SECONDS_MAX} s")
 
 
+def say(text: str) -> None:
+    Console(stderr=True).print(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="outage", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="that PostgreSQL is away for (60)")
+    parser.add_argument("--seconds", type=float, default=60, help="that PostgreSQL is away for; 0 leaves it out (60)")
+    parser.add_argument("--kill", nargs="*", default=KILLED, choices=KILLED, help="servers by name; none leaves it out")
     arguments = parser.parse_args()
-    say = Console(stderr=True).print
     with running_shop() as shop:
-        home = Home(shop.home)
         trade = Trade(shop, shop.new_product(stock=100_000, buckets=8))
         with ThreadPoolExecutor(CLIENTS) as pool:
             customers = [pool.submit(trade.run) for _ in range(CLIENTS)]
             try:
                 time.sleep(UP_SECONDS)
-                say(f"PostgreSQL stops for {arguments.seconds:.0f} s")
-                stop_database(home)
-                try:
-                    time.sleep(arguments.seconds)
-                finally:
-                    start_database(home)
-                meanwhile = dict(trade.versions)
-                lag = seconds_behind(shop, meanwhile)
-                say("PostgreSQL is back, and nothing is behind")
-                time.sleep(UP_SECONDS)
+                if arguments.seconds:
+                    stop_for(shop, arguments.seconds)
+                    report_outage(shop, arguments.seconds, dict(trade.versions))
+                for name in arguments.kill:
+                    print(f"{name} killed: the shop ran again {kill(shop, name):.1f} s later")
+                    time.sleep(UP_SECONDS)
             finally:
                 trade.stop()
             for customer in customers:
                 customer.result()
         seconds_behind(shop, trade.versions)
-    print(f"away for {arguments.seconds:.0f} s; {len(trade.versions):,} streams changed, {len(meanwhile):,} by its end")
-    print(f"read model level with the store {lag:.1f} s after PostgreSQL answered again")
-    for (request, code), count in sorted(trade.answers.items()):
-        print(f"  {request}: {count:,} times {code}")
-    verified = shop.command("verify", check=False)
+    print(f"{len(trade.versions):,} streams changed, and what customers were answered is in the read model")
+    for (request, answer), count in sorted(trade.answers.items()):
+        print(f"  {request}: {count:,} times {answer}")
+    verified = shop.command("verify", "--wait-seconds", str(SETTLED_SECONDS_MAX), check=False)
     print(verified.stdout.strip().splitlines()[-1])
     return verified.returncode
+
+
+def report_outage(shop: Shop, seconds: float, versions: dict[str, int]) -> None:
+    print(f"PostgreSQL away for {seconds:.0f} s, in which {len(versions):,} streams had changed by its end")
+    print(f"read model level with the store {seconds_behind(shop, versions):.1f} s after it answered again")
+    time.sleep(UP_SECONDS)
 
 
 if __name__ == "__main__":

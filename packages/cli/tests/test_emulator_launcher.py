@@ -1,27 +1,8 @@
 """The launcher's tunings, against the emulator that is installed: each must fit its source and do what it is for."""
 
-import json
-import subprocess
-import textwrap
-from typing import Any
-
 import pytest
 
-from shop_cli.local import emulator
-
-LOAD = """
-import importlib.util, json, sys
-spec = importlib.util.spec_from_file_location("launcher", sys.argv[1])
-launcher = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(launcher)
-"""
-
-
-def in_the_emulators_python(code: str, *, check: bool = True) -> Any:
-    command = [str(emulator.PYTHON), "-P", "-c", LOAD + textwrap.dedent(code), str(emulator.LAUNCHER)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not check or result.returncode == 0, result.stderr
-    return json.loads(result.stdout) if check else result
+from shop_cli.emulator_testing import in_the_emulators_python
 
 
 def test_a_silent_call_waits_two_milliseconds_and_not_fifty() -> None:

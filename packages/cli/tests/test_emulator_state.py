@@ -369,7 +369,7 @@ def test_a_deleted_tables_items_do_not_come_back_in_its_successor(aws: Aws) -> N
 def test_a_restored_backup_is_kept(aws: Aws) -> None:
     put_item(aws, "kept")
     dynamodb = aws.client("dynamodb")
-    backup = dynamodb.create_backup(TableName="things", BackupName="b")["BackupDetails"]["BackupArn"]
+    backup = dynamodb.create_backup(TableName="things", BackupName="backup")["BackupDetails"]["BackupArn"]
     dynamodb.delete_table(TableName="things")
     dynamodb.restore_table_from_backup(TargetTableName="things", BackupArn=backup)
     aws.end()

@@ -7,11 +7,13 @@ with running_emulator() as aws, running_wire(aws.url, aws.credentials) as wire:
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,25 @@ from shop_cli.local.ports import HOST
 
 START_SECONDS_MAX: Final = 60
 FIRED_MAX: Final = 2_000
+
+
+LOAD: Final = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("launcher", sys.argv[1])
+launcher = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(launcher)
+"""
+
+
+def in_the_emulators_python(code: str, *, check: bool = True) -> Any:
+    """Runs code that has the launcher as `launcher`. Answers what it prints as JSON, or without `check` its result."""
+    command = [str(emulator.PYTHON), "-P", "-c", LOAD + textwrap.dedent(code), str(emulator.LAUNCHER)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not check:
+        return result
+    if result.returncode:
+        raise RuntimeError(result.stderr)
+    return json.loads(result.stdout)
 
 
 @dataclass(frozen=True)

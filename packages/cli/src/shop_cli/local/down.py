@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from shop_cli.errors import ShopError
-from shop_cli.local import environment, processes
+from shop_cli.local import emulator, emulator_store, environment, processes
 from shop_cli.local.home import Home, ProcessRecord, RecordedRun
 from shop_cli.progress import ProgressDisplay
 
-SUPERVISOR_SECONDS = 90.0
+SUPERVISOR_SECONDS = 180.0
 
 
 def down(
@@ -35,8 +35,9 @@ def down(
 
 
 def stop(home: Home, progress: ProgressDisplay) -> bool:
-    """Returns whether there was anything to stop."""
+    """Returns whether there was anything to stop. Raises ShopError if the emulator could not save what it had."""
     run = home.run()
+    was_saving = run is not None and any(record.name == "aws" and processes.find(record) for record in run.processes)
     supervisor = processes.find(run.supervisor) if run else None
     if run is not None and supervisor is not None:
         with progress.step("Shop", "waiting for the terminal that runs it to stop it"):
@@ -50,7 +51,18 @@ def stop(home: Home, progress: ProgressDisplay) -> bool:
                 processes.stop(home, stop_order(run))
                 step.done("stopped")
         home.record(None)
+    if was_saving:
+        expect_saved(home)
     return bool(supervisor or left)
+
+
+def expect_saved(home: Home) -> None:
+    moments = emulator_store.read_moments(emulator.state_folder(home))
+    if moments is None or moments.stopped_at is None:
+        raise ShopError(
+            "The shop has stopped, but its AWS could not save its newest logs and metrics. What it had answered is "
+            f"kept, and the next ./shop up checks it. Is the disk full? See {home.logs / 'aws.log'}"
+        )
 
 
 def clean_up_after_crash(home: Home, progress: ProgressDisplay) -> None:

@@ -80,13 +80,17 @@ def allowed_origins() -> str:
     return origins
 
 
+def state_folder(home: Home) -> Path:
+    return home.path / "aws" / "state"
+
+
 def server_environment(home: Home, state: State) -> dict[str, str]:
     """Made from nothing: the functions inherit the emulator's environment, where a setting of ours would hide that
     they lack it themselves."""
     data = home.path / "aws"
     temporary = data / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    for folder in (data, data / "state", data / "s3", temporary):
+    for folder in (data, state_folder(home), data / "s3", temporary):
         folder.mkdir(mode=0o700, exist_ok=True)
     return {
         "PATH": f"{PYTHON.parent}:{os.environ.get('PATH', os.defpath)}",
@@ -101,7 +105,7 @@ def server_environment(home: Home, state: State) -> dict[str, str]:
         "AUTH": "true",
         "PERSIST_STATE": "1",
         "S3_PERSIST": "1",
-        "STATE_DIR": str(data / "state"),
+        "STATE_DIR": str(state_folder(home)),
         "S3_DATA_DIR": str(data / "s3"),
         "TMPDIR": str(temporary),
         # Nothing but the one port, and no hand on the machine's containers: at start it would remove those of others.

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import resource
+import sqlite3
 import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -161,8 +162,8 @@ def open_store(folder: Path) -> Any:
     module = load(beside("emulator_store.py"))
     try:
         return module.Store(folder / module.FILE)
-    except module.DamagedError as error:
-        raise SystemExit(str(error)) from error
+    except (module.DamagedError, sqlite3.Error) as error:
+        raise SystemExit(f"The local AWS can't use its state: {error}") from error
 
 
 def main() -> None:
@@ -186,6 +187,10 @@ def main() -> None:
     cognito, pool_pages = importlib.import_module("ministack.services.cognito"), load(beside("pool_pages.py"))
     link_pool_pages(cognito, pool_pages)
     name_the_origins_port(importlib.import_module("ministack.services.cloudfront"))
+    runtime, functions = (
+        importlib.import_module(f"ministack.{name}") for name in ("core.lambda_runtime", "services.lambda_svc")
+    )
+    load(beside("emulator_environments.py")).Environments(runtime, functions, expect)
     raise_open_file_limit()
     persistence = importlib.import_module("ministack.core.persistence")
     state, store = load(beside("emulator_state.py")), open_store(Path(persistence.STATE_DIR))

@@ -62,8 +62,8 @@ class Store:
         self._pending: list[Statement | Path] = []
         self._waiting: list[Callable[[], None]] = []
         self._is_committing = self._is_closing = False
-        self._reading = _open(path)
-        self.is_new = not self._reading.execute("SELECT 1 FROM moment").fetchone()
+        _prepare(path)
+        self.is_new = not self._read("SELECT 1 FROM moment")
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
         self._writer.start()
 
@@ -90,19 +90,18 @@ class Store:
         self._put([path])
 
     def states(self) -> dict[str, str]:
-        return dict(self._reading.execute("SELECT service, content FROM state"))
+        return dict(self._read("SELECT service, content FROM state"))
 
-    def items(self, table_id: str) -> Iterator[str]:
-        rows = self._reading.execute("SELECT content FROM item WHERE table_id = ?", (table_id,))
-        return (content for (content,) in rows)
+    def items(self, table_id: str) -> list[str]:
+        return [content for (content,) in self._read("SELECT content FROM item WHERE table_id = ?", table_id)]
 
     def tables(self) -> set[str]:
         """Returns the ids of all tables that have items here."""
-        return {table_id for (table_id,) in self._reading.execute("SELECT DISTINCT table_id FROM item")}
+        return {table_id for (table_id,) in self._read("SELECT DISTINCT table_id FROM item")}
 
-    def records(self, stream: str, shard: str) -> Iterator[str]:
+    def records(self, stream: str, shard: str) -> list[str]:
         query = "SELECT content FROM record WHERE stream = ? AND shard = ? ORDER BY sequence"
-        return (content for (content,) in self._reading.execute(query, (stream, shard)))
+        return [content for (content,) in self._read(query, stream, shard)]
 
     async def durable(self) -> None:
         """Returns when all that was put before is on the disk."""
@@ -111,8 +110,16 @@ class Store:
             if not self._pending and not self._is_committing:
                 return
             future = loop.create_future()
-            # The client may have gone away meanwhile, which cancels the future, and the loop may be closed.
-            self._wait(lambda: loop.call_soon_threadsafe(lambda: future.done() or future.set_result(None)))
+
+            def settle() -> None:
+                # The client may have gone away meanwhile, which cancels it.
+                if not future.done():
+                    future.set_result(None)
+
+            def wake() -> None:
+                loop.call_soon_threadsafe(settle)
+
+            self._wait(wake)
         await future
 
     def flush(self) -> None:
@@ -129,7 +136,6 @@ class Store:
             self._is_closing = True
             self._changed.notify()
         self._writer.join()
-        self._reading.close()
 
     def end_unsaved(self, error: Exception) -> NoReturn:
         """What is in memory is ahead of the disk now, and must not be answered to anybody."""
@@ -138,6 +144,10 @@ class Store:
         with contextlib.suppress(OSError):
             print(f"{message} What it has answered is kept. {ADVICE}", file=sys.stderr, flush=True)
         os._exit(EX_IOERR)
+
+    def _read(self, query: str, *parameters: str) -> list[Any]:
+        with _connection(self._path) as connection:
+            return connection.execute(query, parameters).fetchall()
 
     def _put(self, entries: Iterable[Statement | Path]) -> None:
         with self._changed:
@@ -150,10 +160,10 @@ class Store:
 
     def _write(self) -> None:
         try:
-            with contextlib.closing(_connect(self._path)) as connection:
+            with _connection(self._path) as connection:
                 while self._write_some(connection):
                     pass
-        except (sqlite3.Error, OSError) as error:
+        except (DamagedError, sqlite3.Error, OSError) as error:
             self.end_unsaved(error)
 
     def _write_some(self, connection: sqlite3.Connection) -> bool:
@@ -168,6 +178,7 @@ class Store:
         with self._changed:
             self._is_committing = False
         for wake in waiting:
+            # At the end the loop may be closed, and nobody waits.
             with contextlib.suppress(RuntimeError):
                 wake()
         return not is_last
@@ -178,41 +189,38 @@ def read_moments(folder: Path) -> Moments | None:
     path = folder / FILE
     if not path.exists():
         return None
-    try:
-        with contextlib.closing(_connect(path)) as connection:
-            found = dict(connection.execute("SELECT name, seconds FROM moment"))
-    except sqlite3.DatabaseError as error:
-        raise _damaged(path, error) from error
+    with _connection(path) as connection:
+        found = dict(connection.execute("SELECT name, seconds FROM moment"))
     return Moments(found.get("changed_at"), found.get("stopped_at"))
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _prepare(path: Path) -> None:
     path.touch(mode=0o600)
-    connection = _connect(path)
-    try:
+    with _connection(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise _damaged(path, found)
+            raise sqlite3.DatabaseError(found)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, FORMAT):
             raise DamagedError(f"{path} was written by another version of the shop, in format {version}")
-        connection.executescript(SCHEMA)
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.executescript(f"{SCHEMA}; PRAGMA user_version = {FORMAT}")
         connection.execute(REMOVE_MOMENT, ("stopped_at",))
-    except sqlite3.OperationalError:
-        connection.close()
-        raise
+
+
+@contextlib.contextmanager
+def _connection(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=LOCKED_SECONDS_MAX)) as connection:
+            # In this mode a commit outlives a cut of the power, too.
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection
     except sqlite3.DatabaseError as error:
-        connection.close()
-        raise _damaged(path, error) from error
-    return connection
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=LOCKED_SECONDS_MAX, check_same_thread=False)
-    # FULL is what outlives a cut of the power, too.
-    connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
-    return connection
+        # Its subclasses are about the disk, and not about what is in the file.
+        if type(error) is not sqlite3.DatabaseError:
+            raise
+        advice = "Restore it from a copy, or start over: ./shop down --delete"
+        raise DamagedError(f"{path} is damaged ({error}). {advice}") from error
 
 
 def _commit(connection: sqlite3.Connection, entries: Iterable[Statement | Path]) -> None:
@@ -236,7 +244,3 @@ def _sync(path: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-
-
-def _damaged(path: Path, cause: object) -> DamagedError:
-    return DamagedError(f"{path} is damaged ({cause}). Restore it from a copy, or start over: ./shop down --delete")

@@ -139,11 +139,18 @@ class Home:
 
 
 def write_private(path: Path, content: str) -> Path:
-    """Replaces the file in one step, so that a reader, or a crash half-way, never meets half of it."""
+    """Replaces the file in one step, so that a reader, a crash half-way, a full disk or a cut of the power never leaves
+    half of it."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(content)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        temporary.unlink()
+        raise
     temporary.replace(path)
     return path
 

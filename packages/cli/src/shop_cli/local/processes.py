@@ -21,8 +21,8 @@ import psutil
 from shop_cli.local.home import Home, ProcessRecord
 
 MARKER = "SHOP_RUN_HOME"
-# The emulator saves its state then, PostgreSQL its pages.
-GRACE_SECONDS = 20.0
+# The emulator saves its logs then, PostgreSQL its pages.
+GRACE_SECONDS = 60.0
 LEFTOVER_GRACE_SECONDS = 3.0
 # PostgreSQL's fast shutdown: ends its clients instead of waiting for them to leave.
 STOP_SIGNALS = {"postgres": signal.SIGINT}
@@ -92,9 +92,8 @@ def leftovers(home: Home) -> list[psutil.Process]:
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = [process for process in psutil.process_iter() if process.pid not in own and _marked(process, home)]
     postmaster = _postmaster(home)
-    if postmaster is not None and postmaster not in found:
-        found.append(postmaster)
-    return found
+    servers = [postmaster] if postmaster else _orphaned_servers(home)
+    return [*found, *(server for server in servers if server not in found)]
 
 
 def stop(home: Home, records: Iterable[ProcessRecord]) -> None:
@@ -106,6 +105,13 @@ def stop(home: Home, records: Iterable[ProcessRecord]) -> None:
     if (postmaster := _postmaster(home)) is not None:
         _end([postmaster], STOP_SIGNALS["postgres"], GRACE_SECONDS)
     _end(leftovers(home), signal.SIGTERM, LEFTOVER_GRACE_SECONDS)
+
+
+def stop_orphans(home: Home, running: Iterable[ProcessRecord]) -> None:
+    """Ends what carries the mark and descends from none of these, as the functions of an emulator that was killed."""
+    leaders = [process for record in running if (process := find(record))]
+    families = {process.pid for leader in leaders for process in (leader, *_descendants(leader))}
+    _end([left for left in leftovers(home) if left.pid not in families], signal.SIGTERM, LEFTOVER_GRACE_SECONDS)
 
 
 def stop_one(record: ProcessRecord, grace_seconds: float) -> None:
@@ -163,3 +169,13 @@ def _postmaster(home: Home) -> psutil.Process | None:
         return process if str(data) in process.cmdline() and _runs(process) else None
     except (OSError, ValueError, psutil.Error):
         return None
+
+
+def _orphaned_servers(home: Home) -> list[psutil.Process]:
+    """When its postmaster was killed, a server may live for a moment, in which no other one can start."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.name() == "postgres" and process.cwd() == str(home.path / "postgres") and _runs(process):
+                found.append(process)
+    return found

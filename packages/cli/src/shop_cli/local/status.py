@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from shop_cli.errors import NotRunningError
 from shop_cli.local import deploy, emulator, environment, identity, postgres, processes, seed, services
-from shop_cli.local.home import Home, RecordedRun
+from shop_cli.local.home import Home, ProcessRecord, RecordedRun
 from shop_cli.output import JsonOption, print_json
 from shop_cli.progress import ProgressDisplay
 
@@ -16,15 +16,25 @@ from shop_cli.progress import ProgressDisplay
 def status(as_json: JsonOption = False) -> None:
     """Show where everything is. With --json it prints the secrets and fresh tokens too.
 
-    The exit code is 3 when the shop does not run.
+    The exit code is 3 when the shop does not run, or one of its processes has ended.
     """
-    home, run = running_shop()
+    progress = ProgressDisplay()
+    try:
+        home, run = running_shop()
+    except NotRunningError:
+        broken = Home.current().run()
+        if not as_json and broken is not None and is_broken(broken):
+            list_processes(broken, progress)
+        raise
     if as_json:
         print_json(values(home, run))
         return
-    progress = ProgressDisplay()
     progress.line("[bold]The shop is running.[/bold]")
     addresses(home, run, progress)
+    list_processes(run, progress)
+
+
+def list_processes(run: RecordedRun, progress: ProgressDisplay) -> None:
     for record in run.processes:
         state = "running" if processes.find(record) else "[red]ended[/red]"
         progress.line(f"  {record.name:<8} pid {record.pid}, port {record.port}, {state}, log {escape(record.log)}")
@@ -33,6 +43,9 @@ def status(as_json: JsonOption = False) -> None:
 def running_shop(*, aws: bool = False) -> tuple[Home, RecordedRun]:
     home = Home.current()
     run = home.run()
+    if run is not None and is_broken(run):
+        names = " and ".join(record.name for record in ended(run))
+        raise NotRunningError(f"Of the shop, {names} has ended: ./shop up starts it again")
     if run is None or not is_running(run):
         raise NotRunningError
     if aws and not run.aws:
@@ -41,8 +54,20 @@ def running_shop(*, aws: bool = False) -> tuple[Home, RecordedRun]:
 
 
 def is_running(run: RecordedRun) -> bool:
-    supervised = run.detached or processes.find(run.supervisor) is not None
-    return run.ready and supervised and all(processes.find(record) for record in run.processes)
+    return _was_started(run) and not ended(run)
+
+
+def is_broken(run: RecordedRun) -> bool:
+    """Some of its processes have ended, and others run."""
+    return _was_started(run) and 0 < len(ended(run)) < len(run.processes)
+
+
+def ended(run: RecordedRun) -> list[ProcessRecord]:
+    return [record for record in run.processes if processes.find(record) is None]
+
+
+def _was_started(run: RecordedRun) -> bool:
+    return run.ready and (run.detached or processes.find(run.supervisor) is not None)
 
 
 def values(home: Home, run: RecordedRun) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from rich.markup import escape
 
 from shop_cli.errors import ShopError
 from shop_cli.interrupts import Interrupts
-from shop_cli.local import deploy, emulator, environment, identity, postgres, processes, seed, services
-from shop_cli.local.down import clean_up_after_crash, stop_order
+from shop_cli.local import agreement, deploy, emulator, environment, identity, postgres, processes, seed, services
+from shop_cli.local.down import clean_up_after_crash, expect_saved, stop_order
 from shop_cli.local.home import Home, ProcessRecord, RecordedRun, State
 from shop_cli.local.ports import choose_ports, is_free
-from shop_cli.local.status import addresses, is_running
+from shop_cli.local.status import addresses, ended, is_broken, is_running
 from shop_cli.operations import storefront
 from shop_cli.progress import ProgressDisplay
 from shop_cli.target import Target
@@ -30,10 +30,8 @@ LOG_LINES = 25
 
 
 class ProcessEndedError(ShopError):
-    def __init__(self, record: ProcessRecord, returncode: int) -> None:
-        super().__init__(
-            f"{record.name} has ended with exit code {returncode}. The end of {record.log}:\n{tail(record)}"
-        )
+    def __init__(self, record: ProcessRecord, exit_code: str) -> None:
+        super().__init__(f"{record.name} has ended with {exit_code}. The end of {record.log}:\n{tail(record)}")
         self.record = record
 
 
@@ -47,6 +45,7 @@ def up(
 ) -> None:
     """Start the shop on this machine: local AWS, PostgreSQL, mock payments and traces; deploy, migrate, seed.
 
+    When one of its processes has ended, that one alone is started again.
     Everything is kept in .shop (or in the folder that SHOP_HOME names) and is there again at the next start.
     With SHOP_DATABASE_URL, an administrator's URL, that PostgreSQL (16 or newer) is used and none is started.
     With SHOP_ALLOWED_ORIGINS, such as http://localhost:5173, pages of these origins may call the API and the user pool.
@@ -69,8 +68,11 @@ def run_shop(home: Home, progress: ProgressDisplay, *, detach: bool, aws: bool) 
                     addresses(home, run, progress)
                     progress.line("  Stop     ./shop down")
                     return
-                clean_up_after_crash(home, progress)
-                local_run.start()
+                if run is not None and run.detached and is_broken(run):
+                    local_run.take_over(run)
+                else:
+                    clean_up_after_crash(home, progress)
+                local_run.start(is_orderly=run is None and agreement.was_orderly(home))
             if detach:
                 local_run.disown()
             else:
@@ -112,8 +114,19 @@ class LocalRun:
         """The processes outlive this one."""
         self._owned = False
 
-    def start(self) -> None:
-        started = time.monotonic()
+    def take_over(self, run: RecordedRun) -> None:
+        """What still runs of a broken shop goes on, and only what has ended is started again."""
+        gone = ended(run)
+        self._run = dataclasses.replace(
+            self._run, aws=run.aws, processes=tuple(record for record in run.processes if record not in gone)
+        )
+        names = " and ".join(record.name for record in gone)
+        with self._progress.step("Mend", f"{names} had ended") as step:
+            processes.stop_orphans(self._home, self._run.processes)
+            step.done(f"{names} had ended: starting it again, the rest goes on")
+
+    def start(self, *, is_orderly: bool) -> None:
+        started, age = time.monotonic(), agreement.age(self._home) if self._run.aws else ""
         self._home.close_to_others()
         state = self._home.state()
         state.database_url = os.environ.get("SHOP_DATABASE_URL", "")
@@ -129,6 +142,12 @@ class LocalRun:
             with self._progress.step("Read model", "migrating, with no AWS") as step:
                 deploy.migrate_without_aws(self._home, state)
                 step.done("migrated")
+        if age:
+            self._progress.line(
+                f"  Data         {age}, when {'it was stopped' if is_orderly else 'it ended by accident'}"
+            )
+            if not is_orderly:
+                agreement.ensure(state, self._progress)
         self._run = dataclasses.replace(self._run, ready=True)
         self._record()
         seconds = time.monotonic() - started
@@ -150,6 +169,7 @@ class LocalRun:
         recorded = self._home.run()
         if recorded is None or recorded.supervisor != self._run.supervisor:
             return
+        was_saving = self._run.ready and self._runs("aws")
         if self._run.processes or self._children:
             with self._progress.step("Shop", "stopping") as step:
                 processes.stop(self._home, stop_order(self._run))
@@ -157,6 +177,8 @@ class LocalRun:
         for child in self._children.values():
             child.poll()
         self._home.record(None)
+        if was_saving:
+            expect_saved(self._home)
 
     def _start_processes(self, state: State) -> None:
         for attempt in range(1, START_ATTEMPTS + 1):
@@ -176,16 +198,22 @@ class LocalRun:
                 return
 
     def _start_and_wait(self, state: State) -> None:
-        if self._run.aws:
-            self._spawn("aws", emulator.server_command(state), emulator.server_environment(self._home, state), state)
-            own = services.environment()
-            self._spawn("payment", services.payment_command(self._home, state), own, state)
-            self._spawn("xray", services.xray_command(self._home, state), own, state)
+        home, own = self._home, services.environment()
+        servers: dict[str, Callable[[], tuple[list[str], dict[str, str]]]] = {
+            "aws": lambda: (emulator.server_command(state), emulator.server_environment(home, state)),
+            "payment": lambda: (services.payment_command(home, state), own),
+            "xray": lambda: (services.xray_command(home, state), own),
+        }
+        for name, of_server in servers.items() if self._run.aws else ():
+            # Making these changes the folder, which a server that runs already uses.
+            if not self._runs(name):
+                self._spawn(name, *of_server(), state)
         if not state.database_url:
             with self._progress.step("PostgreSQL", "starting") as step:
-                postgres.initialise(self._home, state)
-                command, user = postgres.server_command(self._home, state), postgres.account()
-                self._spawn("postgres", command, postgres.server_environment(), state, cwd=Path("/"), user=user)
+                if not self._runs("postgres"):
+                    postgres.initialise(home, state)
+                    command, user = postgres.server_command(home, state), postgres.account()
+                    self._spawn("postgres", command, postgres.server_environment(), state, cwd=Path("/"), user=user)
                 self._wait("postgres", lambda: postgres.is_ready(state))
                 step.done(f"127.0.0.1:{state.ports['postgres']}")
         elif not postgres.is_ready(state):
@@ -224,8 +252,13 @@ class LocalRun:
             self._home.save(state)
 
     def _port_names(self, state: State) -> list[str]:
-        database = [] if state.database_url else ["postgres"]
-        return [*database, *(["aws", "payment", "xray", "xray_udp"] if self._run.aws else [])]
+        ports = {} if state.database_url else {"postgres": "postgres"}
+        if self._run.aws:
+            ports |= {"aws": "aws", "payment": "payment", "xray": "xray", "xray_udp": "xray"}
+        return [port for port, name in ports.items() if not self._runs(name)]
+
+    def _runs(self, name: str) -> bool:
+        return any(record.name == name and processes.find(record) for record in self._run.processes)
 
     def _spawn(
         self,
@@ -260,9 +293,12 @@ class LocalRun:
 
     def _check(self) -> None:
         for record in self._run.processes:
-            returncode = self._children[record.name].poll()
-            if returncode is not None:
-                raise ProcessEndedError(record, returncode)
+            child = self._children.get(record.name)
+            # What was taken over is no child of ours, so that nobody tells us its exit code.
+            if child is not None and (returncode := child.poll()) is not None:
+                raise ProcessEndedError(record, f"exit code {returncode}")
+            if child is None and processes.find(record) is None:
+                raise ProcessEndedError(record, "an exit code that is not known")
 
     def _record(self) -> None:
         self._home.record(self._run)
