@@ -14,14 +14,15 @@ FUNCTIONS := $(notdir $(filter functions/%,$(MEMBERS)))
 PACKAGES := $(patsubst packages/%,shop-%,$(filter packages/%,$(MEMBERS)))
 FUNCTION ?=
 COMMA := ,
-EVERY := packages functions tests
+# The storefront's suite comes last: Playwright's event loop stays until the end of a run, and others start their own.
+EVERY := packages functions tests web/tests
 # These suites need no running shop. The others mostly wait for theirs.
 ASIDE := functions tests/simulation tests/releases
-TESTS ?= $(if $(FUNCTION),functions/$(FUNCTION),$(EVERY))
+TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(FUNCTION)),$(EVERY))
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates schemas openapi commands released simulate simulate-nightly chaos hammer hot-stock bench build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -53,7 +54,7 @@ web/node_modules/.ready: web/package.json web/package-lock.json
 	@cd web && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --no-progress
 	@touch $@
 
-run: setup ## start the shop on this machine and stay in the foreground until Ctrl-C
+run: setup web/node_modules/.ready ## start the shop on this machine and stay in the foreground until Ctrl-C
 	@./shop up
 
 down: ## stop the shop of this checkout; its data stays
@@ -71,7 +72,7 @@ trap 'exit 130' INT TERM; trap 'kill -INT -- -$$aside 2>/dev/null; wait $$aside'
 $(2); status=$$?; wait $$aside || status=$$?; cat .pytest_cache/aside.log; exit $$status
 endef
 
-test: setup $(if $(FUNCTION),,check) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone
+test: setup $(if $(FUNCTION),,check) $(if $(filter web/tests,$(TESTS)),browser web-unit) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone, FUNCTION=web the storefront's
 ifeq ($(TESTS),$(EVERY))
 	@echo "These suites run beside the others, and are reported after them: $(ASIDE)"
 	$(call at_once,$(VENV)/bin/pytest $(ASIDE),$(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE),$(EVERY)))
@@ -79,29 +80,44 @@ else
 	@$(VENV)/bin/pytest --ignore=tests/templates $(TESTS)
 endif
 
-unit: setup ## the fast lane: every test that starts no process and opens no database; FUNCTION=shop-query for one function
+unit: setup $(if $(filter web,$(FUNCTION)),web/node_modules/.ready) ## the fast lane: every test that starts no process and opens no database; FUNCTION=shop-query for one function
 ifeq ($(TESTS),$(EVERY))
 	$(call at_once,$(UNIT) functions,$(UNIT) packages)
+else ifeq ($(FUNCTION),web)
+	@cd web && npm run --silent unit
 else
 	@$(UNIT) $(TESTS)
 endif
 
-check: setup format types imports drift templates ## lint, types, import contracts, generated files, templates
+check: setup format types imports web drift templates ## lint, types, import contracts, the storefront's types and format, generated files, templates
 
 format:
 	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet .
 
 types:
-	@for suite in $(MEMBERS) tests; do $(VENV)/bin/mypy --no-error-summary $$suite || exit 1; done # each has a conftest of its own
+	@for suite in $(MEMBERS) tests web/tests; do $(VENV)/bin/mypy --no-error-summary $$suite || exit 1; done # each has a conftest of its own
 
 imports:
 	@$(VENV)/bin/lint-imports --no-cache | tail -n 3; exit $${PIPESTATUS[0]}
 
-drift:
+drift: web/node_modules/.ready
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md --check
 	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json --check
 	@$(VENV)/bin/python -m shop_openapi --check
 	@$(VENV)/bin/python -m shop_cli.commands_page --check
+	@cd web && npm run --silent types -- --check
+
+web: web/node_modules/.ready
+	@cd web && npm run --silent check
+
+web-unit: web/node_modules/.ready
+	@cd web && npm run --silent unit
+
+browser:
+	@command -v chromium > /dev/null || { echo "The storefront's tests need Chromium: apt-get install chromium" >&2; exit 1; }
+
+web-dev: setup web/node_modules/.ready ## serve the storefront on port 5173 with hot reload, before the shop that runs
+	@cd web && npm run --silent dev
 
 templates:
 	@$(VENV)/bin/pytest --quiet tests/templates
@@ -110,8 +126,9 @@ schemas: setup ## write the JSON Schemas, docs/events.md and the columns of the 
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md
 	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json
 
-openapi: setup ## write the API's document, its page and docs/problems.md from the code
+openapi: setup web/node_modules/.ready ## write the API's document, its page, docs/problems.md and the storefront's types from the code
 	@$(VENV)/bin/python -m shop_openapi
+	@cd web && npm run --silent types
 
 commands: setup ## write docs/commands.md from the command line and this file
 	@$(VENV)/bin/python -m shop_cli.commands_page
@@ -144,4 +161,4 @@ build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done
 
 clean: ## remove the environments and what was built; the local shop in .shop stays
-	rm -rf .venv .venv-emulator node_modules functions/*/dist functions/*/.serverless .serverless .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-emulator node_modules web/node_modules web/dist functions/*/dist functions/*/.serverless .serverless .mypy_cache .ruff_cache .pytest_cache

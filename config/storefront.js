@@ -2,16 +2,17 @@
 
 // What of the storefront's infrastructure depends on a stage's own domain and payment provider.
 module.exports = async ({ resolveVariable }) => {
-  const [domain, certificate, generated, stripeKey, userPoolPages, userPoolApi] = await Promise.all(
-    ['webDomain', 'webCertificate', 'webUrl', 'stripeKey', 'userPoolPages', 'userPoolApi'].map((name) =>
-      resolveVariable(`param:${name}`)
+  const [domain, certificate, generated, developmentUrl, stripeKey, userPoolPages, userPoolApi] = await Promise.all(
+    ['webDomain', 'webCertificate', 'webUrl', 'webDevelopmentUrl', 'stripeKey', 'userPoolPages', 'userPoolApi'].map(
+      (name) => resolveVariable(`param:${name}`)
     )
   );
   const url = (path) => (domain ? `https://${domain}${path}` : at(generated, path));
+  const urls = (path) => [url(path), ...(developmentUrl ? [developmentUrl + path] : [])];
   return {
     url: url(''),
-    homeUrl: url('/'),
-    signedInUrl: url('/signed-in'),
+    homeUrls: urls('/'),
+    signedInUrls: urls('/signed-in'),
     aliases: domain ? [domain] : [],
     certificate: domain
       ? { AcmCertificateArn: certificate, SslSupportMethod: 'sni-only', MinimumProtocolVersion: 'TLSv1.2_2021' }

@@ -48,7 +48,7 @@ def sources(member: str = "") -> tuple[Path, ...]:
 def members() -> list[str]:
     """Each folder that has sources of its own: packages, functions, benchmarks and the tests that span services."""
     folders = [path.parent for path in CHECKOUT.glob("*/*/pyproject.toml") if "node_modules" not in path.parts]
-    return [*sorted(str(folder.relative_to(CHECKOUT)) for folder in folders), "bench", "infra", "tests"]
+    return [*sorted(str(folder.relative_to(CHECKOUT)) for folder in folders), "bench", "infra", "tests", "web"]
 
 
 def docstrings(path: Path) -> Iterator[Prose]:

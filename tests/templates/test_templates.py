@@ -18,6 +18,7 @@ OUTPUTS = {
     *("TableName", "TableArn", "StreamName", "StreamArn", "DeliveryStreamName", "DeliveryStreamArn"),
     *("BucketName", "BucketArn", "HttpApiId", "HttpApiUrl", "AuthorizerId", "UserPoolId", "UserPoolClientId"),
     *("GlueDatabaseName", "AthenaWorkgroupName", "AlarmTopicArn"),
+    *("WebBucketName", "DistributionId", "WebUrl", "WebConfig"),
 }
 DATABASE_OUTPUTS = {
     *("DatabaseHost", "DatabaseReaderHost", "DatabasePort", "DatabaseName", "DatabaseResourceId"),
@@ -138,7 +139,9 @@ def test_no_bucket_is_public_and_all_are_encrypted(production: Templates) -> Non
             assert set(blocked) == {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
             assert all(blocked.values())
             assert bucket["BucketEncryption"]
-        for policy in of_type(template, "AWS::S3::BucketPolicy").values():
+        for name, policy in of_type(template, "AWS::S3::BucketPolicy").items():
+            if name == "WebBucketPolicy":
+                continue
             assert [(it["Effect"], [*it["Condition"]["Bool"]]) for it in policy["PolicyDocument"]["Statement"]] == [
                 ("Deny", ["aws:SecureTransport"])
             ]
@@ -206,13 +209,15 @@ def test_every_query_in_the_folder_is_a_named_query(production: Templates) -> No
     assert {query["Name"]: query["QueryString"] for query in queries} == files
 
 
-def test_only_an_administrator_makes_accounts_and_passwords_are_strong(production: Templates) -> None:
+def test_customers_sign_up_and_passwords_are_strong_and_sent_to_no_client(production: Templates) -> None:
     pool = of_type(production["shop-platform"], "AWS::Cognito::UserPool")["UserPool"]
-    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": False}
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] >= 12
-    client = of_type(production["shop-platform"], "AWS::Cognito::UserPoolClient")["UserPoolClient"]
-    assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
-    assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (1, "hours")
+    clients = of_type(production["shop-platform"], "AWS::Cognito::UserPoolClient")
+    assert set(clients) == {"UserPoolClient", "WebClient"}
+    for client in clients.values():
+        assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
+        assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (1, "hours")
 
 
 def test_the_database_is_private_encrypted_and_signed_in_to_with_iam(production: Templates) -> None:

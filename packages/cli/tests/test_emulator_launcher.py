@@ -164,3 +164,37 @@ def test_changed_keys_are_not_replaced_silently(name: str) -> None:
     result = in_the_emulators_python(code, check=False)
     assert result.returncode == 1
     assert "is not what emulator_launcher.py was written for" in result.stderr
+
+
+def test_a_distribution_names_the_port_of_its_origin() -> None:
+    hosts = in_the_emulators_python(
+        """
+        from ministack.services import cloudfront
+
+        launcher.name_the_origins_port(cloudfront)
+        origin = {"domain_name": "localhost", "protocol_policy": "http-only", "https_port": 443}
+        hosts = [
+            cloudfront._origin_request_headers(origin | {"http_port": port}, {}, "127.0.0.1", "")["Host"]
+            for port in (80, 4566)
+        ]
+        print(json.dumps(hosts))
+        """
+    )
+    assert hosts == ["localhost", "localhost:4566"]
+
+
+def test_the_page_to_sign_in_leads_to_those_that_the_emulator_lacks() -> None:
+    page = in_the_emulators_python(
+        """
+        from ministack.services import cognito
+
+        launcher.link_pool_pages(cognito, launcher.load(launcher.POOL_PAGES))
+        print(json.dumps(cognito._login_page_html("c", "http://a/b", "openid", "s&t", "code", "hash", "S256", "")))
+        """
+    )
+    query = (
+        "response_type=code&amp;client_id=c&amp;redirect_uri=http%3A%2F%2Fa%2Fb&amp;scope=openid&amp;state=s%26t"
+        "&amp;code_challenge=hash&amp;code_challenge_method=S256"
+    )
+    assert f'href="/signup?{query}"' in page
+    assert f'href="/forgotPassword?{query}"' in page

@@ -15,7 +15,7 @@ from shop_cli.main import app
 
 COMMANDS = [
     *("up", "down", "status", "env", "build", "demo", "trace", "top", "events"),
-    *("verify", "athena", "rebuild", "parked"),
+    *("verify", "athena", "rebuild", "parked", "release-web"),
 ]
 
 
@@ -46,6 +46,7 @@ def test_every_command_and_every_parameter_is_explained() -> None:
         ["top"],
         ["athena"],
         ["rebuild"],
+        ["release-web"],
         ["parked", "list"],
     ],
 )

@@ -27,9 +27,12 @@ const REQUEST_MS_MAX = 35_000;
 
 let clockOffsetMs = 0;
 
+/** Anyone may look at the catalogue, also while the user pool does not answer. */
+const isPublic = (method: string, path: string) => method === 'GET' && /^\/(products|categories)\b/.test(path);
+
 const authorization: Middleware = {
-  async onRequest({ request }) {
-    const token = await accessToken();
+  async onRequest({ request, schemaPath }) {
+    const token = isPublic(request.method, schemaPath) ? null : await tokenOrUnreachable();
     if (token) request.headers.set('Authorization', `Bearer ${token}`);
     return request;
   },
@@ -58,11 +61,20 @@ async function sendUntilAnswered(request: Request): Promise<Response> {
   const authorization = request.headers.get('Authorization');
   if (response.status !== 401 || !authorization) return response;
   refuseAccessToken(authorization.slice('Bearer '.length));
-  const renewed = await accessToken();
+  const renewed = await tokenOrUnreachable();
   if (!renewed) return response;
   const repeated = new Request(request, { headers: new Headers(request.headers) });
   repeated.headers.set('Authorization', `Bearer ${renewed}`);
   return sendAgain(repeated);
+}
+
+async function tokenOrUnreachable(): Promise<string | null> {
+  try {
+    return await accessToken();
+  } catch (error) {
+    if (error instanceof PoolUnreachable) throw new Unreachable(error.message, { cause: error });
+    throw error;
+  }
 }
 
 async function sendAgain(request: Request): Promise<Response> {
@@ -73,8 +85,10 @@ async function sendAgain(request: Request): Promise<Response> {
       learnClock(response);
       return response;
     } catch (error) {
-      if (request.signal.aborted || error instanceof PoolUnreachable) throw error;
-      if (wait === null) throw new Unreachable(`${request.method} ${request.url} got no answer`, { cause: error });
+      if (request.signal.aborted) throw error;
+      const isTimeout = error instanceof DOMException && error.name === 'TimeoutError';
+      if (wait === null || isTimeout)
+        throw new Unreachable(`${request.method} ${request.url} got no answer`, { cause: error });
       await new Promise((resume) => setTimeout(resume, wait));
     }
   }

@@ -1,7 +1,7 @@
 """The pages of a user pool that the emulator lacks: sign-up and a forgotten password, at the paths that AWS has them.
 
-Run by the emulator's own Python, before ministack, whose API does the work. Nobody is sent an e-mail on this machine, so
-each page names the code that one would have brought.
+Run by the emulator's own Python, before ministack, whose API does the work. Nobody is sent an e-mail on this machine,
+so each page names the code that one would have brought.
 https://docs.aws.amazon.com/cognito/latest/developerguide/managed-login-endpoints.html
 """
 
@@ -23,11 +23,11 @@ BODY_BYTES_MAX = 10_000
 class Step(NamedTuple):
     title: str
     action: str
-    """The action of Cognito's API that the form is for."""
+    """The form is for this action of Cognito's API."""
     fields: dict[str, str]
-    """The form's inputs: their names in the API, and their types in HTML."""
+    """The form's inputs have these names in the API and these types in HTML."""
     next_path: str
-    """The path of the step that follows."""
+    """The next step has this path."""
     hint: str = ""
 
 
@@ -41,9 +41,7 @@ STEPS = {
         SIGN_IN,
         "The local pool sends no e-mail: the code is 123456.",
     ),
-    "/forgotPassword": Step(
-        "Forgot your password?", "ForgotPassword", {"Username": "text"}, "/confirmForgotPassword"
-    ),
+    "/forgotPassword": Step("Forgot your password?", "ForgotPassword", {"Username": "text"}, "/confirmForgotPassword"),
     "/confirmForgotPassword": Step(
         "Change your password",
         "ConfirmForgotPassword",
@@ -147,7 +145,7 @@ async def read(receive: Receive) -> bytes:
     body = b""
     while len(body) <= BODY_BYTES_MAX:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if not message.get("more_body"):
             return body
     return b""

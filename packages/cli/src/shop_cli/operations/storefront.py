@@ -1,4 +1,4 @@
-"""`shop release-web`: builds the storefront, uploads it to a stage and tells the distribution. Nothing else is released.
+"""`shop release-web`: builds the storefront, uploads it to a stage and tells the distribution, and nothing else.
 
 A page that somebody has open stays whole: what index.html names is there before it, and the files that a release no
 longer has stay for the days that infra/web.yml gives them.
