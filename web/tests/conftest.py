@@ -33,7 +33,7 @@ def storefront(shop: Shop) -> Storefront:
 
 @pytest.fixture(scope="session")
 def config(storefront: Storefront) -> dict[str, Any]:
-    """What the stage's config.json says."""
+    """Reads the stage's config.json."""
     found: dict[str, Any] = storefront.request("GET", "/config.json").json()
     return found
 

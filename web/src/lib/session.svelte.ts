@@ -30,6 +30,8 @@ const DEPARTURE = 'shop.departure';
 /** A token that is about to expire could be refused on its way. */
 const RENEW_BEFORE_MS = 60_000;
 const REQUEST_MS_MAX = 15_000;
+/** The first page waits so long for the pool at most. Until then the status is `loading`. */
+const START_MS_MAX = 1_500;
 
 /** The user pool did not answer: whether the session is good is unknown, so it is kept. */
 export class PoolUnreachable extends Error {}
@@ -49,9 +51,16 @@ export const session = {
   },
 };
 
-/** Call it once, at start: it finishes a sign-in that came back from the pool's pages, or restores the last session. */
+/**
+ * Call it once, at start: it finishes a sign-in that came back from the pool's pages, or restores the last session. The
+ * address is right when this returns.
+ */
 export async function startSession(): Promise<void> {
   window.addEventListener('storage', followOtherTabs);
+  await Promise.race([restore(), new Promise((resume) => setTimeout(resume, START_MS_MAX))]);
+}
+
+async function restore(): Promise<void> {
   try {
     if (location.pathname === CALLBACK_PATH) await finishSignIn(new URLSearchParams(location.search));
     else if (localStorage.getItem(REFRESH_TOKEN)) await renew();

@@ -17,7 +17,7 @@ REFRESH_TOKEN: Final = "shop.refresh-token"  # noqa: S105 - where it is, not wha
 
 @dataclass
 class Visit:
-    """What the browser did in a test. A violation of the Content-Security-Policy, an exception of a script and a
+    """Records what the browser did in a test. A violation of the Content-Security-Policy, an exception of a script and a
     request to another host are faults. A test that leaves for another page, such as the bank's, adds its host."""
 
     hosts: set[str]
