@@ -15,6 +15,7 @@ export const en = {
     basket: (units: number) =>
       units === 0 ? 'Basket, empty' : units === 1 ? 'Basket, 1 item' : `Basket, ${units} items`,
     signIn: 'Sign in',
+    signedInAs: (email: string) => `You are signed in as ${email}.`,
     signOut: 'Sign out',
   },
   offline: {
@@ -48,7 +49,6 @@ export const en = {
     title: 'Products',
     search: 'Search products',
     placeholder: 'What are you looking for?',
-    clear: 'Clear the search',
     filters: 'Filters',
     all: 'All',
     category: 'Category',
@@ -65,7 +65,6 @@ export const en = {
       count === 1 && exact ? '1 product' : `${exact ? '' : 'more than '}${count} products`,
     more: 'Show more',
     loadingMore: 'Loading more …',
-    noMore: 'That is all.',
     nothing: 'Nothing found',
     nothingFor: (query: string) => `Nothing found for “${query}”`,
     nothingHelp: 'Try fewer or other words, or take the filters off.',
@@ -87,10 +86,8 @@ export const en = {
     toBasket: 'Go to basket',
     full: 'A basket holds 20 different things. Reserve these first.',
     noMore: (available: number) => `There are no more than ${available}, and they are in your basket.`,
-    live: 'The stock on this page is up to date.',
     sku: 'Article',
     others: 'Goes well with it',
-    back: 'All products',
   },
   basket: {
     title: 'Your basket',
@@ -147,7 +144,7 @@ export const en = {
         'A card with 3-D Secure, without money',
         'The bank asks you to confirm, and then declines.',
       ],
-      pm_card_slow: ['A slow bank', 'It takes some seconds.'],
+      pm_card_processing: ['A slow bank', 'It takes some seconds.'],
       pm_card_error_before_charge: ['A bank that breaks down', 'What has happened is found out within two minutes.'],
     } as Record<string, [string, string]>,
     pay: (total: string) => `Pay ${total}`,

@@ -1,0 +1,175 @@
+"""Every way in which a payment goes on: at the bank, not at all, later than the page waits, and after the time is over."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from shop_cli.browser_testing import REFRESH_TOKEN, Visit
+from shop_cli.buyer_testing import GOOD, SECURE, SECURE_THEN_DECLINED, SLOW, Buyer
+from shop_cli.testing import Shop
+
+FIFTEEN_MINUTES_MS = 900_000
+
+
+@pytest.fixture
+def buyer(context: BrowserContext, shop: Shop, visit: Visit, signed_in: Callable[[BrowserContext], Page]) -> Buyer:
+    visit.hosts.add(shop.status["payment_url"].removeprefix("http://"))
+    return Buyer(signed_in(context), shop)
+
+
+def at_the_bank(buyer: Buyer, card: str = SECURE) -> str:
+    """Reserves, pays with a card that asks for 3-D Secure, and goes to the bank's page."""
+    reservation = buyer.reserve_one()
+    buyer.pay(card)
+    buyer.sees("Your bank wants to see you")
+    buyer.link("Go to your bank").click()
+    expect(buyer.button("Complete authentication")).to_be_visible()
+    return reservation
+
+
+def test_who_confirms_at_the_bank_comes_back_and_has_paid(buyer: Buyer) -> None:
+    reservation = at_the_bank(buyer)
+    buyer.button("Complete authentication").click()
+    buyer.has_paid(reservation)
+
+
+def test_who_fails_at_the_bank_pays_with_another_card(buyer: Buyer) -> None:
+    reservation = at_the_bank(buyer)
+    buyer.button("Fail authentication").click()
+    buyer.sees("Your bank could not confirm that it is you")
+    buyer.pay(GOOD)
+    buyer.has_paid(reservation)
+
+
+def test_who_confirms_may_still_be_declined(buyer: Buyer) -> None:
+    at_the_bank(buyer, SECURE_THEN_DECLINED)
+    buyer.button("Complete authentication").click()
+    buyer.sees("Your card was declined")
+    expect(buyer.page.get_by_text("There is not enough money on it.")).to_be_visible()
+
+
+def test_who_walks_away_from_the_bank_can_go_there_again_or_give_it_up(buyer: Buyer) -> None:
+    at_the_bank(buyer)
+    buyer.page.go_back()
+    buyer.sees("Your bank wants to see you")
+    buyer.page.reload()
+    buyer.sees("Your bank wants to see you")
+    buyer.button("Give it up").click()
+    buyer.sees("Your basket")
+
+
+def test_the_bank_is_visited_from_another_tab_and_the_first_one_notices(buyer: Buyer) -> None:
+    reservation = buyer.reserve_one()
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    second = Buyer(buyer.page.context.new_page(), buyer.shop)
+    second.page.goto(f"/checkout/{reservation}")
+    second.link("Go to your bank").click()
+    second.button("Complete authentication").click()
+    second.has_paid(reservation)
+    buyer.sees("Thank you")
+
+
+def test_another_browser_waits_for_the_bank_without_beginning_anything(
+    buyer: Buyer, new_context: Callable[..., BrowserContext]
+) -> None:
+    reservation = buyer.reserve_one()
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    token = buyer.page.evaluate("name => localStorage.getItem(name)", REFRESH_TOKEN)
+    other = Buyer(new_context().new_page(), buyer.shop)
+    other.page.goto("/robots.txt")
+    other.page.evaluate("([name, token]) => localStorage.setItem(name, token)", [REFRESH_TOKEN, token])
+    other.page.goto(f"/checkout/{reservation}")
+    expect(other.page.get_by_text("Your bank waits for you in another window.")).to_be_visible()
+    expect(other.pay_button).to_have_count(0)
+
+
+def test_a_payment_that_is_not_settled_yet_says_so_and_settles_by_itself(buyer: Buyer) -> None:
+    reservation = buyer.reserve_one()
+    buyer.page.route("**/api/reservations/*", lambda route: route.abort())
+    buyer.pay(SLOW)
+    buyer.sees("Your bank has not answered yet")
+    expect(buyer.page.get_by_text("You will not be charged twice.")).to_be_visible()
+    expect(buyer.pay_button).to_have_count(0)
+    buyer.page.unroute("**/api/reservations/*")
+    buyer.has_paid(reservation)
+    assert len(buyer.charges(reservation)) == 1
+
+
+def test_when_the_time_is_over_nothing_can_be_paid_and_the_things_go_back_into_the_basket(buyer: Buyer) -> None:
+    buyer.put_in_basket(buyer.product(stock=2))
+    buyer.reserve()
+    reserved = buyer.page.url
+    buyer.page.clock.install()
+    buyer.page.goto(reserved)
+    expect(buyer.pay_button).to_be_visible()
+    said = buyer.page.get_by_role("status")
+    buyer.page.clock.fast_forward(FIFTEEN_MINUTES_MS - 100_000)
+    expect(buyer.page.get_by_text("Nearly over")).to_be_visible()
+    expect(said.filter(has_text="Two minutes left to pay.")).to_have_count(1)
+    buyer.page.clock.fast_forward(100_000)
+    buyer.sees("The time is over")
+    expect(buyer.pay_button).to_have_count(0)
+    buyer.button("Put it back in the basket").click()
+    buyer.sees("Your basket")
+    expect(buyer.page.get_by_role("link", name="Basket, 1 item")).to_be_visible()
+
+
+def test_a_reservation_that_expired_meanwhile_is_refused_and_says_so(buyer: Buyer) -> None:
+    buyer.reserve_one()
+    problem = {"type": "https://shop.example/problems/reservation-expired", "title": "", "status": 409, "detail": ""}
+    buyer.page.route("**/api/purchase", lambda route: route.fulfill(status=409, json=problem))
+    buyer.pay(GOOD)
+    buyer.sees("The time is over")
+
+
+def test_a_session_that_ends_keeps_the_reservation_and_nothing_is_paid_unseen(
+    buyer: Buyer, shop: Shop, config: dict[str, str]
+) -> None:
+    reservation = buyer.reserve_one()
+    token = buyer.page.evaluate("name => localStorage.getItem(name)", REFRESH_TOKEN)
+    shop.client("cognito-idp").revoke_token(Token=token, ClientId=config["clientId"])
+    refusal = {"message": "Unauthorized"}
+    buyer.page.route("**/api/purchase", lambda route: route.fulfill(status=401, json=refusal))
+    buyer.pay(GOOD)
+    buyer.sees("Your session has ended")
+    expect(buyer.pay_button).to_have_count(0)
+    types = [event["type"] for event in shop.events(f"reservation-{reservation}")]
+    assert types == ["shop.reservation.placed.v1"]
+    buyer.page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    expect(buyer.page.get_by_label("Password")).to_be_visible()
+
+
+def test_without_a_connection_the_shop_says_so_and_the_payment_goes_on_when_it_is_back(buyer: Buyer) -> None:
+    reservation = buyer.reserve_one()
+    buyer.page.context.set_offline(True)
+    expect(buyer.page.get_by_text("You are offline.").first).to_be_visible()
+    buyer.pay(GOOD)
+    buyer.sees("No answer yet")
+    buyer.page.context.set_offline(False)
+    expect(buyer.page.get_by_text("You are offline.")).to_have_count(0)
+    buyer.has_paid(reservation)
+    assert len(buyer.charges(reservation)) == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "heading"),
+    [
+        ("too-many-attempts", 409, "Too many cards were declined"),
+        ("too-many-card-attempts", 429, "You have tried too many cards"),
+        ("payment-refused", 422, "The bank does not take this payment"),
+        ("payment-in-progress", 409, "Your bank has not answered yet"),
+        ("invalid-request", 422, "The payment could not be begun"),
+    ],
+)
+def test_each_refusal_has_a_face_of_its_own(buyer: Buyer, problem: str, status: int, heading: str) -> None:
+    buyer.reserve_one()
+    answer = {"type": f"https://shop.example/problems/{problem}", "title": "", "status": status, "detail": ""}
+    # The reservation itself stays readable, and would say that nothing is being paid.
+    if problem == "payment-in-progress":
+        buyer.page.route("**/api/reservations/*", lambda route: route.abort())
+    buyer.page.route("**/api/purchase", lambda route: route.fulfill(status=status, json=answer))
+    buyer.pay(GOOD)
+    buyer.sees(heading)
