@@ -45,7 +45,7 @@ def ensure(state: State, progress: ProgressDisplay) -> None:
             emulator.client(state, "lambda").invoke(FunctionName=name, Payload=b"{}")
         findings = _audit(target, progress)
     if _is_behind(findings):
-        function = rebuild.RebuildFunction(target.function("rebuild"))
+        function = rebuild.RebuildFunction(target.function("rebuild"), target.actor)
         rebuild.run(function, rebuild.RebuildSource.store, progress, swap=True)
         function.ask("drop-old")
         findings = _audit(target, progress)
