@@ -1,6 +1,7 @@
 """The envelope: closed to writers, open to readers, and CloudEvents to everyone else."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,35 @@ def test_an_event_cannot_be_changed_once_made() -> None:
 def test_a_quantity_is_a_whole_number_within_its_limits(quantity: Any) -> None:
     with pytest.raises(ValidationError):
         StockReceived.model_validate({"sku": "A", "quantity": quantity, "allocations": [{"bucket": 0, "quantity": 1}]})
+
+
+def numbers(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yields where the whole numbers are."""
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from numbers(inner, (*place, name))
+    elif type(value) is int:
+        yield place
+
+
+@pytest.mark.parametrize("path", GOLDEN_EVENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_number_is_whole_and_no_text(path: Path) -> None:
+    text = path.read_text()
+    for *outer, last in numbers(json.loads(text)):
+        for convert in (float, str, bool):
+            event = inner = json.loads(text)
+            for name in outer:
+                inner = inner[name]
+            inner[last] = convert(inner[last])
+            with pytest.raises(MalformedEventError):
+                decode(json.dumps(event))
+
+
+def test_the_type_is_the_envelopes_and_not_the_first_that_is_found() -> None:
+    retired, relisted = golden(), golden("shop.product.relisted.v1")
+    data = relisted.pop("data")
+    event = decode(json.dumps({"data": data | {"type": retired["type"]}} | relisted))
+    assert event.data.TYPE == event.type == relisted["type"]
 
 
 def test_an_absent_optional_attribute_is_left_out() -> None:
