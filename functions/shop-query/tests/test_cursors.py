@@ -11,6 +11,8 @@ import pytest
 from shop_query.application.catalogue import Selection, Sort
 from shop_query.application.cursors import Cursors, Order
 from shop_query.application.errors import InvalidParameterError
+from shop_query.handlers import api
+from shop_query.handlers.parameters import CURSOR
 from shop_query.testing import PLACED, Shop
 
 ORDER = Order("list", ("name", "sku"))
@@ -134,32 +136,60 @@ def test_the_key_is_read_once_and_only_for_a_list_that_goes_on(shop: Shop) -> No
     assert reads == [1]
 
 
-def test_every_list_refuses_the_cursor_of_another(shop: Shop) -> None:
-    for number, sku in enumerate(("MUG", "TEA")):
-        shop.list_product(sku, stock=1, name="Mug", category="mugs")
-        shop.reserve(f"0198c6f2-7a10-7c3e-9b0d-00000000000{number}", "ada", status="purchased", purchased_at=PLACED)
+RESERVATION = "0198c6f2-7a10-7c3e-9b0d-000000000000"
+SEPTEMBER = {"from": "2026-09-01", "to": "2026-09-30"}
+LISTS: list[tuple[str, dict[str, str]]] = [
+    ("/products", {}),
+    ("/products", {"sort": "name"}),
+    ("/products", {"sort": "price"}),
+    ("/products", {"sort": "-price"}),
+    ("/products", {"sort": "newest"}),
+    ("/products", {"q": "mug"}),
+    ("/products", {"q": "mug", "sort": "name"}),
+    ("/products", {"category": "mugs"}),
+    ("/products", {"in_stock": "true"}),
+    ("/categories", {}),
+    ("/reservations", {}),
+    ("/purchases", {}),
+    ("/sales/daily", SEPTEMBER),
+    ("/sales/daily", SEPTEMBER | {"to": "2026-09-29"}),
+    (f"/streams/reservation-{RESERVATION}/activity", {}),
+]
+
+
+def fill(shop: Shop) -> None:
+    """Gives each list more than one item."""
+    for number, (sku, category) in enumerate((("MUG", "mugs"), ("TEA", "mugs"), ("POT", "pots"))):
+        shop.list_product(sku, stock=1, name="Mug", category=category)
+        shop.reserve(f"{RESERVATION[:-1]}{number}", "ada", status="purchased", purchased_at=PLACED)
         shop.sell(PLACED.date(), sku)
-    september = {"from": "2026-09-01", "to": "2026-09-30"}
-    lists: list[tuple[str, dict[str, str]]] = [
-        ("/products", {}),
-        ("/products", {"sort": "name"}),
-        ("/products", {"sort": "price"}),
-        ("/products", {"sort": "-price"}),
-        ("/products", {"sort": "newest"}),
-        ("/products", {"q": "mug"}),
-        ("/products", {"q": "mug", "sort": "name"}),
-        ("/products", {"category": "mugs"}),
-        ("/products", {"in_stock": "true"}),
-        ("/reservations", {}),
-        ("/purchases", {}),
-        ("/sales/daily", september),
-        ("/sales/daily", september | {"to": "2026-09-29"}),
-    ]
-    pages = [shop.get(path, query | {"limit": "1"}, **CALLER).body["next_cursor"] for path, query in lists]
-    assert len(set(pages)) == len(lists)
-    for index, (path, query) in enumerate(lists):
+    shop.log(RESERVATION, "shop.reservation.placed.v1", "shop.payment.requested.v1", "shop.purchase.confirmed.v1")
+    shop.execute("INSERT INTO shop.stream_head VALUES (%s, 3)", f"reservation-{RESERVATION}")
+
+
+def test_the_lists_are_all_that_have_cursors() -> None:
+    declared = {route.path for route in api.handler.declared if CURSOR in (route.query or ())}
+    written = {path.replace(f"reservation-{RESERVATION}", "{stream_id}") for path, _ in LISTS}
+    assert written == declared
+
+
+@pytest.mark.parametrize(("path", "query"), LISTS)
+def test_a_page_that_is_just_full_is_the_last(shop: Shop, path: str, query: dict[str, str]) -> None:
+    fill(shop)
+    items = shop.get(path, query, **CALLER).body["items"]
+    assert len(items) > 1
+    assert shop.get(path, query | {"limit": str(len(items))}, **CALLER).body["next_cursor"] is None
+    pages = list(shop.pages(path, query | {"limit": str(len(items) - 1)}, **CALLER))
+    assert pages == [items[:-1], items[-1:]]
+
+
+def test_every_list_refuses_the_cursor_of_another(shop: Shop) -> None:
+    fill(shop)
+    pages = [shop.get(path, query | {"limit": "1"}, **CALLER).body["next_cursor"] for path, query in LISTS]
+    assert len(set(pages)) == len(LISTS)
+    for index, (path, query) in enumerate(LISTS):
         for other, cursor in enumerate(pages):
-            answer = shop.get(path, query | {"cursor": cursor}, **CALLER)
+            answer = shop.get(path, query | {"cursor": cursor, "limit": "1"}, **CALLER)
             if other == index:
                 assert (answer.status, len(answer.body["items"])) == (200, 1)
             else:
