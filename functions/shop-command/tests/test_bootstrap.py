@@ -157,6 +157,17 @@ def test_ids_are_unique_and_of_version_7(deployed: boto3.Session) -> None:
     assert all(text[14] == "7" and text[19] in "89ab" for text in ids)
 
 
+def test_what_the_environment_says_reaches_the_use_cases(
+    deployed: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RESERVATION_SECONDS": "61", "OPEN_RESERVATIONS_MAX": "7"}.items():
+        monkeypatch.setenv(name, value)
+    bootstrap.application.cache_clear()
+    built = bootstrap.application()
+    assert built.reservations.hold_seconds == 61
+    assert {it.journal.limits.open_reservations_max for it in (built.products, built.reservations, built.sweep)} == {7}
+
+
 def test_the_api_key_is_read_once(deployed: boto3.Session) -> None:
     sample("list-product.json")
     sample("receive-stock.json")

@@ -115,6 +115,7 @@ def test_counters_move_together_with_the_events(tested: StoreUnderTest) -> None:
         BucketChange(FIRST, available=-6, held=6),
         BucketChange(FIRST, held=-1, sold=1),
         BucketChange(FIRST, sold=-1, available=1),
+        BucketChange(FIRST, available=-1, held=-1),
         BucketChange(Bucket("MUG", 9), available=-1, held=1),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -322,6 +323,29 @@ def test_the_same_batch_twice_at_once_applies_once(read_model: Any, product: Any
     assert read_model.query("SELECT count(*) FROM shop.event_log") == [(102,)]
 
 
+@pytest.mark.parametrize("are_known", [True, False])
+def test_locks_are_taken_in_the_order_of_the_streams(read_model: Any, product: Any, are_known: bool) -> None:
+    """Otherwise two batches could wait for each other. The events, and rows that are there, have the other order."""
+    zebra, ant = product("ZEBRA"), product("ANT")
+    batch = [zebra.listed(), ant.listed()]
+    claim = "INSERT INTO shop.stream_head VALUES (%s, 0)"
+    if are_known:
+        for event in batch:
+            read_model.project(event)
+        batch = [zebra.received(1), ant.received(1)]
+        claim = "SELECT FROM shop.stream_head WHERE stream_id = %s FOR UPDATE NOWAIT"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(read_model.database.superuser_url) as other:
+        other.execute(claim, [ant.stream_id])
+        projected = pool.submit(read_model.project, *batch)
+        with psycopg.connect(read_model.database.superuser_url, autocommit=True) as superuser:
+            waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            while not superuser.execute(waits.encode()).fetchall():
+                time.sleep(0.01)
+        other.execute(claim, [zebra.stream_id])  # a deadlock, if the batch had this one already
+        other.commit()
+    assert projected.result().applied == 2
+
+
 def test_a_correction_shows_in_the_catalogue(read_model: Any, product: Any) -> None:
     mug, image = product("MUG"), Image(path="/media/a.webp", width=960, height=720, alt="A mug")
     read_model.project(mug.listed(category="mugs"), mug.received(10), mug.adjusted(-4))
@@ -389,6 +413,13 @@ def test_the_log_keeps_fields_that_this_version_does_not_know(read_model: Any, p
     ((text,),) = read_model.query("SELECT event FROM shop.event_log")
     assert text.encode() == record
     assert json.loads(text)["data"]["colour"] == "blue"
+
+
+@pytest.mark.parametrize("space", ["\n", "\r", "\r\n", "\t", " "])
+def test_the_log_keeps_the_white_space_between_tokens(read_model: Any, product: Any, space: str) -> None:
+    record = json.dumps(json.loads(encode(product("MUG").listed())), indent=1).replace("\n", space)
+    assert read_model.project_records([record.encode()]).applied == 1
+    assert read_model.query("SELECT event FROM shop.event_log") == [(record,)]
 
 
 STATEMENTS = {

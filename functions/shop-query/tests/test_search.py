@@ -80,6 +80,7 @@ def test_filters_narrow_the_list_and_the_search(catalogue: Shop) -> None:
     assert skus(catalogue, in_stock="false", currency="USD") == ["MUG-USD"]
     assert skus(catalogue, price_min="1250", price_max="3490", currency="EUR") == ["MUG-BLUE", "MUG-RED", "TEAPOT"]
     assert skus(catalogue, price_min="1251", price_max="3489") == []
+    assert skus(catalogue, price_min="3490", price_max="3490") == ["TEAPOT"]
     assert skus(catalogue, q="mug", in_stock="true", currency="EUR") == ["MUG-BLUE"]
 
 

@@ -93,6 +93,8 @@ def test_tables_indexes_constraints_rights_and_views_are_as_the_migrations_made_
 ) -> None:
     read_model.execute("COMMENT ON COLUMN shop.product.sku IS 'Its number'; GRANT SELECT (sku) ON shop.stock TO PUBLIC")
     read_model.execute("ALTER VIEW read_v1.purchases SET (security_barrier = true)")
+    read_model.execute("ALTER TABLE shop.product ADD CONSTRAINT once UNIQUE (sku, version)")
+    read_model.execute("ALTER TABLE shop.product ADD CONSTRAINT no_other EXCLUDE USING btree (sku WITH =)")
     read_model.project(product("MUG").listed())
     before = catalogue(read_model)
     for _ in range(2):

@@ -94,7 +94,7 @@ class Project:
 def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
     # Everything rests on this lock. Whoever holds a stream's head is the only one to log and apply its events, so what
     # is read below it stays true: the version of an event at or below the head, or held back, is known.
-    heads = transaction.lock_heads(sorted({event.envelope.subject for event in events}))
+    heads = transaction.lock_heads(list(dict.fromkeys(event.envelope.subject for event in events)))
     held_back = transaction.held_back(heads)
     fresh, conflicts = _sort_out(transaction, heads, held_back, events)
     transaction.log(fresh)
