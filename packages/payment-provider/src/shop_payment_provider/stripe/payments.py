@@ -103,8 +103,8 @@ class Payments(Ledger):
         charge = self._store.get("charge", name)
         if charge is not None:
             is_inquiry = CARDS[charge["payment_method"]].fault is Fault.INQUIRY
-            refunded = charge["amount_refunded"] == charge["amount"]
-            return Reply(200, charge if refunded else self.disputes.open(name, is_inquiry=is_inquiry))
+            is_over = charge["refunded"] or charge["disputed"]
+            return Reply(200, charge if is_over else self.disputes.open(name, is_inquiry=is_inquiry))
         refund = self._store.get("refund", name)
         if refund is not None:
             return self._end_refund(refund)
