@@ -10,7 +10,7 @@ from typing import Final
 from . import amounts
 from .cards import CARDS, Card, Fault
 from .disputes import Disputes
-from .ledger import Ledger
+from .records import Records
 from .store import Record, Store
 from .wire import ApiError, Reply, error_reply
 
@@ -27,7 +27,7 @@ ALLOWED_IN: Final[Mapping[str, tuple[str, ...]]] = {
 SERVER_ERROR: Final = error_reply(500, "An unknown error occurred", kind="api_error")
 
 
-class Payments(Ledger):
+class Payments(Records):
     """A request that is refused raises ApiError before it has changed anything."""
 
     def __init__(self, store: Store, *, now: float, new_id: Callable[[str], str], pages: str) -> None:
