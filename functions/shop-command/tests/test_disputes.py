@@ -46,7 +46,7 @@ def statuses(shop: Shop, purchase_id: str) -> list[str]:
     return [event.status for event in recorded(shop, purchase_id) if hasattr(event, "status")]
 
 
-def told(status: DisputeStatus, minor: int = 1_000, *, currency: str = "EUR", name: str = "du_1") -> RecordDispute:
+def seen(status: DisputeStatus, minor: int = 1_000, *, currency: str = "EUR", name: str = "du_1") -> RecordDispute:
     return RecordDispute(ID, name, status, Money(amount_minor=minor, currency=currency), "fraudulent", None)
 
 
@@ -203,9 +203,9 @@ def test_an_unknown_status_alerts_an_operator_and_holds_nothing_up(
 
 def test_a_lost_dispute_takes_money_in_proportion_and_at_most_what_is_left() -> None:
     for command, minor, lines in (
-        (told("lost", 500), 500, lost(("MUG", 150), ("POT", 350))),
-        (told("lost", 1_200), 1_200, lost(("MUG", 300), ("POT", 700))),
-        (told("lost", 7, currency="USD"), 1_000, lost(("MUG", 300), ("POT", 700))),
+        (seen("lost", 500), 500, lost(("MUG", 150), ("POT", 350))),
+        (seen("lost", 1_200), 1_200, lost(("MUG", 300), ("POT", 700))),
+        (seen("lost", 7, currency="USD"), 1_000, lost(("MUG", 300), ("POT", 700))),
     ):
         state, (_, closed) = after(BOUGHT, command)
         assert (closed.lines, closed.amount) == (lines, Money(amount_minor=minor, currency="EUR"))
@@ -213,15 +213,15 @@ def test_a_lost_dispute_takes_money_in_proportion_and_at_most_what_is_left() -> 
 
 
 def test_what_was_lost_comes_back_when_it_is_won_after_all() -> None:
-    state, (won,) = after(BOUGHT, told("chargeback"), told("lost"), told("won"))
+    state, (won,) = after(BOUGHT, seen("chargeback"), seen("lost"), seen("won"))
     assert won.lines == lost(("MUG", 300), ("POT", 700))
     assert state.given_back.disputes == (KnownDispute("du_1", "won"),)
-    _, (again,) = after(state, told("lost"))
+    _, (again,) = after(state, seen("lost"))
     assert again.lines == won.lines
 
 
 def test_a_second_dispute_is_one_of_its_own() -> None:
-    state, _ = after(BOUGHT, told("withdrawn", 300), told("chargeback", 700, name="du_2"))
+    state, _ = after(BOUGHT, seen("withdrawn", 300), seen("chargeback", 700, name="du_2"))
     assert [(it.dispute_id, it.status) for it in state.given_back.disputes] == [
         ("du_1", "withdrawn"),
         ("du_2", "chargeback"),
@@ -230,18 +230,18 @@ def test_a_second_dispute_is_one_of_its_own() -> None:
 
 def test_a_refunded_purchase_can_lose_nothing_more_and_stays_refunded() -> None:
     state = Refunded(TERMS, "re_1", "pi_1")
-    after_it, (_, closed) = after(state, told("lost"))
+    after_it, (_, closed) = after(state, seen("lost"))
     assert closed.lines == ()
     assert isinstance(after_it, Refunded)
     assert after_it.given_back.refunds[0].refund_id == "re_1"
 
 
 def test_what_is_known_is_no_news_and_only_a_purchase_can_be_disputed() -> None:
-    state, _ = after(BOUGHT, told("chargeback"))
+    state, _ = after(BOUGHT, seen("chargeback"))
     with pytest.raises(DisputeKnownError):
-        after(state, told("chargeback"))
+        after(state, seen("chargeback"))
     with pytest.raises(NotPurchasedError):
-        after(None, told("chargeback"))
+        after(None, seen("chargeback"))
     with pytest.raises(PurchaseDisputedError):
         reservation.decide(RequestRefund(ID), state, NOW)
 

@@ -13,7 +13,7 @@ from shop_command.handlers import sweep
 from shop_command.ports import StoreUnavailableError
 from shop_command.testing import Shop
 from shop_command.testing.shop import LambdaContext, raising
-from shop_payment_provider.stripe.ledger import EVENT_LIFETIME_SECONDS
+from shop_payment_provider.stripe.records import EVENT_LIFETIME_SECONDS
 
 OLD = OVERLAP + timedelta(seconds=1)
 

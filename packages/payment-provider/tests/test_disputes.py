@@ -9,7 +9,7 @@ import stripe
 
 from shop_payment_provider.stripe import MemoryStore, Stripe
 from shop_payment_provider.stripe.disputes import ALLOWED_IN, INQUIRY, LOSING, NOT_REFUNDABLE, WINNING
-from shop_payment_provider.stripe.ledger import EVENT_LIFETIME_SECONDS
+from shop_payment_provider.stripe.records import EVENT_LIFETIME_SECONDS
 from shop_payment_provider.stripe.wire import ApiError
 from shop_payment_provider.testing import ProviderProcess
 

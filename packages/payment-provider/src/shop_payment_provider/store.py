@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .stripe.store import Page, Record
+from .stripe.store import Listing, Record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
@@ -96,7 +96,7 @@ class SqliteStore:
     def remove(self, kind: str, name: str) -> None:
         self._database.execute("DELETE FROM object WHERE kind = ? AND id = ?", (kind, name))
 
-    def page(self, kind: str, page: Page) -> list[Record]:
+    def page(self, kind: str, page: Listing) -> list[Record]:
         parameters = vars(page) | {"kind": kind, "types": json.dumps(page.types)}
         return [json.loads(body) for _, body in self._database.execute(_PAGE, parameters)]
 

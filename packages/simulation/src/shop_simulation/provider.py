@@ -113,7 +113,7 @@ class Provider:
                 self._stripe().request("POST", "/v1/refunds", form.encode())
 
     def dispute(self, reservation_id: str, *, is_inquiry: bool = False) -> None:
-        """The customer's bank questions what is left of the charge, or makes a chargeback of its inquiry."""
+        """The customer's bank disputes what is left of the charge, or makes a chargeback of its inquiry."""
         disputes = self._stripe().payments.disputes
         for charge in self.records("charge"):
             if charge["paid"] and charge["metadata"]["reservation_id"] == reservation_id:

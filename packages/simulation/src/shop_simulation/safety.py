@@ -317,7 +317,7 @@ def _refunds_are_the_providers(world: World, facts: WorldFacts) -> Iterator[str]
 
 
 def _disputes_hold_refunds_up(_: World, facts: WorldFacts) -> Iterator[str]:
-    """Who was answered that a purchase is disputed has a bank that disputes it."""
+    """A client is answered that a purchase is disputed only where the provider has that dispute."""
     for intent in facts.of_kind("refund"):
         known = {each["id"] for each in facts.disputes.get(intent.body["purchase_id"], [])}
         for _status, body in (*intent.answers, *intent.repeats):

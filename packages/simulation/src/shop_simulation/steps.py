@@ -117,7 +117,7 @@ def refund_elsewhere(amount_minor: int, of: str = "place") -> WorkflowStep:
 
 
 def dispute(of: str = "place", *, is_inquiry: bool = False) -> WorkflowStep:
-    """The customer's bank questions a purchase. That takes days, so a charge without one was given back by then."""
+    """A bank takes days until it disputes a purchase, so a charge that no purchase came of was given back by then."""
 
     def run(world: World, _: Process) -> None:
         reservation_id = known_reservation(world, of)

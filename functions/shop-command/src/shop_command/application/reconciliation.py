@@ -30,7 +30,7 @@ class ReconciliationReport:
     events: int = 0
     """So many were read, also those that are no news."""
     behind: timedelta = timedelta()
-    """What has happened at the provider until so long ago was worked off."""
+    """The last run that came to the end of the provider's list began so long ago."""
     failures: list[tuple[Hint, Exception]] = field(default_factory=list)
 
 

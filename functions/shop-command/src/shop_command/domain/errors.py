@@ -220,7 +220,7 @@ class PurchaseDisputedError(ReservationError):
 
 
 class DisputeKnownError(ReservationError):
-    """What came in of the dispute is no news: somebody else has recorded it."""
+    """The dispute is known to be in this status: somebody else has recorded it."""
 
 
 class NotRefundingError(ReservationError):

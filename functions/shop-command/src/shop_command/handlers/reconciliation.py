@@ -1,4 +1,4 @@
-"""Reconciles with the payment provider, and answers how far that went. The sweep's function runs it, on a schedule."""
+"""This task of the sweep's function reconciles with the payment provider, and answers how far it came."""
 
 from typing import Any
 

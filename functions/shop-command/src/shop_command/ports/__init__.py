@@ -110,7 +110,7 @@ class Bookmark:
     reached: datetime
     """It names the event's time, or where to begin while there is none."""
     complete_at: datetime
-    """At this time a run last came to the end of the provider's list."""
+    """The last run that came to the end of the provider's list began at this time."""
 
 
 class VersionConflictError(Exception):

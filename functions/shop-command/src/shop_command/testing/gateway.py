@@ -65,7 +65,7 @@ class FakeGateway(StripeGateway):
 
     @property
     def disputes(self) -> Disputes:
-        """What the customer's bank does."""
+        """These are the transitions that the customer's bank makes."""
         return self._stripe().payments.disputes
 
     def dispute(self, payment_intent_id: str, amount: int | None = None, *, is_inquiry: bool = False) -> str:

@@ -6,7 +6,7 @@ shop-command's unit tests share it.
 api        requests: routes, parameters and idempotency keys
 payments   the state machine of a payment intent, with its charges and refunds
 disputes   the state machine of a dispute
-ledger     records and events, and the pages in which they are listed
+records    records and events, and the pages in which they are listed
 amounts    what can be charged in each currency
 cards      what each test card leads to
 wire       forms and errors as Stripe writes them, and the signature of a webhook

@@ -7,7 +7,7 @@ from typing import Final
 from . import wire
 from .cards import Fault
 from .payments import Payments
-from .store import Page, Record, Store
+from .store import Listing, Record, Store
 from .wire import ApiError, Reply, Validator
 
 KEY_CHARACTERS_MAX: Final = 255
@@ -91,7 +91,7 @@ class Stripe:
 
     def pending(self, since: float | None = None) -> list[str]:
         """Returns the ids of payments and refunds that wait to be settled, and were begun no later than `since`."""
-        found = self._store.page("pending", Page(PENDING_MAX))[::-1]
+        found = self._store.page("pending", Listing(PENDING_MAX))[::-1]
         return [pending["of"] for pending in found if since is None or pending["since"] <= since]
 
     def _operation(self, method: str, path: str, key: str | None) -> StripeOperation:

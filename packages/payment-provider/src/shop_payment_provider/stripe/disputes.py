@@ -8,7 +8,7 @@ warning_needs_response ── evidence ──> warning_closed <── a refund o
 from collections.abc import Mapping
 from typing import Final
 
-from .ledger import Ledger
+from .records import Records
 from .store import Record
 from .wire import ApiError, Reply
 
@@ -27,9 +27,9 @@ WINNING, LOSING = "winning_evidence", "losing_evidence"
 """Evidence with one of these texts decides a test's dispute at once. https://docs.stripe.com/testing#disputes"""
 
 
-class Disputes(Ledger):
+class Disputes(Records):
     def open(self, charge_id: str, *, amount: int | None = None, is_inquiry: bool = False) -> Record:
-        """The customer's bank questions what was not refunded yet, or so much of it."""
+        """A bank can dispute what was not refunded yet, or so much of it."""
         charge = self.find("charge", charge_id)
         left = charge["amount"] - charge["amount_refunded"]
         if not charge["paid"] or charge["disputed"] or not 0 < (amount or left) <= left:

@@ -10,7 +10,7 @@ from typing import Final
 from . import amounts
 from .cards import CARDS, Card, Fault
 from .disputes import Disputes
-from .ledger import Ledger
+from .records import Records
 from .store import Record, Store
 from .wire import ApiError, Reply, error_reply
 
@@ -27,7 +27,7 @@ ALLOWED_IN: Final[Mapping[str, tuple[str, ...]]] = {
 SERVER_ERROR: Final = error_reply(500, "An unknown error occurred", kind="api_error")
 
 
-class Payments(Ledger):
+class Payments(Records):
     """A request that is refused raises ApiError before it has changed anything."""
 
     def __init__(self, store: Store, *, now: float, new_id: Callable[[str], str], pages: str) -> None:
@@ -103,8 +103,8 @@ class Payments(Ledger):
         charge = self._store.get("charge", name)
         if charge is not None:
             is_inquiry = CARDS[charge["payment_method"]].fault is Fault.INQUIRY
-            refunded = charge["amount_refunded"] == charge["amount"]
-            return Reply(200, charge if refunded else self.disputes.open(name, is_inquiry=is_inquiry))
+            is_over = charge["refunded"] or charge["disputed"]
+            return Reply(200, charge if is_over else self.disputes.open(name, is_inquiry=is_inquiry))
         refund = self._store.get("refund", name)
         if refund is not None:
             return self._end_refund(refund)

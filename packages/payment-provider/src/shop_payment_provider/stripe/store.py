@@ -8,7 +8,7 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Page:
+class Listing:
     """It takes at most `limit` records that all of its conditions hold for."""
 
     limit: int
@@ -41,7 +41,7 @@ class Store(Protocol):
 
     def remove(self, kind: str, name: str) -> None: ...
 
-    def page(self, kind: str, page: Page) -> list[Record]:
+    def page(self, kind: str, page: Listing) -> list[Record]:
         """Returns the newest records first."""
 
 
@@ -67,7 +67,7 @@ class MemoryStore:
     def remove(self, kind: str, name: str) -> None:
         del self.records[kind, name]
 
-    def page(self, kind: str, page: Page) -> list[Record]:
+    def page(self, kind: str, page: Listing) -> list[Record]:
         found = self.all(kind)[::-1]
         names = [record["id"] for record in found]
         if page.before is not None:

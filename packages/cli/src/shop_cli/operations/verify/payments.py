@@ -24,7 +24,7 @@ DISPUTES: Final[Mapping[str, str]] = {
     "won": "won",
     "warning_closed": "withdrawn",
 }
-"""How the shop calls each status of a dispute. One that was prevented is lost or withdrawn, as its money says."""
+"""The shop has a word for each status of a dispute. One that was prevented is lost or withdrawn, as its money says."""
 
 
 def differences(

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
-from .store import Page, Record, Store
+from .store import Listing, Record, Store
 from .wire import ApiError, Reply
 
 EVENT_LIFETIME_SECONDS: Final = 30 * 24 * 3600  # https://docs.stripe.com/api/events/list
 
 
-class Ledger:
+class Records:
     def __init__(self, store: Store, *, now: float, new_id: Callable[[str], str]) -> None:
         self._store = store
         self._now = int(now)
@@ -31,7 +31,7 @@ class Ledger:
                 self.find(kind, given[name], param=name, status=400)
         created = given.get("created", {})
         earliest = self._now - EVENT_LIFETIME_SECONDS if kind == "event" else 0
-        page = Page(
+        page = Listing(
             limit=limit + 1,
             after=given.get("starting_after"),
             before=given.get("ending_before"),
