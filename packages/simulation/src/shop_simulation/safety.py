@@ -338,7 +338,7 @@ def _acts_name_their_actors(world: World, _: WorldFacts) -> Iterator[str]:
     administrator, customer, system = ("app_user", ADMINISTRATOR), ("app_user", None), ("system", None)
     for stream_id, events in world.store.streams.items():
         for event in map(json.loads, events):
-            allowed = {customer, system}
+            allowed: set[tuple[str, str | None]] = {customer, system}
             if stream_id.startswith(PRODUCTS) or ".refund-requested." in event["type"]:
                 allowed = {administrator}
             elif event["type"].startswith("shop.purchase.refund"):
