@@ -33,7 +33,7 @@ SAMPLED = {"x-amzn-trace-id": f"Root={ROOT};Sampled=1"}
 
 def act(route: str, body: Any, **details: Any) -> Any:
     content = {"raw_body": ""} if body is None else {"body": body}
-    path = {"sku": "MUG"} if "{sku}" in route else {}
+    path: dict[str, Any] = {"sku": "MUG"} if "{sku}" in route else {}
     return invoke(
         http_event(route, **content, subject=ADMINISTRATOR, groups="[admin]", key=route[-9:], **path, **details)
     )
@@ -143,7 +143,7 @@ def test_a_caller_who_is_no_administrator_is_named_and_counted(
 ) -> None:
     before = stocked.contents()
     for route, body in ACTS:
-        path = {"sku": "MUG"} if "{sku}" in route else {"purchase_id": "none"} if "{" in route else {}
+        path: dict[str, Any] = {"sku": "MUG"} if "{sku}" in route else {"purchase_id": "none"} if "{" in route else {}
         for subject, status, kind, metric in (
             ("mallory", 403, "forbidden", "RefusalsForbidden"),
             (None, 401, "unauthenticated", "RefusalsUnauthenticated"),

@@ -28,7 +28,7 @@ HEADERS = {"authorization": f"Bearer {CANARY}", "cookie": f"session={CANARY}", "
 def send(route: str, body: Any = None, *, raw_body: str | None = None, **path: Any) -> int:
     """Sends it as an administrator, whom the log names, or else as the customer."""
     is_customer = route in ("POST /purchase", "POST /reservations")
-    who = {"subject": CUSTOMER} if is_customer else {"subject": "administrator-1", "groups": "[admin]"}
+    who: dict[str, Any] = {"subject": CUSTOMER} if is_customer else {"subject": "administrator-1", "groups": "[admin]"}
     return invoke(
         http_event(route, body, raw_body=raw_body, key=f"key-{CANARY}", headers=HEADERS, **who, **path)
     ).status

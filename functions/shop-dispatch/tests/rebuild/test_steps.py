@@ -180,6 +180,14 @@ def test_the_function_rebuilds_step_by_step(shop: Any, invoke: Any, source: str)
     assert invoke(action="drop-old") == {"phase": "none"}
 
 
+def test_whoever_rebuilds_is_named_in_the_log(shop: Any, invoke: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        invoke(action="begin", source="log", actor="arn:aws:iam::123456789012:user/operator")
+        invoke(action="abandon")
+    lines = [(line["action"], line["actor"]) for line in map(vars, caplog.records) if line["message"] == "rebuild"]
+    assert lines == [("begin", "arn:aws:iam::123456789012:user/operator"), ("abandon", "unknown")]
+
+
 def test_the_function_answers_what_cannot_be_done(shop: Any, invoke: Any) -> None:
     def refused(**event: Any) -> str:
         return str(invoke(**event)["error"]["code"])

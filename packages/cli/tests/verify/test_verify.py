@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from shop_cli.errors import NotRunningError
-from shop_cli.operations.verify import payments, products
+from shop_cli.operations.verify import actors, payments, products
 from shop_cli.operations.verify.command import document, run, show
 from shop_cli.operations.verify.facts import FactTable
 from shop_cli.operations.verify.findings import CHECKS, Difference, Findings
@@ -258,6 +258,10 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
             (11, "lines", change_line(reservation(PARTLY), 11, amount_minor=999)),
         )
     ),
+    ("actors", f"{MUG}/1", "actor", change_event(MUG, 1, authid=None)),
+    ("actors", f"{MUG}/2", "actor", change_event(MUG, 2, authtype="system")),
+    ("actors", f"{reservation(PARTLY)}/4", "actor", change_event(reservation(PARTLY), 4, authtype=None, authid=None)),
+    ("actors", f"{reservation(REFUNDED)}/4", "actor", change_event(reservation(REFUNDED), 4, authid=None)),
     ("states", reservation(BOUGHT), "presence", drop_item(reservation(BOUGHT), "state")),
     ("states", reservation(BOUGHT), "version", change_item(reservation(BOUGHT), "state", version=2)),
     ("states", reservation(BOUGHT), "status", change_state(reservation(BOUGHT), status="paying")),
@@ -415,6 +419,12 @@ def test_what_may_happen_in_a_sound_shop_is_no_difference(change: Corruption) ->
     shop = recorded_shop()
     change(shop)
     assert shop.audit().differences == []
+
+
+@pytest.mark.parametrize("since", [None, NOW, NOW - timedelta(minutes=4)])
+def test_an_administrators_event_of_before_actors_were_recorded_is_no_difference(since: datetime | None) -> None:
+    assert list(actors.differences("product-MUG/1", {"time": NOW.isoformat()}, since)) == []
+    assert list(actors.differences("product-MUG/1", {"time": NOW.isoformat(), "authtype": "app_user"}, since))
 
 
 def test_a_charge_whose_purchase_is_about_to_be_recorded_is_no_difference() -> None:

@@ -262,6 +262,16 @@ BUGS: Final = (
     ),
     Bug(17, "gives nothing back for what ends", limits, "change", mistakes.never_closing, "cancel"),
     Bug(17, "does not ask how much of one product is held", limits, "_units", instead(lambda _: {}), "too many units"),
+    Bug(18, "names no administrator", Journal, "_envelope", changed_answer(mistakes.nobody_named), "refund"),
+    Bug(18, "names each customer", Journal, "_envelope", changed_answer(mistakes.customers_named)),
+    Bug(
+        18,
+        "takes an administrator's refund for a customer's",
+        settling,
+        "record",
+        mistakes.recorded_for_a_customer,
+        "refund",
+    ),
     Bug(
         16,
         "takes another event of a known version for a duplicate",

@@ -10,7 +10,7 @@ from shop_command.application.journal import Journal
 from shop_command.application.purchases import Pending, PurchaseOutcome, Purchases
 from shop_command.application.reconciliation import Reconciliation, ReconciliationReport
 from shop_command.application.refunds import Refunds
-from shop_command.application.request import Request
+from shop_command.application.request import CUSTOMER, Request
 from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Progress, Settlement
 from shop_command.application.stock_search import StockSearch
@@ -54,6 +54,21 @@ from shop_shared.events import ReservationCancelled, StockAdjusted
 from shop_shared.values import Money, RefundLines
 from shop_simulation.planting import Around, Original, changed_arguments, with_fields
 from shop_simulation.store import SimulatedStore
+
+
+def nobody_named(event: Envelope) -> Envelope:
+    return event.model_copy(update={"authid": None})
+
+
+def customers_named(event: Envelope) -> Envelope:
+    return event.model_copy(update={"authid": event.authid or getattr(event.data, "customer_id", None)})
+
+
+def recorded_for_a_customer(right: Original) -> Original:
+    def record(journal: Journal, request: Request, *args: Any, **named: Any) -> Any:
+        return right(journal, replace(request, actor=CUSTOMER), *args, **named)
+
+    return record
 
 
 def publishing_first(self: Journal) -> dict[str, Any]:

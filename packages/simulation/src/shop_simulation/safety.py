@@ -344,6 +344,20 @@ def _limits_hold(world: World, facts: WorldFacts) -> Iterator[str]:
             yield f"{customer} has tried {max(hours.values())} cards in an hour"
 
 
+def _acts_name_their_actors(world: World, _: WorldFacts) -> Iterator[str]:
+    administrator, customer, system = ("app_user", ADMINISTRATOR), ("app_user", None), ("system", None)
+    for stream_id, events in world.store.streams.items():
+        for event in map(json.loads, events):
+            allowed: set[tuple[str, str | None]] = {customer, system}
+            if stream_id.startswith(PRODUCTS) or ".refund-requested." in event["type"]:
+                allowed = {administrator}
+            elif event["type"].startswith("shop.purchase.refund"):
+                allowed = {administrator, system}
+            actor = event.get("authtype"), event.get("authid")
+            if actor not in allowed:
+                yield f"{stream_id} {event['streamversion']}, {event['type']}, was done by {actor}"
+
+
 SAFETY: Final[Mapping[int, Check]] = {
     0: _no_internal_error,
     1: _stock_adds_up,
@@ -359,4 +373,5 @@ SAFETY: Final[Mapping[int, Check]] = {
     15: _refunds_are_the_providers,
     16: _one_event_a_version,
     17: _limits_hold,
+    18: _acts_name_their_actors,
 }

@@ -20,14 +20,14 @@ class IdempotencyKeyReusedError(Exception):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who is behind an event, in the words of CloudEvents' Auth Context. docs/adr/0017-actors.md says who is named."""
+    """This is whoever brings an event about, in the words of CloudEvents' Auth Context. ADR 17 says who is named."""
 
     authtype: Literal["app_user", "system"]
     authid: str | None = None
 
 
 CUSTOMER: Final = Actor("app_user")
-"""Only its own customer can change a reservation, whom its first event names."""
+"""The reservation's first event names its customer, and nobody else can change it."""
 SYSTEM: Final = Actor("system")
 
 

@@ -63,8 +63,8 @@ def _drop(parked_id: str, reason: str, actor: str) -> dict[str, Any]:
     records = bootstrap.parked().read([parked_id], after=BEGINNING, limit=1)
     if not records or not bootstrap.parked().drop(parked_id, reason, actor):
         return _unknown(parked_id)
-    about = {"parked_id": parked_id, "stream_id": records[0].stream_id, "reason": reason, "actor": actor}
-    logger().warning("dropped", extra=about)
+    extra = {"parked_id": parked_id, "stream_id": records[0].stream_id, "reason": reason, "actor": actor}
+    logger().warning("dropped", extra=extra)
     return {"dropped": _listed(records[0])}
 
 

@@ -51,5 +51,9 @@ def read(target: Target, stream_id: str) -> list[dict[str, Any]]:
 
 
 def events_table(found: list[dict[str, Any]]) -> Table:
-    rows = [[event["streamversion"], event["type"], event["time"][:23], event["id"]] for event in found]
-    return table(["version", "type", "time (UTC)", "id"], rows)
+    rows = [[event["streamversion"], event["type"], event["time"][:23], event["id"], _actor(event)] for event in found]
+    return table(["version", "type", "time (UTC)", "id", "by"], rows)
+
+
+def _actor(event: dict[str, Any]) -> str | None:
+    return event.get("authid") or event.get("authtype")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from shop_cli.operations.verify import limits, payments, products, reservations, stock, streams
+from shop_cli.operations.verify import actors, limits, payments, products, reservations, stock, streams
 from shop_cli.operations.verify.facts import EXPECTED, FOUND, FactTable
 from shop_cli.operations.verify.findings import ABSENT, Difference, Findings, compare
 from shop_cli.operations.verify.streams import EVENT_PREFIX, StoredEvent
@@ -57,6 +57,8 @@ class Audit:
     findings: Findings = field(default_factory=Findings)
     ledger: stock.Ledger = field(default_factory=stock.Ledger)
     buckets: dict[stock.Bucket, Mapping[str, int]] = field(default_factory=dict)
+    named_since: datetime | None = None
+    """This is when the first event of all that says who brought it about was made."""
 
     @property
     def owed_before(self) -> datetime:
@@ -126,12 +128,22 @@ class Audit:
             facts.add("log", place, EXPECTED, {"digest": digest})
             event_id = str(_parsed(each.text).get("id"))
             facts.add("archive", event_id, EXPECTED, {"event": place, "digest": digest})
+        self._actors(facts, stream_id, events)
         facts.add("heads", stream_id, EXPECTED, {"stream_version": len(stored)})
         state = dict(items).get("state")
         if stream_id.startswith("product-"):
             self._product(facts, stream_id, events, state)
         else:
             self._reservation(facts, stream_id, events, state)
+
+    def _actors(self, facts: FactTable, stream_id: str, events: Sequence[streams.Event]) -> None:
+        for event in events:
+            if "authtype" in event:
+                time = datetime.fromisoformat(event["time"])
+                self.named_since = min(time, self.named_since or time)
+            if event["type"].startswith(actors.BY_ADMINISTRATORS):
+                made = {name: event[name] for name in ("time", "authtype", "authid") if name in event}
+                facts.add("actors", f"{stream_id}/{event['streamversion']}", FOUND, made)
 
     def _product(
         self, facts: FactTable, stream_id: str, events: Sequence[streams.Event], state: Mapping[str, Any] | None
@@ -179,6 +191,9 @@ class Audit:
     def _judge(self, facts: FactTable) -> None:
         buckets = len(self.ledger.buckets.keys() | self.buckets.keys())
         self.findings.add("stock", stock.differences(self.ledger, self.buckets), examined=buckets)
+        for key, _, events in facts.pairs("actors"):
+            for event in events:
+                self.findings.add("actors", actors.differences(key, event, self.named_since))
         for key, expected, found in facts.pairs("limits"):
             self.findings.add("limits", limits.differences(key, expected, found))
         for intent, expected, found in facts.pairs("payments"):

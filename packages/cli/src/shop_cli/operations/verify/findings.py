@@ -15,6 +15,7 @@ class Check(NamedTuple):
 CHECKS: Final = {
     "streams": Check((6,), "Versions are contiguous from 1, every event is readable, where it belongs, its id unique"),
     "lives": Check((2, 3), "A reservation has at most one end, none expires while it is paid, its events agree"),
+    "actors": Check((18,), "Each event of an administrator names one, since events name who brought them about"),
     "states": Check((5, 6), "Each stored state is its events' fold, at their last version, and due if it owes"),
     "stock": Check((1,), "Each bucket is what its events say, none is negative, all add up to what came in"),
     "limits": Check((17,), "What counts towards each customer's limits is what the customer's reservations say"),

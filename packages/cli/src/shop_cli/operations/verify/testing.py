@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from shop_cli.operations.verify.actors import BY_ADMINISTRATORS
 from shop_cli.operations.verify.audit import Audit
 from shop_cli.operations.verify.findings import Findings
 
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 CUSTOMER = "customer-1"
+ADMINISTRATOR = "administrator-1"
 BOUGHT, DECLINED, REFUNDED, CANCELLED, EXPIRED, PARTLY = (f"{n}0000000-0000-4000-8000-000000000000" for n in "123456")
 EUR_1000 = {"amount_minor": 1_000, "currency": "EUR"}
 EUR_2000 = {"amount_minor": 2_000, "currency": "EUR"}
@@ -52,8 +54,10 @@ class RecordedShop:
         return event
 
     def change_event(self, stream_id: str, version: int, **changes: Any) -> None:
-        """What the item says inside, in the store alone: the other systems keep what they had."""
-        changed = self.event(stream_id, version) | changes
+        """What the item says inside, in the store alone: the other systems keep what they had. None is left out."""
+        changed = {
+            name: value for name, value in (self.event(stream_id, version) | changes).items() if value is not None
+        }
         self.store[stream_id, f"event#{version:010d}"]["event"] = json.dumps(changed)
 
     def append(self, stream_id: str, kind: str, data: Mapping[str, Any], minute: int = 30) -> None:
@@ -72,6 +76,8 @@ class RecordedShop:
             "partitionkey": stream_id,
             "correlationid": "c",
             "causationid": "c",
+            "authtype": "app_user",
+            **({"authid": ADMINISTRATOR} if event_type.startswith(BY_ADMINISTRATORS) else {}),
             "data": data,
         }
         item = {"version": version, "type": event_type, "event": json.dumps(event)}
