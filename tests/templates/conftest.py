@@ -88,7 +88,7 @@ def local(packaged: Packaged) -> dict[str, Template]:
 
 @pytest.fixture(scope="session")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
-    """The services that use the database, for a stage that has an RDS Proxy before it."""
+    """Packages shop-query and shop-dispatch for a stage that has an RDS Proxy before its database."""
     templates = {}
     host = "shop.proxy-abcdefghijkl.us-east-1.rds.amazonaws.com"
     for service in ("shop-query", "shop-dispatch"):

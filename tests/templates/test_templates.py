@@ -474,7 +474,9 @@ def test_a_proxy_before_the_database_is_a_parameter(
     resources = proxied[service]["Resources"]
     environment = resources[f"{function}LambdaFunction"]["Properties"]["Environment"]["Variables"]
     assert (environment["DATABASE_HOST"], environment["DATABASE_POOLED"]) == (PROXY_HOST, "true")
-    [connect] = [it for it in statements(resources[f"{function}Role"]["Properties"]) if it["Action"] == "rds-db:connect"]
+    [connect] = [
+        it for it in statements(resources[f"{function}Role"]["Properties"]) if it["Action"] == "rds-db:connect"
+    ]
     text, names = connect["Resource"]["Fn::Sub"]
     assert (text.rsplit("/", 1)[-1], names) == (role, {"Cluster": "prx-0123456789abcdef0"})
     direct = production[service]["Resources"][f"{function}LambdaFunction"]["Properties"]["Environment"]["Variables"]
