@@ -30,7 +30,6 @@ LOCAL_RUN = {
     "SHOP_DISPATCH_DATABASE_URL": "postgresql://shop_dispatch@127.0.0.1:5432/shop",
     "SHOP_QUERY_DATABASE_URL": "postgresql://shop_query@127.0.0.1:5432/shop",
 }
-
 Template = dict[str, Any]
 Packaged = Callable[[str], dict[str, Template]]
 Serverless = Callable[..., subprocess.CompletedProcess[str]]
@@ -55,7 +54,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def package(stage: str, service: str) -> None:
         variables = LOCAL_RUN if stage == "local" else {}
-        parameters = ["--param", "platform=recorded", *(["--param", f"python={PYTHON}"] if stage != "local" else [])]
+        parameters = ["--param", "platform=recorded"]
+        if stage != "local":
+            parameters += ["--param", f"python={PYTHON}", "--param", "throttledRoutes=waiting"]
         target = ["--stage", stage, "--package", str(root / stage / service)]
         done = serverless(service, "package", *target, *parameters, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -83,3 +84,19 @@ def production(packaged: Packaged) -> dict[str, Template]:
 @pytest.fixture(scope="session")
 def local(packaged: Packaged) -> dict[str, Template]:
     return packaged("local")
+
+
+@pytest.fixture(scope="session")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """Packages shop-query and shop-dispatch for a stage that has an RDS Proxy before its database."""
+    templates = {}
+    host = "shop.proxy-abcdefghijkl.us-east-1.rds.amazonaws.com"
+    for service in ("shop-query", "shop-dispatch"):
+        target = tmp_path_factory.mktemp(service)
+        given = {"platform": "recorded", "python": PYTHON, "databasePooled": "true"}
+        given |= {"databaseProxyHost": host, "databaseProxyId": "prx-0123456789abcdef0"}
+        parameters = [word for name, value in given.items() for word in ("--param", f"{name}={value}")]
+        done = serverless(service, "package", "--stage", "production", "--package", str(target), *parameters)
+        assert done.returncode == 0, done.stdout + done.stderr
+        templates[service] = json.loads((target / "cloudformation-template-update-stack.json").read_text())
+    return templates

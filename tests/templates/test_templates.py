@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from shop_cli.local.build import FUNCTIONS
 from shop_command.adapters.dynamodb import table as items
@@ -33,6 +34,7 @@ WITHOUT_RESOURCE = {
 }
 ERRORS = "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
 CHECKOUT = Path(__file__).parents[2]
+PROXY_HOST = "shop.proxy-abcdefghijkl.us-east-1.rds.amazonaws.com"
 
 Template = dict[str, Any]
 Templates = dict[str, Template]
@@ -485,6 +487,60 @@ def test_anyone_may_look_at_products_and_documents_the_provider_signs_and_everyt
         "POST /products/{sku}/relist": "JWT",
         "DELETE /products/{sku}": "JWT",
     }
+
+
+def test_reads_that_wait_are_throttled_apart_once_their_routes_are_there(
+    production: Templates, local: Templates
+) -> None:
+    """A first deployment, which has no routes yet, is as on this machine."""
+    stage, first = (it["shop-platform"]["Resources"]["HttpApiStage"]["Properties"] for it in (production, local))
+    assert first["RouteSettings"] == {}
+    general, apart = stage["DefaultRouteSettings"], stage["RouteSettings"]
+    waiting = {
+        f"{method.upper()} {path}".replace("{reservation_id}", "{id}").replace("{purchase_id}", "{id}")
+        for path, methods in yaml.safe_load((CHECKOUT / "docs" / "openapi.yaml").read_text())["paths"].items()
+        for method, operation in methods.items()
+        if any(it.get("name") == "min_version" for it in operation.get("parameters", ()))
+    }
+    routes = {route["RouteKey"] for route in of_type(production["shop-query"], "AWS::ApiGatewayV2::Route").values()}
+    assert set(apart) == waiting <= routes
+    for settings in apart.values():
+        assert settings["ThrottlingRateLimit"] * 2 == general["ThrottlingRateLimit"]
+        assert settings["ThrottlingBurstLimit"] * 2 == general["ThrottlingBurstLimit"]
+        assert settings["DetailedMetricsEnabled"]
+    assert production["shop-query"]["Outputs"]["ThrottledRoutes"]["Value"] in yaml.safe_load(
+        (CHECKOUT / "infra" / "route-throttles.yml").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "function", "role"),
+    [
+        ("shop-query", "Api", "shop_query"),
+        ("shop-dispatch", "Project", "shop_dispatch"),
+        ("shop-dispatch", "Parked", "shop_dispatch"),
+    ],
+)
+def test_a_proxy_before_the_database_is_a_parameter(
+    proxied: Templates, production: Templates, service: str, function: str, role: str
+) -> None:
+    resources = proxied[service]["Resources"]
+    environment = resources[f"{function}LambdaFunction"]["Properties"]["Environment"]["Variables"]
+    assert (environment["DATABASE_HOST"], environment["DATABASE_POOLED"]) == (PROXY_HOST, "true")
+    [connect] = [
+        it for it in statements(resources[f"{function}Role"]["Properties"]) if it["Action"] == "rds-db:connect"
+    ]
+    text, names = connect["Resource"]["Fn::Sub"]
+    assert (text.rsplit("/", 1)[-1], names) == (role, {"Cluster": "prx-0123456789abcdef0"})
+    direct = production[service]["Resources"][f"{function}LambdaFunction"]["Properties"]["Environment"]["Variables"]
+    assert "DATABASE_POOLED" not in direct
+
+
+@pytest.mark.parametrize("function", ["Migrate", "Rebuild"])
+def test_migrations_and_rebuilds_go_past_a_proxy(proxied: Templates, production: Templates, function: str) -> None:
+    both = (it["shop-dispatch"]["Resources"] for it in (proxied, production))
+    behind, direct = ((it[f"{function}LambdaFunction"]["Properties"], it[f"{function}Role"]) for it in both)
+    assert (behind[0]["Environment"], behind[1]) == (direct[0]["Environment"], direct[1])
 
 
 def test_the_functions_attach_to_the_platforms_api_and_bring_none_of_their_own(production: Templates) -> None:

@@ -256,7 +256,11 @@ class ReadModel:
 
     def open(self, role: str) -> psycopg.Connection:
         settings = DatabaseSettings(self.database.url(role))
-        return open_read_model(settings) if role == "shop_dispatch" else connect(settings, "test", session={"search_path": SCHEMA})
+        return (
+            open_read_model(settings)
+            if role == "shop_dispatch"
+            else connect(settings, "test", session={"search_path": SCHEMA})
+        )
 
     def project(self, *envelopes: Envelope) -> Any:
         return self.project_records([encode(envelope) for envelope in envelopes])

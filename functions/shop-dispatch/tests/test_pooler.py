@@ -1,6 +1,6 @@
-"""Projections, parked records and migrations through a pooler in transaction mode, which has one connection to the server
-for all clients of a role. A rebuild needs the server itself: its claim is a lock of the session, and it builds indexes
-and vacuums outside of a transaction."""
+"""Projections, parked records and migrations go through a pooler in transaction mode, which has one connection to the
+server for all clients of a role. A rebuild needs the server itself: its claim is a lock of the session, and it builds
+indexes and vacuums outside of a transaction."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ import pytest
 from shop_database import DatabaseSettings, PooledConnection, Reconnecting, connect
 from shop_database.migrations import migrate
 from shop_database.testing import Pooler, empty_database, pooler
+from shop_dispatch import bootstrap
 from shop_dispatch.adapters import shadow_statements
 from shop_dispatch.adapters.postgres import PostgresParkedRecords, PostgresReadModel
 from shop_dispatch.application.parking import Replay
@@ -107,10 +108,10 @@ def test_a_rebuilds_claim_would_be_everybodys(read_model: Any, pooled: Pooler) -
 
 
 def test_an_operator_reads_why_there_is_no_connection(
-    read_model: Any, pooled: Pooler, kinesis: Any, product: Any, monkeypatch: pytest.MonkeyPatch, log: Log
+    pooled: Pooler, kinesis: Any, product: Any, monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
-    project.bootstrap._kept_connection.cache_clear()
-    project.bootstrap.project.cache_clear()
+    bootstrap._kept_connection.cache_clear()
+    bootstrap.project.cache_clear()
     url = psycopg.conninfo.make_conninfo(pooled.url("shop_dispatch"), dbname="nowhere")
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(InvocationFailedError):
@@ -118,5 +119,5 @@ def test_an_operator_reads_why_there_is_no_connection(
     [failed] = [line for line in log.lines() if line["message"] == "failed"]
     assert (failed["code"], failed["reason"]) == ("3D000", "no such database")
     assert "nowhere" not in str(failed)
-    project.bootstrap._kept_connection.cache_clear()
-    project.bootstrap.project.cache_clear()
+    bootstrap._kept_connection.cache_clear()
+    bootstrap.project.cache_clear()

@@ -441,9 +441,7 @@ def test_no_statement_reads_a_table_from_end_to_end_however_small_it_was_when_it
     read_model.execute("ANALYZE")
     parameters = ["{}"] * STATEMENTS[name].count("%s")
     statement = b"EXPLAIN " + statements.of(SCHEMA, STATEMENTS[name])
-    plan = read_model.kept["shop_dispatch"].run(
-        lambda connection: connection.execute(statement, parameters).fetchall()
-    )
+    plan = read_model.kept["shop_dispatch"].run(lambda connection: connection.execute(statement, parameters).fetchall())
     text = "\n".join(line for (line,) in plan)
     assert not re.search(r"Seq Scan|Hash .*Join|Merge .*Join", text), text
 

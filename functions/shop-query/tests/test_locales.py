@@ -1,5 +1,5 @@
-"""The answers are the same in databases of different locales. Aurora's default is en_US.UTF-8; Czech orders even currencies
-otherwise, because it takes CH for a letter after H."""
+"""The answers are the same in databases of different locales. Aurora's default is en_US.UTF-8; Czech orders even
+currencies otherwise, because it takes CH for a letter after H."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -17,8 +17,9 @@ from shop_query import bootstrap
 from shop_query.testing import Shop
 
 LOCALES = [LOCALE, "en_US.UTF-8", "cs_CZ.UTF-8"]
-NAMES = "_x a-b aB AC A.C Chléb hrnek Hrnek Éclair eclair žito Zebra zebra Čaj Cukr Кофе Чай コーヒー".split()
-CURRENCIES = "CHF CZK HUF EUR".split()
+NAMES = ["_x", "a-b", "aB", "AC", "A.C", "Chléb", "hrnek", "Hrnek", "Éclair", "eclair", "žito", "Zebra", "zebra"]
+NAMES += ["Čaj", "Cukr", "Кофе", "Чай", "コーヒー"]
+CURRENCIES = ["CHF", "CZK", "HUF", "EUR"]
 SKUS = [f"{letter}{mark}{number}" for letter, mark, number in product("AaBbCH", ("", "-", "_", "."), (1, 2))]
 
 
@@ -52,7 +53,9 @@ def test_every_order_is_that_of_bytes_and_no_cursor_skips_or_repeats(shop: Shop)
         "price": lambda it: (it[2], it[3], it[0]),
     }
     for sort, key in orders.items():
-        assert [it["sku"] for it in pages(shop, "/products", {"sort": sort})] == [it[0] for it in sorted(listed, key=key)]
+        assert [it["sku"] for it in pages(shop, "/products", {"sort": sort})] == [
+            it[0] for it in sorted(listed, key=key)
+        ]
     backwards = [it[0] for it in sorted(listed, key=orders["price"], reverse=True)]
     assert [it["sku"] for it in pages(shop, "/products", {"sort": "-price"})] == backwards
 
@@ -98,7 +101,7 @@ def test_no_index_has_an_order_of_the_locale(database: Database) -> None:
 def test_a_database_without_letters_beyond_ascii_is_not_migrated(migrations: Path) -> None:
     with empty_database("C") as database:
         with connect(DatabaseSettings(database.url("shop_owner")), "test") as owner:
-            with pytest.raises(psycopg.errors.RaiseException, match="C.UTF-8"):
+            with pytest.raises(psycopg.errors.RaiseException, match="only the letters of ASCII"):
                 migrate(owner, migrations)
 
 

@@ -59,7 +59,9 @@ def test_the_database_has_the_letters_of_all_scripts_also_in_a_shop_that_was_mad
     with psycopg.connect(admin, autocommit=True) as connection:
         assert connection.execute("select lower('Ж'), 'a' < 'B'").fetchone() == ("ж", False)
         connection.execute("create extension pg_trgm")
-        connection.execute("update pg_database set datctype = 'C' where datname = 'shop'")  # as earlier versions made it
+        connection.execute(
+            "update pg_database set datctype = 'C' where datname = 'shop'"
+        )  # as earlier versions made it
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute("create schema shop")
         connection.execute("create table shop.product (sku text, name text, description text)")

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from shop_database import DatabaseSettings, connect
-from shop_dispatch.adapters import statements
+from shop_dispatch.adapters import shadow, statements
 from shop_dispatch.adapters.shadow import ShadowTables
 from shop_dispatch.adapters.sources import LogSource
 from shop_dispatch.application import project, rebuild

@@ -98,8 +98,8 @@ class PooledConnection(psycopg.Connection[TupleRow]):
 
 @contextmanager
 def settings_hold(connection: psycopg.Connection) -> Iterator[None]:
-    """Single statements run inside of this, because a pooled connection has its settings in transactions alone. There it
-    is a transaction, which crosses the network once if its results are read afterwards."""
+    """Single statements run inside of this, because a pooled connection has its settings in transactions alone. There
+    it is a transaction, and statements are sent without waiting for the results, which are best read afterwards."""
     if isinstance(connection, PooledConnection):
         with connection.pipeline(), connection.transaction():
             yield

@@ -5,11 +5,9 @@ from typing import Final
 import psycopg
 
 UNKNOWN: Final = "for another reason"
-REASONS: Final = (
-    # PostgreSQL's own, with the SQLSTATE that it sends beside each and libpq keeps to itself
-    # (https://github.com/postgres/postgres/tree/master/src/backend: init/postinit.c, libpq/auth.c, tcop/backend_startup.c)
+OF_THE_SERVER: Final = (
     ("password authentication failed", "28P01"),
-    ("PAM authentication failed", "28000"),  # on Aurora: no IAM token, or one that is refused
+    ("PAM authentication failed", "28000"),  # on Aurora, it had no valid IAM token
     ("no pg_hba.conf entry", "28000"),
     ("pg_hba.conf rejects connection", "28000"),
     ("is not permitted to log in", "28000"),
@@ -23,25 +21,34 @@ REASONS: Final = (
     ("the database system is in recovery mode", "57P03"),
     ("the database system is not accepting connections", "57P03"),
     ("the database system is not yet accepting connections", "57P03"),
-    # a pooler's (https://github.com/pgbouncer/pgbouncer; https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/
-    # rds-proxy.troubleshooting.html)
+    ("database", "does not exist", "3D000"),
+    ("role", "does not exist", "28000"),
+)
+"""PostgreSQL sends each with the SQLSTATE beside it, which libpq keeps to itself.
+
+https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/init/postinit.c
+"""
+OF_A_POOLER: Final = (
     ("unsupported startup parameter", "08P01"),
     ("no such database", "3D000"),
-    ("no more connections allowed", "08P01"),
-    ("query_wait_timeout", "08P01"),
+    ("no such user", "28000"),
+    ("SASL authentication failed", "28000"),
+    ("no more connections allowed", "53300"),
+    ("query_wait_timeout", "53300"),
     ("server login has been failing", "08P01"),
     ("server_login_retry", "08P01"),
     ("client_login_timeout", "08P01"),
-    ("no such user", "28000"),
-    ("SASL authentication failed", "28000"),
     ("This RDS proxy has no credentials for the role", "28000"),
     ("The IAM authentication failed for the role", "28000"),
     ("This RDS Proxy requires TLS connections", "28000"),
-    ("Timed-out waiting to acquire database connection", "08001"),
-    # names in the middle of the message
-    ("database", "does not exist", "3D000"),
-    ("role", "does not exist", "28000"),
-    # libpq's, when no server has spoken
+    ("Timed-out waiting to acquire database connection", "53300"),
+)
+"""PgBouncer sends most of them as 08P01.
+
+https://github.com/pgbouncer/pgbouncer/blob/pgbouncer_1_18_0/src/client.c
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-proxy.troubleshooting.html
+"""
+OF_THE_NETWORK: Final = (
     ("could not translate host name", "08001"),
     ("failed to resolve host", "08001"),
     ("Connection refused", "08001"),
@@ -55,6 +62,8 @@ REASONS: Final = (
     ("server closed the connection unexpectedly", "08006"),
     ("Connection reset by peer", "08006"),
 )
+"""The driver says these where no server has spoken."""
+REASONS: Final = (*OF_THE_SERVER, *OF_A_POOLER, *OF_THE_NETWORK)
 """Each has the parts of a message without its names and values, in their order, and the SQLSTATE that it means."""
 
 

@@ -137,7 +137,8 @@ def _start() -> str:
 
     folder = Path(tempfile.mkdtemp(prefix="shop-test-postgres-"))
     before = os.environ.get("LOCPATH")
-    os.environ["LOCPATH"] = str(_compiled_locales())  # the server finds more locales there, once a test has compiled them
+    # The server finds more locales there, once a test has compiled them.
+    os.environ["LOCPATH"] = str(_compiled_locales())
     try:
         running = get_server(folder / "data", cleanup_mode="stop")
     finally:

@@ -1,4 +1,4 @@
-"""How long a read may wait for the version that its caller has written, so that waiting never ends the others' reads."""
+"""How long reads may wait for the versions that their callers have written, so that waiting never ends other reads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
