@@ -216,7 +216,13 @@ def test_only_an_administrator_makes_accounts_and_passwords_are_strong(productio
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] >= 12
     client = of_type(production["shop-platform"], "AWS::Cognito::UserPoolClient")["UserPoolClient"]
     assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
-    assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (1, "hours")
+    assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (15, "minutes")
+    lasts = {
+        function["Environment"]["Variables"]["ADMINISTRATOR_TOKEN_SECONDS"]
+        for name, function in functions(production).items()
+        if "ApiLambdaFunction" in name
+    }
+    assert lasts == {"900"}
 
 
 def test_the_database_is_private_encrypted_and_signed_in_to_with_iam(production: Templates) -> None:

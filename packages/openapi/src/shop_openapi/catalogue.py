@@ -144,8 +144,8 @@ _OF_REQUESTS: Final = (
         raised(request.caller, {"requestContext": {}}),
         "The shop does not know who is asking.",
         "The token is an ID token, or an administrator's access token that was issued more than 15 minutes ago: "
-        "refresh it. A missing or invalid token never comes this far: the gateway refuses it with 401 and a body of its "
-        'own, `{"message": "Unauthorized"}`.',
+        "refresh it. A missing or invalid token never comes this far: the gateway refuses it with 401 and a body of "
+        'its own, `{"message": "Unauthorized"}`.',
     ),
     Problem(
         raised(request.administrator, {"requestContext": {"authorizer": {"jwt": {"claims": _CUSTOMER}}}}),
