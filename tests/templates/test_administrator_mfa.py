@@ -1,4 +1,4 @@
-"""The user pool of every stage but the local one, on the emulator: who is an administrator, and until when."""
+"""An administrator of the other stages' user pool, which the emulator has here, needs a second factor."""
 
 import base64
 import hashlib
