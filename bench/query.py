@@ -139,7 +139,7 @@ Ask = Callable[[Catalogue, random.Random], dict[str, Any]]
 
 
 def request(path: str, query: dict[str, str] | None = None, customer: str = "administrator") -> dict[str, Any]:
-    claims = {"sub": customer, "cognito:groups": "[admin]"}
+    claims = {"sub": customer, "token_use": "access", "iat": "1789466400", "cognito:groups": "[admin]"}
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -151,6 +151,7 @@ def request(path: str, query: dict[str, str] | None = None, customer: str = "adm
             "http": {"method": "GET", "path": path},
             "requestId": "bench",
             "stage": "$default",
+            "timeEpoch": 1_789_466_400_000,
             "authorizer": {"jwt": {"claims": claims, "scopes": None}},
         },
         "isBase64Encoded": False,

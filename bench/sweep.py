@@ -35,7 +35,7 @@ from shop_shared.values import Price
 
 BUCKETS: Final = 64
 GOAL: Final = 0.5
-"""With threads it takes at most this share of the time."""
+"""The threads are to take at most this share of the time."""
 SWEEP_SECONDS: Final = 600.0
 
 

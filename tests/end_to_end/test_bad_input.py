@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from shop_cli.local import deploy, identity
+from shop_cli.local.home import Home
 from shop_cli.testing import Answer, Shop
 from shop_openapi import document
 
@@ -164,6 +166,18 @@ def test_a_request_without_a_valid_token_never_reaches_a_function(
     # The gateway's own answer, which HTTP APIs let nobody change: docs/adr/0005-gateway-401.md.
     assert answer.status == 401
     assert shop.items() == before
+
+
+def test_an_id_token_is_refused_by_the_running_shop(shop: Shop) -> None:
+    state = Home(shop.home).state()
+    who = {"USERNAME": identity.PEOPLE["administrator"], "PASSWORD": state.secrets["administrator_password"]}
+    signed_in = shop.client("cognito-idp").initiate_auth(
+        ClientId=deploy.outputs(state)["UserPoolClientId"], AuthFlow="USER_PASSWORD_AUTH", AuthParameters=who
+    )["AuthenticationResult"]
+    for method, path in (("GET", "/purchases"), ("GET", "/sales/daily"), ("POST", "/products")):
+        answer = shop.request(method, path, token=signed_in["IdToken"], key=str(uuid.uuid4()), body={})
+        expect_problem(answer, 401, "unauthenticated")
+    assert shop.request("GET", "/sales/daily", token=signed_in["AccessToken"]).status == 200
 
 
 def test_a_customer_may_not_do_what_administrators_do(shop: Shop, sku: str) -> None:

@@ -223,7 +223,13 @@ def test_customers_sign_up_and_passwords_are_strong_and_sent_to_no_client(produc
     assert set(clients) == {"UserPoolClient", "WebClient"}
     for client in clients.values():
         assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
-        assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (1, "hours")
+        assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (15, "minutes")
+    lasts = {
+        function["Environment"]["Variables"]["ADMINISTRATOR_TOKEN_SECONDS"]
+        for name, function in functions(production).items()
+        if "ApiLambdaFunction" in name
+    }
+    assert lasts == {"900"}
 
 
 def test_the_database_is_private_encrypted_and_signed_in_to_with_iam(production: Templates) -> None:
@@ -285,14 +291,14 @@ def test_the_network_leads_to_the_table_and_the_archive_and_nowhere_else(product
 @pytest.mark.parametrize("stage", ["production", "local"])
 def test_every_function_is_traced(production: Templates, local: Templates, stage: str) -> None:
     found = functions({"production": production, "local": local}[stage])
-    assert len(found) == 8
+    assert len(found) == 9
     assert {function["TracingConfig"]["Mode"] for function in found.values()} == {"Active"}
     assert {tuple(function["Architectures"]) for function in found.values()} == {("x86_64",)}
 
 
 def test_every_log_group_has_an_end(production: Templates) -> None:
     groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 10
+    assert len(groups) == 11
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 

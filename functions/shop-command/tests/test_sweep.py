@@ -352,7 +352,7 @@ def test_an_index_that_shows_what_was_due_before_does_no_harm(
     assert stocked.gateway.calls == calls
 
 
-# Several at once
+# The sweep does several things at once.
 
 
 def test_several_are_done_at_once_and_a_failure_of_one_is_its_own(stocked: Shop) -> None:

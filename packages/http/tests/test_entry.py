@@ -13,7 +13,7 @@ from shop_http.parameters import number
 from shop_http.problem import ProblemError
 from shop_http.request import administrator, caller
 from shop_http.route import HttpRequest, Route, Who
-from shop_http.testing import http_event
+from shop_http.testing import TAKEN_AT_SECONDS, http_event
 from shop_observability.testing import listening_to_logs
 
 SOMEBODY = "a customer's name"
@@ -50,6 +50,7 @@ def logged() -> Iterator[Logged]:
 def request(path: str, headers: dict[str, str] | None = None, claims: dict[str, Any] | None = None) -> dict[str, Any]:
     event = http_event(f"GET {path}", key=None, subject=None, headers=headers, route_key="$default")
     if claims:
+        claims = {"token_use": "access", "iat": str(TAKEN_AT_SECONDS)} | claims
         event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
     return event
 
@@ -190,6 +191,34 @@ def test_a_subject_of_an_unexpected_type_or_length_is_nobody(subject: Any) -> No
     with pytest.raises(ProblemError, match="401"):
         caller(request("/", claims={"sub": subject}))
     assert caller(request("/", claims={"sub": "a" * 128})).subject == "a" * 128
+
+
+@pytest.mark.parametrize("use", ["id", "refresh", "", None, 7, ["access"]])
+def test_an_id_token_is_no_access_token(use: Any) -> None:
+    for check in (caller, administrator):
+        with pytest.raises(ProblemError, match="401"):
+            check(request("/", claims={"sub": "a", "token_use": use, "cognito:groups": "[admin]"}))
+
+
+def issued(at: Any) -> dict[str, Any]:
+    return request("/", claims={"sub": "a", "iat": at, "cognito:groups": "[admin]"})
+
+
+def test_an_administrator_who_lost_the_right_has_no_token_that_is_young_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds in (900, 0, -1):  # clocks may differ
+        assert administrator(issued(str(TAKEN_AT_SECONDS - seconds))).subject == "a"
+    with pytest.raises(ProblemError, match="401"):
+        administrator(issued(str(TAKEN_AT_SECONDS - 901)))
+    assert caller(issued(str(TAKEN_AT_SECONDS - 901))).subject == "a", "a customer's routes go on"
+    monkeypatch.setenv("ADMINISTRATOR_TOKEN_SECONDS", "60")
+    with pytest.raises(ProblemError, match="401"):
+        administrator(issued(str(TAKEN_AT_SECONDS - 61)))
+
+
+@pytest.mark.parametrize("issued_at", [None, "", "now", "-1", "1.5", "٣", [], {}])
+def test_a_token_without_a_time_is_too_old_for_an_administrator(issued_at: Any) -> None:
+    with pytest.raises(ProblemError, match="401"):
+        administrator(issued(issued_at))
 
 
 @pytest.mark.parametrize("context", [None, "", {"jwt": None}, {"jwt": {"claims": None}}, {"jwt": {"claims": ["sub"]}}])

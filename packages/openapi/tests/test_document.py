@@ -29,8 +29,10 @@ every_route = pytest.mark.parametrize(("route", "function"), DECLARED, ids=[rout
 
 CLAIMS: dict[str, dict[str, str] | None] = {
     "nobody": None,
-    "customer": {"sub": "customer"},
-    "administrator": {"sub": "admin", "cognito:groups": "[admin]"},
+    "customer": {"sub": "customer", "token_use": "access"},
+    "administrator": {"sub": "admin", "token_use": "access", "iat": "1795424400", "cognito:groups": "[admin]"},
+    "administrator of the past": {"sub": "admin", "token_use": "access", "iat": "1", "cognito:groups": "[admin]"},
+    "id token": {"sub": "admin", "token_use": "id", "iat": "1795424400", "cognito:groups": "[admin]"},
 }
 
 
@@ -53,7 +55,9 @@ def resolved(schema: Any) -> Any:
 def asked(function: HttpFunction, route: str, claims: dict[str, str] | None, **more: Any) -> dict[str, Any]:
     method, path = re.sub(r"\{[^}]+\}", "X", route).split()
     authorizer = {} if claims is None else {"authorizer": {"jwt": {"claims": claims}}}
-    context = {"http": {"method": method, "path": path}, "requestId": "request", "stage": "$default", **authorizer}
+    times = {"timeEpoch": 1_795_424_400_000}
+    http = {"method": method, "path": path}
+    context = {"http": http, "requestId": "request", "stage": "$default", **times, **authorizer}
     event = {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {}, "requestContext": context, **more}
     return function(event, Context())
 
@@ -86,7 +90,8 @@ def test_its_routes_are_the_gateways_with_the_same_authorizers() -> None:
 def test_the_code_lets_in_whom_the_declaration_names(route: Route, function: HttpFunction) -> None:
     answers = {who: asked(function, route.name, claims) for who, claims in CLAIMS.items()}
     statuses = {who: answer["statusCode"] for who, answer in answers.items()}
-    assert (statuses["nobody"] == 401) == (route.who is not Who.ANYONE)
+    assert (statuses["nobody"] == 401) == (statuses["id token"] == 401) == (route.who is not Who.ANYONE)
+    assert (statuses["administrator of the past"] == 401) == (route.who is Who.ADMINISTRATOR)
     assert (statuses["customer"] == 403) == (route.who is Who.ADMINISTRATOR)
     assert statuses["administrator"] not in (401, 403)
 

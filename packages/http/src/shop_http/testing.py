@@ -3,8 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import urlencode
+
+TAKEN_AT_SECONDS: Final = 1_795_424_400
+"""The gateway takes each request of a test at this time."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,12 @@ def http_event(
     """
     method, _, template = route.partition(" ")
     path = template.format(**path_parameters) if path_parameters else template
-    claims = {"sub": subject, **({"cognito:groups": groups} if groups else {})}
+    claims = {
+        "sub": subject,
+        "token_use": "access",
+        "iat": str(TAKEN_AT_SECONDS - 60),
+        **({"cognito:groups": groups} if groups else {}),
+    }
     has_body = method not in ("GET", "HEAD")
     request_headers = {
         **({"content-type": "application/json"} if has_body else {}),
@@ -67,7 +75,7 @@ def http_event(
             "routeKey": route_key or route,
             "stage": "$default",
             "time": "23/Nov/2026:09:00:00 +0000",
-            "timeEpoch": 1_795_424_400_000,
+            "timeEpoch": TAKEN_AT_SECONDS * 1_000,
             **({"authorizer": {"jwt": {"claims": claims, "scopes": None}}} if subject else {}),
         },
         "pathParameters": path_parameters or None,

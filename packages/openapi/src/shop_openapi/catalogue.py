@@ -83,6 +83,9 @@ _REFUND_FAILED: Final[Envelope[PurchaseRefundFailed]] = Envelope(
 )
 
 
+_CUSTOMER: Final = {"sub": "6f1c8a52", "token_use": "access"}
+
+
 def _event(text: str = "", **headers: str) -> dict[str, Any]:
     return {"body": text, "headers": headers, "requestContext": {"requestId": "request"}}
 
@@ -140,11 +143,12 @@ _OF_REQUESTS: Final = (
     Problem(
         raised(request.caller, {"requestContext": {}}),
         "The shop does not know who is asking.",
-        "Only when a route was deployed without its authorizer. A missing or invalid token never comes this far: the "
-        'gateway refuses it with 401 and a body of its own, `{"message": "Unauthorized"}`.',
+        "The token is an ID token, or an administrator's access token that was issued more than 15 minutes ago: "
+        "refresh it. A missing or invalid token never comes this far: the gateway refuses it with 401 and a body of "
+        'its own, `{"message": "Unauthorized"}`.',
     ),
     Problem(
-        raised(request.administrator, {"requestContext": {"authorizer": {"jwt": {"claims": {"sub": "6f1c8a52"}}}}}),
+        raised(request.administrator, {"requestContext": {"authorizer": {"jwt": {"claims": _CUSTOMER}}}}),
         "The route is not for you.",
         "The token is valid, and its user is not in the group `admin`.",
         instance="/products",

@@ -18,7 +18,7 @@ LIFETIME_SECONDS_DEFAULT: Final = 300
 PAUSE_SECONDS: Final = 30.0
 """However many signatures and keys fail, an execution environment reads no more often."""
 OVERLAP: Final = timedelta(hours=24)
-"""For so long Stripe lets a secret and its successor be valid side by side."""
+"""Stripe lets a secret and its successor be valid side by side for a day at most."""
 
 Values = tuple[str, ...]
 """The newest is first."""
