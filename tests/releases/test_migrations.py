@@ -42,7 +42,7 @@ CREATE OR REPLACE VIEW read_v1.products AS
 SELECT sku, name, description, price_minor, currency,
     greatest(coalesce((SELECT received + adjusted - held - sold FROM shop.stock WHERE stock.sku = product.sku), 0), 0)
         AS available,
-    status, version, listed_at, category, terms, images, brand
+    status, version, listed_at, category, terms, images, name_terms, brand
 FROM shop.product;
 """
 

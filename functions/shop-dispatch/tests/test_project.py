@@ -48,8 +48,9 @@ def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reserva
             2,
             NOON,
             "mugs",
-            "'hold':5C 'mug':1A,3A,4B 'tea':6C",
+            "'hold':9C 'mug':1A,3A,4A,6A,7B 'mugs':8B 'tea':10C 'the':5A",
             [],
+            "'mug':1,3,4,6 'the':5",
         )
     ]
     lines = [{"sku": "MUG", "quantity": 2, "unit_price_minor": 1_250, "name": "The MUG"}]

@@ -108,8 +108,8 @@ def test_categories_are_found_and_counted_by_their_index_alone(read_model: Postg
 
 def test_a_search_reads_the_words_by_their_index_and_names_spelt_alike_by_theirs(read_model: PostgresReadModel) -> None:
     text = plan_of(read_model, Selection(q="word42 mug"), {})
-    assert "Bitmap Index Scan on product_by_term" in text
-    assert "Bitmap Index Scan on product_by_trigram" in text
+    for index in ("product_pkey", "product_by_name", "product_by_name_term", "product_by_term", "product_by_trigram"):
+        assert re.search(rf"(using|on) {index}\b", text), index
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,111 @@ def test_a_misspelt_word_finds_names_that_are_spelt_alike(catalogue: Shop, q: st
 
 
 def test_what_is_spelt_right_is_not_padded_with_what_looks_alike(catalogue: Shop) -> None:
-    catalogue.list_product("RUG", name="Rug for a mugger")
+    catalogue.list_product("JUG", name="Muk")
     assert skus(catalogue, q="mug") == ["MUG-BLUE", "MUG-RED"]
+
+
+@pytest.mark.parametrize("typed", ["es", "esp", "espr", "espresso st", "Espresso Starter k", "kit esp"])
+def test_the_beginning_of_the_last_word_finds_it_while_somebody_types(catalogue: Shop, typed: str) -> None:
+    assert skus(catalogue, q=typed)[0] == "ESPRESSO-KIT"
+
+
+def test_the_word_itself_comes_before_one_that_begins_with_it(catalogue: Shop) -> None:
+    catalogue.list_product("AAA-MUGGER", name="Mugger")
+    catalogue.list_product("AAB-MUGS", name="Mugs and more mugs", description="Mugs, mugs.")
+    assert skus(catalogue, q="mug")[-1] == "AAA-MUGGER"
+
+
+def test_one_letter_is_no_beginning_and_neither_is_a_word_that_another_follows(catalogue: Shop) -> None:
+    assert skus(catalogue, q="coffee st") == ["MUG-BLUE"]
+    for typed in ("coffee f", "stonew coffee", "k"):
+        assert skus(catalogue, q=typed) == [], typed
+
+
+JOINED = {
+    "WH-1000XM4 headphones": ["wh-1000xm4", "WH 1000XM4", "wh1000xm4", "1000xm4", "wh1000", "headphones wh"],
+    "Coffee/tea mug": ["coffee/tea", "coffee", "tea", "teas", "mug coffee"],
+    "Node.js cup": ["node.js", "node js", "nodejs", "node", "js cup"],
+    "Cable, USB-C/HDMI, 3.5 mm": ["usb-c", "usb c", "usbc", "hdmi", "usb-c/hdmi", "3.5", "3.5mm cable usb", "3.5 mm"],
+    "Men's T-shirt, size L": [
+        "men's",
+        "mens",
+        "men",
+        "t-shirt",
+        "tshirt",
+        "shirt",
+        "t shirt l",
+        "men\u2019s t\u2011shirt",
+    ],
+    "filter_paper_N4": ["filter_paper_n4", "filter", "paper n4", "n4"],
+    "Water 1.5l": ["1.5l", "water 1.5"],
+}
+
+
+@pytest.mark.parametrize(("name", "q"), [(name, q) for name, texts in JOINED.items() for q in texts])
+def test_joined_words_are_found_together_and_apart(shop: Shop, name: str, q: str) -> None:
+    shop.list_product("X-1", name=name, description="")
+    shop.list_product("X-2", name="Another", description="Nothing of the kind.")
+    assert skus(shop, q=q) == ["X-1"]
+
+
+def test_a_sku_is_found_by_its_parts(shop: Shop) -> None:
+    shop.list_product("BEANS-BRA-1000", name="Santos", description="")
+    for q in ("beans-bra-1000", "BEANS BRA", "1000", "bra 1000", "beans-bra-10", "beansbra1000"):
+        assert skus(shop, q=q) == ["BEANS-BRA-1000"], q
+
+
+@pytest.mark.parametrize("name", ["Café crème", "Cafe\u0301 cre\u0300me", "Cafe creme", "CAFÉ CRÈME"])
+@pytest.mark.parametrize("q", ["cafe", "café", "cafe\u0301", "CAFÉ", "caf", "creme cafe", "crème"])
+def test_accents_make_no_difference_however_they_are_written(shop: Shop, name: str, q: str) -> None:
+    shop.list_product("X-1", name=name, description="")
+    shop.list_product("X-2", name="Tea", description="")
+    assert skus(shop, q=q) == ["X-1"]
+    shop.execute("UPDATE shop.product SET name = 'Milk', description = %s WHERE sku = 'X-1'", name)
+    assert skus(shop, q=q) == ["X-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "q"), [("Smørrebrød", "smorrebrod"), ("Große Łódź", "grosse lodz"), ("Œuvre", "oeuvre")]
+)
+def test_letters_that_are_no_accented_ones_have_their_usual_spelling(shop: Shop, name: str, q: str) -> None:
+    shop.list_product("X-1", name=name, description="")
+    assert skus(shop, q=q) == skus(shop, q=name) == ["X-1"]
+
+
+@pytest.mark.parametrize("q", ["the", "The Who", "it", "a", "who the"])
+def test_stop_words_alone_are_words_of_names(shop: Shop, q: str) -> None:
+    shop.list_product("CD-1", name="The Who: A quick one (it is)", description="")
+    shop.list_product("CD-2", name="Tommy", description="A record by the who, it is.")
+    assert skus(shop, q=q) == ["CD-1"]
+
+
+def test_stop_words_beside_others_are_passed_over(catalogue: Shop) -> None:
+    assert skus(catalogue, q="the mug for a blue") == ["MUG-BLUE"]
+
+
+def test_the_product_that_is_meant_is_found_and_comes_first_however_many_others_have_the_word(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shop_query.application.catalogue.RANKED_MAX", 5)
+    for number in range(20):
+        shop.list_product(f"A-{number:02}", name=f"Pan {number}", description="Steel, steel and steel. Iron.")
+        shop.list_product(f"B-{number:02}", name=f"Iron steel pot {number}", description="Steel.")
+    shop.list_product("STEEL", name="Tin", description="")
+    shop.list_product("Z-1", name="Steel", description="")
+    assert skus(shop, q="steel")[:2] == skus(shop, q="STEEL")[:2] == ["STEEL", "Z-1"]
+    shop.list_product("Z-2", name="Cast iron skillet", description="")
+    shop.execute("DELETE FROM shop.product WHERE sku LIKE 'B-%%'")
+    assert skus(shop, q="iron")[0] == "Z-2"
+    assert "Z-2" in skus(shop, q="iron", sort="name", limit="100")
+
+
+@pytest.mark.parametrize("sort", ["relevance", "name"])
+def test_what_is_found_in_several_ways_is_listed_once(shop: Shop, sort: str) -> None:
+    shop.list_product("MUG", name="Mug", description="A mug.", category="mug")
+    shop.list_product("MUG-2", name="mug", description="Mugs.")
+    answer = shop.get("/products", {"q": "mug", "sort": sort, "total": "true"}).body
+    assert (sorted(item["sku"] for item in answer["items"]), answer["total"]) == (["MUG", "MUG-2"], 2)
 
 
 def test_filters_narrow_the_list_and_the_search(catalogue: Shop) -> None:

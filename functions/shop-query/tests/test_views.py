@@ -22,6 +22,7 @@ VIEWS = {
         "category": "text",
         "terms": "tsvector",
         "images": "jsonb",
+        "name_terms": "tsvector",
     },
     "reservations": {
         "reservation_id": "text",

@@ -1,14 +1,70 @@
 -- This is never prepared, like product_browse.sql. No index has the order of relevance, so all matches are ranked, and
--- their number is limited. OFFSET 0 keeps the other filters out of the choice of the index, because PostgreSQL takes
--- comparing texts to be as cheap as comparing numbers, and chooses badly.
-WITH worded AS MATERIALIZED ( -- what has all the words
+-- their number is limited. So what matches best is read first: the SKU, the whole name, all words in the name, all words
+-- anywhere, and at last words that only begin so. OFFSET 0 keeps the other filters out of the choice of the index, because
+-- PostgreSQL takes comparing texts to be as cheap as comparing numbers, and chooses badly.
+WITH asked AS MATERIALIZED (
+    SELECT
+        ARRAY[%(q)s, upper(%(q)s), lower(%(q)s)] AS skus,
+        lower(%(q)s) COLLATE "C" AS name,
+        read_v1.search_query(%(q)s, false) AS words,
+        read_v1.search_query(%(q)s, true) AS unfinished
+),
+worded AS MATERIALIZED ( -- what has all the words
     SELECT
         sku, name, currency, price_minor, listed_at,
         CASE WHEN %(sort)s = 'relevance'
-            THEN (1000000 * ts_rank(terms, plainto_tsquery('pg_catalog.english', %(q)s)))::integer
+            THEN 1000000 * exactness
+                + (1000000 * coalesce(ts_rank(terms, (SELECT unfinished FROM asked)), 0))::integer
         END AS rank
     FROM (
-        SELECT * FROM read_v1.products WHERE terms @@ plainto_tsquery('pg_catalog.english', %(q)s) OFFSET 0
+        (
+            SELECT *, 2 AS exactness
+            FROM read_v1.products
+            WHERE sku = ANY ((SELECT skus FROM asked)::text[])
+            OFFSET 0
+        )
+        UNION ALL
+        (
+            SELECT *, 1
+            FROM read_v1.products
+            WHERE
+                status = 'listed'
+                AND lower(name) COLLATE "C" = (SELECT name FROM asked)
+                AND sku <> ALL ((SELECT skus FROM asked)::text[])
+            OFFSET 0
+        )
+        UNION ALL
+        (
+            SELECT *, 0
+            FROM read_v1.products
+            WHERE
+                name_terms @@ (SELECT words FROM asked)
+                AND lower(name) COLLATE "C" <> (SELECT name FROM asked)
+                AND sku <> ALL ((SELECT skus FROM asked)::text[])
+            OFFSET 0
+        )
+        UNION ALL
+        (
+            SELECT *, 0
+            FROM read_v1.products
+            WHERE
+                terms @@ (SELECT words FROM asked)
+                AND NOT name_terms @@ (SELECT words FROM asked)
+                AND lower(name) COLLATE "C" <> (SELECT name FROM asked)
+                AND sku <> ALL ((SELECT skus FROM asked)::text[])
+            OFFSET 0
+        )
+        UNION ALL
+        (
+            SELECT *, 0
+            FROM read_v1.products
+            WHERE
+                terms @@ (SELECT unfinished FROM asked)
+                AND NOT terms @@ (SELECT words FROM asked)
+                AND lower(name) COLLATE "C" <> (SELECT name FROM asked)
+                AND sku <> ALL ((SELECT skus FROM asked)::text[])
+            OFFSET 0
+        )
     ) AS found
     WHERE
         status = 'listed'
