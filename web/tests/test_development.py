@@ -16,7 +16,7 @@ from shop_cli.testing import ROOT, Shop, eventually
 def development(shop: Shop) -> Iterator[str]:
     """Starts Vite on a free port. Developers get the port that the user pool knows."""
     command = ["npm", "run", "--silent", "dev", "--", "--port", "0", "--host", "127.0.0.1"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=ROOT / "web",
         env={**os.environ, "SHOP_HOME": str(shop.home), "NO_COLOR": "1"},
@@ -24,14 +24,13 @@ def development(shop: Shop) -> Iterator[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    try:
-        assert process.stdout
-        lines = iter(process.stdout.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+    ) as process:
+        try:
+            assert process.stdout
+            lines = iter(process.stdout.readline, "")
+            yield next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def test_sources_come_from_vite_and_the_rest_from_the_shop(shop: Shop, development: str) -> None:

@@ -186,9 +186,13 @@ def test_a_script_that_a_later_release_has_again_is_kept_for_ever(
 def test_the_first_pages_script_is_at_most_60_kb_compressed(browser: Browser, shop: Shop, locale: str) -> None:
     """Fonts and pictures are apart. What other pages need is loaded when they are opened."""
     answers: list[Response] = []
+
+    def keep(answer: Response) -> None:
+        answers.append(answer)
+
     with browser.new_context(base_url=shop.status["web_url"], locale=locale, service_workers="block") as context:
         page = context.new_page()
-        page.on("response", answers.append)
+        page.on("response", keep)
         page.goto("/", wait_until="networkidle")
         scripts = [answer.body() for answer in answers if answer.request.resource_type == "script"]
     assert 0 < sum(len(gzip.compress(script, 9)) for script in scripts) <= SCRIPT_BYTES_MAX
