@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from shop_cli.browser_testing import SECONDS_MAX
 from shop_cli.buyer_testing import DECLINED, GOOD, Buyer, available
 from shop_cli.testing import Shop, eventually
 
@@ -136,7 +135,7 @@ def test_back_after_paying_never_leads_to_paying_again(buyer: Buyer) -> None:
     assert len(buyer.charges(reservation)) == 1
 
 
-def lose_the_answer(page: Page, path: str, times: int) -> list[int]:
+def lose_the_answer(buyer: Buyer, path: str, times: int) -> list[int]:
     """The shop gets the request, and the browser no answer, so many times. Returns the statuses that were lost."""
     lost: list[int] = []
 
@@ -144,17 +143,20 @@ def lose_the_answer(page: Page, path: str, times: int) -> list[int]:
         if len(lost) >= times:
             route.continue_()
             return
-        lost.append(route.fetch(timeout=SECONDS_MAX * 1000).status)
+        sent = route.request
+        headers = {name: sent.headers[name] for name in ("authorization", "idempotency-key")}
+        # Playwright's own fetch does not resolve the names below localhost.
+        lost.append(buyer.shop.request(sent.method, path, headers=headers, body=sent.post_data_json).status)
         route.abort()
 
-    page.route(f"**/api{path}", lose)
+    buyer.page.route(f"**/api{path}", lose)
     return lost
 
 
 def test_a_reservation_whose_answer_was_lost_is_made_once(buyer: Buyer) -> None:
     sku = buyer.product(stock=5)
     buyer.put_in_basket(sku)
-    lost = lose_the_answer(buyer.page, "/reservations", 1)
+    lost = lose_the_answer(buyer, "/reservations", 1)
     buyer.reserve()
     assert lost == [201]
     product = eventually(lambda: buyer.shop.request("GET", f"/products/{sku}").body, lambda found: available(found) != 5)
@@ -163,7 +165,7 @@ def test_a_reservation_whose_answer_was_lost_is_made_once(buyer: Buyer) -> None:
 
 def test_a_payment_whose_answers_were_lost_is_asked_for_again_and_charged_once(buyer: Buyer) -> None:
     reservation = buyer.reserve_one()
-    lost = lose_the_answer(buyer.page, "/purchase", 4)
+    lost = lose_the_answer(buyer, "/purchase", 4)
     buyer.pay(GOOD)
     buyer.sees("No answer yet")
     buyer.has_paid(reservation)
@@ -207,7 +209,7 @@ def test_a_refund_is_shown_with_its_amount(buyer: Buyer) -> None:
     reservation = buyer.reserve_one()
     buyer.pay(GOOD)
     buyer.has_paid(reservation)
-    body = {"amount": {"amount_minor": 400, "currency": "EUR"}, "reason": "requested_by_customer"}
+    body = {"amount_minor": 400, "reason": "requested_by_customer"}
     key = str(uuid.uuid4())
     refunded = buyer.shop.administrator("POST", f"/purchases/{reservation}/refund", key=key, body=body)
     assert refunded.status == 201, refunded

@@ -34,8 +34,7 @@ export const theBasket = {
   setQuantity: (sku: string, quantity: number) => change((now) => contents.setQuantity(now, sku, quantity, newKey())),
   remove: (sku: string) => change((now) => contents.without(now, sku, newKey())),
   accept: (found: Change[]) => change((now) => contents.accept(now, found, newKey())),
-  restore: (line: contents.Line, index: number) =>
-    change((now) => ({ key: newKey(), lines: now.lines.toSpliced(index, 0, line) })),
+  restore: (line: contents.Line, index: number) => change((now) => contents.restore(now, line, index, newKey())),
   answered: (key: string) => change((now) => contents.answered(now, key, newKey())),
 };
 

@@ -46,6 +46,13 @@ test('a quantity of none takes the line out', () => {
   expect(basket.setQuantity(filled, 'MUG', 0, '4').lines.map((line) => line.sku)).toEqual(['TEA']);
 });
 
+test('what was taken out goes back to its place, once', () => {
+  const [line] = filled.lines;
+  const back = basket.restore(basket.without(filled, 'MUG', '4'), line!, 0, '5');
+  expect(back).toEqual({ key: '5', lines: filled.lines });
+  expect(basket.restore(back, line!, 0, '6')).toBe(back);
+});
+
 test('an answer to an older key does not take what was put in since', () => {
   expect(basket.answered(filled, '2', 'new')).toBe(filled);
 });

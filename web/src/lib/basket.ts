@@ -10,7 +10,6 @@ export interface Line {
   quantity: number;
   name: string;
   category: string | null;
-  image: string | null;
   price: Money;
 }
 
@@ -35,9 +34,19 @@ export function empty(key: string): Basket {
 
 export function put(basket: Basket, product: Product, quantity: number, key: string): Basket {
   const before = basket.lines.find((line) => line.sku === product.sku);
-  const line = { ...asLine(product), quantity: bounded((before?.quantity ?? 0) + quantity, product.available) };
+  const line = lineOf(product, bounded((before?.quantity ?? 0) + quantity, product.available));
   if (before) return { key, lines: basket.lines.map((each) => (each === before ? line : each)) };
   return basket.lines.length < LINES_MAX ? { key, lines: [...basket.lines, line] } : basket;
+}
+
+export function lineOf({ sku, name, category, price }: Product, quantity: number): Line {
+  return { sku, name, category, price, quantity };
+}
+
+/** Puts a line back in its place, as it was. */
+export function restore(basket: Basket, line: Line, index: number, key: string): Basket {
+  if (basket.lines.some(({ sku }) => sku === line.sku)) return basket;
+  return { key, lines: basket.lines.toSpliced(index, 0, line) };
 }
 
 export function setQuantity(basket: Basket, sku: string, quantity: number, key: string): Basket {
@@ -115,10 +124,6 @@ export function parse(text: string | null, key: string): Basket {
 
 function isLine(line: Line): boolean {
   return typeof line.sku === 'string' && line.quantity >= 1 && typeof line.name === 'string' && !!line.price.currency;
-}
-
-function asLine({ sku, name, category, images, price }: Product): Omit<Line, 'quantity'> {
-  return { sku, name, category, image: images[0]?.path ?? null, price };
 }
 
 function bounded(quantity: number, available = QUANTITY_MAX): number {
