@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/categories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the categories
+         * @description They are those of what is for sale, each with the number of its products, in stock or not.
+         */
+        get: operations["listCategories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -420,10 +440,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/streams/{stream_id}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what has happened to a product or a purchase, and who did it
+         * @description The newest comes first.
+         */
+        get: operations["listActivity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Activity: {
+            /** @description Of the stream's last event: what `min_version` takes. */
+            stream_version: number;
+            /**
+             * @description The event's type.
+             * @example shop.product.repriced.v1
+             */
+            type: string;
+            /** Format: date-time */
+            time: string;
+            /**
+             * @description `app_user`: an administrator or the customer of the purchase; `system`: the shop itself; null for events of before it was recorded.
+             * @example app_user
+             */
+            authtype: string | null;
+            /**
+             * @description The `sub` of the administrator's token; null where it was none.
+             * @example a0e5a6e2-1f0f-4c58-8a7e-6a9d3f2b4c77
+             */
+            authid: string | null;
+        };
+        /** @description This is a page of what has happened to one product or purchase. */
+        ActivityPage: {
+            items: components["schemas"]["Activity"][];
+            /** @description What `cursor` takes for the next page; null on the last one. */
+            next_cursor: string | null;
+        };
         /** @description The shop has so much more, or less, from now on. */
         AdjustedStock: {
             stream_id: string;
@@ -505,6 +572,18 @@ export interface components {
             stream_id: string;
             stream_version: number;
         } & components["schemas"]["Problem"];
+        /** @description This is a page of categories. */
+        CategoryPage: {
+            items: components["schemas"]["CategoryWithCount"][];
+            /** @description What `cursor` takes for the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        CategoryWithCount: {
+            /** @example mugs */
+            category: string;
+            /** @description How many products of it are for sale, in stock or not. */
+            products: number;
+        };
         /** @description It is paid for. */
         ConfirmedPurchase: {
             stream_id: string;
@@ -560,6 +639,25 @@ export interface components {
             category: string | null;
             /** @default [] */
             images: components["schemas"]["ImageBody"][];
+        };
+        /** @description The customer's bank questions the payment: an inquiry takes no money, a chargeback withholds it. */
+        Dispute: {
+            /** @description The dispute's id at the provider. */
+            dispute_id: string;
+            /**
+             * @description `lost`: the money is back with the customer.
+             * @enum {string}
+             */
+            status: "inquiry" | "chargeback" | "won" | "lost" | "withdrawn";
+            amount: components["schemas"]["Money"];
+            /**
+             * @description The provider's word for it.
+             * @example fraudulent
+             */
+            reason: string;
+            /** Format: date-time */
+            opened_at: string;
+            closed_at: string | null;
         };
         /** @description The route is not for you. */
         ForbiddenProblem: {
@@ -668,7 +766,7 @@ export interface components {
             currencies: string[];
         } & components["schemas"]["Problem"];
         Moment: {
-            /** @description `placed`, `payment-requested`, `payment-action-required`, `payment-declined`, `purchased`, `cancelled`, `expired`, `refund-requested`, `refunded`, `refund-failed`, `payment-refunded`, or one of a later release. */
+            /** @description `placed`, `payment-requested`, `payment-action-required`, `payment-declined`, `purchased`, `cancelled`, `expired`, `refund-requested`, `refunded`, `refund-failed`, `payment-refunded`, `dispute-opened`, `dispute-closed`, or one of a later release. */
             type: string;
             /** Format: date-time */
             time: string;
@@ -907,7 +1005,7 @@ export interface components {
             reservation_id: string;
             /** @enum {string} */
             status: "purchased" | "refunded";
-            lines: components["schemas"]["ReservedLine"][];
+            lines: components["schemas"]["ShownLine"][];
             total: components["schemas"]["Money"];
             /** @description What was given back of the total. */
             refunded: components["schemas"]["Money"];
@@ -915,12 +1013,23 @@ export interface components {
             payment_intent_id: string;
             /** Format: date-time */
             purchased_at: string;
+            /** @description The last one, if there was any. */
+            dispute: components["schemas"]["Dispute"] | null;
         };
         PurchaseBody: {
             reservation_id: string;
             /** @example pm_card_visa */
             payment_method: string;
         };
+        /** @description The customer's bank disputes the payment, or has given its money back. */
+        PurchaseDisputedProblem: {
+            /** @constant */
+            type?: "https://shop.example/problems/purchase-disputed";
+            /** @constant */
+            status?: 409;
+            dispute_id: string;
+            dispute_status: string;
+        } & components["schemas"]["Problem"];
         /** @description This is a page of purchases. */
         PurchasePage: {
             items: components["schemas"]["Purchase"][];
@@ -949,7 +1058,7 @@ export interface components {
             reservation_id: string;
             /** @enum {string} */
             status: "purchased" | "refunded";
-            lines: components["schemas"]["ReservedLine"][];
+            lines: components["schemas"]["ShownLine"][];
             total: components["schemas"]["Money"];
             /** @description What was given back of the total. */
             refunded: components["schemas"]["Money"];
@@ -957,6 +1066,8 @@ export interface components {
             payment_intent_id: string;
             /** Format: date-time */
             purchased_at: string;
+            /** @description The last one, if there was any. */
+            dispute: components["schemas"]["Dispute"] | null;
             refunds: components["schemas"]["PurchaseRefund"][];
             timeline: components["schemas"]["Moment"][];
         };
@@ -1119,7 +1230,7 @@ export interface components {
              * @enum {string}
              */
             status: "active" | "paying" | "purchased" | "cancelled" | "expired" | "refunded";
-            lines: components["schemas"]["ReservedLine"][];
+            lines: components["schemas"]["ShownLine"][];
             total: components["schemas"]["Money"];
             /** Format: date-time */
             placed_at: string;
@@ -1160,7 +1271,7 @@ export interface components {
              * @enum {string}
              */
             status: "active" | "paying" | "purchased" | "cancelled" | "expired" | "refunded";
-            lines: components["schemas"]["ReservedLine"][];
+            lines: components["schemas"]["ShownLine"][];
             total: components["schemas"]["Money"];
             /** Format: date-time */
             placed_at: string;
@@ -1173,6 +1284,8 @@ export interface components {
             sku: string;
             quantity: number;
             unit_price_minor: number;
+            /** @description What the product was called when it was reserved, or null where nobody knows. */
+            name: string | null;
         };
         /** @description Nobody can reserve it any more. */
         RetiredProduct: {
@@ -1192,6 +1305,16 @@ export interface components {
              * @example EUR
              */
             currency: string;
+        };
+        ShownLine: {
+            /** @example MUG-BLUE */
+            sku: string;
+            quantity: number;
+            unit_price_minor: number;
+            /** @description What the product was called when it was reserved, or null where nobody knows. */
+            name: string | null;
+            /** @description The product's first picture, as it is now. */
+            image: components["schemas"]["Image"] | null;
         };
         /** @description The webhook does not prove who sent it; it was not read. */
         SignatureInvalidProblem: {
@@ -1345,6 +1468,114 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listCategories: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items at most.
+                 * @example 20
+                 */
+                limit?: number;
+                /**
+                 * @description The `next_cursor` of the page before, unchanged and with the same other parameters.
+                 * @example dGhpcyBpcyBvcGFxdWU
+                 */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description The `ETag` of a copy. Where it still holds, the answer is 304 without a body.
+                 * @example W/"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Comes back in the answer and stands in every log line and event that the request leads to. One that has other than 1 to 128 letters, digits and `._:-` is replaced by the request's own id.
+                 * @example checkout-7f3a
+                 */
+                "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
+                /**
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
+                 */
+                "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description This is a page of categories. */
+            200: {
+                headers: {
+                    /** @description It is the tag of this very answer, for `If-None-Match`. */
+                    ETag: string;
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "category": "mugs",
+                     *           "products": 12
+                     *         }
+                     *       ],
+                     *       "next_cursor": "dGhpcyBpcyBvcGFxdWU"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CategoryPage"];
+                };
+            };
+            /** @description The copy that `If-None-Match` names still holds. */
+            304: {
+                headers: {
+                    /** @description It is the tag of this very answer, for `If-None-Match`. */
+                    ETag: string;
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid request (`invalid-request`). */
+            422: {
+                headers: {
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Internal error (`internal-error`). */
+            500: {
+                headers: {
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalErrorProblem"];
+                };
+            };
+            /** @description Read model unavailable (`read-model-unavailable`); Read timed out (`read-timeout`). */
+            503: {
+                headers: {
+                    /** @description Ask again after so many seconds. */
+                    "Retry-After"?: number;
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ReadModelUnavailableProblem"] | components["schemas"]["ReadTimeoutProblem"];
+                };
+            };
+        };
+    };
     getDocs: {
         parameters: {
             query?: never;
@@ -1656,10 +1887,17 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Words to look for in SKU, name, category and description; a misspelt one finds names that look alike.
+                 * @description Words to look for in SKU, name, category and description, the last of which may be unfinished; a misspelt one finds names that look alike.
                  * @example blue mug
                  */
                 q?: string;
+                /**
+                 * @description Only these products; an unknown or retired one is left out.
+                 * @example [
+                 *       "MUG-BLUE"
+                 *     ]
+                 */
+                sku?: string[];
                 /**
                  * @description Only this category.
                  * @example mugs
@@ -1709,7 +1947,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The `ETag` of a copy. Where it still holds, the answer is 304 without a body.
-                 * @example "5f2b0c6a1d9e4f3388b7a6c5d4e3f201"
+                 * @example W/"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"
                  */
                 "If-None-Match"?: string;
                 /**
@@ -2020,7 +2258,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Read your own write: the `stream_version` of the command's answer. The read waits for it, 2 s at most.
+                 * @description Read your own write: the `stream_version` of the command's answer. The read waits for it, 0.5 s at most, if the product is known and the version at most 10 ahead.
                  * @example 1
                  */
                 min_version?: number;
@@ -2028,7 +2266,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The `ETag` of a copy. Where it still holds, the answer is 304 without a body.
-                 * @example "5f2b0c6a1d9e4f3388b7a6c5d4e3f201"
+                 * @example W/"5f2b0c6a1d9e4f3388b7a6c5d4e3f201"
                  */
                 "If-None-Match"?: string;
                 /**
@@ -3700,7 +3938,14 @@ export interface operations {
                      *             {
                      *               "sku": "MUG-BLUE",
                      *               "quantity": 2,
-                     *               "unit_price_minor": 1250
+                     *               "unit_price_minor": 1250,
+                     *               "name": "Blue mug",
+                     *               "image": {
+                     *                 "path": "/media/3f/9a0c51e2-960.webp",
+                     *                 "width": 960,
+                     *                 "height": 720,
+                     *                 "alt": "A blue mug on a wooden table"
+                     *               }
                      *             }
                      *           ],
                      *           "total": {
@@ -3712,7 +3957,18 @@ export interface operations {
                      *             "currency": "EUR"
                      *           },
                      *           "payment_intent_id": "pi_3PxExample0000000000000001",
-                     *           "purchased_at": "2026-11-23T09:29:06.941000Z"
+                     *           "purchased_at": "2026-11-23T09:29:06.941000Z",
+                     *           "dispute": {
+                     *             "dispute_id": "du_3PxExample0000000000000001",
+                     *             "status": "won",
+                     *             "amount": {
+                     *               "amount_minor": 2500,
+                     *               "currency": "EUR"
+                     *             },
+                     *             "reason": "fraudulent",
+                     *             "opened_at": "2026-11-25T08:30:00.000000Z",
+                     *             "closed_at": "2026-12-09T16:45:12.000000Z"
+                     *           }
                      *         }
                      *       ],
                      *       "next_cursor": "dGhpcyBpcyBvcGFxdWU"
@@ -3824,7 +4080,14 @@ export interface operations {
                      *         {
                      *           "sku": "MUG-BLUE",
                      *           "quantity": 2,
-                     *           "unit_price_minor": 1250
+                     *           "unit_price_minor": 1250,
+                     *           "name": "Blue mug",
+                     *           "image": {
+                     *             "path": "/media/3f/9a0c51e2-960.webp",
+                     *             "width": 960,
+                     *             "height": 720,
+                     *             "alt": "A blue mug on a wooden table"
+                     *           }
                      *         }
                      *       ],
                      *       "total": {
@@ -3837,6 +4100,17 @@ export interface operations {
                      *       },
                      *       "payment_intent_id": "pi_3PxExample0000000000000001",
                      *       "purchased_at": "2026-11-23T09:29:06.941000Z",
+                     *       "dispute": {
+                     *         "dispute_id": "du_3PxExample0000000000000001",
+                     *         "status": "won",
+                     *         "amount": {
+                     *           "amount_minor": 2500,
+                     *           "currency": "EUR"
+                     *         },
+                     *         "reason": "fraudulent",
+                     *         "opened_at": "2026-11-25T08:30:00.000000Z",
+                     *         "closed_at": "2026-12-09T16:45:12.000000Z"
+                     *       },
                      *       "refunds": [
                      *         {
                      *           "refund_id": "re_3PxExample0000000000000001",
@@ -4109,7 +4383,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Already refunded (`already-refunded`); Not purchased (`not-purchased`); Refund in progress (`refund-in-progress`); Refund refused (`refund-refused`); Refund too large (`refund-too-large`); Too many refunds (`too-many-refunds`). */
+            /** @description Already refunded (`already-refunded`); Not purchased (`not-purchased`); Purchase disputed (`purchase-disputed`); Refund in progress (`refund-in-progress`); Refund refused (`refund-refused`); Refund too large (`refund-too-large`); Too many refunds (`too-many-refunds`). */
             409: {
                 headers: {
                     /** @description Ask again after so many seconds. */
@@ -4119,7 +4393,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["AlreadyRefundedProblem"] | components["schemas"]["NotPurchasedProblem"] | components["schemas"]["RefundInProgressProblem"] | components["schemas"]["RefundRefusedProblem"] | components["schemas"]["RefundTooLargeProblem"] | components["schemas"]["TooManyRefundsProblem"];
+                    "application/problem+json": components["schemas"]["AlreadyRefundedProblem"] | components["schemas"]["NotPurchasedProblem"] | components["schemas"]["PurchaseDisputedProblem"] | components["schemas"]["RefundInProgressProblem"] | components["schemas"]["RefundRefusedProblem"] | components["schemas"]["RefundTooLargeProblem"] | components["schemas"]["TooManyRefundsProblem"];
                 };
             };
             /** @description Body too large (`body-too-large`). */
@@ -4232,7 +4506,14 @@ export interface operations {
                      *             {
                      *               "sku": "MUG-BLUE",
                      *               "quantity": 2,
-                     *               "unit_price_minor": 1250
+                     *               "unit_price_minor": 1250,
+                     *               "name": "Blue mug",
+                     *               "image": {
+                     *                 "path": "/media/3f/9a0c51e2-960.webp",
+                     *                 "width": 960,
+                     *                 "height": 720,
+                     *                 "alt": "A blue mug on a wooden table"
+                     *               }
                      *             }
                      *           ],
                      *           "total": {
@@ -4364,7 +4645,8 @@ export interface operations {
                      *         {
                      *           "sku": "MUG-BLUE",
                      *           "quantity": 2,
-                     *           "unit_price_minor": 1250
+                     *           "unit_price_minor": 1250,
+                     *           "name": "Blue mug"
                      *         }
                      *       ],
                      *       "total": {
@@ -4534,7 +4816,14 @@ export interface operations {
                      *         {
                      *           "sku": "MUG-BLUE",
                      *           "quantity": 2,
-                     *           "unit_price_minor": 1250
+                     *           "unit_price_minor": 1250,
+                     *           "name": "Blue mug",
+                     *           "image": {
+                     *             "path": "/media/3f/9a0c51e2-960.webp",
+                     *             "width": 960,
+                     *             "height": 720,
+                     *             "alt": "A blue mug on a wooden table"
+                     *           }
                      *         }
                      *       ],
                      *       "total": {
@@ -4687,7 +4976,8 @@ export interface operations {
                      *         {
                      *           "sku": "MUG-BLUE",
                      *           "quantity": 2,
-                     *           "unit_price_minor": 1250
+                     *           "unit_price_minor": 1250,
+                     *           "name": "Blue mug"
                      *         }
                      *       ],
                      *       "total": {
@@ -5006,6 +5296,142 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ForbiddenProblem"];
+                };
+            };
+            /** @description Invalid request (`invalid-request`). */
+            422: {
+                headers: {
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Internal error (`internal-error`). */
+            500: {
+                headers: {
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InternalErrorProblem"];
+                };
+            };
+            /** @description Read model unavailable (`read-model-unavailable`); Read timed out (`read-timeout`). */
+            503: {
+                headers: {
+                    /** @description Ask again after so many seconds. */
+                    "Retry-After"?: number;
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ReadModelUnavailableProblem"] | components["schemas"]["ReadTimeoutProblem"];
+                };
+            };
+        };
+    };
+    listActivity: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items at most.
+                 * @example 20
+                 */
+                limit?: number;
+                /**
+                 * @description The `next_cursor` of the page before, unchanged and with the same other parameters.
+                 * @example dGhpcyBpcyBvcGFxdWU
+                 */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description Comes back in the answer and stands in every log line and event that the request leads to. One that has other than 1 to 128 letters, digits and `._:-` is replaced by the request's own id.
+                 * @example checkout-7f3a
+                 */
+                "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
+                /**
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
+                 */
+                "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
+            };
+            path: {
+                /**
+                 * @description The answer to a command has this id, `product-<sku>` or `reservation-<id>`.
+                 * @example product-MUG-BLUE
+                 */
+                stream_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description This is a page of what has happened to one product or purchase. */
+            200: {
+                headers: {
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "stream_version": 1,
+                     *           "type": "shop.product.repriced.v1",
+                     *           "time": "2026-11-23T09:29:06.941000Z",
+                     *           "authtype": "app_user",
+                     *           "authid": "a0e5a6e2-1f0f-4c58-8a7e-6a9d3f2b4c77"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "dGhpcyBpcyBvcGFxdWU"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ActivityPage"];
+                };
+            };
+            /** @description The gateway answers so without a valid token. Unauthenticated (`unauthenticated`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                    /**
+                     * @example {
+                     *       "message": "Unauthorized"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GatewayRefusal"];
+                };
+            };
+            /** @description Forbidden (`forbidden`). */
+            403: {
+                headers: {
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ForbiddenProblem"];
+                };
+            };
+            /** @description Not found (`not-found`). */
+            404: {
+                headers: {
+                    "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
+                    "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
             /** @description Invalid request (`invalid-request`). */
