@@ -89,6 +89,7 @@ def test_a_stage_has_a_domain_and_cards_of_its_own_by_parameters(serverless: Ser
         "webDomain": "shop.example.com",
         "webCertificate": "arn:aws:acm:us-east-1:1:certificate/1",
         "stripeKey": "pk_1",
+        "throttledRoutes": "none",
     }
     parameters = [word for name, value in given.items() for word in ("--param", f"{name}={value}")]
     done = serverless("shop-platform", "print", "--stage", "production", *parameters)
