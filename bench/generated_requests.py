@@ -18,8 +18,15 @@ from urllib.parse import urlencode
 from shop_payment_provider.stripe.cards import CARDS
 
 WRONG_RATE, STRANGER_RATE = 0.06, 0.04
-PLAIN_CARDS: Final = ("pm_card_visa", "pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_authenticationRequired")
+PLAIN_CARDS: Final = (
+    *("pm_card_visa", "pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_authenticationRequired"),
+    "pm_card_createDispute",
+)
 
+WEBHOOKS: Final = (
+    *("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"),
+    *("charge.refunded", "charge.dispute.closed"),
+)
 QUANTITY_MAX: Final = 1_000
 
 
@@ -119,11 +126,10 @@ class RequestMaker:
 
     def _webhook(self, randomness: Random, *, is_forged: bool) -> tuple[bytes, dict[str, str]]:
         subject = randomness.choice([*self.purchases, *self.reservations, Bought(str(uuid.uuid4()), "", (), "pi_none")])
-        intent = {"id": subject.intent or "pi_none", "metadata": {"reservation_id": subject.id}}
-        kind = randomness.choice(
-            ["payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"]
-        )
-        payload = json.dumps({"id": "evt_hammer", "type": kind, "data": {"object": intent}}).encode()
+        name = subject.intent or "pi_none"
+        record = {"id": name, "payment_intent": name, "metadata": {"reservation_id": subject.id}}
+        kind = randomness.choice(WEBHOOKS)
+        payload = json.dumps({"id": "evt_hammer", "type": kind, "data": {"object": record}}).encode()
         secret = "whsec_guessed" if is_forged else self.webhook_secret.read_text().strip()
         now = str(int(time.time()))
         signed = hmac.new(secret.encode(), now.encode() + b"." + payload, hashlib.sha256).hexdigest()

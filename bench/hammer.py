@@ -40,6 +40,8 @@ ANSWER_SECONDS_MAX: Final = 60
 REMEMBERED: Final = 2_000
 """So many of the latest requests are sent again at random."""
 TWIN_RATE, REPEAT_RATE = 0.15, 0.2
+DECISION_RATE: Final = 0.03
+"""So often a bank decides one of the provider's open disputes."""
 WEIGHTS: Final = {
     "POST /reservations": 9.0,
     "POST /purchase": 8.0,
@@ -80,7 +82,21 @@ class Hammer:
                 self.faults.append(f"the hammer itself failed: {error!r}")
                 self.stopped.set()
 
+    def _decide_dispute(self, randomness: Random) -> None:
+        """Answers a dispute as a person does at the provider's dashboard: with evidence that decides it, or not at all."""
+        url, auth = f"{self.shop.status['payment_url']}/v1/disputes", (self.shop.status["payment_api_key"], "")
+        listed = self.shop.http.get(url, params={"limit": 20}, auth=auth).json()["data"]
+        if waiting := [it["id"] for it in listed if it["status"].endswith("needs_response")]:
+            dispute = f"{url}/{randomness.choice(waiting)}"
+            if (text := randomness.choice(["winning_evidence", "losing_evidence", ""])) == "":
+                self.shop.http.post(f"{dispute}/close", auth=auth)
+            else:
+                self.shop.http.post(dispute, auth=auth, data={"evidence[uncategorized_text]": text})
+            self.repeats["disputes decided"] += 1
+
     def _step(self, route: str, randomness: Random) -> None:
+        if randomness.random() < DECISION_RATE:
+            self._decide_dispute(randomness)
         if self.sent and randomness.random() < REPEAT_RATE:
             self.repeats["repeated"] += 1
             self._send(randomness.choice(list(self.sent)), randomness)

@@ -144,4 +144,4 @@ RefundOrdinal = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 """These are Stripe's. A text that somebody writes could hold personal data, which no event does."""
 DisputeStatus = Literal["inquiry", "chargeback", "won", "lost", "withdrawn"]
-"""An inquiry takes no money, and is withdrawn or becomes a chargeback, which withholds money until it is won or lost."""
+"""An inquiry takes no money, and is withdrawn or becomes a chargeback, which holds money back until it is decided."""

@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 from shop_command.adapters.payment import StripeGateway, _Answer
 from shop_command.adapters.secrets import Secret
 from shop_command.ports import Unknown
-from shop_payment_provider.stripe import Fault, MemoryStore, Stripe
-from shop_payment_provider.stripe.disputes import Disputes
+from shop_payment_provider.stripe import Disputes, Fault, MemoryStore, Stripe
 
 Call = Literal["create", "confirm", "retrieve", "cancel", "refund", "list refunds", "list disputes", "list events"]
 CALLS: Final[Mapping[tuple[str, str], Call]] = {

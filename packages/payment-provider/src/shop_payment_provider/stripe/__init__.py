@@ -16,6 +16,7 @@ store      what storage has to offer, and one in memory
 from .api import Stripe as Stripe
 from .cards import CARDS as CARDS
 from .cards import Fault as Fault
+from .disputes import Disputes as Disputes
 from .store import MemoryStore as MemoryStore
 from .wire import Reply as Reply
 from .wire import signature as signature
