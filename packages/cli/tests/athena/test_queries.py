@@ -231,7 +231,9 @@ def three_days() -> Archive:
     american.gets_nothing_after_all("22 11:00:00", 1, 700)
     two_days_abroad(archive)
     # What the archive takes as it came, and only its own row suffers from.
-    for number, broken in enumerate(({"time": "yesterday"}, {"time": 5}, {"data": {"lines": 5}}, {"data": 5})):
+    for number, broken in enumerate(
+        ({"time": "yesterday"}, {"time": 5}, {"time": "2026-11-20t10:00:30z"}, {"data": {"lines": 5}}, {"data": 5})
+    ):
         event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken
         archive.put("2026-11-30", json.dumps(event).encode())
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
