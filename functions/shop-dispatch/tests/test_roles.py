@@ -5,7 +5,10 @@ from typing import Any
 import psycopg
 import pytest
 
-VIEWS = ["cursor_key", "disputes", "products", "purchases", "refunds", "reservations", "sales_daily", "timeline"]
+VIEWS = [
+    *("activity", "cursor_key", "disputes", "products", "purchases", "refunds", "reservations", "sales_daily"),
+    "timeline",
+]
 
 
 def test_shop_query_reads_the_views_and_nothing_else(read_model: Any) -> None:

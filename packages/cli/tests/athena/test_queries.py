@@ -240,7 +240,9 @@ def three_days() -> Archive:
     american.is_disputed("23 09:00:00", "lost", 700)
     american.is_disputed("24 09:00:00", "won", 700)
     # What the archive takes as it came, and only its own row suffers from.
-    for number, broken in enumerate(({"time": "yesterday"}, {"time": 5}, {"data": {"lines": 5}}, {"data": 5})):
+    for number, broken in enumerate(
+        ({"time": "yesterday"}, {"time": 5}, {"time": "2026-11-20t10:00:30z"}, {"data": {"lines": 5}}, {"data": 5})
+    ):
         event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken
         archive.put("2026-11-30", json.dumps(event).encode())
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
