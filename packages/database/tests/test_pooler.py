@@ -99,7 +99,7 @@ def test_what_the_role_has_already_is_not_set_again(database: Database, pooled: 
         superuser.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'shop_query'")
     with psycopg.connect(pooled.url("shop_query"), autocommit=True) as stranger:
         assert (seen(opens()), stranger.execute(SHOW).fetchone()) == (WANTED, WANTED)
-        assert opens()._local is None  # type: ignore[attr-defined]
+        assert opens()._wanted is None  # type: ignore[attr-defined]
 
 
 def test_a_connection_that_the_pooler_lost_is_replaced(database: Database, opens: Opens) -> None:
