@@ -76,7 +76,8 @@ class PooledConnection(psycopg.Connection[TupleRow]):
     """This connection leads to a pooler, which lends it a server's connection for one transaction at a time. What a
     session would keep is therefore set in each transaction, and no statement is prepared under a name."""
 
-    _wanted: str | None = None
+    local_settings: str | None = None
+    """These are set in each transaction."""
 
     def begin_with(self, wanted: str, *, read_only: bool) -> None:
         """If the role's own defaults are the same already, no transaction has to set them. RDS Proxy would keep the
@@ -84,15 +85,15 @@ class PooledConnection(psycopg.Connection[TupleRow]):
         self.prepare_threshold = None  # not even where a call asks for it
         self.read_only = read_only
         row = self.execute(_ARE_DEFAULTS, [wanted]).fetchone()
-        self._wanted = None if row == (True,) else wanted
+        self.local_settings = None if row == (True,) else wanted
 
     @contextmanager
     def transaction(
         self, savepoint_name: str | None = None, force_rollback: bool = False
     ) -> Iterator[psycopg.Transaction]:
         with super().transaction(savepoint_name, force_rollback) as transaction:
-            if self._wanted:
-                self.execute(_SET_LOCALLY, [self._wanted])
+            if self.local_settings:
+                self.execute(_SET_LOCALLY, [self.local_settings])
             yield transaction
 
 
@@ -100,7 +101,7 @@ class PooledConnection(psycopg.Connection[TupleRow]):
 def settings_hold(connection: psycopg.Connection) -> Iterator[None]:
     """Single statements run inside of this, because a pooled connection has its settings in transactions alone. There
     it is a transaction, and statements are sent without waiting for the results, which are best read afterwards."""
-    if isinstance(connection, PooledConnection):
+    if isinstance(connection, PooledConnection) and connection.local_settings:
         with connection.pipeline(), connection.transaction():
             yield
     else:
