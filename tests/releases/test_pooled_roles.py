@@ -32,7 +32,7 @@ def pooled() -> Iterator[Pooler]:
 
 def sets_nothing(connection: psycopg.Connection) -> bool:
     assert isinstance(connection, PooledConnection)
-    return connection._local is None
+    return connection.local_settings is None
 
 
 def test_shop_query_sets_nothing(pooled: Pooler) -> None:

@@ -23,11 +23,7 @@ from shop_observability.tracing import TRACED_EVENTS_MAX
 from shop_shared.envelope import decode
 
 EVENTS = Path(__file__).parents[1] / "events"
-MIGRATIONS = [
-    *("0001_event_log", "0002_read_model", "0003_read_v1", "0004_catalogue", "0005_timeline", "0006_cursor_key"),
-    *("0007_parking", "0008_refunds", "0009_corrections", "0010_timeline", "0011_disputes", "0012_actors"),
-    *("0013_search", "0014_collation"),
-]
+MIGRATIONS = sorted(file.stem for file in (Path(__file__).parents[1] / "migrations").iterdir())
 
 
 @pytest.fixture(autouse=True)

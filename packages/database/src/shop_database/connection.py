@@ -1,9 +1,10 @@
 """Opens connections, and keeps one for as long as an execution environment lives."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -16,10 +17,10 @@ from shop_database.settings import AddressWithIam, DatabaseSettings
 CONNECT_TIMEOUT_SECONDS: Final = 5
 STATEMENT_TIMEOUT_MS: Final = 10_000
 
-_SET: Final = "SELECT set_config(name, value, %s) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)"
+_SET: Final = "SELECT set_config(key, value, false) FROM json_each_text(%s)"
+_SET_LOCALLY: Final = "SELECT set_config(key, value, true) FROM json_each_text(%s)"
 _ARE_DEFAULTS: Final = """
-SELECT bool_and(current_setting(name, true) IS NOT DISTINCT FROM value)
-FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+SELECT bool_and(current_setting(key, true) IS NOT DISTINCT FROM value) FROM json_each_text(%s)
 """
 
 Result = TypeVar("Result")
@@ -62,9 +63,9 @@ def connect(
         wanted["default_transaction_read_only"] = "on"
     try:
         if isinstance(connection, PooledConnection):
-            connection.begin_with(wanted, read_only=read_only)
+            connection.begin_with(json.dumps(wanted), read_only=read_only)
         else:
-            connection.execute(_SET, [False, list(wanted), list(wanted.values())])
+            connection.execute(_SET, [json.dumps(wanted)])
     except BaseException:
         connection.close()
         raise
@@ -75,24 +76,24 @@ class PooledConnection(psycopg.Connection[TupleRow]):
     """This connection leads to a pooler, which lends it a server's connection for one transaction at a time. What a
     session would keep is therefore set in each transaction, and no statement is prepared under a name."""
 
-    _local: list[Any] | None = None
+    local_settings: str | None = None
+    """These are set in each transaction."""
 
-    def begin_with(self, wanted: Mapping[str, str], *, read_only: bool) -> None:
+    def begin_with(self, wanted: str, *, read_only: bool) -> None:
         """If the role's own defaults are the same already, no transaction has to set them. RDS Proxy would keep the
         server's connection for a client that sets anything, until that client leaves."""
         self.prepare_threshold = None  # not even where a call asks for it
         self.read_only = read_only
-        names_and_values = [list(wanted), list(wanted.values())]
-        row = self.execute(_ARE_DEFAULTS, names_and_values).fetchone()
-        self._local = None if row == (True,) else [True, *names_and_values]
+        row = self.execute(_ARE_DEFAULTS, [wanted]).fetchone()
+        self.local_settings = None if row == (True,) else wanted
 
     @contextmanager
     def transaction(
         self, savepoint_name: str | None = None, force_rollback: bool = False
     ) -> Iterator[psycopg.Transaction]:
         with super().transaction(savepoint_name, force_rollback) as transaction:
-            if self._local:
-                self.execute(_SET, self._local)
+            if self.local_settings:
+                self.execute(_SET_LOCALLY, [self.local_settings])
             yield transaction
 
 
@@ -100,7 +101,7 @@ class PooledConnection(psycopg.Connection[TupleRow]):
 def settings_hold(connection: psycopg.Connection) -> Iterator[None]:
     """Single statements run inside of this, because a pooled connection has its settings in transactions alone. There
     it is a transaction, and statements are sent without waiting for the results, which are best read afterwards."""
-    if isinstance(connection, PooledConnection):
+    if isinstance(connection, PooledConnection) and connection.local_settings:
         with connection.pipeline(), connection.transaction():
             yield
     else:
