@@ -174,8 +174,8 @@ def test_an_id_token_is_refused_by_the_running_shop(shop: Shop) -> None:
     signed_in = shop.client("cognito-idp").initiate_auth(
         ClientId=deploy.outputs(state)["UserPoolClientId"], AuthFlow="USER_PASSWORD_AUTH", AuthParameters=who
     )["AuthenticationResult"]
-    for method, path in (("GET", "/purchases"), ("GET", "/sales/daily"), ("POST", "/products")):
-        answer = shop.request(method, path, token=signed_in["IdToken"], key=str(uuid.uuid4()), body={})
+    for method, path in (("GET", "/purchases"), ("GET", "/sales/daily"), ("DELETE", "/products/MUG")):
+        answer = shop.request(method, path, token=signed_in["IdToken"], key=str(uuid.uuid4()))
         expect_problem(answer, 401, "unauthenticated")
     assert shop.request("GET", "/sales/daily", token=signed_in["AccessToken"]).status == 200
 

@@ -63,6 +63,24 @@ def test_every_path_through_kinesis_takes_the_tuned_expiry() -> None:
     assert {"_put_record", "_put_records", "_get_records"} <= set(callers)
 
 
+def test_a_restarted_emulator_forgets_how_far_a_tables_stream_was_read_and_nothing_else() -> None:
+    found = in_the_emulators_python(
+        """
+        from ministack.services import dynamodb, lambda_svc
+
+        launcher.read_table_streams_from_their_start(lambda_svc, dynamodb)
+        lambda_svc._kinesis_positions["a-mapping"] = 7
+        lambda_svc._dynamodb_stream_positions["another"] = 7
+        saved = lambda_svc.get_state()
+        for positions in (lambda_svc._kinesis_positions, lambda_svc._dynamodb_stream_positions):
+            positions.clear()
+        lambda_svc.load_persisted_state(saved)
+        print(json.dumps([lambda_svc._kinesis_positions.get("a-mapping"), len(lambda_svc._dynamodb_stream_positions)]))
+        """
+    )
+    assert found == [7, 0]
+
+
 def test_a_table_of_json_lines_has_the_columns_that_it_says_it_has() -> None:
     found = in_the_emulators_python(
         """
@@ -111,6 +129,22 @@ def test_a_table_of_json_lines_has_the_columns_that_it_says_it_has() -> None:
 def test_a_changed_emulator_is_not_tuned_silently(changed: str) -> None:
     worker = f"class Changed:\n    def _drain_stderr_bounded(self, {changed}): ..."
     result = in_the_emulators_python(f"{worker}\nlauncher.tune_worker_output(Changed)", check=False)
+    assert result.returncode == 1
+    assert "is not what emulator_launcher.py was written for" in result.stderr
+
+
+@pytest.mark.parametrize("changed", ["def get_state(): 'stream_records'", "def _restore_esm_positions(store): ..."])
+def test_a_changed_restart_is_not_mended_silently(changed: str) -> None:
+    code = f"""
+        from ministack.services import dynamodb, lambda_svc
+
+        {changed}
+        dynamodb.get_state = vars().get("get_state", dynamodb.get_state)
+        lambda_svc._restore_esm_positions = vars().get("_restore_esm_positions", lambda_svc._restore_esm_positions)
+        launcher.inspect.getsource = lambda _: {changed!r}
+        launcher.read_table_streams_from_their_start(lambda_svc, dynamodb)
+        """
+    result = in_the_emulators_python(code, check=False)
     assert result.returncode == 1
     assert "is not what emulator_launcher.py was written for" in result.stderr
 

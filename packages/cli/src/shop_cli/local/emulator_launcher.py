@@ -63,6 +63,20 @@ def give_json_tables_their_columns(athena: Any) -> None:
     athena._table_relation = with_columns
 
 
+def read_table_streams_from_their_start(functions: Any, tables: Any) -> None:
+    """ministack saves how far a function has read a table's change stream, and not the stream. After a restart the
+    function would be given nothing, until as many changes are made as there were before."""
+    restore = functions._restore_esm_positions
+    expect(list(inspect.signature(restore).parameters) == ["store", "positions"], restore)
+    expect("stream_records" not in inspect.getsource(tables.get_state), tables.get_state)
+
+    def all_others(store: Any, positions: Any) -> None:
+        if store is not functions._dynamodb_stream_positions:
+            restore(store, positions)
+
+    functions._restore_esm_positions = all_others
+
+
 def accept_this_shops_keys_alone(evaluator: Any, runtime: Any) -> None:
     """ministack takes `test`, any account's number and the configured key for root, and checks no signature of theirs;
     it derives the keys of a function from its name. Here root is the configured key, signed like any other, and a
@@ -184,6 +198,7 @@ def main() -> None:
     tune_worker_output(importlib.import_module("ministack.core.lambda_runtime").Worker)
     expire_records_at_start_only(importlib.import_module("ministack.services.kinesis"))
     give_json_tables_their_columns(importlib.import_module("ministack.services.athena"))
+<<<<<<< HEAD
     cognito, pool_pages = importlib.import_module("ministack.services.cognito"), load(beside("pool_pages.py"))
     link_pool_pages(cognito, pool_pages)
     name_the_origins_port(importlib.import_module("ministack.services.cloudfront"))
@@ -191,6 +206,11 @@ def main() -> None:
         importlib.import_module(f"ministack.{name}") for name in ("core.lambda_runtime", "services.lambda_svc")
     )
     load(beside("emulator_environments.py")).Environments(runtime, functions, expect)
+=======
+    read_table_streams_from_their_start(
+        importlib.import_module("ministack.services.lambda_svc"), importlib.import_module("ministack.services.dynamodb")
+    )
+>>>>>>> sweep
     raise_open_file_limit()
     persistence = importlib.import_module("ministack.core.persistence")
     state, store = load(beside("emulator_state.py")), open_store(Path(persistence.STATE_DIR))
