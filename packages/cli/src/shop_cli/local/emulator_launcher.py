@@ -198,7 +198,6 @@ def main() -> None:
     tune_worker_output(importlib.import_module("ministack.core.lambda_runtime").Worker)
     expire_records_at_start_only(importlib.import_module("ministack.services.kinesis"))
     give_json_tables_their_columns(importlib.import_module("ministack.services.athena"))
-<<<<<<< HEAD
     cognito, pool_pages = importlib.import_module("ministack.services.cognito"), load(beside("pool_pages.py"))
     link_pool_pages(cognito, pool_pages)
     name_the_origins_port(importlib.import_module("ministack.services.cloudfront"))
@@ -206,11 +205,9 @@ def main() -> None:
         importlib.import_module(f"ministack.{name}") for name in ("core.lambda_runtime", "services.lambda_svc")
     )
     load(beside("emulator_environments.py")).Environments(runtime, functions, expect)
-=======
     read_table_streams_from_their_start(
         importlib.import_module("ministack.services.lambda_svc"), importlib.import_module("ministack.services.dynamodb")
     )
->>>>>>> sweep
     raise_open_file_limit()
     persistence = importlib.import_module("ministack.core.persistence")
     state, store = load(beside("emulator_state.py")), open_store(Path(persistence.STATE_DIR))
