@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 from shop_cli.local import deploy, emulator, emulator_store
 from shop_cli.local.home import Home, State
@@ -10,7 +11,6 @@ from shop_cli.operations import rebuild
 from shop_cli.operations.verify import command as verify
 from shop_cli.operations.verify.findings import Findings
 from shop_cli.operations.verify.sources import ShopSources
-from shop_cli.output import duration
 from shop_cli.progress import ProgressDisplay
 from shop_cli.target import Target
 
@@ -22,12 +22,14 @@ BEHIND_SECONDS_MAX = 60.0
 
 
 def age(home: Home) -> str:
-    """Describes how old the data of the emulator is; empty when there is none. Raises DamagedError."""
+    """Says when the data of the emulator has last changed; empty when there is none. Raises DamagedError."""
     moments = emulator_store.read_moments(emulator.state_folder(home))
     if moments is None or moments.changed_at is None:
         return ""
-    ago = duration(max(0.0, time.time() - moments.changed_at))
-    return f"of {time.strftime('%d %B, %H:%M:%S', time.localtime(moments.changed_at))}, {ago} ago"
+    ago = timedelta(seconds=max(0, round(time.time() - moments.changed_at)))
+    return (
+        f"last changed {ago} ago, on {datetime.fromtimestamp(moments.changed_at, UTC).astimezone():%d %B at %H:%M:%S}"
+    )
 
 
 def was_orderly(home: Home) -> bool:
