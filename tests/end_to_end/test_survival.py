@@ -58,8 +58,8 @@ def test_what_the_read_model_has_lost_is_made_anew_when_the_shop_is_mended(shop:
         connection.execute("DELETE FROM shop.reservation WHERE reservation_id = %s", [reservation["reservation_id"]])
     os.kill(pid_of(shop, "postgres"), signal.SIGKILL)
 
-    told = eventually(lambda: shop.command("status", check=False), lambda status: status.returncode != 0)
-    assert "postgres has ended: ./shop up starts it again" in told.stderr
+    broken = eventually(lambda: shop.command("status", check=False), lambda status: status.returncode != 0)
+    assert "postgres has ended: ./shop up starts it again" in broken.stderr
     others = [pid_of(shop, name) for name in ("aws", "payment", "xray")]
     mended = shop.command("up", "--detach", seconds_max=540)
     assert "events of the store" in mended.stdout

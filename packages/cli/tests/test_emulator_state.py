@@ -271,7 +271,7 @@ def test_a_full_disk_at_the_end_is_told_and_the_end_does_not_count_as_orderly(aw
     put_item(aws, "kept")
     process = aws.process
     assert process is not None
-    # Not even its log can be written.
+    # With this limit not even its log can be written.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     assert aws.end(signal.SIGTERM) == emulator_store.EX_IOERR
     moments = emulator_store.read_moments(aws.folder)

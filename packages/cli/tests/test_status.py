@@ -1,4 +1,4 @@
-"""What is told of a shop of which some processes have ended."""
+"""A shop of which some processes have ended is told from one that runs, and from one that does not."""
 
 import dataclasses
 import subprocess

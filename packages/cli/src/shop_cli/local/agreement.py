@@ -38,7 +38,7 @@ def was_orderly(home: Home) -> bool:
 
 
 def ensure(state: State, progress: ProgressDisplay) -> None:
-    """Audits the shop. What is missing downstream is published by the sweep, or else the read model is made anew."""
+    """What is missing downstream is published by the sweep, or else the read model is made anew from the store."""
     target = Target.here(state)
     findings = _audit(target, progress)
     if findings.differences:

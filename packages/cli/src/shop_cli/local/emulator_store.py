@@ -41,7 +41,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 
 class Moments(NamedTuple):
-    """Seconds since the epoch."""
+    """The moments are in seconds since the epoch."""
 
     changed_at: float | None
     stopped_at: float | None
@@ -52,7 +52,7 @@ class DamagedError(Exception):
     """The file is no database, or one that lacks pages. No other state is taken in its place."""
 
 
-class Store:
+class StateFile:
     """What is put is committed in this order by one thread, as much at a time as has come together meanwhile."""
 
     def __init__(self, path: Path) -> None:
@@ -123,7 +123,7 @@ class Store:
         await future
 
     def flush(self) -> None:
-        """The same for a thread."""
+        """Does the same for a thread."""
         done = threading.Event()
         with self._changed:
             self._wait(done.set)
