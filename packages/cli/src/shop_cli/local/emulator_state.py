@@ -225,7 +225,7 @@ class _Items:
 
 
 class _Records:
-    """Each record of Kinesis' streams is kept when it is put. A consumer's place is an index into a shard's list of records."""
+    """Each record of Kinesis' streams is kept when it is put. A consumer's place is an index into a shard's records."""
 
     def __init__(self, kinesis: Any, lambda_svc: Any, store: Any, expect: Expect) -> None:
         self._kinesis = kinesis
