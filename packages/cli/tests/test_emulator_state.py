@@ -276,7 +276,6 @@ def test_a_full_disk_at_the_end_is_told_and_the_end_does_not_count_as_orderly(aw
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     assert aws.end(signal.SIGTERM) == emulator_store.EX_IOERR
     moments = emulator_store.read_moments(aws.folder)
-    assert moments is not None
     assert moments.changed_at
     assert moments.stopped_at is None
     aws.start()
@@ -286,11 +285,9 @@ def test_a_full_disk_at_the_end_is_told_and_the_end_does_not_count_as_orderly(aw
 def test_an_orderly_end_is_remembered_until_the_next_start(aws: Aws) -> None:
     assert aws.end(signal.SIGTERM) == -signal.SIGTERM
     moments = emulator_store.read_moments(aws.folder)
-    assert moments is not None
     assert moments.stopped_at is not None
     aws.start()
     moments = emulator_store.read_moments(aws.folder)
-    assert moments is not None
     assert moments.stopped_at is None
 
 

@@ -17,6 +17,7 @@ from boto3.session import Session
 from botocore.config import Config
 
 from shop_cli.errors import ShopError
+from shop_cli.local import emulator_store
 from shop_cli.local.home import CHECKOUT, Home, State
 from shop_cli.local.ports import HOST
 from shop_payment_provider import browser_guard
@@ -82,6 +83,14 @@ def allowed_origins() -> str:
 
 def state_folder(home: Home) -> Path:
     return home.path / "aws" / "state"
+
+
+def saved_moments(home: Home) -> emulator_store.Moments:
+    """Says when the emulator has saved its state, as it is on the disk."""
+    try:
+        return emulator_store.read_moments(state_folder(home))
+    except emulator_store.DamagedError as error:
+        raise ShopError(str(error)) from error
 
 
 def server_environment(home: Home, state: State) -> dict[str, str]:

@@ -44,8 +44,9 @@ class Moments(NamedTuple):
     """The moments are in seconds since the epoch."""
 
     changed_at: float | None
+    """It is None where no emulator has saved anything."""
     stopped_at: float | None
-    """None unless the emulator has ended by itself, with everything saved, its logs included."""
+    """It is None unless the emulator has ended by itself, with everything saved, its logs included."""
 
 
 class DamagedError(Exception):
@@ -184,11 +185,11 @@ class StateFile:
         return not is_last
 
 
-def read_moments(folder: Path) -> Moments | None:
-    """Returns None where no emulator has saved anything. Raises DamagedError."""
+def read_moments(folder: Path) -> Moments:
+    """Raises DamagedError."""
     path = folder / FILE
     if not path.exists():
-        return None
+        return Moments(None, None)
     with _connection(path) as connection:
         found = dict(connection.execute("SELECT name, seconds FROM moment"))
     return Moments(found.get("changed_at"), found.get("stopped_at"))
