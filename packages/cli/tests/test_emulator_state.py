@@ -427,3 +427,8 @@ def test_a_changed_emulator_is_not_kept_silently(changed: str) -> None:
     result = in_the_emulators_python(code, check=False)
     assert result.returncode == 1
     assert "is not what emulator_launcher.py was written for" in result.stderr
+
+
+def test_another_shops_emulator_on_the_port_is_not_taken_for_ours(aws: Aws) -> None:
+    assert emulator.is_ready(aws.state)
+    assert not emulator.is_ready(State(ports=aws.state.ports))

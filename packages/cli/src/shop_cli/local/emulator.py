@@ -15,6 +15,7 @@ import boto3
 import httpx
 from boto3.session import Session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shop_cli.errors import ShopError
 from shop_cli.local import emulator_store
@@ -127,6 +128,11 @@ def server_environment(home: Home, state: State) -> dict[str, str]:
 
 
 def is_ready(state: State) -> bool:
+    """Another shop's emulator, which was quicker to take the port, is ready too, but knows no key of this one."""
+    try:
+        client(state, "sts").get_caller_identity()
+    except (BotoCoreError, ClientError):
+        return False
     return answers(f"{endpoint_url(state)}/_ministack/ready")
 
 
