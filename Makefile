@@ -22,7 +22,7 @@ TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(F
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer hot-stock bench build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -148,8 +148,11 @@ chaos: setup ## kill -9 functions and payment provider of the running shop durin
 hammer: setup ## send every route of the running shop at random for MINUTES=10, twice at once and again, then audit it; SEED=1
 	@$(VENV)/bin/python -m bench.hammer $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-outage: setup ## stop the PostgreSQL of the running shop for SECONDS=60 while customers buy, then audit it
+outage: setup ## stop PostgreSQL of the running shop for SECONDS=60, kill -9 each server while customers buy, then audit it
 	@$(VENV)/bin/python -m bench.outage $(if $(SECONDS),--seconds $(SECONDS))
+
+burst: setup ## send CLIENTS=16 at once to the running shop while no function of it has a process, and again
+	@$(VENV)/bin/python -m bench.burst $(if $(CLIENTS),--clients $(CLIENTS))
 
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
 	@$(VENV)/bin/python -m bench.hot_stock $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))

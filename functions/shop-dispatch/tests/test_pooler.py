@@ -76,7 +76,7 @@ def test_parked_records_are_listed_replayed_and_dropped(
     projecting([encode(mug.listed(price_minor=1_250)), b"no event"])
     read_model.execute("ALTER TABLE shop.product DROP CONSTRAINT cheap_only")
     [unreadable, _] = sorted(parked.read(None, after=BEGINNING, limit=10), key=lambda record: record.stream_id or "")
-    assert parked.drop(unreadable.parked_id, "no event of ours")
+    assert parked.drop(unreadable.parked_id, "no event of ours", "an operator")
     assert len(Replay(parked, projecting)(None).resolved) == 1
     assert read_model.query("SELECT sku FROM shop.product") == [("MUG",)]
     connection.run(psycopg.Connection.close)

@@ -138,6 +138,23 @@ print(json.dumps([count(), call()]))
     assert isinstance(taken, float)
 
 
+def test_one_that_was_killed_does_not_count_as_idle() -> None:
+    taken = in_the_emulators_python(
+        POOL
+        + """
+START = 0.05
+while count() < 2:
+    at_once(2)
+    time.sleep(0.1)
+first, second = sum(runtime._workers.values(), [])
+first._proc.poll = lambda: -9
+START = 30
+print(json.dumps([call() < START, count()]))
+"""
+    )
+    assert taken == [True, 1]
+
+
 def test_a_changed_pool_is_not_replaced_silently() -> None:
     code = POOL.replace("pool = ", "runtime.acquire_worker = lambda func_name: None\npool = ")
     result = in_the_emulators_python(code, check=False)

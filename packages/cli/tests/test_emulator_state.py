@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shop_cli.emulator_testing import in_the_emulators_python
 from shop_cli.local import emulator, emulator_store, processes
 from shop_cli.local.home import Home, State
 from shop_cli.local.ports import choose_ports
@@ -271,11 +272,10 @@ def test_a_full_disk_at_the_end_is_told_and_the_end_does_not_count_as_orderly(aw
     put_item(aws, "kept")
     process = aws.process
     assert process is not None
-    # Not even its log can be written.
+    # The limit keeps it from writing its log, too.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     assert aws.end(signal.SIGTERM) == emulator_store.EX_IOERR
     moments = emulator_store.read_moments(aws.folder)
-    assert moments is not None
     assert moments.changed_at
     assert moments.stopped_at is None
     aws.start()
@@ -285,11 +285,9 @@ def test_a_full_disk_at_the_end_is_told_and_the_end_does_not_count_as_orderly(aw
 def test_an_orderly_end_is_remembered_until_the_next_start(aws: Aws) -> None:
     assert aws.end(signal.SIGTERM) == -signal.SIGTERM
     moments = emulator_store.read_moments(aws.folder)
-    assert moments is not None
     assert moments.stopped_at is not None
     aws.start()
     moments = emulator_store.read_moments(aws.folder)
-    assert moments is not None
     assert moments.stopped_at is None
 
 
@@ -375,3 +373,62 @@ def test_a_restored_backup_is_kept(aws: Aws) -> None:
     aws.end()
     aws.start()
     assert has_item(aws, "kept")
+
+
+def test_records_past_the_retention_go_and_their_consumers_skip_nothing() -> None:
+    found = in_the_emulators_python(
+        """
+        import time
+        from ministack.services import kinesis, lambda_svc
+
+        class Store:
+            removed = []
+
+            def records(self, stream, shard):
+                ages = {"0": [25, 25, 1, 1], "1": [25], "2": []}[shard]
+                for number, hours in enumerate(ages):
+                    yield json.dumps({
+                        "SequenceNumber": str(number), "ApproximateArrivalTimestamp": time.time() - hours * 3600
+                    })
+
+            def remove_records(self, stream, shard, *, before):
+                self.removed.append([shard, before])
+
+        state = launcher.load(launcher.beside("emulator_state.py"))
+        records = state._Records(kinesis, lambda_svc, Store(), launcher.expect)
+        shards = {name: {} for name in "012"}
+        key = ("000000000000", "us-east-1", "name")
+        kinesis._streams._data[key] = {"StreamARN": "arn", "RetentionPeriodHours": 24, "shards": shards}
+        lambda_svc._esms._data[key] = {"EventSourceArn": "arn"}
+        # The last place is ahead of what was kept: the record after it must not be skipped.
+        lambda_svc._kinesis_positions._data[key] = {"0": 3, "1": 1, "2": 2}
+        records.load()
+        kept = [len(shard["records"]) for shard in shards.values()]
+        print(json.dumps([kept, lambda_svc._kinesis_positions._data[key], Store.removed]))
+        """
+    )
+    assert found == [[2, 0, 0], {"0": 1, "1": 0, "2": 0}, [["0", "2"], ["1", "~"]]]
+
+
+@pytest.mark.parametrize(
+    "changed", ["dynamodb._set_item", "dynamodb._remove_item", "kinesis._put_records", "s3._atomic_write"]
+)
+def test_a_changed_emulator_is_not_kept_silently(changed: str) -> None:
+    code = f"""
+        from ministack import app
+        from ministack.core import persistence
+        from ministack.services import dynamodb, kinesis, s3
+
+        def changed(): ...
+        {changed} = changed
+        state = launcher.load(launcher.beside("emulator_state.py"))
+        state.Keeper(app, persistence, None, launcher.expect)
+        """
+    result = in_the_emulators_python(code, check=False)
+    assert result.returncode == 1
+    assert "is not what emulator_launcher.py was written for" in result.stderr
+
+
+def test_another_shops_emulator_on_the_port_is_not_taken_for_ours(aws: Aws) -> None:
+    assert emulator.is_ready(aws.state)
+    assert not emulator.is_ready(State(ports=aws.state.ports))

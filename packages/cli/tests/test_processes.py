@@ -115,3 +115,16 @@ def test_it_does_not_count_itself_as_left_over(home: Home, monkeypatch: pytest.M
     child, record = processes.spawn(home, "child", [sys.executable, "-c", code], environment)
     child.wait(20)
     assert Path(record.log).read_text() == "[]\n"
+
+
+def test_only_the_children_of_what_has_ended_are_orphans(home: Home) -> None:
+    child, record = start(home, PARENT + SLEEP)
+    other, living = start(home, PARENT + SLEEP, "other")
+    until(lambda: has_reported_up(record) and has_reported_up(living))
+    child.kill()
+    child.wait(5)
+    family = [psutil.Process(living.pid), *psutil.Process(living.pid).children(recursive=True)]
+    processes.stop_orphans(home, [living])
+    assert sorted(process.pid for process in processes.leftovers(home)) == sorted(process.pid for process in family)
+    processes.stop(home, [living])
+    other.wait(5)

@@ -105,7 +105,7 @@ WHEN NOT MATCHED THEN
     VALUES (reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at)
 """,
     "dispute": """
-MERGE INTO dispute AS d
+MERGE INTO {schema}.dispute AS d
 USING unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[],
              %s::timestamptz[])
     AS change (reservation_id, dispute_id, status, amount_minor, currency, reason, opened_at, closed_at)

@@ -1,16 +1,19 @@
-"""Whether the systems of a shop agree that did not end in order, and what is done when they do not."""
+"""Audits a shop that did not end in order, and repairs what of its systems lags behind the others."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
-from shop_cli.local import deploy, emulator, emulator_store
+from rich.markup import escape
+
+from shop_cli.errors import ShopError
+from shop_cli.local import deploy, emulator
 from shop_cli.local.home import Home, State
 from shop_cli.operations import rebuild
 from shop_cli.operations.verify import command as verify
 from shop_cli.operations.verify.findings import Findings
-from shop_cli.operations.verify.sources import ShopSources
-from shop_cli.output import duration
+from shop_cli.operations.verify.sources import ShopSources, reading
 from shop_cli.progress import ProgressDisplay
 from shop_cli.target import Target
 
@@ -22,35 +25,44 @@ BEHIND_SECONDS_MAX = 60.0
 
 
 def age(home: Home) -> str:
-    """Describes how old the data of the emulator is; empty when there is none. Raises DamagedError."""
-    moments = emulator_store.read_moments(emulator.state_folder(home))
-    if moments is None or moments.changed_at is None:
+    """Says when the data of the emulator has last changed; empty when there is none."""
+    changed_at = emulator.saved_moments(home).changed_at
+    if changed_at is None:
         return ""
-    ago = duration(max(0.0, time.time() - moments.changed_at))
-    return f"of {time.strftime('%d %B, %H:%M:%S', time.localtime(moments.changed_at))}, {ago} ago"
+    ago = timedelta(seconds=max(0, round(time.time() - changed_at)))
+    return f"last changed {ago} ago, on {datetime.fromtimestamp(changed_at, UTC).astimezone():%d %B at %H:%M:%S}"
 
 
 def was_orderly(home: Home) -> bool:
-    moments = emulator_store.read_moments(emulator.state_folder(home))
-    return moments is None or moments.stopped_at is not None
+    return emulator.saved_moments(home).stopped_at is not None
 
 
 def ensure(state: State, progress: ProgressDisplay) -> None:
-    """Audits the shop. What is missing downstream is published by the sweep, or else the read model is made anew."""
-    target = Target.here(state)
+    """What is missing downstream is published by the sweep, or else the read model is made anew from the store."""
+    try:
+        with reading():
+            findings = _repair(Target.here(state), progress)
+    except ShopError as error:
+        progress.line(f"  [red]✗[/red]   {escape(str(error))}")
+    else:
+        if not findings.differences:
+            return
+    # The shop runs nevertheless, and the audit can be made at any time.
+    progress.line("  [red]✗[/red]   Unless customers are buying just now, ./shop verify names what does not agree")
+
+
+def _repair(target: Target, progress: ProgressDisplay) -> Findings:
     findings = _audit(target, progress)
     if findings.differences:
         with progress.step("Sweep", "publishing and settling what is due"):
-            name = f"shop-command-{deploy.STAGE}-sweep"
-            emulator.client(state, "lambda").invoke(FunctionName=name, Payload=b"{}")
+            target.client("lambda").invoke(FunctionName=f"shop-command-{deploy.STAGE}-sweep", Payload=b"{}")
         findings = _audit(target, progress)
     if _is_behind(findings):
         function = rebuild.RebuildFunction(target.function("rebuild"), target.actor)
         rebuild.run(function, rebuild.RebuildSource.store, progress, swap=True)
         function.ask("drop-old")
         findings = _audit(target, progress)
-    if findings.differences:
-        progress.line("  [red]✗[/red]   Unless customers are buying just now, ./shop verify names what does not agree")
+    return findings
 
 
 def _audit(target: Target, progress: ProgressDisplay) -> Findings:

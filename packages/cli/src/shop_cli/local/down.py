@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from shop_cli.errors import ShopError
-from shop_cli.local import emulator, emulator_store, environment, processes
+from shop_cli.local import emulator, environment, processes
 from shop_cli.local.home import Home, ProcessRecord, RecordedRun
 from shop_cli.progress import ProgressDisplay
 
@@ -57,8 +57,7 @@ def stop(home: Home, progress: ProgressDisplay) -> bool:
 
 
 def expect_saved(home: Home) -> None:
-    moments = emulator_store.read_moments(emulator.state_folder(home))
-    if moments is None or moments.stopped_at is None:
+    if emulator.saved_moments(home).stopped_at is None:
         raise ShopError(
             "The shop has stopped, but its AWS could not save its newest logs and metrics. What it had answered is "
             f"kept, and the next ./shop up checks it. Is the disk full? See {home.logs / 'aws.log'}"

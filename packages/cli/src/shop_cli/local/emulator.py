@@ -15,8 +15,10 @@ import boto3
 import httpx
 from boto3.session import Session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shop_cli.errors import ShopError
+from shop_cli.local import emulator_store
 from shop_cli.local.home import CHECKOUT, Home, State
 from shop_cli.local.ports import HOST
 from shop_payment_provider import browser_guard
@@ -84,6 +86,14 @@ def state_folder(home: Home) -> Path:
     return home.path / "aws" / "state"
 
 
+def saved_moments(home: Home) -> emulator_store.Moments:
+    """Says when the emulator has saved its state, as it is on the disk."""
+    try:
+        return emulator_store.read_moments(state_folder(home))
+    except emulator_store.DamagedError as error:
+        raise ShopError(str(error)) from error
+
+
 def server_environment(home: Home, state: State) -> dict[str, str]:
     """Made from nothing: the functions inherit the emulator's environment, where a setting of ours would hide that
     they lack it themselves."""
@@ -118,6 +128,11 @@ def server_environment(home: Home, state: State) -> dict[str, str]:
 
 
 def is_ready(state: State) -> bool:
+    """Another shop's emulator, which was quicker to take the port, is ready too, but knows no key of this one."""
+    try:
+        client(state, "sts").get_caller_identity()
+    except (BotoCoreError, ClientError):
+        return False
     return answers(f"{endpoint_url(state)}/_ministack/ready")
 
 

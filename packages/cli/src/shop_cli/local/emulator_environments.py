@@ -50,6 +50,7 @@ class Environments:
 
         key, began = self._runtime._worker_key(func_name, config, qualifier), time.monotonic()
         with self._freed:
+            self._bury(key)
             while (known := self._runtime._workers.get(key)) and all(worker.in_use for worker in known):
                 waited = time.monotonic() - began
                 if waited > WAIT_SECONDS_MAX:
@@ -71,6 +72,16 @@ class Environments:
                 for worker in known[:KEPT_WARM]:
                     worker.last_used = time.time()
         return int(self._reap(ttl))
+
+    def _bury(self, key: str) -> None:
+        """One whose process was killed is not idle: a request that leases it waits for a start."""
+        with self._runtime._lock:
+            known = self._runtime._workers.get(key, [])
+            dead = [
+                each for each in known if not each.in_use and each._proc is not None and each._proc.poll() is not None
+            ]
+            known[:] = [worker for worker in known if worker not in dead]
+        self._runtime.kill_workers(dead)
 
     def _start(self, key: str, worker: Any) -> None:
         """One after the other, so that what already runs has a processor left."""

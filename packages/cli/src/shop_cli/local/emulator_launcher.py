@@ -175,7 +175,7 @@ def beside(name: str) -> Path:
 def open_store(folder: Path) -> Any:
     module = load(beside("emulator_store.py"))
     try:
-        return module.Store(folder / module.FILE)
+        return module.StateFile(folder / module.FILE)
     except (module.DamagedError, sqlite3.Error) as error:
         raise SystemExit(f"The local AWS can't use its state: {error}") from error
 

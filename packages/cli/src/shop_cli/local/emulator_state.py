@@ -1,4 +1,4 @@
-"""Keeps what ministack holds in memory in a Store, whenever it changes: ministack itself saves it on SIGTERM alone.
+"""Keeps what ministack holds in memory in a StateFile, whenever it changes: ministack itself saves it on SIGTERM alone.
 
 Items and records are kept one by one, as they are written. Everything else is small: each service's state is kept as a
 whole, before a request that may have changed it is answered, and every second for what changes by itself.
@@ -167,7 +167,7 @@ def may_change_states(scope: Any) -> bool:
 
 
 class _Items:
-    """The items of DynamoDB's tables."""
+    """Each item of DynamoDB's tables is kept when it is written."""
 
     def __init__(self, dynamodb: Any, store: Any, expect: Expect) -> None:
         self._dynamodb = dynamodb
@@ -225,7 +225,7 @@ class _Items:
 
 
 class _Records:
-    """The records of Kinesis' streams. A consumer's place is an index into a shard's list of records."""
+    """Each record of Kinesis' streams is kept when it is put. A consumer's place is an index into a shard's records."""
 
     def __init__(self, kinesis: Any, lambda_svc: Any, store: Any, expect: Expect) -> None:
         self._kinesis = kinesis
@@ -304,7 +304,7 @@ class _Records:
 
 
 class _Code:
-    """The zip files of the functions."""
+    """ministack keeps the zip files of functions by their digests."""
 
     def __init__(self, lambda_svc: Any, store: Any, expect: Expect) -> None:
         self._lambda = lambda_svc

@@ -41,18 +41,19 @@ Statement = tuple[str, tuple[Any, ...]]
 
 
 class Moments(NamedTuple):
-    """Seconds since the epoch."""
+    """The moments are in seconds since the epoch."""
 
     changed_at: float | None
+    """It is None where no emulator has saved anything."""
     stopped_at: float | None
-    """None unless the emulator has ended by itself, with everything saved, its logs included."""
+    """It is None unless the emulator has ended by itself, with everything saved, its logs included."""
 
 
 class DamagedError(Exception):
     """The file is no database, or one that lacks pages. No other state is taken in its place."""
 
 
-class Store:
+class StateFile:
     """What is put is committed in this order by one thread, as much at a time as has come together meanwhile."""
 
     def __init__(self, path: Path) -> None:
@@ -123,7 +124,7 @@ class Store:
         await future
 
     def flush(self) -> None:
-        """The same for a thread."""
+        """Does the same for a thread."""
         done = threading.Event()
         with self._changed:
             self._wait(done.set)
@@ -184,11 +185,11 @@ class Store:
         return not is_last
 
 
-def read_moments(folder: Path) -> Moments | None:
-    """Returns None where no emulator has saved anything. Raises DamagedError."""
+def read_moments(folder: Path) -> Moments:
+    """Raises DamagedError."""
     path = folder / FILE
     if not path.exists():
-        return None
+        return Moments(None, None)
     with _connection(path) as connection:
         found = dict(connection.execute("SELECT name, seconds FROM moment"))
     return Moments(found.get("changed_at"), found.get("stopped_at"))

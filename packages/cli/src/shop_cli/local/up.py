@@ -144,7 +144,7 @@ class LocalRun:
                 step.done("migrated")
         if age:
             self._progress.line(
-                f"  Data         {age}, when {'it was stopped' if is_orderly else 'it ended by accident'}"
+                f"  Data         {age}; the shop {'was stopped in order' if is_orderly else 'broke off'}"
             )
             if not is_orderly:
                 agreement.ensure(state, self._progress)
