@@ -30,7 +30,13 @@ class Form:
         return self._expression.fullmatch(text) is not None
 
 
-SKU = Form(r"[A-Z0-9][A-Z0-9-]{0,39}", "1 to 40 capital letters, digits and hyphens", "MUG-BLUE")
+SKU = Form(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}",
+    "1 to 40 letters from A to Z, digits, hyphens, underscores and full stops, the first a letter or digit",
+    "MUG-BLUE",
+)
+"""Capital and small letters are different. It is one segment of a path and has no slash, because a gateway may decode
+`%2F` before it looks for the route. `#` separates the parts of a stock bucket's key, and a comma the SKUs of a list."""
 UUID = Form(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters", "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
 )

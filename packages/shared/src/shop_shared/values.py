@@ -13,7 +13,7 @@ BUCKETS_MAX = 64
 IMAGES_MAX = 8
 
 Sku = Annotated[str, Field(pattern=forms.SKU.anchored, examples=[forms.SKU.example])]
-StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9-]{1,60}$")]
+StreamId = Annotated[str, Field(pattern=r"^(product|reservation)-[A-Za-z0-9._-]{1,60}$")]
 Uuid = Annotated[str, Field(pattern=forms.UUID.anchored)]
 AMOUNT_MINOR_MAX = 99_999_999_999
 AmountMinor = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MINOR_MAX)]

@@ -34,7 +34,7 @@ class QueryParameter:
 
 PARAMETERS: Final[Mapping[str, QueryParameter]] = {
     "stream": QueryParameter(
-        "a stream's id, product-<sku> or reservation-<id>", re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
+        "a stream's id, product-<sku> or reservation-<id>", re.compile(r"[a-z]+-[A-Za-z0-9._-]{1,60}")
     ),
     "from": QueryParameter(
         f"the first day, such as 2026-11-01; {DAYS_BY_DEFAULT} days ago if not given", _DAY, DAYS_BY_DEFAULT
