@@ -81,7 +81,7 @@ def test_bytes_that_are_no_utf_8(stocked: Shop) -> None:
         ("/reservations", {"lines": [LINE | {"quantity": True}]}, "/lines/0/quantity"),
         ("/reservations", {"lines": [LINE | {"unit_price_minor": 1}]}, "/lines/0/unit_price_minor"),
         ("/reservations", {"lines": [{"quantity": 1}]}, "/lines/0/sku"),
-        ("/reservations", {"lines": [LINE | {"sku": "mug"}]}, "/lines/0/sku"),
+        ("/reservations", {"lines": [LINE | {"sku": "MUG#0"}]}, "/lines/0/sku"),
         ("/reservations", RESERVATION | {"a/b~c": 1}, "/a~1b~0c"),
         ("/reservations", [], ""),
         ("/reservations", None, ""),
@@ -90,7 +90,10 @@ def test_bytes_that_are_no_utf_8(stocked: Shop) -> None:
         ("/purchase", PURCHASE | {"payment_method": "4242424242424242"}, "/payment_method"),
         ("/products", PRODUCT | {"stock_buckets": 0}, "/stock_buckets"),
         ("/products", PRODUCT | {"stock_buckets": 65}, "/stock_buckets"),
-        ("/products", PRODUCT | {"sku": "CUP/1"}, "/sku"),
+        *(
+            ("/products", PRODUCT | {"sku": sku}, "/sku")
+            for sku in ("CUP/1", "CUP 1", "A,B", "..", "_CUP", "Tässe", "C" * 41)
+        ),
         ("/products", PRODUCT | {"name": ""}, "/name"),
         ("/products", PRODUCT | {"name": "Cup\x00"}, "/name"),
         ("/products", PRODUCT | {"description": "Red\x00"}, "/description"),

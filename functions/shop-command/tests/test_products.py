@@ -35,6 +35,19 @@ def test_a_product_is_listed(shop: Shop) -> None:
     }
 
 
+@pytest.mark.parametrize("sku", ["mug_blue.350-ml", "Mug", "a", "4006381333931", "1.5"])
+def test_a_sku_may_be_as_other_shops_write_theirs(shop: Shop, sku: str) -> None:
+    assert shop.list_product(sku).headers["Location"] == f"/products/{sku}"
+    assert shop.receive(sku, 2).body["stream_id"] == f"product-{sku}"
+    assert shop.reserve((sku, 2)).body["lines"][0]["sku"] == sku
+    assert shop.totals(sku) == Counters(0, 2, 0)
+
+
+def test_skus_that_differ_in_their_letters_case_are_different_products(shop: Shop) -> None:
+    for sku in ("MUG", "Mug", "mug"):
+        assert shop.list_product(sku).status == 201
+
+
 def test_a_product_has_one_bucket_unless_told_otherwise(shop: Shop) -> None:
     body = {"sku": "CUP", "name": "Cup", "description": "", "price": {"amount_minor": 1, "currency": "EUR"}}
     assert shop.post("/products", body, groups="[admin staff]").body["stock_buckets"] == 1

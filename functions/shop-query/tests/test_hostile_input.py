@@ -64,7 +64,7 @@ def test_any_text_as_a_parameter_is_refused_by_name(stocked: Shop) -> None:
             ("/sales/top", "sort"),
             ("/sales/top", "currency"),
         ):
-            if (name, text) == ("category", "null"):  # which is a category like any other
+            if text == "null" and name in ("category", "sku"):  # which is one like any other
                 continue
             answer = stocked.get(path, {name: text}, **CALLER)
             assert (answer.status, answer.body["errors"][0]["parameter"]) == (422, name), (path, name, text)

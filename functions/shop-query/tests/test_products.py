@@ -59,6 +59,16 @@ def test_a_retired_product_leaves_the_list_but_keeps_its_details(shop: Shop) -> 
     assert (details.status, details.body["status"]) == (200, "retired")
 
 
+def test_a_sku_as_other_shops_write_theirs_is_found_in_every_way(shop: Shop) -> None:
+    sku = "mug_blue.350-ml"
+    shop.list_product(sku, stock=1)
+    shop.list_product(sku.upper())
+    assert shop.get(f"/products/{sku}").body["sku"] == sku
+    for query in ({"sku": sku}, {"q": sku, "limit": "1"}, {"q": "350", "limit": "1", "sort": "-price"}):
+        [item] = shop.get("/products", query).body["items"]
+        assert item["sku"] == sku
+
+
 def test_an_unknown_product_is_a_404_problem(shop: Shop) -> None:
     answer = shop.get("/products/NONE")
     assert answer.status == 404

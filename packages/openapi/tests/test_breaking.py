@@ -1,15 +1,19 @@
 """Each kind of change that breaks a client is planted, found and named; what adds something is let through."""
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import from_regex
 
 from shop_openapi import document
-from shop_openapi.breaking import breaking_changes, is_allowed
+from shop_openapi.breaking import WIDENED, breaking_changes, is_allowed
 
 RELEASED = document.whole()
+SKU_OF_1_0 = "^[A-Z0-9][A-Z0-9-]{0,39}$"
 Change = Callable[[Any], object]
 
 
@@ -157,6 +161,33 @@ def test_what_breaks_a_client_is_named(change: Change, named: str) -> None:
 @pytest.mark.parametrize("change", ADDING.values(), ids=ADDING)
 def test_what_adds_something_breaks_nobody(change: Change) -> None:
     assert breaking_changes(RELEASED, changed(change)) == []
+
+
+def with_skus(pattern: str) -> dict[str, Any]:
+    def change(it: Any) -> None:
+        schema(it, "Product")["properties"]["sku"]["pattern"] = pattern
+        schema(it, "ProductBody")["properties"]["sku"]["pattern"] = pattern
+
+    return changed(change)
+
+
+def test_an_id_may_get_a_form_that_is_known_to_be_wider_and_no_other() -> None:
+    wider = WIDENED[SKU_OF_1_0]
+    assert breaking_changes(with_skus(SKU_OF_1_0), with_skus(wider)) == []
+    for old, new in ((wider, SKU_OF_1_0), (SKU_OF_1_0, "^[A-Z]$")):
+        named = breaking_changes(with_skus(old), with_skus(new))
+        assert "GET /products/{sku} 200: answer.sku: pattern changed" in named
+        assert "POST /products: body.sku: pattern changed" in named
+
+
+@pytest.mark.parametrize(("narrow", "wide"), WIDENED.items())
+def test_what_matched_the_released_form_matches_the_wider_one(narrow: str, wide: str) -> None:
+    @settings(database=None, deadline=None)
+    @given(from_regex(narrow.replace("$", r"\Z"), fullmatch=True))
+    def check(text: str) -> None:
+        assert re.search(wide, text)
+
+    check()
 
 
 @pytest.mark.parametrize(("version", "allowed"), [("1.0.0", False), ("1.9.0", False), ("2.0.0", True)])

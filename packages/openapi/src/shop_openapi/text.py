@@ -30,7 +30,8 @@ the gateway before the functions answers otherwise, with `{"message": ...}`: 401
 504 when it cannot reach a function in time.
 
 **Changes.** Within one major version nothing that is here is taken away. New routes, optional fields, fields in
-answers, statuses and problem types may come: let your client pass over what it does not know.
+answers, statuses and problem types may come, and an id may get a wider form: let your client pass over what it does not
+know, and pass an id on as it is.
 """
 
 TAGS: Final = {

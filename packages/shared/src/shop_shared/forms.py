@@ -30,12 +30,18 @@ class Form:
         return self._expression.fullmatch(text) is not None
 
 
-SKU = Form(r"[A-Z0-9][A-Z0-9-]{0,39}", "1 to 40 capital letters, digits and hyphens", "MUG-BLUE")
+SKU = Form(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}",
+    "1 to 40 letters from A to Z, digits, hyphens, underscores and full stops, the first a letter or digit",
+    "MUG-BLUE",
+)
+"""Capital and small letters are different. It is one segment of a path and has no slash, because a gateway may decode
+`%2F` before it looks for the route. `#` separates the parts of a stock bucket's key, and a comma the SKUs of a list."""
 UUID = Form(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in small letters", "6f1c8a52-3d0e-5b7a-9c44-e2d1f0a98b37"
 )
 STREAM_ID = Form(
-    r"(product|reservation)-[A-Za-z0-9-]{1,60}", "product-<sku> or reservation-<id>", f"product-{SKU.example}"
+    r"(product|reservation)-[A-Za-z0-9._-]{1,60}", "product-<sku> or reservation-<id>", f"product-{SKU.example}"
 )
 INSTANT = Form(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)",

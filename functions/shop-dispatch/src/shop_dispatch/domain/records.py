@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from shop_shared import events
 from shop_shared.envelope import Envelope, MalformedEventError, decode
 
-_STREAM_ID = re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
+_STREAM_ID = re.compile(r"[a-z]+-[A-Za-z0-9._-]{1,60}")
 _NAME_WITH_CAPITALS: Final = re.compile(r'[A-Z][^"]*":')
 _FIRST: Final = (events.ProductListed, events.ReservationPlaced)
 

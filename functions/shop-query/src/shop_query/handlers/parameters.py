@@ -38,8 +38,8 @@ def _amount(name: str, description: str) -> Parameter[int | None]:
 
 Q: Final[Parameter[str | None]] = Parameter(
     "q",
-    "Words to look for in SKU, name, category and description, the last of which may be unfinished; a misspelt one finds "
-    "names that look alike.",
+    "Words to look for in SKU, name, category and description, the last of which may be unfinished; a misspelt one "
+    "finds names that look alike.",
     f"1 to {SEARCH_CHARACTERS_MAX} characters, a letter or digit among them, none of them a control.",
     {"type": "string", "minLength": 1, "maxLength": SEARCH_CHARACTERS_MAX},
     "blue mug",

@@ -18,7 +18,7 @@ worded AS MATERIALIZED ( -- what has all the words
         END AS rank
     FROM (
         (
-            SELECT *, 2 AS exactness
+            SELECT *, CASE WHEN sku = %(q)s THEN 3 ELSE 2 END AS exactness
             FROM read_v1.products
             WHERE sku = ANY ((SELECT skus FROM asked)::text[])
             OFFSET 0

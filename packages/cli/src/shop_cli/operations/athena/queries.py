@@ -34,7 +34,7 @@ class QueryParameter:
 
 PARAMETERS: Final[Mapping[str, QueryParameter]] = {
     "stream": QueryParameter(
-        "a stream's id, product-<sku> or reservation-<id>", re.compile(r"[a-z]+-[A-Za-z0-9-]{1,60}")
+        "a stream's id, product-<sku> or reservation-<id>", re.compile(r"[a-z]+-[A-Za-z0-9._-]{1,60}")
     ),
     "administrator": QueryParameter(
         "the `authid` of the administrator's events, a token's `sub`", re.compile(r"[A-Za-z0-9._:-]{1,128}")
