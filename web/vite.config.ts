@@ -18,18 +18,18 @@ export default defineConfig(({ mode }) => ({
 
 /** Everything but the pages comes from the shop that runs on this machine, through its distribution. */
 function runningShop(): Plugin {
-  const { web_url, aws_endpoint_url } = JSON.parse(
-    execFileSync('../shop', ['status', '--json'], { encoding: 'utf8' }),
-  ) as Record<'web_url' | 'aws_endpoint_url', string>;
-  // Node does not resolve the names below localhost, as browsers do, so the address's name goes in Host alone.
-  const toShop = { target: aws_endpoint_url, headers: { Host: new URL(web_url).host } };
   return {
     name: 'running-shop',
-    config: () => ({
-      server: { port: PORT, strictPort: true, proxy: { '/api': toShop, '/media': toShop, '/config.json': toShop } },
-    }),
+    config() {
+      const { web_url, aws_endpoint_url } = status();
+      // Node does not resolve the names below localhost, as browsers do, so the address's name goes in Host alone.
+      const toShop = { target: aws_endpoint_url, headers: { Host: new URL(web_url).host } };
+      return {
+        server: { port: PORT, strictPort: true, proxy: { '/api': toShop, '/media': toShop, '/config.json': toShop } },
+      };
+    },
     async configureServer(server) {
-      const answer = await fetch(aws_endpoint_url, { method: 'OPTIONS', headers: { Origin: ORIGIN } });
+      const answer = await fetch(status().aws_endpoint_url, { method: 'OPTIONS', headers: { Origin: ORIGIN } });
       if (!answer.ok) {
         const advice = `start the shop with SHOP_ALLOWED_ORIGINS=${ORIGIN} make run`;
         server.config.logger.warn(
@@ -38,4 +38,8 @@ function runningShop(): Plugin {
       }
     },
   };
+}
+
+function status(): Record<'web_url' | 'aws_endpoint_url', string> {
+  return JSON.parse(execFileSync('../shop', ['status', '--json'], { encoding: 'utf8' }));
 }
