@@ -26,13 +26,21 @@ def directives(policy: str) -> dict[str, str]:
 @pytest.mark.parametrize("stage", ["production", "local"])
 def test_the_distribution_never_answers_an_error_with_a_page(packaged: Packaged, stage: str) -> None:
     distribution = properties(packaged(stage), "Distribution")["DistributionConfig"]
-    assert "CustomErrorResponses" not in distribution
+    assert all(set(it) == {"ErrorCode", "ErrorCachingMinTTL"} for it in distribution["CustomErrorResponses"])
     assert "DefaultRootObject" not in distribution
     assert {it["PathPattern"]: it["TargetOriginId"] for it in distribution["CacheBehaviors"]} == {
         "/api/*": "api",
         "/assets/*": "files",
         "/media/*": "files",
     }
+
+
+def test_no_error_is_kept_so_that_none_hides_what_a_command_has_just_made(production: Templates) -> None:
+    """CloudFront keeps these for 10 s by itself, also where nothing else is cached."""
+    rules = properties(production, "Distribution")["DistributionConfig"]["CustomErrorResponses"]
+    assert {it["ErrorCode"]: it["ErrorCachingMinTTL"] for it in rules} == dict.fromkeys(
+        (404, 414, 500, 501, 502, 503, 504), 0
+    )
 
 
 def test_what_crosses_the_network_is_encrypted(production: Templates) -> None:

@@ -2,9 +2,14 @@
 
 const SERVICE_WORKER = '/service-worker.js';
 
-// Registering needs the page to be complete no less than the shop does, and is not to delay it.
 if ('serviceWorker' in navigator && import.meta.env.PROD) {
-  addEventListener('load', () => void navigator.serviceWorker.register(trusted(SERVICE_WORKER)));
+  // It is not to delay the first page, which may have been loaded before this runs.
+  if (document.readyState === 'complete') register();
+  else addEventListener('load', register);
+}
+
+function register(): void {
+  void navigator.serviceWorker.register(trusted(SERVICE_WORKER));
 }
 
 /** Trusted Types take a worker's address from a policy only: this one makes no other. The DOM's types don't know them. */

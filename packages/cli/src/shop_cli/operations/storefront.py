@@ -72,14 +72,13 @@ def build() -> str:
 
 def release(target: Target) -> str:
     """Uploads what `build` has made, and returns where it is. A release that failed half-way is done by the next."""
-    outputs, files = target.outputs, built()
+    outputs, names = target.outputs, {path.relative_to(DIST).as_posix(): path for path in built()}
     storage, bucket = target.client("s3"), outputs["WebBucketName"]
     settings = json.loads(outputs["WebConfig"]) | ({"people": target.people} if target.people else {})
 
     def put(key: str, content: bytes) -> None:
         storage.put_object(Bucket=bucket, Key=key, Body=content, **headers(key))
 
-    names = {path.relative_to(DIST).as_posix(): path for path in files}
     for key in sorted(names, key=upload_order):
         if key == PAGE:
             put("config.json", json.dumps({key: value for key, value in settings.items() if value}).encode())
@@ -102,17 +101,19 @@ def upload_order(key: str) -> tuple[bool, bool, str]:
 def supersede(storage: Any, bucket: str, current: set[str]) -> None:
     """Marks the files that only earlier releases have. Being copied makes them new, and their days count from then."""
     for key in stored(storage, bucket):
-        if key in current or storage.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]:
-            continue
-        storage.copy_object(
-            Bucket=bucket,
-            Key=key,
-            CopySource={"Bucket": bucket, "Key": key},
-            MetadataDirective="REPLACE",
-            TaggingDirective="REPLACE",
-            Tagging=SUPERSEDED,
-            **headers(key),
-        )
+        is_marked = bool(storage.get_object_tagging(Bucket=bucket, Key=key)["TagSet"])
+        if key in current and is_marked:  # an upload takes the mark away on AWS, but not on the emulator
+            storage.delete_object_tagging(Bucket=bucket, Key=key)
+        elif key not in current and not is_marked:
+            storage.copy_object(
+                Bucket=bucket,
+                Key=key,
+                CopySource={"Bucket": bucket, "Key": key},
+                MetadataDirective="REPLACE",
+                TaggingDirective="REPLACE",
+                Tagging=SUPERSEDED,
+                **headers(key),
+            )
 
 
 def stored(storage: Any, bucket: str) -> Iterator[str]:
