@@ -113,7 +113,6 @@ def test_the_faces_of_trouble(context: BrowserContext, shop: Shop, signed_in: Ca
     buyer.sees("No answer yet")
     check(page)
     problem = {"type": "https://shop.example/problems/reservation-expired", "title": "", "status": 409, "detail": ""}
-    page.unroute("**/api/purchase")
     page.route("**/api/purchase", lambda route: route.fulfill(status=409, json=problem))
     buyer.sees("The time is over")
     check(page)

@@ -58,7 +58,7 @@ def test_back_returns_to_the_same_place_with_all_that_was_loaded(buyer: Buyer) -
     name = first.nth(27).locator("h2").inner_text()
     place = page.evaluate("scrollY")
     assert place > 0
-    first.nth(27).click()
+    first.nth(27).dispatch_event("click")  # a mouse would scroll it from below the header first
     buyer.sees(name)
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     page.go_back()
