@@ -17,8 +17,8 @@ REFRESH_TOKEN: Final = "shop.refresh-token"  # noqa: S105 - where it is, not wha
 
 @dataclass
 class Visit:
-    """Records what the browser did in a test. A violation of the Content-Security-Policy, an exception of a script and a
-    request to another host are faults. A test that leaves for another page, such as the bank's, adds its host."""
+    """Records what the browser did in a test. A violation of the Content-Security-Policy, an exception of a script and
+    a request to another host are faults. A test that leaves for another page, such as the bank's, adds its host."""
 
     hosts: set[str]
     faults: list[str] = field(default_factory=list)
