@@ -34,6 +34,15 @@ def test_who_confirms_at_the_bank_comes_back_and_has_paid(buyer: Buyer) -> None:
     buyer.has_paid(reservation)
 
 
+@pytest.mark.browser_context_args(service_workers="allow")
+def test_who_comes_back_through_the_service_worker_has_paid_too(buyer: Buyer) -> None:
+    buyer.page.goto("/")
+    buyer.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+    reservation = at_the_bank(buyer)
+    buyer.button("Complete authentication").click()
+    buyer.has_paid(reservation)
+
+
 def test_who_fails_at_the_bank_pays_with_another_card(buyer: Buyer) -> None:
     reservation = at_the_bank(buyer)
     buyer.button("Fail authentication").click()
