@@ -22,7 +22,11 @@ TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(F
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
+<<<<<<< HEAD
 .PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock bench build clean
+=======
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer hot-stock bench build clean
+>>>>>>> webshop
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -118,6 +122,9 @@ browser:
 
 web-dev: setup web/node_modules/.ready ## serve the storefront on port 5173 with hot reload, before the shop that runs
 	@cd web && npm run --silent dev
+
+web-screenshots: setup ## take pictures of the storefront's main pages at the running shop; README=yes also takes the README's
+	@$(VENV)/bin/python web/screenshots.py $(if $(README),--readme)
 
 templates:
 	@$(VENV)/bin/pytest --quiet tests/templates

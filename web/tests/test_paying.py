@@ -34,6 +34,15 @@ def test_who_confirms_at_the_bank_comes_back_and_has_paid(buyer: Buyer) -> None:
     buyer.has_paid(reservation)
 
 
+@pytest.mark.browser_context_args(service_workers="allow")
+def test_who_comes_back_through_the_service_worker_has_paid_too(buyer: Buyer) -> None:
+    buyer.page.goto("/")
+    buyer.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+    reservation = at_the_bank(buyer)
+    buyer.button("Complete authentication").click()
+    buyer.has_paid(reservation)
+
+
 def test_who_fails_at_the_bank_pays_with_another_card(buyer: Buyer) -> None:
     reservation = at_the_bank(buyer)
     buyer.button("Fail authentication").click()
@@ -49,14 +58,29 @@ def test_who_confirms_may_still_be_declined(buyer: Buyer) -> None:
     expect(buyer.page.get_by_text("There is not enough money on it.")).to_be_visible()
 
 
-def test_who_walks_away_from_the_bank_can_go_there_again_or_give_it_up(buyer: Buyer) -> None:
-    at_the_bank(buyer)
+def test_who_walks_away_from_the_bank_can_go_there_again(buyer: Buyer) -> None:
+    reservation = at_the_bank(buyer)
     buyer.page.go_back()
     buyer.sees("Your bank wants to see you")
     buyer.page.reload()
     buyer.sees("Your bank wants to see you")
-    buyer.button("Give it up").click()
-    buyer.sees("Your basket")
+    expect(buyer.pay_button).to_have_count(0)
+    buyer.link("Go to your bank").click()
+    buyer.button("Complete authentication").click()
+    buyer.has_paid(reservation)
+
+
+def test_who_stays_away_from_the_bank_until_the_time_is_over_pays_nothing(buyer: Buyer) -> None:
+    reservation = buyer.reserve_one()
+    buyer.page.clock.install()
+    buyer.page.goto(f"/checkout/{reservation}")
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    # From now on the shop does not answer, as it were: that it has swept is shown by the next answer.
+    buyer.page.route("**/api/reservations/*", lambda route: route.abort())
+    buyer.page.clock.fast_forward(FIFTEEN_MINUTES_MS)
+    buyer.sees("Your bank has not answered yet")
+    expect(buyer.link("Go to your bank")).to_have_count(0)
 
 
 def test_the_bank_is_visited_from_another_tab_and_the_first_one_notices(buyer: Buyer) -> None:
@@ -105,6 +129,8 @@ def test_when_the_time_is_over_nothing_can_be_paid_and_the_things_go_back_into_t
     buyer.page.clock.install()
     buyer.page.goto(reserved)
     expect(buyer.pay_button).to_be_visible()
+    # An answer would tell the page's clock the true time again.
+    buyer.page.route("**/api/reservations/*", lambda route: route.abort())
     said = buyer.page.get_by_role("status")
     buyer.page.clock.fast_forward(FIFTEEN_MINUTES_MS - 100_000)
     expect(buyer.page.get_by_text("Nearly over")).to_be_visible()

@@ -11,6 +11,7 @@ const KEPT = 'shop.payment.';
 /** Attempts that were given up are forgotten after a day; a reservation lives for a quarter of an hour. */
 const KEPT_MS_MAX = 86_400_000;
 const TICK_MS = 500;
+const HELD_MS = 10_000;
 
 export type Follower = ReturnType<typeof follow>;
 
@@ -39,7 +40,7 @@ export function follow(id: string, versionAtLeast?: number) {
     const wanted = wants(checkout);
     if (wanted === 'payment')
       stopAsking = whileVisible(pay, checkout.face === 'unanswered' ? backoffMs(checkout.times) : 0);
-    if (wanted === 'reservation') stopAsking = whileVisible(look, checkout.face === 'loading' ? 0 : backoffMs(0));
+    if (wanted === 'reservation') stopAsking = whileVisible(look, checkout.face === 'loading' ? 0 : nextLookMs());
   }
 
   async function look(): Promise<number | null> {
@@ -50,7 +51,11 @@ export function follow(id: string, versionAtLeast?: number) {
       const isGone = error instanceof Problem && error.status === 404;
       happen(isGone ? { type: 'not-found' } : { type: 'not-read' });
     }
-    return wants(checkout) === 'reservation' ? backoffMs(looks++) : null;
+    return wants(checkout) === 'reservation' ? nextLookMs() : null;
+  }
+
+  function nextLookMs(): number {
+    return checkout.face === 'held' ? HELD_MS : backoffMs(looks++);
   }
 
   async function pay(): Promise<null> {
@@ -63,14 +68,9 @@ export function follow(id: string, versionAtLeast?: number) {
     now = serverNow();
     happen({ type: 'time', now });
   }, TICK_MS);
-  /** Another window may have paid, or given the reservation up, while this one only waited. */
-  const lookAgain = () => {
-    if (!document.hidden && checkout.face === 'held') void look();
-  };
   const followOtherTabs = (event: StorageEvent) => {
-    if (event.key === KEPT + id) lookAgain();
+    if (event.key === KEPT + id && checkout.face === 'held') void look();
   };
-  document.addEventListener('visibilitychange', lookAgain);
   addEventListener('storage', followOtherTabs);
   ask();
 
@@ -109,7 +109,6 @@ export function follow(id: string, versionAtLeast?: number) {
     stop() {
       stopAsking();
       clearInterval(ticking);
-      document.removeEventListener('visibilitychange', lookAgain);
       removeEventListener('storage', followOtherTabs);
     },
   };

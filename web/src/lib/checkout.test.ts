@@ -151,7 +151,7 @@ test('a bank that wants its customer only later is opened then', () => {
 test('after a reload an attempt that may never have arrived waits for the customer', () => {
   const back = after(read(reserved(), sent));
   expect(back).toMatchObject({ face: 'held', refusal: { kind: 'unanswered' }, attempt: sent });
-  expect(wants(back)).toBeNull();
+  expect(wants(back)).not.toBe('payment');
 });
 
 test('after a reload an attempt that arrived is asked for again', () => {
@@ -198,6 +198,11 @@ test('the time is over by the clock, before anybody has swept', () => {
 test('what is being paid never expires', () => {
   expect(after(open, pay, { type: 'time', now: OVER + 1 }).face).toBe('paying');
   expect(after(open, pay, unknown, { type: 'time', now: OVER + 1 }).face).toBe('settling');
+});
+
+test('what another window has paid for is noticed here', () => {
+  expect(wants(after(open))).toBe('reservation');
+  expect(after(open, read(reserved('purchased', 3))).face).toBe('paid');
 });
 
 test('a read keeps what the last card was refused for', () => {

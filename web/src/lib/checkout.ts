@@ -94,6 +94,7 @@ export function step(checkout: Checkout, happened: Happened): Checkout {
 export function wants(checkout: Checkout): 'payment' | 'reservation' | null {
   switch (checkout.face) {
     case 'loading':
+    case 'held': // another window or device may pay for it, or give it up
     case 'settling':
     case 'challenge':
       return 'reservation';

@@ -3,7 +3,8 @@ import type { components } from '../generated/api';
 import type { Product } from './basket';
 import { known, readProducts } from './products';
 
-type ReservedLine = components['schemas']['ReservedLine'];
+/** An API of before 1.2 does not name what was reserved. */
+type ReservedLine = components['schemas']['ReservedLine'] & { name?: string | null };
 
 export type NamedLine = ReservedLine & {
   name: string;
@@ -11,7 +12,7 @@ export type NamedLine = ReservedLine & {
   image: Product['images'][number] | null;
 };
 
-/** Names each line as its product is called now; one that can't be read is called by its SKU. */
+/** Names each line as it was called when it was reserved, else as its product is called now, else by its SKU. */
 export async function named(lines: ReservedLine[]): Promise<NamedLine[]> {
   const unknown = lines.map((line) => line.sku).filter((sku) => !known.has(sku));
   // A page without pictures is of more use than none.
@@ -24,7 +25,7 @@ export function namedAtOnce(lines: ReservedLine[]): NamedLine[] {
     const product = known.get(line.sku);
     return {
       ...line,
-      name: product?.name ?? line.sku,
+      name: line.name ?? product?.name ?? line.sku,
       category: product?.category ?? null,
       image: product?.images[0] ?? null,
     };

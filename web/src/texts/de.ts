@@ -167,6 +167,8 @@ export const de: Texts = {
       'Bestätigen Sie die Zahlung auf der Seite Ihrer Bank. Danach kommen Sie hierher zurück; vorher wird nichts bezahlt.',
     openBank: 'Zu Ihrer Bank',
     bankElsewhere: 'Haben Sie in einem anderen Fenster bestätigt? Dann warten Sie kurz; diese Seite merkt es.',
+    bankRefused:
+      'Bestätigen Sie nicht, wird nichts bezahlt, und die Reservierung endet mit ihrer Zeit. Für eine andere Karte lehnen Sie erst bei Ihrer Bank ab.',
     declined: 'Ihre Karte wurde abgelehnt',
     declinedHelp: 'Es wurde nichts abgebucht. Ihre Sachen bleiben reserviert: versuchen Sie eine andere Karte.',
     codes: {

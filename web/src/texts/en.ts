@@ -165,6 +165,8 @@ export const en = {
       'Confirm the payment on your bank’s page. You come back here by yourself, and nothing is paid before.',
     openBank: 'Go to your bank',
     bankElsewhere: 'Have you confirmed in another window? Then wait a moment; this page notices.',
+    bankRefused:
+      'If you do not confirm, nothing is paid, and the reservation ends with its time. To pay with another card, refuse at your bank first.',
     declined: 'Your card was declined',
     declinedHelp: 'No money was taken. Your things stay reserved: try another card.',
     codes: {

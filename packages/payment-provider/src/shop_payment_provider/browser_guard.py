@@ -103,7 +103,7 @@ class Guard:
         if site in ("", "none"):  # no browser, an old one, or a person who has typed the address
             return origin in ("", request.own_origin)
         opens = (request.method, request.first("sec-fetch-mode"), request.first("sec-fetch-dest"))
-        # Chromium still sends `null` with the GET to which a form was redirected, such as the one of the bank's page.
+        # A service worker sends `null` with the GET to which another page's form was redirected, such as the bank's.
         return opens == ("GET", "navigate", "document") and origin in ("", "null") and self.is_public(request)
 
     def _is_ours(self, origin: str) -> bool:

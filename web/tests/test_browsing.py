@@ -1,0 +1,166 @@
+"""The catalogue: found by words and filters, come back to, and true while somebody looks at it."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from shop_cli.buyer_testing import Buyer
+from shop_cli.testing import Shop, eventually
+
+
+@pytest.fixture
+def buyer(page: Page, shop: Shop) -> Buyer:
+    page.goto("/")
+    return Buyer(page, shop)
+
+
+def cards(page: Page) -> int:
+    return page.get_by_role("main").locator("a.card").count()
+
+
+def test_words_are_found_while_they_are_typed_and_stay_in_the_address(buyer: Buyer) -> None:
+    page = buyer.page
+    search = page.get_by_label("Search products")
+    search.press_sequentially("darjeeling")
+    expect(page.get_by_role("link", name=re.compile("Darjeeling"))).to_be_visible()
+    expect(page).to_have_url("/?q=darjeeling")
+    page.reload()
+    expect(search).to_have_value("darjeeling")
+    search.fill("xyzzyx")
+    expect(page.get_by_role("heading", name="Nothing found for “xyzzyx”")).to_be_visible()
+    buyer.button("Take all filters off").click()
+    expect(page).to_have_url("/")
+    expect(page.locator("a.card").first).to_be_visible()
+
+
+def test_filters_are_in_the_address_and_hold_together(buyer: Buyer) -> None:
+    page = buyer.page
+    buyer.button("Tea").click()
+    page.get_by_label("In stock only").check()
+    page.get_by_label("Sort by").select_option(label="Price, low to high")
+    expect(page).to_have_url("/?category=tea&stock=1&sort=price")
+    expect(page.locator("a.card").first).to_contain_text("Rooibos")
+    page.goto("/?category=tea&stock=1&sort=-price")
+    expect(page.locator("a.card").first).to_contain_text("Matcha")
+    expect(buyer.button("Tea")).to_have_attribute("aria-pressed", "true")
+
+
+def test_back_returns_to_the_same_place_with_all_that_was_loaded(buyer: Buyer) -> None:
+    page = buyer.page
+    first = page.locator("a.card")
+    expect(first.nth(23)).to_be_attached()
+    page.get_by_role("button", name=re.compile("Show more|Loading more")).scroll_into_view_if_needed()
+    expect(first.nth(29)).to_be_attached()
+    first.nth(27).scroll_into_view_if_needed()
+    name = first.nth(27).locator("h2").inner_text()
+    place = page.evaluate("scrollY")
+    assert place > 0
+    first.nth(27).dispatch_event("click")  # a mouse would scroll it from below the header first
+    buyer.sees(name)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    page.go_back()
+    expect(first.nth(29)).to_be_attached()
+    expect(page.get_by_text(name, exact=True)).to_be_in_viewport()
+    assert abs(page.evaluate("scrollY") - place) < 2
+    page.reload()
+    expect(first.nth(29)).to_be_attached()
+    expect(page.get_by_text(name, exact=True)).to_be_in_viewport()
+
+
+def test_what_sells_out_while_somebody_looks_can_no_longer_be_put_in_the_basket(buyer: Buyer) -> None:
+    sku = buyer.product(stock=2)
+    buyer.page.goto(f"/products/{sku}")
+    expect(buyer.page.get_by_text("Only 2 left").first).to_be_visible()
+    buyer.shop.reserve(sku, 2)
+    eventually(lambda: buyer.shop.request("GET", f"/products/{sku}").body["available"], lambda left: left == 0)
+    # The page asks every ten seconds, and at once when somebody comes back to it.
+    buyer.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(buyer.button("Sold out")).to_be_disabled()
+    expect(buyer.page.get_by_text("The last one was just taken.")).to_be_visible()
+
+
+def test_what_is_no_longer_sold_says_so(buyer: Buyer) -> None:
+    sku = buyer.product(stock=2)
+    buyer.put_in_basket(sku)
+    assert buyer.shop.administrator("DELETE", f"/products/{sku}", key=str(uuid.uuid4())).status == 200
+    eventually(lambda: buyer.shop.request("GET", f"/products/{sku}").body["status"], lambda status: status == "retired")
+    buyer.page.goto(f"/products/{sku}")
+    expect(buyer.page.get_by_text("This is no longer sold.")).to_be_visible()
+    buyer.page.goto("/basket")
+    expect(buyer.page.get_by_text("It is no longer sold.")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/products/NEVER-SOLD", "/products", "/purchases/a/b"])
+def test_what_is_not_there_has_a_page_that_leads_on(buyer: Buyer, path: str) -> None:
+    buyer.page.goto(path)
+    buyer.sees("There is nothing here")
+    buyer.link("See all products").click()
+    expect(buyer.page.locator("a.card").first).to_be_visible()
+
+
+def test_a_catalogue_that_cannot_be_read_says_so_and_can_be_tried_again(buyer: Buyer) -> None:
+    buyer.page.route("**/api/products?*", lambda route: route.fulfill(status=503, json={"status": 503, "type": "x"}))
+    buyer.page.goto("/?sort=name")
+    buyer.sees("That did not work")
+    buyer.page.unroute("**/api/products?*")
+    buyer.button("Try again").click()
+    expect(buyer.page.locator("a.card").first).to_be_visible()
+
+
+def test_an_empty_shop_says_so(buyer: Buyer) -> None:
+    nothing = {"items": [], "next_cursor": None, "total": 0, "total_is_exact": True}
+    buyer.page.route("**/api/products?*", lambda route: route.fulfill(json=nothing))
+    buyer.page.goto("/?sort=name")
+    expect(buyer.page.get_by_role("heading", name="The shelves are empty")).to_be_visible()
+
+
+@pytest.mark.browser_context_args(locale="de-DE")
+def test_the_shop_speaks_german_and_the_choice_of_english_stays(page: Page) -> None:
+    page.goto("/products/MOKA-6")
+    expect(page.get_by_role("button", name="In den Warenkorb")).to_be_visible()
+    expect(page.get_by_text("32,90 €").first).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_role("button", name="English", exact=True).click()
+    expect(page.get_by_role("button", name="Put in basket")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Put in basket")).to_be_visible()
+
+
+def test_a_picture_of_the_product_takes_the_drawings_place(buyer: Buyer) -> None:
+    page = buyer.page
+    image = {"path": "/media/3f/9a0c51e2-960.webp", "width": 960, "height": 720, "alt": "A mug on a table"}
+    product = {
+        "sku": "MUG", "name": "Mug", "description": "", "category": None, "images": [image],
+        "price": {"amount_minor": 1_000, "currency": "EUR"}, "available": 3, "status": "listed", "version": 1,
+    }  # fmt: skip
+    dot = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+    page.route("**/api/products/MUG", lambda route: route.fulfill(json=product))
+    page.route("**/media/**", lambda route: route.fulfill(body=dot, content_type="image/svg+xml"))
+    page.goto("/products/MUG")
+    expect(page.get_by_role("img", name="A mug on a table")).to_be_visible()
+    page.unroute("**/media/**")
+    page.reload()
+    expect(page.locator(".picture svg").first).to_be_visible()
+
+
+def test_the_keyboard_is_enough_to_fill_a_basket(
+    context: BrowserContext, shop: Shop, signed_in: Callable[[BrowserContext], Page]
+) -> None:
+    buyer = Buyer(signed_in(context), shop)
+    page = buyer.page
+    page.goto("/products/MOKA-6")
+    expect(buyer.button("Put in basket")).to_be_enabled()
+    page.keyboard.press("Tab")
+    expect(buyer.link("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    buyer.button("Put in basket").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(buyer.link("Go to basket")).to_be_focused()
+    page.keyboard.press("Enter")
+    buyer.sees("Your basket")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
