@@ -22,11 +22,7 @@ TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(F
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-<<<<<<< HEAD
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock bench build clean
-=======
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer hot-stock bench build clean
->>>>>>> webshop
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 

@@ -28,7 +28,8 @@ TABLES = ["stream_head", "event_log", *(projection.table for projection in PROJE
 # What a later migration has to find as it was made: names, types, constraints, indexes, rights, settings.
 CATALOGUE = {
     "columns": """
-        SELECT relname, attname, row_number() OVER (PARTITION BY relname ORDER BY attnum), format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
+        SELECT relname, attname, row_number() OVER (PARTITION BY relname ORDER BY attnum),
+            format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
             attstorage, attcompression, sorting.collname, attacl::text, pg_get_expr(adbin, adrelid),
             col_description(c.oid, attnum)
         FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid
