@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from hashlib import sha256
 from threading import Barrier
 from typing import Any
 
@@ -57,6 +58,22 @@ def test_a_refused_event_in_a_batch_of_a_thousand_holds_up_its_own_stream_alone(
     expected_cause = "23514 CheckViolation: product cheap_only"
     assert parked(read_model) == [("product-POT", 2, expected_cause, encode(poison[1]).decode())]
     assert versions(read_model) == {mug.stream_id: 2 for mug in others} | {"product-POT": 1}
+
+
+def test_what_is_beyond_a_limit_of_the_server_is_parked(read_model: Any, product: Any) -> None:
+    mug, pot = product("MUG"), product("POT")
+    text = "".join(chr(0x4E00 + sha256(bytes([n % 256, n // 256])).digest()[0] * 64 + n % 64) for n in range(2_000))
+    listed = pot.listed()
+    large = listed.model_copy(update={"data": listed.data.model_copy(update={"description": text})})
+    read_model.execute("CREATE INDEX small_only ON shop.product (description)")  # an entry has 2,704 bytes at most
+    try:
+        assert read_model.project(mug.listed(), large, pot.received(1)).parked == 1
+    finally:
+        read_model.execute("DROP INDEX shop.small_only")
+    assert [row[:3] for row in parked(read_model)] == [
+        ("product-POT", 1, "54000 ProgramLimitExceeded: product small_only")
+    ]
+    assert versions(read_model) == {"product-MUG": 1}
 
 
 def test_once_the_rule_is_gone_the_same_batch_is_applied_as_a_whole(
