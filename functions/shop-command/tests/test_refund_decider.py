@@ -6,11 +6,27 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from shop_command.application.settling import ordered
+from shop_command.application.settling import news, ordered
 from shop_command.domain import errors, refunding, reservation
-from shop_command.domain.refunding import REFUNDS_MAX, RecordRefund, RecordRefundFailure, RequestRefund
-from shop_command.domain.reservation_states import GivenBack, Purchased, Refunded, Refunding, Reservation, Terms
-from shop_command.ports import RefundOrder
+from shop_command.domain.refunding import (
+    REFUNDS_MAX,
+    RecordLateFailure,
+    RecordRefund,
+    RecordRefundElsewhere,
+    RecordRefundFailure,
+    RequestRefund,
+)
+from shop_command.domain.reservation_states import (
+    GivenBack,
+    MadeRefund,
+    Purchased,
+    Refunded,
+    Refunding,
+    RequestedRefund,
+    Reservation,
+    Terms,
+)
+from shop_command.ports import ListedRefund, RefundOrder
 from shop_command.testing.fakes import FakeClock
 from shop_shared.events import PurchaseRefunded, PurchaseRefundRequested
 from shop_shared.values import Allocation, Money, RefundLine, ReservationLine
@@ -47,6 +63,41 @@ def after(state: Reservation, **wanted: Any) -> Reservation:
 def line(sku: str, quantity: int, amount_minor: int, *allocations: tuple[int, int]) -> RefundLine:
     taken = tuple(Allocation(bucket=bucket, quantity=units) for bucket, units in allocations)
     return RefundLine(sku=sku, quantity=quantity, amount_minor=amount_minor, allocations=taken)
+
+
+MADE = MadeRefund(1, "re_made", (line("MUG", 0, 400),))
+FAILED = MadeRefund(1, "re_failed", (line("MUG", 0, 0),))
+EUR_400 = Money(amount_minor=400, currency="EUR")
+EUR_500 = Money(amount_minor=500, currency="EUR")
+UNDER_WAY = Refunding(
+    TERMS, "pi_1", RequestedRefund(2, 400, (line("POT", 0, 400),), "duplicate"), GivenBack((MADE, FAILED), 2)
+)
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        (ListedRefund("re_made", 1, EUR_400, "succeeded"), None),
+        (ListedRefund("re_made", 1, EUR_400, "failed", code="no"), RecordLateFailure(ID, "re_made", "no")),
+        (ListedRefund("re_failed", 1, EUR_400, "failed", code="expired_card"), None),
+        (ListedRefund("re_own", 2, EUR_400, "succeeded"), RecordRefund(ID, 2, "re_own")),
+        (ListedRefund("re_own", 2, EUR_500, "succeeded"), None),
+        (ListedRefund("re_own", 2, EUR_400, "open"), None),
+        (ListedRefund("re_own", 2, EUR_400, "failed", code="no"), RecordRefundFailure(ID, 2, "pi_1", "no", "re_own")),
+        (
+            ListedRefund("re_2", None, EUR_500, "succeeded", "duplicate"),
+            RecordRefundElsewhere(ID, "re_2", 500, "duplicate"),
+        ),
+        (ListedRefund("re_other", None, EUR_500, "open"), None),
+        (ListedRefund("re_other", None, EUR_500, "failed"), None),
+        (ListedRefund("re_other", None, Money(amount_minor=500, currency="USD"), "succeeded"), None),
+        (ListedRefund("re_other", 7, EUR_400, "succeeded"), RecordRefundElsewhere(ID, "re_other", 400, None)),
+    ],
+)
+def test_the_providers_list_tells_what_the_stream_does_not_have(
+    listed: ListedRefund, told: refunding.Command | None
+) -> None:
+    assert news(UNDER_WAY, listed) == told
 
 
 def test_nothing_said_gives_everything_back() -> None:

@@ -4,16 +4,33 @@ from typing import Any
 
 import pytest
 
+from shop_command.adapters.refund_answers import listed
+from shop_command.ports import ListedRefund
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
 from shop_command.testing.shop import slug
 from shop_shared.events import EventData, PurchaseRefunded, PurchaseRefundFailed
+from shop_shared.values import Money
 
 
 @pytest.fixture
 def purchased(stocked: Shop, reserved: str) -> str:
     assert stocked.purchase(reserved).status == 201
     return reserved
+
+
+@pytest.mark.parametrize(
+    ("answered", "status"),
+    [("succeeded", "succeeded"), ("failed", "failed"), ("canceled", "failed"), ("pending", "open"), ("new", "open")],
+)
+@pytest.mark.parametrize(("given", "reason"), [("fraudulent", "fraudulent"), ("a_new_one", None), (None, None)])
+def test_the_list_is_read_in_the_shops_words(answered: str, status: str, given: str | None, reason: str | None) -> None:
+    refund = {"id": "re_1", "payment_intent": "pi_1", "amount": 400, "currency": "eur", "status": answered}
+    money = Money(amount_minor=400, currency="EUR")
+    assert listed("pi_1", "r-1", refund | {"reason": given, "metadata": {"reservation_id": "r-1", "refund": "3"}}) == (
+        ListedRefund("re_1", 3, money, status, reason, answered)  # type: ignore[arg-type]
+    )
+    assert listed("pi_2", "r-1", refund) is None
 
 
 def recorded(shop: Shop, purchase_id: str) -> list[EventData]:
