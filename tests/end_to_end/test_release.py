@@ -42,7 +42,7 @@ ANSWERS = {
 }
 """The status that each sample event gets in a shop that has the seeded catalogue, in this order."""
 OTHERS = {
-    "shop-command": {"sweep": "sweep"},
+    "shop-command": {"sweep": "sweep", "reconcile": "sweep"},
     "shop-dispatch": {
         "migrate": "migrate",
         "project-product-listed": "project",
