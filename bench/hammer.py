@@ -83,7 +83,7 @@ class Hammer:
                 self.stopped.set()
 
     def _decide_dispute(self, randomness: Random) -> None:
-        """Answers a dispute as a person does at the provider's dashboard: with evidence that decides it, or not at all."""
+        """Answers a dispute at the provider as a person does there: with evidence that decides it, or not at all."""
         url, auth = f"{self.shop.status['payment_url']}/v1/disputes", (self.shop.status["payment_api_key"], "")
         listed = self.shop.http.get(url, params={"limit": 20}, auth=auth).json()["data"]
         if waiting := [it["id"] for it in listed if it["status"].endswith("needs_response")]:

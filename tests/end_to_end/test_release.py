@@ -42,7 +42,7 @@ ANSWERS = {
 }
 """The status that each sample event gets in a shop that has the seeded catalogue, in this order."""
 OTHERS = {
-    "shop-command": {"sweep": "sweep", "integrity": "integrity"},
+    "shop-command": {"sweep": "sweep", "reconcile": "sweep", "integrity": "integrity"},
     "shop-dispatch": {
         "migrate": "migrate",
         "project-product-listed": "project",

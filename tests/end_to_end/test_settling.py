@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 from shop_cli.testing import Shop, eventually
 
@@ -74,6 +75,43 @@ def test_a_purchase_is_refunded_in_parts_by_the_shop_and_at_the_providers_dashbo
     assert available(shop, sku) == 1
 
 
+def test_a_disputed_purchase_says_so_and_is_refunded_only_after_the_dispute_was_won(shop: Shop) -> None:
+    reservation = shop.reserve(shop.new_product(stock=1))
+    bought = shop.purchase(reservation["reservation_id"], "pm_card_createDispute")
+    path = f"/purchases/{reservation['reservation_id']}"
+
+    def disputed(status: str) -> Any:
+        return eventually(
+            lambda: shop.customer("GET", path).body, lambda found: (found.get("dispute") or {}).get("status") == status
+        )
+
+    dispute = disputed("chargeback")["dispute"]
+    assert dispute["amount"] == reservation["total"]
+    refused = shop.administrator("POST", f"{path}/refund", key=str(uuid.uuid4()))
+    assert (refused.status, refused.body["type"].rpartition("/")[2]) == (409, "purchase-disputed")
+    [found] = shop.provider("GET", f"/v1/disputes?payment_intent={bought.body['payment_intent_id']}")["data"]
+    assert found["id"] == dispute["dispute_id"]
+    evidence = {"evidence[uncategorized_text]": "winning_evidence"}
+    shop.provider("POST", f"/v1/disputes/{dispute['dispute_id']}", **evidence)
+    assert [moment["type"] for moment in disputed("won")["timeline"]][-2:] == ["dispute-opened", "dispute-closed"]
+    assert shop.administrator("POST", f"{path}/refund", key=str(uuid.uuid4())).status == 201
+
+
+def test_a_refund_whose_webhook_does_not_come_is_found_by_the_reconciliation(shop: Shop) -> None:
+    reservation = shop.reserve(shop.new_product(stock=1))
+    bought = shop.purchase(reservation["reservation_id"], "pm_card_visa")
+    url = shop.home / "payment-webhook-url"
+    kept = url.rename(shop.home / "payment-webhook-url-kept")
+    try:
+        shop.provider("POST", "/v1/refunds", payment_intent=bought.body["payment_intent_id"], amount="1")
+        task = json.dumps({"task": "reconcile"}).encode()
+        answer = shop.client("lambda").invoke(FunctionName="shop-command-local-sweep", Payload=task)
+        assert json.loads(answer["Payload"].read())["failed"] == 0
+        assert types(shop, reservation)[-1] == "shop.purchase.refunded.v2"
+    finally:
+        kept.rename(url)
+
+
 def test_a_charge_whose_answer_was_lost_is_settled_by_the_providers_webhook(shop: Shop) -> None:
     reservation = shop.reserve(shop.new_product(stock=1))
     pending = shop.purchase(reservation["reservation_id"], "pm_card_error_after_charge")
@@ -94,7 +132,10 @@ def test_a_webhook_that_nobody_signed_is_refused(shop: Shop) -> None:
 
 def test_the_sweep_runs_by_itself_every_minute_and_says_what_it_has_paid(shop: Shop) -> None:
     rules = shop.client("events").list_rules()["Rules"]
-    assert [rule["ScheduleExpression"] for rule in rules if "weep" in rule["Name"]] == ["rate(1 minute)"]
+    assert sorted(rule["ScheduleExpression"] for rule in rules if "weep" in rule["Name"]) == [
+        "rate(1 minute)",
+        "rate(5 minutes)",
+    ]
     answer = shop.client("lambda").invoke(FunctionName="shop-command-local-sweep", Payload=b"{}")
     paid = json.loads(answer["Payload"].read())
     assert set(paid) == {"due", "published", "expired", "settled", "refunded", "failed", "left"}

@@ -447,11 +447,16 @@ def test_only_the_sweep_reads_the_index_and_only_the_api_the_webhooks_secret(pro
 
 
 @pytest.mark.parametrize("stage", ["production", "local"])
-def test_what_is_due_is_paid_every_minute(production: Templates, local: Templates, stage: str) -> None:
+def test_what_is_due_is_paid_every_minute_and_the_provider_asked_every_five(
+    production: Templates, local: Templates, stage: str
+) -> None:
     template = {"production": production, "local": local}[stage]["shop-command"]
-    [rule] = of_type(template, "AWS::Events::Rule").values()
-    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
-    assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": ["SweepLambdaFunction", "Arn"]}]
+    rules = list(of_type(template, "AWS::Events::Rule").values())
+    assert {rule["State"] for rule in rules} == {"ENABLED"}
+    targets = [(rule["ScheduleExpression"], target) for rule in rules for target in rule["Targets"]]
+    assert all(target["Arn"] == {"Fn::GetAtt": ["SweepLambdaFunction", "Arn"]} for _, target in targets)
+    inputs = {schedule: json.loads(target.get("Input", "null")) for schedule, target in targets}
+    assert inputs == {"rate(1 minute)": None, "rate(5 minutes)": {"task": "reconcile"}}
     function = of_type(template, "AWS::Lambda::Function")["SweepLambdaFunction"]
     assert function["Timeout"] == 60
     assert "ReservedConcurrentExecutions" not in function

@@ -167,6 +167,18 @@ def test_a_dispute_of_a_payment_that_is_still_open_is_recorded_with_the_purchase
     assert [event.TYPE for event in recorded(stocked, reserved)] == [PurchaseDisputeOpened.TYPE]
 
 
+def test_a_dispute_of_a_payment_whose_outcome_is_not_answered_has_to_be_told_again(
+    stocked: Shop, reserved: str
+) -> None:
+    stocked.purchase(reserved, "pm_card_error_after_charge")
+    stocked.gateway.dispute("pi_1")
+    stocked.gateway.afterwards["retrieve"] = [lambda: stocked.gateway.unreachable.add("retrieve")]
+    assert stocked.money_webhook("charge.dispute.created").status == 503
+    stocked.gateway.unreachable.clear()
+    assert stocked.money_webhook("charge.dispute.created").status == 200
+    assert statuses(stocked, reserved) == ["chargeback"]
+
+
 @pytest.mark.parametrize("call", ["retrieve", "list disputes"])
 def test_without_the_providers_answer_the_webhook_has_to_come_again(stocked: Shop, purchased: str, call: Any) -> None:
     stocked.gateway.dispute("pi_1")

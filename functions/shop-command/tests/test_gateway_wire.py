@@ -531,6 +531,8 @@ def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> 
     for metadata in ({}, {"reservation_id": "x"}, None):
         assert scripted((200, {**intent, "metadata": metadata})).reservation_of("pi_1") is None
     assert isinstance(scripted((200, {**intent, "id": "pi_2", "metadata": {}})).reservation_of("pi_1"), Unknown)
+    missing = {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "intent"}}
+    assert scripted((404, missing)).reservation_of("pi_1") is None
 
 
 def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:

@@ -182,6 +182,25 @@ def test_what_is_unknown_is_counted_again_when_a_webhook_finds_it_out(
         assert not COMMANDS & line.keys()
 
 
+def test_a_dispute_is_counted_when_it_is_opened_and_when_an_inquiry_becomes_one(
+    stocked: Shop, reserved: str, printed: Printed
+) -> None:
+    stocked.purchase(reserved)
+    dispute = stocked.gateway.dispute("pi_1", is_inquiry=True)
+    counted = []
+    for happen in (
+        lambda: None,
+        lambda: stocked.gateway.disputes.escalate(dispute),
+        lambda: None,
+        lambda: stocked.gateway.disputes.decide(dispute, is_won=True),
+    ):
+        happen()
+        printed.forget()
+        stocked.money_webhook("charge.dispute.updated")
+        counted.append(printed().get("DisputesOpened"))
+    assert counted == [[1.0], [1.0], None, None]
+
+
 def test_what_is_unknown_is_counted_again_when_the_sweep_finds_it_out(
     reservation: str, printed: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shop_command.adapters import provider_events
+from shop_command.application import reconciliation
 from shop_command.application.reconciliation import OVERLAP, PAGES_MAX
 from shop_command.handlers import sweep
 from shop_command.ports import StoreUnavailableError
@@ -139,6 +140,19 @@ def test_without_a_bookmark_the_oldest_page_is_worked_off_first(watched: Shop) -
 
 def find(shop: Shop, names: list[str]) -> list[str]:
     return [name for name in names if types(shop, name)]
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_more_than_can_be_read_backwards_skips_nothing(watched: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = bought(watched)
+    for _ in range(4):
+        watched.gateway.refund_elsewhere("pi_1", 1)
+    monkeypatch.setattr(reconciliation, "SINCE_PAGES_MAX", 2)
+    before = watched.store.marked
+    let_pass(watched, OLD.total_seconds())
+    assert (watched.reconcile().events, watched.store.marked, types(watched, name)) == (0, before, [])
+    monkeypatch.setattr(reconciliation, "SINCE_PAGES_MAX", 3)
+    assert watched.reconcile().events == 5
 
 
 def test_where_the_provider_has_forgotten_the_bookmark_it_goes_on_by_time(watched: Shop) -> None:

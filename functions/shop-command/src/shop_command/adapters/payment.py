@@ -232,6 +232,8 @@ class StripeGateway:
                 return name
             case _Answer(status=200, body={"id": str(found)}) if found == payment_intent_id:
                 return None
+            case _ if answer.proof is Proof.MISSING:
+                return None
             case _:
                 return _unknown(answer)
 

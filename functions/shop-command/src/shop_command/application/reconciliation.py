@@ -20,7 +20,8 @@ from shop_command.ports import Bookmark, EventPage, Hint
 PAGES_MAX: Final = 10
 """A run reads no more; the next one goes on."""
 SINCE_PAGES_MAX: Final = 100
-"""So many pages are read backwards to find the oldest event, where there is none to go on from."""
+"""So many pages are read backwards to find the oldest event, where there is none to go on from. With more, nothing is
+done: none is ever skipped."""
 OVERLAP: Final = timedelta(minutes=10)
 """The provider may list an event a while after its time. Events that are not older than this are read again."""
 
@@ -86,7 +87,7 @@ class Reconciliation:
             pages.append(page)
             if page.is_last or not page.events:
                 break
-        for page in reversed(pages):
+        for page in reversed(pages) if pages[-1].is_last else ():
             yield replace(page, is_last=page is pages[0])
 
     def _work_off(self, page: EventPage, ends: datetime, report: ReconciliationReport) -> bool:

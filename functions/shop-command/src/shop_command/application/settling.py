@@ -53,12 +53,16 @@ class Settlement:
         reservation_id = self.gateway.reservation_of(hint.payment_intent_id)
         if isinstance(reservation_id, Unknown):
             raise ports.ContentionError
-        if reservation_id is not None and self.check(reservation_id, hint.payment_intent_id):
-            # The payment was open until now, and what the hint is about came after it.
-            self.check(reservation_id, hint.payment_intent_id)
+        if reservation_id is None:
+            return
+        match self.check(reservation_id, hint.payment_intent_id):
+            case "open":
+                raise ports.ContentionError  # the money of a payment that is open cannot have gone back
+            case "settled":  # what the hint is about came after that
+                self.check(reservation_id, hint.payment_intent_id)
 
-    def check(self, reservation_id: str, payment_intent_id: str) -> bool:
-        """Finds out what has happened to this intent. Returns whether that has settled an open payment.
+    def check(self, reservation_id: str, payment_intent_id: str) -> Progress:
+        """Finds out what has happened to this intent. Returns what has become of the payment if it was open.
 
         Cancels nothing: an intent that is not confirmed yet is about to be, by the request that made it. Raises
         ContentionError and StoreUnavailableError, after which a repeat of the webhook helps.
@@ -72,19 +76,19 @@ class Settlement:
                     self._catch_up(loaded, state)
                 except ports.VersionConflictError:
                     continue
-                return False
+                return "nothing"
             is_current = isinstance(state, Paying) and state.payment_intent_id == payment_intent_id
             if state is None or not (is_current or is_stray(state, payment_intent_id)):
-                return False
+                return "nothing"
             last = self.journal.last(stream, loaded)
             try:
                 with self.journal.telemetry.following(last):
                     found = self.gateway.retrieve(_asked(state.terms, payment_intent_id))
                     if isinstance(state, Paying) and is_current:
-                        return self._record(loaded, last, _outcome_of(state, found)) == "settled"
+                        return self._record(loaded, last, _outcome_of(state, found))
                     if found == Captured():
                         self._give_back(loaded, last, payment_intent_id)
-                    return False
+                    return "nothing"
             except (ports.VersionConflictError, NotPayingError, NotStrayError):
                 continue
         raise ports.ContentionError

@@ -431,4 +431,4 @@ class PaymentGateway(Protocol):
         """Lists what has happened since then: the last events, or those that came last before this one."""
 
     def reservation_of(self, payment_intent_id: str) -> str | Unknown | None:
-        """Reads which reservation the shop made the intent for; None for an intent of somebody else."""
+        """Reads which reservation the shop made the intent for; None for an intent of somebody else, or of nobody."""
