@@ -83,7 +83,7 @@ def test_a_slow_read_is_given_up_and_the_next_one_answered(
     stocked: Shop, pooled: Pooler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = DatabaseSettings(pooled.url("shop_query"), pooled=True)
-    impatient = cache(lambda: PostgresReadModel(settings, statement_timeout_ms=100))
+    impatient = cache(lambda: PostgresReadModel(settings, statement_timeout_ms=1_000))
     monkeypatch.setattr(bootstrap, "read_model", impatient)
     with psycopg.connect(pooled.database.superuser_url) as locking:
         locking.execute("LOCK TABLE shop.product IN ACCESS EXCLUSIVE MODE")

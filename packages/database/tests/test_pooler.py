@@ -9,9 +9,9 @@ import pytest
 from shop_database import DatabaseSettings, NoConnectionError, PooledConnection, Reconnecting, connect, settings_hold
 from shop_database.testing import Database, Pooler, empty_database, pooler
 
-SETTINGS = {"search_path": "pg_catalog", "enable_seqscan": "off", "statement_timeout": "50ms"}
+SETTINGS = {"search_path": "pg_catalog", "enable_seqscan": "off", "statement_timeout": "30s"}
 SHOW = "SELECT current_setting('search_path'), current_setting('enable_seqscan'), current_setting('statement_timeout')"
-DEFAULTS, WANTED = ('"$user", public', "on", "0"), ("pg_catalog", "off", "50ms")
+DEFAULTS, WANTED = ('"$user", public', "on", "0"), ("pg_catalog", "off", "30s")
 Opens = Callable[..., psycopg.Connection]
 
 
@@ -31,9 +31,9 @@ def pooled(database: Database) -> Iterator[Pooler]:
 def opens(pooled: Pooler) -> Iterator[Opens]:
     opened: list[psycopg.Connection] = []
 
-    def open_one(*, read_only: bool = False) -> psycopg.Connection:
+    def open_one(*, read_only: bool = False, **changed: str) -> psycopg.Connection:
         settings = DatabaseSettings(pooled.url("shop_query"), pooled=True)
-        opened.append(connect(settings, "test", statement_timeout_ms=50, read_only=read_only, session=SETTINGS))
+        opened.append(connect(settings, "test", read_only=read_only, session=SETTINGS | changed))
         return opened[-1]
 
     yield open_one
@@ -78,12 +78,12 @@ def test_statements_are_not_prepared_however_often_they_run(opens: Opens) -> Non
 
 
 def test_a_statement_that_takes_too_long_leaves_no_open_transaction_behind(opens: Opens) -> None:
-    connection = opens()
+    connection = opens(statement_timeout="1s")
     for _ in range(2):
         with pytest.raises(psycopg.errors.QueryCanceled), settings_hold(connection):
-            connection.execute("SELECT pg_sleep(5)")
+            connection.execute("SELECT pg_sleep(60)")
         assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        assert seen(connection) == WANTED
+        assert seen(connection) == ("pg_catalog", "off", "1s")
 
 
 def test_a_reader_cannot_write_in_a_unit_of_work(opens: Opens) -> None:
