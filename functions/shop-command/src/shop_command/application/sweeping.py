@@ -100,9 +100,10 @@ class Sweep:
         while unread and self.journal.now() < ends:
             pages = self._each(partial(self._page, now), [*unread.items()], report)
             for shard, page in zip([*unread], pages, strict=True):
-                unread[shard] = page.items[-1] if page.items else None
                 if page.is_last or not page.items:
                     del unread[shard]
+                else:
+                    unread[shard] = page.items[-1]
             # Those of a page are published together, so that a stream's events are in their order.
             events = [[due for due in page.items if isinstance(due, ports.DueEvent)] for page in pages]
             self._each(self._publish_page, [each for each in events if each], report)
