@@ -35,7 +35,7 @@ STOP_SECONDS_MAX: Final = 30
 LAG_SECONDS_MAX: Final = 120
 DOWN_SECONDS: Final = 2
 """Customers meet a killed server for so long before `shop up`."""
-UP_SECONDS_MAX: Final = 300
+UP_SECONDS_MAX: Final = 900
 KILLED: Final = ("aws", "postgres", "payment", "xray")
 NOT_RUNNING: Final = 3
 SETTLED_SECONDS_MAX: Final = 200

@@ -40,7 +40,7 @@ class Aws:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self.state = State(ports=choose_ports({}, ["aws"]))
+        self.state = State()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,6 +52,8 @@ class Aws:
         return self.home.path / "aws" / "state"
 
     def launch(self) -> subprocess.Popen[bytes]:
+        # While it is down, somebody else's shop may take its port.
+        self.state.ports = choose_ports(self.state.ports, ["aws"])
         command, environment = emulator.server_command(self.state), emulator.server_environment(self.home, self.state)
         self.process, _ = processes.spawn(self.home, "aws", command, environment, port=self.state.ports["aws"])
         return self.process

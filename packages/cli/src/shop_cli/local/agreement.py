@@ -19,9 +19,10 @@ from shop_cli.target import Target
 
 GRACE_SECONDS = 120.0
 """What a kill has interrupted is due after a minute, and the sweep runs every minute."""
-WAIT_SECONDS = 10.0
-BEHIND_SECONDS_MAX = 60.0
+LAG_SECONDS_MAX = 60.0
 """The stream gives its consumers a failed batch again, and they may have to start first."""
+LAGS = ("heads", "archive", "due")
+"""While customers buy, rows and stock are always on their way, but no event is for long."""
 
 
 def age(home: Home) -> str:
@@ -53,11 +54,11 @@ def ensure(state: State, progress: ProgressDisplay) -> None:
 
 def _repair(target: Target, progress: ProgressDisplay) -> Findings:
     findings = _audit(target, progress)
-    if findings.differences:
+    if _lags(findings):
         with progress.step("Sweep", "publishing and settling what is due"):
             target.client("lambda").invoke(FunctionName=f"shop-command-{deploy.STAGE}-sweep", Payload=b"{}")
         findings = _audit(target, progress)
-    if _is_behind(findings):
+    if findings.of("heads"):
         function = rebuild.RebuildFunction(target.function("rebuild"), target.actor)
         rebuild.run(function, rebuild.RebuildSource.store, progress, swap=True)
         function.ask("drop-old")
@@ -70,8 +71,7 @@ def _audit(target: Target, progress: ProgressDisplay) -> Findings:
     with progress.step("Agreement", "comparing DynamoDB, payments, PostgreSQL and archive") as step:
         while True:
             findings = verify.run(sources, grace_seconds=GRACE_SECONDS, wait_seconds=0, report=step.doing)
-            seconds_max = BEHIND_SECONDS_MAX if _is_behind(findings) else WAIT_SECONDS
-            if not findings.differences or time.monotonic() > began + seconds_max:
+            if not _lags(findings) or time.monotonic() > began + LAG_SECONDS_MAX:
                 break
         events, count = findings.examined["streams"], len(findings.differences)
         agree = f"{count:,} differences" if count else "DynamoDB, payments, PostgreSQL and archive agree"
@@ -79,6 +79,5 @@ def _audit(target: Target, progress: ProgressDisplay) -> Findings:
     return findings
 
 
-def _is_behind(findings: Findings) -> bool:
-    """While customers buy, rows and stock are always on their way, but no stream's end is for long."""
-    return bool(findings.of("heads"))
+def _lags(findings: Findings) -> bool:
+    return any(difference.check in LAGS for difference in findings.differences)
