@@ -28,13 +28,14 @@ TABLES = ["stream_head", "event_log", *(projection.table for projection in PROJE
 # What a later migration has to find as it was made: names, types, constraints, indexes, rights, settings.
 CATALOGUE = {
     "columns": """
-        SELECT relname, attname, attnum, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
+        SELECT relname, attname, row_number() OVER (PARTITION BY attrelid ORDER BY attnum),
+            format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
             attstorage, attcompression, sorting.collname, attacl::text, pg_get_expr(adbin, adrelid),
             col_description(c.oid, attnum)
         FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid
         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
         LEFT JOIN pg_collation AS sorting ON sorting.oid = attcollation
-        WHERE relnamespace = 'shop'::regnamespace AND relkind = 'r' AND attnum > 0
+        WHERE relnamespace = 'shop'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped
         """,
     "tables": """
         SELECT relname, relkind, relpersistence, reloptions::text, pg_get_userbyid(relowner),
