@@ -25,7 +25,7 @@ from shop_shared.envelope import decode
 EVENTS = Path(__file__).parents[1] / "events"
 MIGRATIONS = [
     *("0001_event_log", "0002_read_model", "0003_read_v1", "0004_catalogue", "0005_timeline", "0006_cursor_key"),
-    *("0007_parking", "0008_refunds", "0009_corrections", "0010_timeline", "0013_search"),
+    *("0007_parking", "0008_refunds", "0009_corrections", "0010_timeline", "0013_storefront"),
 ]
 
 
