@@ -99,7 +99,8 @@ class RequestMaker:
 
     def _query(self, operation: Mapping[str, Any], randomness: Random) -> str:
         queries = [it for it in operation["parameters"] if it.get("in") == "query" and it["name"] != "cursor"]
-        chosen = {it["name"]: str(it["example"]).lower() for it in queries if randomness.random() < 0.2}
+        examples = {it["name"]: it["example"] for it in queries if randomness.random() < 0.2}
+        chosen = {name: ",".join(it) if isinstance(it, list) else str(it).lower() for name, it in examples.items()}
         chosen |= {"no_such_parameter": "1"} if randomness.random() < WRONG_RATE else {}
         chosen = {name: "1" if name == "min_version" else text for name, text in chosen.items()}
         return f"?{urlencode(chosen)}" if chosen else ""

@@ -38,9 +38,9 @@ def test_what_is_open_counts_until_it_is_closed(tested: StoreUnderTest) -> None:
 def test_units_are_counted_under_any_sku(tested: StoreUnderTest) -> None:
     """A full stop would be the way into an inner attribute, were it not for placeholders."""
     units = {"mug_blue.350-ml": 2, "1.5": 1}
-    tested.store.commit(transaction(customer=opening("r1", **units)))
+    tested.store.commit(transaction(customer=Opening(WHO, "r1", units, LIMITS)))
     assert tested.counts(WHO) == CustomerCounts(frozenset({"r1"}), units)
-    tested.store.commit(transaction(1, customer=closing("r1", **units)))
+    tested.store.commit(transaction(1, customer=Closing(WHO, "r1", units)))
     assert tested.counts(WHO) == NOTHING
 
 

@@ -93,6 +93,10 @@ VIEWS = {
     },
     "cursor_key": {"key": "text"},
 }
+FUNCTIONS = {
+    "search_query": "(asked text, is_unfinished boolean) -> tsquery",
+    "shown_lines": "(lines jsonb) -> json",
+}
 
 
 def test_every_view_has_the_columns_that_were_promised_in_their_order_and_no_other(database: Database) -> None:
@@ -105,6 +109,15 @@ def test_every_view_has_the_columns_that_were_promised_in_their_order_and_no_oth
         ):
             found.setdefault(view, []).append((column, data_type))
     assert found == {view: list(columns.items()) for view, columns in VIEWS.items()}
+
+
+def test_every_function_takes_and_returns_what_was_promised(database: Database) -> None:
+    with psycopg.connect(database.url("shop_query")) as connection:
+        found = connection.execute(
+            "SELECT proname, format('(%s) -> %s', pg_get_function_arguments(oid), pg_get_function_result(oid))"
+            " FROM pg_proc WHERE pronamespace = 'read_v1'::regnamespace"
+        ).fetchall()
+    assert dict(found) == FUNCTIONS
 
 
 def test_every_statement_reads_the_views_and_nothing_else() -> None:

@@ -27,47 +27,33 @@ worded AS MATERIALIZED ( -- what has all the words
         (
             SELECT *, 1
             FROM read_v1.products
-            WHERE
-                status = 'listed'
-                AND lower(name) COLLATE "C" = (SELECT name FROM asked)
-                AND sku <> ALL ((SELECT skus FROM asked)::text[])
+            WHERE status = 'listed' AND lower(name) COLLATE "C" = (SELECT name FROM asked)
+            OFFSET 0
+        )
+        UNION ALL
+        (
+            SELECT *, 0 FROM read_v1.products WHERE name_terms @@ (SELECT words FROM asked) OFFSET 0
+        )
+        UNION ALL
+        (
+            SELECT *, 0
+            FROM read_v1.products
+            WHERE terms @@ (SELECT words FROM asked) AND NOT name_terms @@ (SELECT words FROM asked)
             OFFSET 0
         )
         UNION ALL
         (
             SELECT *, 0
             FROM read_v1.products
-            WHERE
-                name_terms @@ (SELECT words FROM asked)
-                AND lower(name) COLLATE "C" <> (SELECT name FROM asked)
-                AND sku <> ALL ((SELECT skus FROM asked)::text[])
-            OFFSET 0
-        )
-        UNION ALL
-        (
-            SELECT *, 0
-            FROM read_v1.products
-            WHERE
-                terms @@ (SELECT words FROM asked)
-                AND NOT name_terms @@ (SELECT words FROM asked)
-                AND lower(name) COLLATE "C" <> (SELECT name FROM asked)
-                AND sku <> ALL ((SELECT skus FROM asked)::text[])
-            OFFSET 0
-        )
-        UNION ALL
-        (
-            SELECT *, 0
-            FROM read_v1.products
-            WHERE
-                terms @@ (SELECT unfinished FROM asked)
-                AND NOT terms @@ (SELECT words FROM asked)
-                AND lower(name) COLLATE "C" <> (SELECT name FROM asked)
-                AND sku <> ALL ((SELECT skus FROM asked)::text[])
+            WHERE terms @@ (SELECT unfinished FROM asked) AND NOT terms @@ (SELECT words FROM asked)
             OFFSET 0
         )
     ) AS found
     WHERE
         status = 'listed'
+        -- What matches more exactly has been read before.
+        AND (exactness >= 2 OR sku <> ALL ((SELECT skus FROM asked)::text[]))
+        AND (exactness >= 1 OR lower(name) COLLATE "C" <> (SELECT name FROM asked))
         AND (%(skus)s::text IS NULL OR sku = ANY (string_to_array(%(skus)s, ',')))
         AND (%(category)s::text IS NULL OR category = %(category)s)
         AND (%(currency)s::text IS NULL OR currency = %(currency)s)

@@ -4,21 +4,7 @@ SELECT
         'purchase_id', purchase_id,
         'reservation_id', reservation_id,
         'status', status,
-        'lines', (
-            SELECT
-                json_agg(
-                    json_build_object(
-                        'sku', line ->> 'sku',
-                        'quantity', line -> 'quantity',
-                        'unit_price_minor', line -> 'unit_price_minor',
-                        'name', coalesce(line ->> 'name', name), -- older lines have no name of their own
-                        'image', images -> 0
-                    )
-                    ORDER BY place
-                )
-            FROM jsonb_array_elements(lines) WITH ORDINALITY AS held (line, place)
-            LEFT JOIN read_v1.products ON sku = line ->> 'sku'
-        ),
+        'lines', read_v1.shown_lines(lines),
         'total', json_build_object('amount_minor', total_minor, 'currency', currency),
         'refunded', json_build_object('amount_minor', refunded_minor, 'currency', currency),
         'payment_intent_id', payment_intent_id,

@@ -3,21 +3,7 @@ SELECT
     json_build_object(
         'reservation_id', reservation_id,
         'status', status,
-        'lines', (
-            SELECT
-                json_agg(
-                    json_build_object(
-                        'sku', line ->> 'sku',
-                        'quantity', line -> 'quantity',
-                        'unit_price_minor', line -> 'unit_price_minor',
-                        'name', coalesce(line ->> 'name', name), -- older lines have no name of their own
-                        'image', images -> 0
-                    )
-                    ORDER BY place
-                )
-            FROM jsonb_array_elements(lines) WITH ORDINALITY AS held (line, place)
-            LEFT JOIN read_v1.products ON sku = line ->> 'sku'
-        ),
+        'lines', read_v1.shown_lines(lines),
         'total', json_build_object('amount_minor', total_minor, 'currency', currency),
         'placed_at', to_char(placed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'expires_at', to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),

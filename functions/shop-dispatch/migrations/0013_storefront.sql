@@ -93,3 +93,23 @@ FROM shop.product;
 ALTER TABLE shop.product DROP COLUMN terms_before; -- and its index
 CREATE INDEX product_by_term ON shop.product USING gin (terms) WITH (fastupdate = off);
 CREATE INDEX product_by_name_term ON shop.product USING gin (name_terms) WITH (fastupdate = off);
+
+-- The lines of a reservation as its customer sees them: with the name that the product had, or has where the lines are older
+-- than that, and with its present first picture.
+CREATE FUNCTION read_v1.shown_lines(lines jsonb) RETURNS json
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+    SELECT
+        json_agg(
+            json_build_object(
+                'sku', line ->> 'sku',
+                'quantity', line -> 'quantity',
+                'unit_price_minor', line -> 'unit_price_minor',
+                'name', coalesce(line ->> 'name', products.name),
+                'image', products.images -> 0
+            )
+            ORDER BY place
+        )
+    FROM jsonb_array_elements(lines) WITH ORDINALITY AS held (line, place)
+    LEFT JOIN read_v1.products ON products.sku = line ->> 'sku';
+END;
