@@ -83,12 +83,15 @@ def test_a_forgotten_password_is_replaced(page: Page, new_person: Callable[[], P
     expect(signed_in_as(page, person.email)).to_be_visible()
 
 
-def test_a_seeded_person_signs_in_with_one_click_and_an_administrator_stays_one(page: Page) -> None:
+def test_a_seeded_person_signs_in_with_one_click_and_an_administrator_stays_one(page: Page, shop: Shop) -> None:
     page.goto("/purchases")
     button(page, "administrator").click()
     expect(signed_in_as(page, "administrator@shop.example")).to_be_visible()
-    page.reload()
+    with page.expect_response(shop.status["aws_endpoint_url"] + "/") as renewed:
+        page.reload()
     expect(signed_in_as(page, "administrator@shop.example")).to_be_visible()
+    token = renewed.value.json()["AuthenticationResult"]["AccessToken"]
+    assert shop.request("GET", "/sales/daily", token=token).status == 200
 
 
 def test_signing_out_ends_the_session_here_in_other_tabs_and_at_the_pool(

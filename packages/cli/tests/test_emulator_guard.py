@@ -167,6 +167,13 @@ def test_the_storefront_and_a_configured_origin_may_call_the_user_pool(
         assert http.post("/", headers={**page, "X-Amz-Target": "DynamoDB_20120810.ListTables"}).status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/signup", "/confirmUser", "/forgotPassword", "/confirmForgotPassword"])
+def test_a_link_opens_the_pools_pages_and_no_page_fills_them_in(http: httpx.Client, path: str) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert http.get(path, headers=link).status_code == 200
+    assert http.post(path, headers={**link, "Origin": EVIL}).status_code == 403
+
+
 def test_an_answer_for_no_page_says_of_none_that_it_may_read_it(http: httpx.Client) -> None:
     answer = http.post("/", json={}, headers={"X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth"})
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]

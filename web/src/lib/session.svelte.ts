@@ -33,6 +33,14 @@ const REQUEST_MS_MAX = 15_000;
 /** The first page waits so long for the pool at most. Until then the status is `loading`. */
 const START_MS_MAX = 1_500;
 
+/** These say that the session is over: it was revoked or is too old, its token was used before, or there is no such user. */
+const REFUSALS = [
+  'NotAuthorizedException',
+  'RefreshTokenReuseException',
+  'ResourceNotFoundException',
+  'UserNotFoundException',
+];
+
 /** The user pool did not answer: whether the session is good is unknown, so it is kept. */
 export class PoolUnreachable extends Error {}
 class TokenRefused extends Error {}
@@ -160,6 +168,7 @@ async function leaveFor(path: string, returnTo: string): Promise<void> {
     state: departure.state,
     code_challenge: await challengeOf(departure.verifier),
     code_challenge_method: 'S256',
+    lang: document.documentElement.lang, // of managed login's pages
   });
   location.assign(`${config.userPool}${path}?${query}`);
 }
@@ -242,8 +251,8 @@ async function callPool(config: Config, action: string, body: object): Promise<R
   });
   const answer = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   if (response.ok) return answer;
-  const type = String(answer.__type).split('#').pop();
-  if (type === 'NotAuthorizedException') throw new TokenRefused(String(answer.message));
+  const type = String(answer.__type).split('#').pop()!;
+  if (REFUSALS.includes(type)) throw new TokenRefused(String(answer.message));
   throw new PoolUnreachable(`${action} answered ${response.status} ${type}`);
 }
 

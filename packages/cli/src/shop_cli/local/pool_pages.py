@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -121,7 +121,7 @@ def link_pages(cognito: Any) -> None:
     form = cognito._login_page_html
 
     def with_links(client_id: str, redirect_uri: str, scope: str, state: str, *others: Any, **named: Any) -> str:
-        query = cognito.urlencode(
+        query = urlencode(
             {
                 "response_type": "code",
                 "client_id": client_id,

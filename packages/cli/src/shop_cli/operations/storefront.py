@@ -81,7 +81,7 @@ def release(target: Target) -> str:
 
     for key in sorted(names, key=upload_order):
         if key == PAGE:
-            put("config.json", json.dumps({key: value for key, value in settings.items() if value}).encode())
+            put("config.json", json.dumps({name: value for name, value in settings.items() if value}).encode())
         put(key, names[key].read_bytes())
     supersede(storage, bucket, set(names))
     target.client("cloudfront").create_invalidation(
