@@ -168,6 +168,21 @@ def test_a_session_that_ends_keeps_the_reservation_and_nothing_is_paid_unseen(
     expect(buyer.page.get_by_label("Password")).to_be_visible()
 
 
+def test_a_session_that_ends_while_the_bank_is_awaited_asks_to_sign_in_again_and_keeps_the_payment(
+    buyer: Buyer, shop: Shop, config: dict[str, str]
+) -> None:
+    buyer.reserve_one()
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    token = buyer.page.evaluate("name => localStorage.getItem(name)", REFRESH_TOKEN)
+    shop.client("cognito-idp").revoke_token(Token=token, ClientId=config["clientId"])
+    buyer.page.route("**/api/reservations/*", lambda route: route.fulfill(status=401, json={"message": "Unauthorized"}))
+    expect(buyer.page.get_by_text("Your session has ended.")).to_be_visible()
+    expect(buyer.link("Go to your bank")).to_be_visible()
+    buyer.page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    expect(buyer.page.get_by_label("Password")).to_be_visible()
+
+
 def test_without_a_connection_the_shop_says_so_and_the_payment_goes_on_when_it_is_back(buyer: Buyer) -> None:
     reservation = buyer.reserve_one()
     buyer.page.context.set_offline(True)
