@@ -44,7 +44,7 @@ function contentSecurityPolicy(userPoolPages, userPoolApi, stripeKey) {
     "form-action 'self'",
     "frame-ancestors 'none'",
     "require-trusted-types-for 'script'",
-    'trusted-types svelte-trusted-html shop',
+    `trusted-types svelte-trusted-html shop${stripeKey ? ' stripe' : ''}`,
   ].join('; ');
   return directives.includes('${') ? { 'Fn::Sub': directives } : directives;
 }

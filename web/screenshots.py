@@ -1,14 +1,13 @@
 """Takes pictures of the storefront's main pages at the running shop: at three widths, in light and in dark.
 
-    make web-screenshots              all of them, as web/screenshots/PAGE-WIDTH-SCHEME.png
-    make web-screenshots README=yes   also the four of the README, as docs/images/web-*.webp
+make web-screenshots              all of them, as web/screenshots/PAGE-WIDTH-SCHEME.png
+make web-screenshots README=yes   also the four of the README, as docs/images/web-*.webp
 """
 
 import argparse
 import base64
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +15,17 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from shop_cli.buyer_testing import DECLINED, GOOD, SECURE
+from shop_cli.testing import run_shop
 
 ROOT: Final = Path(__file__).parents[1]
 HEIGHTS: Final = {360: 740, 768: 1024, 1440: 900}
 SCHEMES: Final = ("light", "dark")
-README: Final = (("catalogue", 1440, "light"), ("product", 1440, "dark"), ("pay", 360, "light"), ("thanks", 360, "dark"))
+README: Final = (
+    ("catalogue", 1440, "light"),
+    ("product", 1440, "dark"),
+    ("pay", 360, "light"),
+    ("thanks", 360, "dark"),
+)
 TO_WEBP: Final = """async png => {
     const image = new Image();
     image.src = `data:image/png;base64,${png}`;
@@ -103,7 +108,7 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true", help="also write the README's")
     parser.add_argument("--width", type=int, choices=HEIGHTS, action="append", help="only this width")
     arguments = parser.parse_args()
-    status = json.loads(subprocess.check_output([ROOT / "shop", "status", "--json"]))
+    status = json.loads(run_shop(ROOT / ".shop", "status", "--json").stdout)
     folder = ROOT / "web/screenshots"
     folder.mkdir(exist_ok=True)
     with sync_playwright() as playwright:

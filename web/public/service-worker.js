@@ -26,7 +26,9 @@ const STYLE = `
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener('fetch', (event) => {
-  if (event.request.mode === 'navigate') event.respondWith(fetch(event.request).catch(offline));
+  const { mode, method, url } = event.request;
+  // The request itself would bring the origin of the page that the visitor comes from, such as the bank's.
+  if (mode === 'navigate' && method === 'GET') event.respondWith(fetch(url).catch(offline));
 });
 
 function offline() {

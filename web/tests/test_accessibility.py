@@ -14,7 +14,7 @@ from shop_cli.testing import Shop
 AXE = (Path(__file__).parents[1] / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 TARGET_PX_MIN = 44
 NARROW = 360
-# Links within a text may be as small as the text: https://www.w3.org/TR/WCAG22/#target-size-enhanced
+# A link within a text may be as small as the text: https://www.w3.org/TR/WCAG22/#target-size-enhanced
 SMALL_TARGETS = """least => [...document.querySelectorAll('a, button, select, summary, label:has(input)')]
     .filter(each => each.checkVisibility() && !each.closest('p, h2') && !each.matches('.skip'))
     .map(each => [each, each.getBoundingClientRect()])
@@ -29,7 +29,7 @@ def check(page: Page) -> None:
     """Looks at the page in each scheme, and as a phone shows it."""
     size = page.viewport_size
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         page.evaluate(AXE + ";0")
         found: list[dict[str, Any]] = page.evaluate("axe.run().then(found => found.violations)")
         assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found] == []

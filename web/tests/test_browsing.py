@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -111,7 +112,7 @@ def test_a_catalogue_that_cannot_be_read_says_so_and_can_be_tried_again(buyer: B
 
 
 def test_an_empty_shop_says_so(buyer: Buyer) -> None:
-    nothing = {"items": [], "next_cursor": None, "total": 0, "total_is_exact": True}
+    nothing: dict[str, Any] = {"items": [], "next_cursor": None, "total": 0, "total_is_exact": True}
     buyer.page.route("**/api/products?*", lambda route: route.fulfill(json=nothing))
     buyer.page.goto("/?sort=name")
     expect(buyer.page.get_by_role("heading", name="The shelves are empty")).to_be_visible()

@@ -60,7 +60,7 @@ def test_of_two_browsers_that_want_the_last_one_the_second_is_told(
     other = Buyer(signed_in(new_context()), buyer.shop)
     for each in (buyer, other):
         each.put_in_basket(sku)
-    # What the read model says must not come first: this is about the refusal.
+    # This is about the refusal, so what the read model says must not come first.
     other.page.route("**/api/products/*", lambda route: route.abort())
     other.page.goto("/basket")
     expect(other.button("Reserve and pay")).to_be_enabled()
@@ -97,7 +97,7 @@ def test_two_tabs_have_one_basket_and_make_one_reservation(buyer: Buyer) -> None
     # Both are asked before either is answered.
     waiting: list[Route] = []
     for each in (buyer, second):
-        each.page.route("**/api/reservations", lambda route: waiting.append(route) or None)
+        each.page.route("**/api/reservations", waiting.append)
     buyer.page.goto("/basket")
     buyer.button("Reserve and pay").click()
     second.button("Reserve and pay").click()
@@ -108,7 +108,9 @@ def test_two_tabs_have_one_basket_and_make_one_reservation(buyer: Buyer) -> None
     for each in (buyer, second):
         expect(each.pay_button).to_be_visible()
     assert buyer.page.url == second.page.url
-    product = eventually(lambda: buyer.shop.request("GET", f"/products/{sku}").body, lambda found: available(found) != 5)
+    product = eventually(
+        lambda: buyer.shop.request("GET", f"/products/{sku}").body, lambda found: available(found) != 5
+    )
     assert available(product) == 4
 
 
@@ -157,7 +159,9 @@ def test_a_reservation_whose_answer_was_lost_is_made_once(buyer: Buyer) -> None:
     lost = lose_the_answer(buyer, "/reservations", 1)
     buyer.reserve()
     assert lost == [201]
-    product = eventually(lambda: buyer.shop.request("GET", f"/products/{sku}").body, lambda found: available(found) != 5)
+    product = eventually(
+        lambda: buyer.shop.request("GET", f"/products/{sku}").body, lambda found: available(found) != 5
+    )
     assert available(product) == 4
 
 

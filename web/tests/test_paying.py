@@ -1,4 +1,4 @@
-"""Every way in which a payment goes on: at the bank, not at all, later than the page waits, and after the time is over."""
+"""A payment goes on at the bank, or not at all, later than the page waits, or after the time is over."""
 
 from collections.abc import Callable
 
@@ -76,7 +76,7 @@ def test_who_stays_away_from_the_bank_until_the_time_is_over_pays_nothing(buyer:
     buyer.page.goto(f"/checkout/{reservation}")
     buyer.pay(SECURE)
     buyer.sees("Your bank wants to see you")
-    # From now on the shop does not answer, as it were: that it has swept is shown by the next answer.
+    # An answer would say that the shop's own clock has not reached that time.
     buyer.page.route("**/api/reservations/*", lambda route: route.abort())
     buyer.page.clock.fast_forward(FIFTEEN_MINUTES_MS)
     buyer.sees("Your bank has not answered yet")
@@ -131,10 +131,10 @@ def test_when_the_time_is_over_nothing_can_be_paid_and_the_things_go_back_into_t
     expect(buyer.pay_button).to_be_visible()
     # An answer would tell the page's clock the true time again.
     buyer.page.route("**/api/reservations/*", lambda route: route.abort())
-    said = buyer.page.get_by_role("status")
+    spoken = buyer.page.get_by_role("status")
     buyer.page.clock.fast_forward(FIFTEEN_MINUTES_MS - 100_000)
     expect(buyer.page.get_by_text("Nearly over")).to_be_visible()
-    expect(said.filter(has_text="Two minutes left to pay.")).to_have_count(1)
+    expect(spoken.filter(has_text="Two minutes left to pay.")).to_have_count(1)
     buyer.page.clock.fast_forward(100_000)
     buyer.sees("The time is over")
     expect(buyer.pay_button).to_have_count(0)
@@ -164,6 +164,21 @@ def test_a_session_that_ends_keeps_the_reservation_and_nothing_is_paid_unseen(
     expect(buyer.pay_button).to_have_count(0)
     types = [event["type"] for event in shop.events(f"reservation-{reservation}")]
     assert types == ["shop.reservation.placed.v1"]
+    buyer.page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    expect(buyer.page.get_by_label("Password")).to_be_visible()
+
+
+def test_a_session_that_ends_while_the_bank_is_awaited_asks_to_sign_in_again_and_keeps_the_payment(
+    buyer: Buyer, shop: Shop, config: dict[str, str]
+) -> None:
+    buyer.reserve_one()
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    token = buyer.page.evaluate("name => localStorage.getItem(name)", REFRESH_TOKEN)
+    shop.client("cognito-idp").revoke_token(Token=token, ClientId=config["clientId"])
+    buyer.page.route("**/api/reservations/*", lambda route: route.fulfill(status=401, json={"message": "Unauthorized"}))
+    expect(buyer.page.get_by_text("Your session has ended.")).to_be_visible()
+    expect(buyer.link("Go to your bank")).to_be_visible()
     buyer.page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
     expect(buyer.page.get_by_label("Password")).to_be_visible()
 

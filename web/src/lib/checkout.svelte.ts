@@ -8,7 +8,7 @@ import { readReservation } from './purchases';
 type Answer = components['schemas']['ConfirmedPurchase' | 'PendingPurchase'];
 
 const KEPT = 'shop.payment.';
-/** Attempts that were given up are forgotten after a day; a reservation lives for a quarter of an hour. */
+/** An attempt that is older is no longer looked at: a reservation lives for a quarter of an hour. */
 const KEPT_MS_MAX = 86_400_000;
 const TICK_MS = 500;
 const HELD_MS = 10_000;

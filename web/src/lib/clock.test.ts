@@ -12,9 +12,13 @@ test.each([
   expect(countdown(ms)).toBe(shown);
 });
 
-test('no time is left after the end', () => {
-  expect(leftMs('2026-11-27T12:00:00Z', Date.parse('2026-11-27T12:00:01Z'))).toBe(0);
-  expect(leftMs('2026-11-27T12:00:00Z', Date.parse('2026-11-27T11:59:00Z'))).toBe(60_000);
+test.each([
+  ['2026-11-27T12:14:00Z', 60_000],
+  ['2026-11-27T12:15:01Z', 0],
+  ['2026-11-27T11:59:58Z', 900_000], // this clock is slow
+])('at %s %i ms are left of a quarter of an hour', (now, left) => {
+  const reservation = { placed_at: '2026-11-27T12:00:00Z', expires_at: '2026-11-27T12:15:00Z' };
+  expect(leftMs(reservation, Date.parse(now))).toBe(left);
 });
 
 test.each([

@@ -5,8 +5,10 @@ export const NEARLY_OVER_MS = 120_000;
 /** A countdown is spoken at these moments only: a screen reader that counted along would drown everything else. */
 const SPOKEN_MS = [120_000, 30_000];
 
-export function leftMs(expiresAt: string, now: number): number {
-  return Math.max(0, Date.parse(expiresAt) - now);
+/** Never more than was given: the server tells its time in whole seconds, and a moment before it arrives. */
+export function leftMs({ placed_at, expires_at }: { placed_at: string; expires_at: string }, now: number): number {
+  const end = Date.parse(expires_at);
+  return Math.max(0, Math.min(end - now, end - Date.parse(placed_at)));
 }
 
 /** Writes minutes and seconds, rounded up, so that it shows 0:00 only when the time is over. */

@@ -72,7 +72,8 @@ class Buyer:
         self.sees("Thank you")
         expect(self.page).to_have_url(f"/thanks/{reservation_id}")
         types = [event["type"] for event in self.shop.events(f"reservation-{reservation_id}")]
-        assert types.count("shop.purchase.confirmed.v1") == 1
+        if types.count("shop.purchase.confirmed.v1") != 1:
+            raise AssertionError(types)
 
     def charges(self, reservation_id: str) -> list[dict[str, Any]]:
         """The successful charges, as the payment provider has them."""

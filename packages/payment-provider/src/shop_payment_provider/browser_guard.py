@@ -102,9 +102,8 @@ class Guard:
             return origin in ("", "null", request.own_origin)
         if site in ("", "none"):  # no browser, an old one, or a person who has typed the address
             return origin in ("", request.own_origin)
-        opens = (request.method, request.first("sec-fetch-mode"), request.first("sec-fetch-dest"))
-        # A service worker sends `null` with the GET to which another page's form was redirected, such as the bank's.
-        return opens == ("GET", "navigate", "document") and origin in ("", "null") and self.is_public(request)
+        opens = (request.method, request.first("sec-fetch-mode"), request.first("sec-fetch-dest"), origin)
+        return opens == ("GET", "navigate", "document", "") and self.is_public(request)
 
     def _is_ours(self, origin: str) -> bool:
         return origin in self.origins or re.fullmatch(f"http://(?:{self.names}):{self.port}", origin) is not None
