@@ -75,7 +75,7 @@ UNDER_WAY = Refunding(
 
 
 @pytest.mark.parametrize(
-    ("listed", "told"),
+    ("listed", "expected"),
     [
         (ListedRefund("re_made", 1, EUR_400, "succeeded"), None),
         (ListedRefund("re_made", 1, EUR_400, "failed", code="no"), RecordLateFailure(ID, "re_made", "no")),
@@ -95,9 +95,9 @@ UNDER_WAY = Refunding(
     ],
 )
 def test_the_providers_list_tells_what_the_stream_does_not_have(
-    listed: ListedRefund, told: refunding.Command | None
+    listed: ListedRefund, expected: refunding.Command | None
 ) -> None:
-    assert news(UNDER_WAY, listed) == told
+    assert news(UNDER_WAY, listed) == expected
 
 
 def test_nothing_said_gives_everything_back() -> None:
