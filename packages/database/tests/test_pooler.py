@@ -69,6 +69,13 @@ def test_settings_hold_in_every_unit_of_work_and_not_for_the_next_client(pooled:
             assert stranger.execute(SHOW).fetchone() == DEFAULTS
 
 
+def test_clients_take_turns_on_the_servers_connection_as_often_as_they_like(opens: Opens) -> None:
+    """With a pipeline around the transaction, the pooler lost count of its answers after some fifty of these."""
+    clients = [opens(), opens()]
+    for _ in range(300):
+        assert [seen(client) for client in clients] == [WANTED, WANTED]
+
+
 def test_statements_are_not_prepared_however_often_they_run(opens: Opens) -> None:
     one, other = opens(), opens()
     for _ in range(10):
