@@ -7,6 +7,7 @@ import json
 import struct
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -96,7 +97,7 @@ def groups(tokens: dict[str, str]) -> list[str]:
 @pytest.fixture
 def pool(production: dict[str, Any]) -> Iterator[Pool]:
     resources = {
-        name: resource
+        name: deepcopy(resource)
         for name, resource in production["shop-platform"]["Resources"].items()
         if name in NEEDED or name.startswith("AdministratorMfa")
     }
