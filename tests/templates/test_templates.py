@@ -225,7 +225,7 @@ def test_customers_sign_up_and_passwords_are_strong_and_sent_to_no_client(produc
         assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
         assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (15, "minutes")
     lasts = {
-        function["Environment"]["Variables"]["ADMINISTRATOR_TOKEN_SECONDS"]
+        function["Environment"]["Variables"]["ADMINISTRATOR_SECONDS"]
         for name, function in functions(production).items()
         if "ApiLambdaFunction" in name
     }
@@ -298,7 +298,7 @@ def test_every_function_is_traced(production: Templates, local: Templates, stage
 
 def test_every_log_group_has_an_end(production: Templates) -> None:
     groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 11
+    assert len(groups) == 12
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 

@@ -210,7 +210,7 @@ def test_an_administrator_who_lost_the_right_has_no_token_that_is_young_enough(m
     with pytest.raises(ProblemError, match="401"):
         administrator(issued(str(TAKEN_AT_SECONDS - 901)))
     assert caller(issued(str(TAKEN_AT_SECONDS - 901))).subject == "a", "a customer's routes go on"
-    monkeypatch.setenv("ADMINISTRATOR_TOKEN_SECONDS", "60")
+    monkeypatch.setenv("ADMINISTRATOR_SECONDS", "60")
     with pytest.raises(ProblemError, match="401"):
         administrator(issued(str(TAKEN_AT_SECONDS - 61)))
 

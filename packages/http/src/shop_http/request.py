@@ -11,7 +11,7 @@ from shop_http.problem import ProblemError
 
 ADMINISTRATORS: Final = "admin"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-ADMINISTRATOR_TOKEN_SECONDS_DEFAULT: Final = 900
+ADMINISTRATOR_SECONDS_DEFAULT: Final = 900
 SUBJECT_CHARACTERS_MAX: Final = 128
 """An event's customer id may be no longer."""
 
@@ -79,7 +79,7 @@ def administrator(event: Mapping[str, Any]) -> Caller:
     who = caller(event)
     if not who.is_administrator:
         raise ProblemError(403, "forbidden", "Forbidden", "Only an administrator may do this.")
-    seconds_max = int(os.environ.get("ADMINISTRATOR_TOKEN_SECONDS", ADMINISTRATOR_TOKEN_SECONDS_DEFAULT))
+    seconds_max = int(os.environ.get("ADMINISTRATOR_SECONDS", ADMINISTRATOR_SECONDS_DEFAULT))
     if _token_seconds(event["requestContext"]) > seconds_max:
         raise _unauthenticated("An administrator's access token is too old: refresh it.")
     return who
