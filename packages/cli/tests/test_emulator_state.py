@@ -16,10 +16,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shop_cli.emulator_testing import in_the_emulators_python
+from shop_cli.emulator_testing import free_port, in_the_emulators_python
 from shop_cli.local import emulator, emulator_store, processes
 from shop_cli.local.home import Home, State
-from shop_cli.local.ports import choose_ports
 
 START_SECONDS_MAX = 120
 WRITERS = 4
@@ -52,8 +51,8 @@ class Aws:
         return self.home.path / "aws" / "state"
 
     def launch(self) -> subprocess.Popen[bytes]:
-        # While it is down, somebody else's shop may take its port.
-        self.state.ports = choose_ports(self.state.ports, ["aws"])
+        # Another one each time: while it is down, somebody else may take the last one.
+        self.state.ports = {"aws": free_port()}
         command, environment = emulator.server_command(self.state), emulator.server_environment(self.home, self.state)
         self.process, _ = processes.spawn(self.home, "aws", command, environment, port=self.state.ports["aws"])
         return self.process

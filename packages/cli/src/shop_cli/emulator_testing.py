@@ -96,7 +96,7 @@ class Wire:
 @contextmanager
 def running_emulator() -> Iterator[RunningEmulator]:
     with tempfile.TemporaryDirectory() as directory:
-        home, state = Home(Path(directory)), State(ports={"aws": _free_port()})
+        home, state = Home(Path(directory)), State(ports={"aws": free_port()})
         environment = emulator.server_environment(home, state)
         ready = f"{emulator.endpoint_url(state)}/_ministack/ready"
         with _child(emulator.server_command(state), environment, home.path / "emulator.log", ready):
@@ -107,7 +107,7 @@ def running_emulator() -> Iterator[RunningEmulator]:
 @contextmanager
 def running_wire(upstream: str, credentials: Mapping[str, str] | None = None) -> Iterator[Wire]:
     """AWS needs `credentials`, with which the proxy signs anew what it passes on."""
-    port = _free_port()
+    port = free_port()
     url = f"http://{HOST}:{port}"
     command = [
         sys.executable,
@@ -155,7 +155,7 @@ def _child(command: Sequence[str], environment: Mapping[str, str], log: Path, re
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
