@@ -140,6 +140,21 @@ def test_a_pool_that_does_not_answer_ends_no_session(
     expect(page.get_by_title("@shop.example")).to_be_visible()
 
 
+def test_a_refresh_token_that_was_used_before_ends_the_session(
+    context: BrowserContext, signed_in: Callable[[BrowserContext], Page], shop: Shop
+) -> None:
+    """The emulator does not replace refresh tokens, so it never answers this."""
+    page = signed_in(context)
+    refusal = {"__type": "RefreshTokenReuseException", "message": "Refresh token has already been used"}
+    context.route(
+        shop.status["aws_endpoint_url"] + "/",
+        lambda route: route.fulfill(status=400, json=refusal, headers={"Access-Control-Allow-Origin": "*"}),
+    )
+    page.goto("/purchases")
+    expect(page.get_by_text("Your session has ended")).to_be_visible()
+    assert stored(page) is None
+
+
 def test_two_tabs_that_renew_at_once_both_stay_signed_in(
     context: BrowserContext, signed_in: Callable[[BrowserContext], Page], shop: Shop
 ) -> None:
