@@ -103,7 +103,8 @@ def test_signing_out_ends_the_session_here_in_other_tabs_and_at_the_pool(
         each.goto("/")
         expect(button(each, OUT)).to_be_visible()
     token = stored(page)
-    button(page, OUT).click()
+    with page.expect_navigation(url="/"):  # by way of the pool's page
+        button(page, OUT).click()
     expect(button(page, IN)).to_be_visible()
     expect(button(other, IN)).to_be_visible()
     assert stored(page) is None
