@@ -77,7 +77,9 @@ class RequestMaker:
             return None
         subject = randomness.choice(list(pool[named])) if named else Bought("", "", ())
         caller = self._caller(operation, subject, randomness)
-        values = {"sku": randomness.choice(list(self.skus)), "reservation_id": subject.id, "purchase_id": subject.id}
+        sku = randomness.choice(list(self.skus))
+        ids = {"reservation_id": subject.id, "purchase_id": subject.id}
+        values = {"sku": sku, "stream_id": f"product-{sku}", **ids}
         path = re.sub(r"{(\w+)}", lambda found: values[found[1]], path) + self._query(operation, randomness)
         content, headers = self._content(operation, subject, randomness)
         key = f"hammer-{uuid.UUID(int=randomness.getrandbits(128))}"

@@ -41,8 +41,11 @@ def test_what_was_sold_and_declined_is_in_the_answers_of_every_query(shop: Shop)
     assert [(row["id"], row["time"], json.loads(row["data"])) for row in rows] == [
         (event["id"], event["time"], event["data"]) for event in published
     ]
+    listed = shop.events(f"product-{sale['sku']}")[0]
+    acts = ask(shop, "acts-of-an-administrator", "--param", day, "--param", f"administrator={listed['authid']}")["rows"]
+    assert listed["id"] in [row["id"] for row in acts]
     queries = ask(shop)
-    assert len(queries) == 5
+    assert len(queries) == 6
     assert all(query["answers"] and query["parameters"] for query in queries)
 
 

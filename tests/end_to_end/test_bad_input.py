@@ -151,6 +151,7 @@ def test_a_key_that_was_used_for_another_body(shop: Shop, sku: str) -> None:
         ("GET", "/purchases"),
         ("GET", "/reservations/00000000-0000-0000-0000-000000000000"),
         ("GET", "/sales/daily"),
+        ("GET", "/streams/product-MUG/activity"),
     ],
 )
 @pytest.mark.parametrize("token", [None, "nonsense", "tampered"])

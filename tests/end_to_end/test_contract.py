@@ -82,7 +82,7 @@ class Customer:
             case.headers["Idempotency-Key"] = str(uuid.uuid4())
         for name in case.path_parameters or {}:
             case.path_parameters[name] = self._existing(route, name)
-            if route.startswith("GET"):
+            if route.startswith("GET") and name != "stream_id":
                 case.query = {"min_version": 1}
         match route:
             case "POST /reservations":
@@ -106,6 +106,8 @@ class Customer:
             return sku
         if name == "sku":
             return self.sku
+        if name == "stream_id":
+            return f"product-{self.sku}"
         if route.startswith("GET"):
             return self.visible
         return self._purchased() if name == "purchase_id" else str(self.shop.reserve(self.sku)["reservation_id"])
