@@ -103,7 +103,8 @@ def test_signing_out_ends_the_session_here_in_other_tabs_and_at_the_pool(
         each.goto("/")
         expect(button(each, OUT)).to_be_visible()
     token = stored(page)
-    button(page, OUT).click()
+    with page.expect_navigation(url="/"):  # by way of the pool's page
+        button(page, OUT).click()
     expect(button(page, IN)).to_be_visible()
     expect(button(other, IN)).to_be_visible()
     assert stored(page) is None
@@ -138,6 +139,21 @@ def test_a_pool_that_does_not_answer_ends_no_session(
         context.unroute(pool)
     page.goto("/")
     expect(page.get_by_title("@shop.example")).to_be_visible()
+
+
+def test_a_refresh_token_that_was_used_before_ends_the_session(
+    context: BrowserContext, signed_in: Callable[[BrowserContext], Page], shop: Shop
+) -> None:
+    """The emulator does not replace refresh tokens, so it never answers this."""
+    page = signed_in(context)
+    refusal = {"__type": "RefreshTokenReuseException", "message": "Refresh token has already been used"}
+    context.route(
+        shop.status["aws_endpoint_url"] + "/",
+        lambda route: route.fulfill(status=400, json=refusal, headers={"Access-Control-Allow-Origin": "*"}),
+    )
+    page.goto("/purchases")
+    expect(page.get_by_text("Your session has ended")).to_be_visible()
+    assert stored(page) is None
 
 
 def test_two_tabs_that_renew_at_once_both_stay_signed_in(
