@@ -128,7 +128,7 @@ def is_there(watched: Watched, template: Template, templates: Templates) -> bool
     if watched.namespace == "Shop":
         [(name, service)] = watched.dimensions.items()
         return name == "service" and watched.metric in emitted_by(service)
-    named = {f["FunctionName"] for t in templates.values() for f in of_type(t, "AWS::Lambda::Function").values()}
+    named = {f.get("FunctionName") for t in templates.values() for f in of_type(t, "AWS::Lambda::Function").values()}
     named |= set(re.findall(r"stream/(.+)", (CHECKOUT / "config" / "platform-recorded.yml").read_text()))
     for name, value in watched.dimensions.items():
         if isinstance(value, dict) and template["Resources"][value["Ref"]]["Type"] != KINDS[name]:
