@@ -57,7 +57,7 @@ def test_no_exception_of_the_database_tells_what_it_says(
 
 def test_a_line_says_which_stream_a_read_was_about_also_where_there_is_no_answer(shop: Shop, log: Log) -> None:
     shop.list_product("MUG")
-    for path in ("/products/MUG", "/products/POT", f"/reservations/{ID}", f"/purchases/{ID}", "/products/no-sku"):
+    for path in ("/products/MUG", "/products/POT", f"/reservations/{ID}", f"/purchases/{ID}", "/products/no+sku"):
         shop.get(path, customer=CUSTOMER)
     streams = [line.get("stream_id") for line in log.lines()]
     assert streams == ["product-MUG", "product-POT", f"reservation-{ID}", f"reservation-{ID}", None]

@@ -92,7 +92,7 @@ def test_a_slow_query_is_given_up_with_503_and_the_connection_kept(
 
 
 def test_a_question_that_the_schema_cannot_answer_is_a_500_problem_without_details(asked_once: Shop) -> None:
-    asked_once.execute("DROP VIEW read_v1.products")
+    asked_once.execute("DROP VIEW read_v1.products CASCADE")
     answer = asked_once.get("/products/MUG")
     assert (answer.status, answer.body["type"]) == (500, "https://shop.example/problems/internal-error")
     assert "read_v1" not in str(answer)
