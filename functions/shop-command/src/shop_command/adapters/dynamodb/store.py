@@ -158,20 +158,26 @@ class DynamoDbEventStore:
     def bookmark(self) -> ports.Bookmark | None:
         for item in self._batch_get([(table.BOOKMARK_PK, table.STATE_SK)]).values():
             reached, complete_at = (table.moment(item[name]["S"]) for name in (table.REACHED, table.COMPLETE_AT))
-            return ports.Bookmark(item.get(table.EVENT_ID, {}).get("S"), reached, complete_at)
+            return ports.Bookmark(item[table.EVENT_ID].get("S"), reached, complete_at)
         return None
 
     def set_bookmark(self, bookmark: ports.Bookmark) -> None:
-        event = {table.EVENT_ID: {"S": bookmark.event_id}} if bookmark.event_id else {}
-        with self._call("PutItem"):
-            self.client.put_item(
+        # The roles put items inside of transactions alone.
+        event_id = {"S": bookmark.event_id} if bookmark.event_id else {"NULL": True}
+        with self._call("UpdateItem"):
+            self.client.update_item(
                 TableName=self.table_name,
-                Item={
-                    table.PK: {"S": table.BOOKMARK_PK},
-                    table.SK: {"S": table.STATE_SK},
-                    table.REACHED: {"S": table.due_at(bookmark.reached)},
-                    table.COMPLETE_AT: {"S": table.due_at(bookmark.complete_at)},
-                    **event,
+                Key={table.PK: {"S": table.BOOKMARK_PK}, table.SK: {"S": table.STATE_SK}},
+                UpdateExpression="SET #reached = :reached, #complete_at = :complete_at, #event_id = :event_id",
+                ExpressionAttributeNames={
+                    "#reached": table.REACHED,
+                    "#complete_at": table.COMPLETE_AT,
+                    "#event_id": table.EVENT_ID,
+                },
+                ExpressionAttributeValues={
+                    ":reached": {"S": table.due_at(bookmark.reached)},
+                    ":complete_at": {"S": table.due_at(bookmark.complete_at)},
+                    ":event_id": event_id,
                 },
             )
 
