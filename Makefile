@@ -22,7 +22,7 @@ TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(F
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock bench build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock mutants bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -160,6 +160,9 @@ burst: setup ## send CLIENTS=16 at once to the running shop while no function of
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
 	@$(VENV)/bin/python -m bench.hot_stock $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
 
+mutants: setup ## change FUNCTION=shop-command in thousands of small ways, and list what its tests let through; ONLY=name.*
+	@$(VENV)/bin/python -m bench.mutants $(or $(FUNCTION),shop-command) $(if $(ONLY),--only "$(ONLY)")
+
 bench: setup ## measure against peers and floors; ONLY=query,start,tracing,dispatch,rebuild,sweep
 	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start tracing dispatch rebuild sweep))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
 
@@ -167,4 +170,4 @@ build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done
 
 clean: ## remove the environments and what was built; the local shop in .shop stays
-	rm -rf .venv .venv-emulator node_modules web/node_modules web/dist functions/*/dist functions/*/.serverless .serverless .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-emulator node_modules web/node_modules web/dist functions/*/dist functions/*/.serverless .serverless .mutants .mypy_cache .ruff_cache .pytest_cache

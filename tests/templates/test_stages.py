@@ -1,23 +1,34 @@
 """Where a stage goes, and that it cannot go anywhere else."""
 
+import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from shop_cli.local.build import FUNCTIONS
 
 Serverless = Callable[..., subprocess.CompletedProcess[str]]
+CHECKOUT = Path(__file__).parents[2]
 SERVICES = ("shop-platform", *FUNCTIONS)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("endpoint", ["", "https://dynamodb.us-east-1.amazonaws.com"])
-def test_stage_local_goes_nowhere_but_to_the_emulator(serverless: Serverless, service: str, endpoint: str) -> None:
-    # Empty, and not absent: a running shop's .env.local may be there, and fills in what is absent.
-    done = serverless(service, "print", "--stage", "local", AWS_ENDPOINT_URL=endpoint)
+def test_stage_local_goes_nowhere_but_to_the_emulator(serverless: Serverless, service: str) -> None:
+    done = serverless(service, "print", "--stage", "local", AWS_ENDPOINT_URL="https://dynamodb.us-east-1.amazonaws.com")
     assert done.returncode != 0
-    assert f"AWS_ENDPOINT_URL is {endpoint or 'not set'}" in done.stdout + done.stderr
+    assert "AWS_ENDPOINT_URL is https://dynamodb.us-east-1.amazonaws.com" in done.stdout + done.stderr
+
+
+def test_without_an_endpoint_stage_local_goes_nowhere() -> None:
+    """osls would read the endpoint from a running shop's .env.local, so its own question is asked."""
+    node = ["node", "--eval", "require('./config/local-endpoint.js')()"]
+    done = subprocess.run(
+        node, cwd=CHECKOUT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "AWS_ENDPOINT_URL is not set" in done.stderr
 
 
 @pytest.mark.parametrize("service", SERVICES[1:])
