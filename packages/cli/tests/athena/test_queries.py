@@ -193,6 +193,15 @@ def two_days_abroad(archive: Archive) -> None:
         assert all(offset in line for line in archive.lines[day])
 
 
+def broken_rows(archive: Archive, sold: bytes) -> None:
+    """The archive takes them as they came, and only their own rows suffer."""
+    for number, broken in enumerate(
+        ({"time": "yesterday"}, {"time": 5}, {"time": "2026-11-20t10:00:30z"}, {"data": {"lines": 5}}, {"data": 5})
+    ):
+        event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken
+        archive.put("2026-11-30", json.dumps(event).encode())
+
+
 def three_days() -> Archive:
     archive = Archive({})
     administrators_acts(archive)
@@ -239,12 +248,7 @@ def three_days() -> Archive:
     quick.is_disputed("23 09:00:00", "lost", 1_250)
     american.is_disputed("23 09:00:00", "lost", 700)
     american.is_disputed("24 09:00:00", "won", 700)
-    # What the archive takes as it came, and only its own row suffers from.
-    for number, broken in enumerate(
-        ({"time": "yesterday"}, {"time": 5}, {"time": "2026-11-20t10:00:30z"}, {"data": {"lines": 5}}, {"data": 5})
-    ):
-        event = json.loads(sold) | {"id": uuid(800 + number), "subject": f"reservation-{uuid(800 + number)}"} | broken
-        archive.put("2026-11-30", json.dumps(event).encode())
+    broken_rows(archive, sold)
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
     archive.put("2026-11-20", sold)
     archive.put("2026-11-21", sold)
