@@ -245,9 +245,9 @@ def three_days() -> Archive:
     american.gets_back("22 10:00:00", 2, quantity=1, amount_minor=800)
     american.gets_nothing_after_all("22 11:00:00", 1, 700)
     two_days_abroad(archive)
-    quick.is_disputed("23 09:00:00", "lost", 1_250)
-    american.is_disputed("23 09:00:00", "lost", 700)
-    american.is_disputed("24 09:00:00", "won", 700)
+    quick.is_disputed("25 09:00:00", "lost", 1_250)
+    american.is_disputed("25 09:00:00", "lost", 700)
+    american.is_disputed("26 09:00:00", "won", 700)
     broken_rows(archive, sold)
     # Firehose repeats: at once, and after midnight. A newer shop adds types and fields.
     archive.put("2026-11-20", sold)
@@ -281,11 +281,11 @@ EXPECTED: list[tuple[str, dict[str, str], Rows]] = [
     ),
     (
         "revenue-by-day-and-product",
-        {"from": "2026-11-23", "to": "2026-11-24"},
+        {"from": "2026-11-25", "to": "2026-11-26"},
         [
-            ["2026-11-23", "MUG", "EUR", "2", "1250"],
-            ["2026-11-23", "MUG", "USD", "0", "-700"],
-            ["2026-11-24", "MUG", "USD", "0", "700"],
+            ["2026-11-25", "MUG", "EUR", "0", "-1250"],
+            ["2026-11-25", "MUG", "USD", "0", "-700"],
+            ["2026-11-26", "MUG", "USD", "0", "700"],
         ],
     ),
     (
