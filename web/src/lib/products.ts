@@ -1,6 +1,6 @@
 /** Reads of the catalogue. */
 import type { paths } from '../generated/api';
-import { api, Problem, unwrap } from './api';
+import { api, unwrap } from './api';
 import type { Product } from './basket';
 
 export type Query = NonNullable<paths['/products']['get']['parameters']['query']>;
@@ -22,28 +22,30 @@ export async function readPage(query: Query, signal: AbortSignal): Promise<Page>
   return { items: remembered(items), cursor: next_cursor, total: total ?? null, isExact: total_is_exact ?? true };
 }
 
-/** Returns those of the products that can still be read; one that was never sold is simply absent. */
+/** The API takes so many SKUs at once. */
+const SKUS_MAX = 20;
+
+/** Returns those of the products that can still be bought; any other is simply absent. */
 export async function readProducts(skus: string[]): Promise<Product[]> {
-  // An API of before 1.2 refuses the parameter, and answers for one product at a time.
-  const query = { sku: skus, limit: skus.length } as Query;
-  const together = await api.GET('/products', {
-    params: { query },
-    querySerializer: { array: { style: 'form', explode: false } },
-    cache: 'no-store',
-  });
-  if (together.response.status !== 422) return remembered(unwrap(together).items);
-  const found = await Promise.all(skus.map((sku) => readProduct(sku).catch(absent)));
-  return found.flatMap((each) => (each && each !== 'unchanged' ? [each.product] : []));
+  const parts = Array.from({ length: Math.ceil(skus.length / SKUS_MAX) }, (_, part) =>
+    skus.slice(part * SKUS_MAX, (part + 1) * SKUS_MAX),
+  );
+  const pages = await Promise.all(
+    parts.map((sku) =>
+      api.GET('/products', {
+        params: { query: { sku, limit: sku.length } },
+        querySerializer: { array: { style: 'form', explode: false } },
+        cache: 'no-store',
+      }),
+    ),
+  );
+  return pages.flatMap((page) => remembered(unwrap(page).items));
 }
 
 /** The categories that something is sold in, by the alphabet. */
 export async function readCategories(): Promise<string[]> {
-  const listed = await api.GET('/categories' as '/products', { params: { query: { limit: 100 } } });
-  // An API of before 1.2 has no such route: then they are those of the first products.
-  const { items } = unwrap(
-    listed.response.ok ? listed : await api.GET('/products', { params: { query: { limit: 100 } } }),
-  );
-  return [...new Set(items.flatMap((item) => item.category ?? []))].sort();
+  const { items } = unwrap(await api.GET('/categories', { params: { query: { limit: 100 } } }));
+  return items.map((item) => item.category);
 }
 
 /** Returns 'unchanged' where the tag still holds. */
@@ -61,11 +63,6 @@ export async function readProduct(
 function remembered(products: Product[]): Product[] {
   for (const product of products) known.set(product.sku, product);
   return products;
-}
-
-function absent(error: unknown): null {
-  if (error instanceof Problem && error.status === 404) return null;
-  throw error;
 }
 
 /** Writes a category as a person would: `coffee-beans` is Coffee beans. */
