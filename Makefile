@@ -14,10 +14,12 @@ FUNCTIONS := $(notdir $(filter functions/%,$(MEMBERS)))
 PACKAGES := $(patsubst packages/%,shop-%,$(filter packages/%,$(MEMBERS)))
 FUNCTION ?=
 COMMA := ,
-# The storefront's suite comes last: Playwright's event loop stays until the end of a run, and others start their own.
 EVERY := packages functions tests web/tests
 # These suites need no running shop. The others mostly wait for theirs.
 ASIDE := functions tests/simulation tests/releases
+REST = $(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE) web/tests,$(EVERY))
+# The storefront's suite is a run of its own: Playwright's event loop stays until the end of one, and others start theirs.
+WEB_LAST = ( $(REST); rest=$$?; $(VENV)/bin/pytest web/tests && exit $$rest )
 TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(FUNCTION)),$(EVERY))
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
@@ -75,7 +77,7 @@ endef
 test: setup $(if $(FUNCTION),,check) $(if $(filter web/tests,$(TESTS)),browser web-unit) ## run every check and suite; FUNCTION=shop-query runs that function's suite alone, FUNCTION=web the storefront's
 ifeq ($(TESTS),$(EVERY))
 	@echo "These suites run beside the others, and are reported after them: $(ASIDE)"
-	$(call at_once,$(VENV)/bin/pytest $(ASIDE),$(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE),$(EVERY)))
+	$(call at_once,$(VENV)/bin/pytest $(ASIDE),$(WEB_LAST))
 else
 	@$(VENV)/bin/pytest --ignore=tests/templates $(TESTS)
 endif

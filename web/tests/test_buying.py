@@ -96,8 +96,12 @@ def test_two_tabs_have_one_basket_and_make_one_reservation(buyer: Buyer) -> None
 
     # Both are asked before either is answered.
     waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
     for each in (buyer, second):
-        each.page.route("**/api/reservations", waiting.append)
+        each.page.route("**/api/reservations", hold)
     buyer.page.goto("/basket")
     buyer.button("Reserve and pay").click()
     second.button("Reserve and pay").click()

@@ -15,6 +15,9 @@ export interface Page {
 /** Every product as it was read last, for a page that needs its name at once. */
 export const known = new Map<string, Product>();
 
+/** The categories as they were read last, for a page that has to be as high as it was at once. */
+export let knownCategories: string[] = [];
+
 export async function readPage(query: Query, signal: AbortSignal): Promise<Page> {
   const { items, next_cursor, total, total_is_exact } = unwrap(
     await api.GET('/products', { params: { query }, signal }),
@@ -45,7 +48,8 @@ export async function readProducts(skus: string[]): Promise<Product[]> {
 /** The categories that something is sold in, by the alphabet. */
 export async function readCategories(): Promise<string[]> {
   const { items } = unwrap(await api.GET('/categories', { params: { query: { limit: 100 } } }));
-  return items.map((item) => item.category);
+  knownCategories = items.map((item) => item.category);
+  return knownCategories;
 }
 
 /** Returns 'unchanged' where the tag still holds. */
