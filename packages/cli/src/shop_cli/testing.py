@@ -144,18 +144,12 @@ def eventually(read: Callable[[], Result], holds: Callable[[Result], bool]) -> R
         time.sleep(0.1)
 
 
-_shops: list[Shop] = []
-
-
 @contextmanager
 def shop_of_this_run() -> Iterator[Shop]:
-    """One shop for every suite of a run: started by the command that users run, in a folder of its own.
+    """A shop for a whole run of tests, started by the command that users run, in a folder of its own.
 
     SHOP_TEST_HOME names the folder of a shop that runs already, to save its start while working on tests.
     """
-    if _shops:  # another suite has started it, and stops it
-        yield _shops[0]
-        return
     running = os.environ.get("SHOP_TEST_HOME")
     # Another run of pytest closes pytest's own folder to PostgreSQL, which does not run as root.
     home = Path(running or tempfile.mkdtemp(prefix="shop-"))
@@ -164,10 +158,8 @@ def shop_of_this_run() -> Iterator[Shop]:
     try:
         status = json.loads(run_shop(home, "status", "--json").stdout)
         with httpx.Client(timeout=40) as client:
-            _shops.append(Shop(home, status, client))
-            yield _shops[0]
+            yield Shop(home, status, client)
     finally:
-        _shops.clear()
         if not running:
             run_shop(home, "down")
             assert processes_of(home) == []
