@@ -181,6 +181,27 @@ def has_pool(aws: Aws, key: str) -> bool:
     return bool(cognito.admin_get_user(UserPoolId=pool, Username=key)["Username"] == key)
 
 
+SQL = "SELECT DATE '2026-11-27' AS a, 1.50 AS b, TIMESTAMP '2026-11-27 10:00:00' AS c, uuid() AS d, TIME '10:00' AS e"
+
+
+def ask_athena(aws: Aws, key: str) -> None:
+    """The emulator keeps what a query has found as values of any type that SQL has."""
+    athena = aws.client("athena")
+    output = {"OutputLocation": f"s3://bucket/{key}/"}
+    query = athena.start_query_execution(QueryString=SQL, ResultConfiguration=output)["QueryExecutionId"]
+    while athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]["State"] != "SUCCEEDED":
+        time.sleep(0.05)
+    rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
+    put_parameter(aws, f"{query}/{rows[1]['Data'][0]['VarCharValue']}")
+
+
+def knows_athenas_answer(aws: Aws, _: str) -> bool:
+    (name,) = (it["Name"] for it in aws.client("ssm").describe_parameters()["Parameters"][-1:])
+    query, first = name.strip("/").split("/")
+    rows = aws.client("athena").get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
+    return bool(rows[1]["Data"][0]["VarCharValue"] == first)
+
+
 CHANGES: dict[str, tuple[Callable[[Aws, str], None], Callable[[Aws, str], bool]]] = {
     "an item": (put_item, has_item),
     "a transaction": (change_items, has_changed_items),
@@ -189,6 +210,7 @@ CHANGES: dict[str, tuple[Callable[[Aws, str], None], Callable[[Aws, str], bool]]
     "an object": (put_object, has_object),
     "a parameter": (put_parameter, has_parameter),
     "a user": (make_pool, has_pool),
+    "a query's result": (ask_athena, knows_athenas_answer),
 }
 
 

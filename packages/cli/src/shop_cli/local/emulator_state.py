@@ -14,9 +14,13 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+from datetime import time as time_of_day
+from decimal import Decimal
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Final
+from uuid import UUID
 
 Expect = Callable[[bool, Any], None]
 Application = Callable[..., Awaitable[None]]
@@ -40,7 +44,7 @@ RUNS_FUNCTIONS: Final = re.compile(r"^/_aws/execute-api/|/invocations$")
 class Keeper:
     def __init__(self, app: Any, persistence: Any, store: Any, expect: Expect) -> None:
         self._app = app
-        self._encode = persistence._json_default
+        self._encode = _with_values_of_sql(persistence._json_default)
         self._decode = persistence._json_object_hook
         self._read_file = persistence.load_state
         self._files = Path(persistence.STATE_DIR)
@@ -357,6 +361,16 @@ def _drop_delivered(firehose: Any, expect: Expect) -> None:
         dest["records"].clear()
 
     firehose._deliver_records_to_s3 = deliver_and_drop
+
+
+def _with_values_of_sql(encode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """ministack keeps the results of Athena's queries as DuckDB gives them, and can't save dates and the like. It
+    answers with their text."""
+
+    def encoded(value: Any) -> Any:
+        return str(value) if isinstance(value, date | time_of_day | timedelta | Decimal | UUID) else encode(value)
+
+    return encoded
 
 
 def _captured(get_state: Callable[[], Any]) -> Any:
