@@ -96,7 +96,8 @@ class Hammer:
 
     def _step(self, route: str, randomness: Random) -> None:
         if randomness.random() < DECISION_RATE:
-            self._decide_dispute(randomness)
+            with contextlib.suppress(httpx.TransportError):  # the provider's server closes idle connections
+                self._decide_dispute(randomness)
         if self.sent and randomness.random() < REPEAT_RATE:
             self.repeats["repeated"] += 1
             self._send(randomness.choice(list(self.sent)), randomness)

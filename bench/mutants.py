@@ -6,6 +6,7 @@ the code or its tests costs only what it touches; the folder .mutants has it.
 """
 
 import argparse
+import ast
 import configparser
 import json
 import os
@@ -28,7 +29,12 @@ STATUSES: Final = {0: "survived", 5: "without a test", 33: "without a test", 37:
 """mutmut keeps pytest's exit code of each change, and codes of its own. Any other means that a test has failed."""
 
 
+MYPY: Final = ("--config-file", "../pyproject.toml", "--no-warn-unused-ignores", "--output", "json", "src")
+
+
 def main() -> int:
+    if sys.argv[1:] == ["judge", "mypy"]:  # mutmut runs this program in place of mypy
+        return judge()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("function", choices=sorted(folder.name for folder in (CHECKOUT / "functions").iterdir()))
     parser.add_argument("--only", default="*", help="names of changes, such as shop_command.domain.prices.*")
@@ -55,14 +61,13 @@ def prepare(function: str) -> Path:
         else:
             copy.unlink(missing_ok=True)
     _link(folder / "src", CHECKOUT / "functions" / function / "src")
-    mypy = ["-m", "mypy", "--config-file", "../pyproject.toml", "--no-warn-unused-ignores", "--output", "json", "src"]
     settings = {
         "source_paths": ["src"],
         "only_mutate": MUTATED,
         "also_copy": COPIED,
         "pytest_add_cli_args": ["-m", "not emulator"],
         "pytest_add_cli_args_test_selection": [f"functions/{function}/tests"],
-        "type_check_command": [sys.executable, *mypy],
+        "type_check_command": [sys.executable, str(Path(__file__)), "judge", "mypy"],
         "timeout_constant": [str(SECONDS_OF_A_HANGING_TEST)],
     }
     written = configparser.ConfigParser()
@@ -75,6 +80,25 @@ def prepare(function: str) -> Path:
 def _link(link: Path, target: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(target)
+
+
+def judge() -> int:
+    """Prints what mypy says of changes alone. mutmut wraps each function, through which others lose a type guard."""
+    done = subprocess.run([sys.executable, "-m", "mypy", *MYPY], check=False, capture_output=True, text=True)
+    changes: dict[str, list[range]] = {}
+    for line in done.stdout.splitlines():
+        found = json.loads(line)
+        if found["file"] not in changes:
+            nodes = ast.walk(ast.parse(Path(found["file"]).read_text()))
+            functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+            changes[found["file"]] = [
+                range(it.lineno, (it.end_lineno or it.lineno) + 1)
+                for it in functions
+                if "__mutmut_" in it.name and not it.name.endswith("__mutmut_orig")
+            ]
+        if any(found["line"] in lines for lines in changes[found["file"]]):
+            print(line)
+    return done.returncode
 
 
 def report(folder: Path) -> None:

@@ -94,6 +94,10 @@ class Customer:
                 # Most codes that have a currency's form are none, and most characters are no name.
                 sellable = {"name": "Case", "price": {"amount_minor": 500, "currency": "EUR"}}
                 case.body = {**case.body, **sellable, "sku": f"CASE-{uuid.uuid4().hex[:12].upper()}"}
+            case "POST /products/{sku}/price" if isinstance(case.body, dict):
+                case.body = {"price": {"amount_minor": 500, "currency": "EUR"}}
+            case "POST /products/{sku}/stock-adjustment" if isinstance(case.body, dict):
+                case.body = {**case.body, "quantity_change": 5}  # there is none that could be taken away
             case "POST /payments/webhook":
                 case.headers["Stripe-Signature"] = self._signed(b"{}")
                 case.body = {}
