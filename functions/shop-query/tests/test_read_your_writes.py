@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 
@@ -36,18 +35,15 @@ def stocked(shop: Shop) -> Shop:
 
 
 @contextmanager
-def held_back(database: Database, statement: str, seconds: float) -> Iterator[None]:
-    """The projection's transaction has done its work, and commits only later."""
-    with psycopg.connect(database.superuser_url) as projection, ThreadPoolExecutor(1) as pool:
+def held_back(database: Database, statement: str) -> Iterator[psycopg.Connection]:
+    """The projection's transaction has done its work, and commits later, at the latest in the end."""
+    with psycopg.connect(database.superuser_url) as projection:
         projection.execute(statement.encode())
+        yield projection
 
-        def commit() -> None:
-            time.sleep(seconds)
-            projection.commit()
 
-        done = pool.submit(commit)
-        yield
-        done.result()
+def commit_when_a_read_waits(monkeypatch: pytest.MonkeyPatch, projection: psycopg.Connection) -> None:
+    monkeypatch.setattr(SystemClock, "sleep", lambda *_: projection.commit())
 
 
 @pytest.mark.parametrize("path", MOVED_ON)
@@ -59,9 +55,12 @@ def test_a_version_that_is_there_is_answered_at_once(stocked: Shop, path: str) -
 
 
 @pytest.mark.parametrize("path", OF_CUSTOMERS)
-def test_a_read_waits_until_the_projection_has_the_version(stocked: Shop, database: Database, path: str) -> None:
-    with held_back(database, MOVED_ON[path], seconds=0.3):
+def test_a_read_waits_until_the_projection_has_the_version(
+    stocked: Shop, database: Database, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    with held_back(database, MOVED_ON[path]) as projection:
         assert stocked.get(path, customer="ada").status == 200
+        commit_when_a_read_waits(monkeypatch, projection)
         answer = stocked.get(path, {"min_version": "4"}, customer="ada")
     assert (answer.status, answer.body["stream_version"]) == (200, 4)
 
@@ -70,7 +69,7 @@ def test_a_read_waits_until_the_projection_has_the_version(stocked: Shop, databa
 def test_a_projection_that_is_held_back_for_longer_is_412_with_when_to_come_back(
     stocked: Shop, database: Database, path: str
 ) -> None:
-    with held_back(database, MOVED_ON[path], seconds=3):
+    with held_back(database, MOVED_ON[path]):
         started = time.monotonic()
         answer = stocked.get(path, {"min_version": "4"}, customer="ada")
         waited = time.monotonic() - started
@@ -80,11 +79,14 @@ def test_a_projection_that_is_held_back_for_longer_is_412_with_when_to_come_back
     assert stocked.get(path, {"min_version": "4"}, customer="ada").status == 200
 
 
-def test_what_is_not_there_at_all_may_be_about_to_arrive_for_who_has_a_token(stocked: Shop, database: Database) -> None:
+def test_what_is_not_there_at_all_may_be_about_to_arrive_for_who_has_a_token(
+    stocked: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = f"jsonb_build_object('reservation_id', '{UNKNOWN}')"
     insert = f"INSERT INTO shop.reservation SELECT (jsonb_populate_record(it, {other})).* FROM shop.reservation AS it"  # noqa: S608
-    with held_back(database, insert, seconds=0.3):
+    with held_back(database, insert) as projection:
         assert stocked.get(f"/reservations/{UNKNOWN}", customer="ada").status == 404
+        commit_when_a_read_waits(monkeypatch, projection)
         assert stocked.get(f"/reservations/{UNKNOWN}", {"min_version": "3"}, customer="ada").status == 200
 
 
