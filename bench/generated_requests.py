@@ -52,6 +52,7 @@ class Sent:
     headers: Mapping[str, str]
     skus: tuple[str, ...]
     final: tuple[int, Any] | None = None
+    final_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 

@@ -96,7 +96,7 @@ class Hammer:
 
     def _step(self, route: str, randomness: Random) -> None:
         if randomness.random() < DECISION_RATE:
-            with contextlib.suppress(httpx.TransportError):  # the provider's server closes idle connections
+            with contextlib.suppress(httpx.TransportError):  # the same
                 self._decide_dispute(randomness)
         if self.sent and randomness.random() < REPEAT_RATE:
             self.repeats["repeated"] += 1
@@ -116,15 +116,16 @@ class Hammer:
         self.sent.append(request)
 
     def _send(self, request: Sent, randomness: Random) -> None:
-        method = request.route.split()[0]
+        method, began = request.route.split()[0], time.monotonic()
         answer = self._answered(request, method)
         if answer is None:
             return
-        self._judge(request, answer)
+        self._judge(request, answer, began)
         if answer.status < 300 and isinstance(answer.body, dict):
             self._learn(request, answer.body)
         if answer.status == 202:
-            self._go_through(answer.body, randomness)
+            with contextlib.suppress(httpx.TransportError):  # the provider's server closes idle connections
+                self._go_through(answer.body, randomness)
 
     def _answered(self, request: Sent, method: str) -> Answer | None:
         try:
@@ -140,7 +141,7 @@ class Hammer:
             self.faults.append(f"{method} {request.path}: no answer, {error!r}")
             return None
 
-    def _judge(self, request: Sent, answer: Answer) -> None:
+    def _judge(self, request: Sent, answer: Answer, began: float) -> None:
         self.statuses[f"{request.route} {answer.status}"] += 1
         method, path = request.route.split()
         documented = self.maker.document["paths"][path][method.lower()]["responses"]
@@ -154,7 +155,9 @@ class Hammer:
             return
         with request.lock:
             if request.final is None and answer.status in FINAL:
-                request.final = answer.status, answer.body
+                request.final, request.final_at = (answer.status, answer.body), time.monotonic()
+            elif answer.status == 202 and began < request.final_at:
+                pass  # its twin was under way, and this answer was given before the outcome was known
             elif request.final not in (None, (answer.status, answer.body)) and answer.status != 503:
                 self.faults.append(f"{asked}: {request.final}, and then {answer.status} {answer.body}")
 
