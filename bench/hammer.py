@@ -156,7 +156,7 @@ class Hammer:
         with request.lock:
             if request.final is None and answer.status in FINAL:
                 request.final, request.final_at = (answer.status, answer.body), time.monotonic()
-            elif answer.status == 202 and began < request.final_at:
+            elif answer.status == 202 and began <= request.final_at:
                 pass  # its twin was under way, and this answer was given before the outcome was known
             elif request.final not in (None, (answer.status, answer.body)) and answer.status != 503:
                 self.faults.append(f"{asked}: {request.final}, and then {answer.status} {answer.body}")

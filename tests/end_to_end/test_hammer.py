@@ -69,8 +69,23 @@ def test_a_wrong_answer_is_a_fault(answers: list[Answer], faults: int, monkeypat
     made = bench.Hammer(None, {"customer 1": ""}, maker, 1)
     request = bench.Sent("POST /reservations", "/reservations", "customer 1", "key", b"{}", {}, ("MUG",))
     for each in answers:
-        made._judge(request, each)
+        made._judge(request, each, time.monotonic())
     assert len({fault.partition(":")[0] for fault in made.faults}) == faults
+
+
+@pytest.mark.parametrize(("is_twin", "faults"), [(True, 0), (False, 1)])
+def test_only_a_twin_may_still_be_pending_after_the_outcome(
+    is_twin: bool, faults: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    bench = importlib.import_module("bench.hammer")
+    maker = bench.RequestMaker(document.whole(), ("customer 1",), ROOT, deque(["MUG"]))
+    made = bench.Hammer(None, {"customer 1": ""}, maker, 1)
+    request = bench.Sent("POST /purchase", "/purchase", "customer 1", "key", b"{}", {}, ("MUG",))
+    began = time.monotonic()
+    made._judge(request, answer(201, {"status": "purchased"}), began)
+    made._judge(request, answer(202, {"status": "paying"}), began if is_twin else time.monotonic() + 1)
+    assert len(made.faults) == faults
 
 
 def test_a_request_is_made_for_every_route_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
