@@ -16,6 +16,7 @@ ANSWERS = {
     "shop-query": {
         "list-products": 200,
         "search-products": 200,
+        "list-categories": 200,
         "get-product": 200,
         "list-reservations": 200,
         "get-reservation": 404,
