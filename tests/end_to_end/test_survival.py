@@ -1,14 +1,9 @@
 """The local shop is stopped and started again without losing anything, and without leaving anything behind."""
 
 import json
-import os
 import resource
-import signal
 
-import psycopg
-
-from shop_cli.local.home import Home
-from shop_cli.testing import Shop, eventually, processes_of, run_shop
+from shop_cli.testing import Shop, processes_of, run_shop
 
 
 def test_a_second_start_says_that_the_shop_runs_already(shop: Shop) -> None:
@@ -41,36 +36,9 @@ def test_everything_survives_a_stop_and_a_start(shop: Shop) -> None:
     assert "The purchase is in every system" in again.command("demo").stdout
 
 
-def pid_of(shop: Shop, name: str) -> int:
-    run = Home(shop.home).run()
-    assert run is not None
-    return next(record.pid for record in run.processes if record.name == name)
-
-
-def test_what_the_read_model_has_lost_is_made_anew_when_the_shop_is_mended(shop: Shop) -> None:
-    reservation = shop.reserve(shop.new_product(stock=1))
-    head = "SELECT stream_version FROM shop.stream_head WHERE stream_id = %s"
-    stream = [reservation["stream_id"]]
-    with psycopg.connect(shop.status["database_url"], autocommit=True) as connection:
-        eventually(lambda: connection.execute(head, stream).fetchone(), lambda row: row == (1,))
-        connection.execute("DELETE FROM shop.stream_head WHERE stream_id = %s", stream)
-        connection.execute("DELETE FROM shop.event_log WHERE stream_id = %s", stream)
-        connection.execute("DELETE FROM shop.reservation WHERE reservation_id = %s", [reservation["reservation_id"]])
-    os.kill(pid_of(shop, "postgres"), signal.SIGKILL)
-
-    broken = eventually(lambda: shop.command("status", check=False), lambda status: status.returncode != 0)
-    assert "postgres has ended: ./shop up starts it again" in broken.stderr
-    others = [pid_of(shop, name) for name in ("aws", "payment", "xray")]
-    mended = shop.command("up", "--detach", seconds_max=540)
-    assert "events of the store" in mended.stdout
-    assert "DynamoDB, payments, PostgreSQL and archive agree" in mended.stdout
-    assert [pid_of(shop, name) for name in ("aws", "payment", "xray")] == others
-    assert shop.command("verify").returncode == 0
-
-
 def test_a_stop_on_a_full_disk_fails_and_loses_nothing_that_was_answered(shop: Shop) -> None:
     reservation = shop.reserve(shop.new_product(stock=1))
-    resource.prlimit(pid_of(shop, "aws"), resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    resource.prlimit(shop.pid("aws"), resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     stopped = shop.command("down", check=False)
     assert stopped.returncode == 1
     assert "could not save its newest logs and metrics" in stopped.stderr

@@ -17,6 +17,7 @@ import boto3
 import httpx
 import psutil
 
+from shop_cli.local.home import Home
 from shop_cli.local.processes import MARKER
 
 ROOT = Path(__file__).parents[4]
@@ -41,6 +42,11 @@ class Shop:
     home: Path
     status: dict[str, Any]
     http: httpx.Client = field(repr=False)
+
+    def pid(self, name: str) -> int:
+        run = Home(self.home).run()
+        assert run is not None
+        return next(record.pid for record in run.processes if record.name == name)
 
     def command(
         self, *arguments: str, check: bool = True, seconds_max: float = 300
