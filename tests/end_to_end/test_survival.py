@@ -1,7 +1,6 @@
 """The local shop is stopped and started again without losing anything, and without leaving anything behind."""
 
 import json
-import resource
 
 from shop_cli.testing import Shop, processes_of, run_shop
 
@@ -34,17 +33,3 @@ def test_everything_survives_a_stop_and_a_start(shop: Shop) -> None:
     new = again.reserve(again.new_product(stock=1))
     assert again.purchase(new["reservation_id"], "pm_card_visa").status == 201
     assert "The purchase is in every system" in again.command("demo").stdout
-
-
-def test_a_stop_on_a_full_disk_fails_and_loses_nothing_that_was_answered(shop: Shop) -> None:
-    reservation = shop.reserve(shop.new_product(stock=1))
-    resource.prlimit(shop.pid("aws"), resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-    stopped = shop.command("down", check=False)
-    assert stopped.returncode == 1
-    assert "could not save its newest logs and metrics" in stopped.stderr
-    assert processes_of(shop.home) == []
-
-    started = shop.command("up", "--detach", seconds_max=540)
-    assert "the shop broke off" in started.stdout
-    assert "DynamoDB, payments, PostgreSQL and archive agree" in started.stdout
-    assert [event["type"] for event in shop.events(reservation["stream_id"])] == ["shop.reservation.placed.v1"]
