@@ -112,7 +112,7 @@ def shown_on(template: Template) -> list[Watched]:
 
 
 def emitted_by(service: str) -> set[str]:
-    """By its own code, and by the code that it has from shop_observability and, behind the API, from shop_http."""
+    """The function's own code counts, and what it has from shop_observability and, behind the API, from shop_http."""
     shared = ["observability"] if service == "shop-dispatch" else ["observability", "http"]
     folders = [CHECKOUT / "functions" / service / "src", *(CHECKOUT / "packages" / it / "src" for it in shared)]
     trees = [ast.parse(file.read_text()) for folder in folders for file in folder.rglob("*.py")]

@@ -27,6 +27,25 @@ SELECT
     CASE WHEN status NOT IN ('inquiry', 'chargeback') THEN closed_at END AS closed_at -- it may have been opened again
 FROM shop.dispute;
 
+-- The last dispute of a purchase as its customer sees it.
+CREATE FUNCTION read_v1.shown_dispute(disputed text) RETURNS json
+LANGUAGE sql STABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+    SELECT
+        json_build_object(
+            'dispute_id', dispute_id,
+            'status', status,
+            'amount', json_build_object('amount_minor', amount_minor, 'currency', currency),
+            'reason', reason,
+            'opened_at', to_char(opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            'closed_at', to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        )
+    FROM read_v1.disputes
+    WHERE purchase_id = disputed
+    ORDER BY opened_at DESC, dispute_id DESC
+    LIMIT 1;
+END;
+
 CREATE OR REPLACE VIEW read_v1.timeline AS
 SELECT
     reservation.reservation_id,

@@ -95,6 +95,7 @@ VIEWS = {
 }
 FUNCTIONS = {
     "search_query": "(asked text, is_unfinished boolean) -> tsquery",
+    "shown_dispute": "(disputed text) -> json",
     "shown_lines": "(lines jsonb) -> json",
 }
 

@@ -22,7 +22,7 @@ LOOPS = ENVIRONMENTS = 6
 
 @dataclass
 class StalledReadModel:
-    """Its reads take a moment, and nothing new ever arrives."""
+    """A read of it takes a moment, and never finds anything new."""
 
     clock: FixedClock
 

@@ -26,7 +26,7 @@ class DatabaseSettings:
     address: str | AddressWithIam
     """The address is a libpq URL, or an Aurora endpoint."""
     pooled: bool = False
-    """At the address is a pooler in transaction mode, such as PgBouncer or RDS Proxy."""
+    """The address leads to a pooler in transaction mode, such as PgBouncer or RDS Proxy."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

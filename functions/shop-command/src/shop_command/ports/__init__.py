@@ -160,7 +160,7 @@ class EventStore(Protocol):
     def bookmark(self) -> Bookmark | None: ...
 
     def set_bookmark(self, bookmark: Bookmark) -> None:
-        """Of two runs at once the last one wins: whichever it is, what lies before it was worked off."""
+        """The last of two runs at once wins: whichever it is, what lies before its bookmark was worked off."""
 
     def due(self, shard: int, now: datetime, limit: int, after: Due | None = None) -> DuePage:
         """Reads what is due by `now` in one of DUE_SHARDS, oldest first, from behind `after` on. It may show what was

@@ -11,21 +11,7 @@ SELECT
         'purchased_at', to_char(purchased_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'stream_id', 'reservation-' || reservation_id,
         'stream_version', version,
-        'dispute', (
-            SELECT
-                json_build_object(
-                    'dispute_id', dispute_id,
-                    'status', disputes.status,
-                    'amount', json_build_object('amount_minor', amount_minor, 'currency', disputes.currency),
-                    'reason', reason,
-                    'opened_at', to_char(opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-                    'closed_at', to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-                )
-            FROM read_v1.disputes
-            WHERE disputes.purchase_id = purchases.purchase_id
-            ORDER BY opened_at DESC, dispute_id DESC
-            LIMIT 1
-        ),
+        'dispute', read_v1.shown_dispute(purchase_id),
         'refunds', (
             SELECT
                 coalesce(

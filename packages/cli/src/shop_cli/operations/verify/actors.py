@@ -1,4 +1,4 @@
-"""From the first event on that says who brought it about, every administrator's event names one."""
+"""Every administrator's event names who brought it about, from the first event on that does."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
