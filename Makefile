@@ -24,7 +24,7 @@ TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(F
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock mutants bench build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst load hot-stock mutants bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -158,6 +158,9 @@ outage: setup ## stop PostgreSQL of the running shop for SECONDS=60, kill -9 eac
 
 burst: setup ## send CLIENTS=16 at once to the running shop while no function of it has a process, and again
 	@$(VENV)/bin/python -m bench.burst $(if $(CLIENTS),--clients $(CLIENTS))
+
+load: setup ## visit the running shop RATE=5 times a second for MINUTES=2 as people do, then audit it; SEED=1
+	@$(VENV)/bin/python -m bench.load $(if $(RATE),--rate $(RATE)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
 	@$(VENV)/bin/python -m bench.hot_stock $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))

@@ -8,7 +8,6 @@ repeat with another answer, and what the audit finds. Ctrl-C ends it early; its 
 import argparse
 import contextlib
 import json
-import re
 import secrets
 import sys
 import threading
@@ -20,12 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
-from urllib.parse import urljoin
 
 import httpx
 from bench.generated_requests import Bought, RequestMaker, Sent
 from bench.hot_stock import audit
-from bench.running import running_shop
+from bench.running import authenticate, running_shop
 
 from shop_cli.interrupts import Interrupts
 from shop_cli.local import deploy, emulator
@@ -51,8 +49,6 @@ WEIGHTS: Final = {
 }
 """A route that is not named has the weight 1."""
 FINAL: Final = frozenset({200, 201, 402})
-FORM: Final = re.compile(r"<(form|button|input)\b([^>]*)>")
-ATTRIBUTE: Final = re.compile(r'([\w-]+)="([^"]*)"')
 
 
 @dataclass
@@ -177,21 +173,8 @@ class Hammer:
                     self.maker.skus.remove(body["sku"])
 
     def _go_through(self, body: Any, randomness: Random) -> None:
-        """Does what a customer does who is asked for 3-D Secure: opens the page, and presses one of its buttons."""
-        for address in re.findall(r'"(https?://[^"]+)"', json.dumps(body)):
-            page = self.shop.http.get(address, follow_redirects=True)
-            tags = [(kind, dict(ATTRIBUTE.findall(attributes))) for kind, attributes in FORM.findall(page.text)]
-            forms = [attributes for kind, attributes in tags if kind == "form"]
-            if not forms or randomness.random() < 0.3:
-                self.repeats["3-D Secure abandoned"] += 1
-                continue
-            form = randomness.choice(forms)
-            buttons = [it for kind, it in tags if kind == "button" and "name" in it] or [{}]
-            fields = {it["name"]: it.get("value", "") for kind, it in tags if kind == "input" and "name" in it}
-            button = randomness.choice(buttons)
-            fields |= {button["name"]: button.get("value", "")} if button else {}
-            self.shop.http.post(urljoin(str(page.url), form.get("action", "")), data=fields)
-            self.repeats["3-D Secure gone through"] += 1
+        for is_gone_through in authenticate(self.shop, body, randomness):
+            self.repeats[f"3-D Secure {'gone through' if is_gone_through else 'abandoned'}"] += 1
 
 
 @contextlib.contextmanager

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from random import Random
 from typing import Any, Final
+from urllib.parse import urljoin
 
 import httpx
 
@@ -15,6 +18,9 @@ from shop_cli.testing import Shop, run_shop
 
 START_SECONDS_MAX: Final = 30
 LEVELS: Final = ("available", "held", "sold")
+ABANDON_RATE: Final = 0.3
+FORM: Final = re.compile(r"<(form|button|input)\b([^>]*)>")
+ATTRIBUTE: Final = re.compile(r'([\w-]+)="([^"]*)"')
 
 
 @contextmanager
@@ -58,6 +64,27 @@ def stock(shop: Shop, sku: str, buckets: int) -> dict[str, int]:
         for level in LEVELS:
             total[level] += int(item.get(level, {"N": "0"})["N"])
     return total
+
+
+def authenticate(shop: Shop, body: Any, randomness: Random) -> Iterator[bool]:
+    """Does what a customer does who is asked for 3-D Secure: opens the page, and presses a button or walks away.
+
+    Tells of each page that the answer names whether it was gone through.
+    """
+    for address in re.findall(r'"(https?://[^"]+)"', json.dumps(body)):
+        page = shop.http.get(address, follow_redirects=True)
+        tags = [(kind, dict(ATTRIBUTE.findall(attributes))) for kind, attributes in FORM.findall(page.text)]
+        forms = [attributes for kind, attributes in tags if kind == "form"]
+        if not forms or randomness.random() < ABANDON_RATE:
+            yield False
+            continue
+        form = randomness.choice(forms)
+        buttons = [it for kind, it in tags if kind == "button" and "name" in it] or [{}]
+        fields = {it["name"]: it.get("value", "") for kind, it in tags if kind == "input" and "name" in it}
+        button = randomness.choice(buttons)
+        fields |= {button["name"]: button.get("value", "")} if button else {}
+        shop.http.post(urljoin(str(page.url), form.get("action", "")), data=fields)
+        yield True
 
 
 def _run(home: Home) -> RecordedRun:
