@@ -175,3 +175,14 @@ def test_one_class_name_means_one_thing() -> None:
                 if isinstance(node, ast.ClassDef) and node.name not in SHARED:
                     places[node.name].append(f"{path.relative_to(CHECKOUT)}:{node.lineno}")
     assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_no_table_of_a_document_is_cut() -> None:
+    """A blank line within a table shows what follows it as text."""
+    listed = subprocess.check_output(["git", "ls-files", "*.md"], cwd=CHECKOUT, text=True)
+    cut = [
+        f"{name}: {row}"
+        for name in listed.split()
+        for row in re.findall(r"(?m)(?<!\|\n)^(\|.*\n)(?!\|[\s:|-]+\n)", (CHECKOUT / name).read_text(encoding="utf-8"))
+    ]
+    assert cut == []
