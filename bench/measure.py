@@ -1,17 +1,18 @@
-"""What handlers.py and start.py share: processes on the unzipped artifact, paired ratios, and when to believe them.
+"""What the benchmarks share: processes on the unzipped artifact, paired ratios, when to believe them, and their record.
 
 Every way is run in every repeat, in shuffled order, and a ratio is of one repeat: what disturbs the machine disturbs
 both. The same way twice (A/A) says what the machine adds of itself. Where that is too much, there is no result.
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
 import sys
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
@@ -23,6 +24,7 @@ AGAIN: Final = " again"
 AA_RANGE: Final = (0.85, 1.15)
 REPEATS_MIN: Final = 9
 MISSED, THROWN_AWAY = 1, 2
+RECORDED: Final = CHECKOUT / "bench" / "results"
 
 QUIET_FRAME: Final = """
 import json, os, sys, time
@@ -89,19 +91,84 @@ class Comparison:
         return self.goal is None or middle <= self.goal
 
 
-def table(comparisons: list[Comparison], samples: Samples, unit: str) -> str:
-    head = f"| what | {unit} | against | {unit} | ratio (range) | goal |\n|---|--:|---|--:|--:|---|"
-    return "\n".join([head, *(comparison.row(samples) for comparison in comparisons)])
+@dataclass(frozen=True)
+class Table:
+    comparisons: Sequence[Comparison]
+    samples: Samples
+    unit: str
+    title: str = ""
+
+    def __str__(self) -> str:
+        head = f"| what | {self.unit} | against | {self.unit} | ratio (range) | goal |\n|---|--:|---|--:|--:|---|"
+        rows = "\n".join([head, *(comparison.row(self.samples) for comparison in self.comparisons)])
+        return f"{self.title}:\n\n{rows}" if self.title else rows
 
 
-def verdict(comparisons: list[Comparison], samples: Samples) -> int:
+@dataclass(frozen=True)
+class Row:
+    """One line of a record. Without a peer, `against`, the ratio is the value itself."""
+
+    what: str
+    unit: str
+    value: float
+    ratio: float
+    quartiles: tuple[float, float]
+    goal: float | None = None
+    against: str = ""
+    other: float | None = None
+
+    @property
+    def is_met(self) -> bool:
+        return self.goal is None or self.ratio <= self.goal
+
+
+def report(name: str, tables: Sequence[Table], circumstances: str, *, out: IO[str] | None = None) -> int:
+    """Prints the tables, records them unless they are to be thrown away, and returns the exit code."""
+    print(*tables, circumstances, sep="\n\n", file=out or sys.stdout)
+    status = verdict(tables)
+    if status != THROWN_AWAY:
+        record(name, [row for each in tables for row in _rows(each)], circumstances)
+    return status
+
+
+def record(name: str, rows: Sequence[Row], circumstances: str) -> None:
+    folder = results()
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"circumstances": circumstances, "rows": [asdict(row) for row in rows]}
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def recorded(folder: Path, name: str) -> tuple[str, list[Row]]:
+    content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    rows = [Row(**{**each, "quartiles": tuple(each["quartiles"])}) for each in content["rows"]]
+    return content["circumstances"], rows
+
+
+def results() -> Path:
+    """`make bench-check` keeps its results apart from the recorded ones."""
+    return Path(os.environ.get("BENCH_RESULTS", RECORDED))
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, third
+
+
+def _rows(table: Table) -> Iterator[Row]:
+    for each in table.comparisons:
+        ratios = each.ratios(table.samples)
+        own, other = (statistics.median(table.samples[name]) for name in (each.way, each.peer))
+        yield Row(each.way, table.unit, own, statistics.median(ratios), quartiles(ratios), each.goal, each.peer, other)
+
+
+def verdict(tables: Sequence[Table]) -> int:
     """The exit code; says on stderr what it is for."""
-    failed = [comparison for comparison in comparisons if not comparison.holds(samples)]
-    if any(comparison.is_aa for comparison in failed):
+    failed = [(each, table.samples) for table in tables for each in table.comparisons if not each.holds(table.samples)]
+    if any(comparison.is_aa for comparison, _ in failed):
         low, high = AA_RANGE
         print(f"Thrown away: the same twice differs by more than {low} to {high}. Run it again.", file=sys.stderr)
         return THROWN_AWAY
-    for comparison in failed:
+    for comparison, samples in failed:
         middle = statistics.median(comparison.ratios(samples))
         print(f"Missed: {comparison.way} is at {middle:.2f}, the goal {comparison.goal}", file=sys.stderr)
     return MISSED if failed else 0

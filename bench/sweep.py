@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import botocore.session
-from bench.measure import Comparison, Samples, circumstances, table
+from bench.measure import Comparison, Samples, Table, circumstances, report
 
 from shop_cli.emulator_testing import RunningEmulator, running_emulator
 from shop_cli.guard_testing import guard_this_process
@@ -46,11 +46,11 @@ class Bench:
     clock: FakeClock = field(default_factory=FakeClock)
     placed: int = 0
 
-    def application(self, threads: int) -> Application:
+    def application(self, threads: int, store: Any = None) -> Application:
         randomness = random.Random(1)
         return assemble(
-            store=DynamoDbEventStore(self._client("dynamodb"), self.aws.table_name, randomness),
-            publisher=KinesisPublisher(self._client("kinesis"), self.aws.stream_name, randomness),
+            store=DynamoDbEventStore(store or self.client("dynamodb"), self.aws.table_name, randomness),
+            publisher=KinesisPublisher(self.client("kinesis"), self.aws.stream_name, randomness),
             gateway=FakeGateway(),
             clock=self.clock,
             ids=Uuid7(),
@@ -61,18 +61,31 @@ class Bench:
             helpers=FakeHelpers(),
         )
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
         session = botocore.session.get_session()
         session.set_credentials(*self.aws.credentials.values())
         client = session.create_client(service, "us-east-1", endpoint_url=self.aws.url, config=AWS_CONFIG)
         client.meta.events.register("before-send", lambda **_: time.sleep(self.call_seconds))
         return client
 
-    def place(self, application: Application, number: int) -> None:
-        for _ in range(number):
-            self.placed += 1
-            request = Request(f"customer-{self.placed}", str(self.placed), f"r-{self.placed}", f"c-{self.placed}")
-            application.reservations.place(request, (WantedLine("MUG", 1),))
+    def list_product(self, application: Application, buckets: int) -> None:
+        price = Price(amount_minor=500, currency="EUR")
+        application.products.list_product(
+            Request("admin", "list", "r", "c"), ListProduct("MUG", "Mug", "", price, buckets)
+        )
+        application.products.receive_stock(Request("admin", "stock", "r", "c"), "MUG", 1_000_000)
+
+    def next_number(self) -> int:
+        self.placed += 1
+        return self.placed
+
+    def place_one(self, application: Application, number: int) -> None:
+        request = Request(f"customer-{number}", str(number), f"r-{number}", f"c-{number}")
+        application.reservations.place(request, (WantedLine("MUG", 1),))
+
+    def place(self, application: Application, count: int) -> None:
+        for _ in range(count):
+            self.place_one(application, self.next_number())
 
     def swept(self, application: Application, number: int) -> tuple[float, float]:
         """Returns the seconds, and the processor's milliseconds, for each reservation."""
@@ -103,21 +116,19 @@ def main() -> int:
     cpu: Samples = {"one thread": [], several: []}
     with opened(arguments.milliseconds) as bench:
         applications = {"one thread": bench.application(1), several: bench.application(THREADS)}
-        price = Price(amount_minor=500, currency="EUR")
-        products = applications[several].products
-        products.list_product(Request("admin", "list", "r", "c"), ListProduct("MUG", "Mug", "", price, BUCKETS))
-        products.receive_stock(Request("admin", "stock", "r", "c"), "MUG", 1_000_000)
+        bench.list_product(applications[several], BUCKETS)
         for repeat in range(arguments.repeats):
             for name in random.Random(repeat).sample([*took], len(took)):
                 bench.place(applications[several], arguments.reservations)
                 seconds, worked = bench.swept(applications[name], arguments.reservations)
                 took[name].append(seconds * 1_000)
                 cpu[name].append(worked)
-    comparison = Comparison(several, "one thread", goal=GOAL)
-    print(table([comparison], took, "ms each"))
-    print("\n" + table([Comparison(several, "one thread")], cpu, "CPU ms each"))
-    print(f"\n{circumstances('3.13', arguments.repeats)}, {arguments.milliseconds} ms longer for each call")
-    return 0 if comparison.holds(took) else 1
+    tables = [
+        Table([Comparison(several, "one thread", goal=GOAL)], took, "ms each"),
+        Table([Comparison(several, "one thread")], cpu, "CPU ms each"),
+    ]
+    told = f"{circumstances('3.13', arguments.repeats)}, {arguments.milliseconds} ms longer for each call"
+    return report("sweep", tables, told)
 
 
 if __name__ == "__main__":

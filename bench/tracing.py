@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.measure import AGAIN, QUIET_FRAME, Comparison, Samples, Way, circumstances, options, table, unpacked, verdict
+from bench.measure import AGAIN, QUIET_FRAME, Comparison, Samples, Table, Way, circumstances, options, report, unpacked
 from bench.start import runtime
 
 from shop_cli.local.build import CHECKOUT
@@ -243,15 +243,13 @@ def main() -> int:
                 cpu.setdefault(way.name, []).append(found["us"])
                 first.setdefault(way.name, []).append(found["first_ms"])
     compared = [each for case in CASES for each in comparisons(case)]
-    print(table(compared, cpu, "us"))
-    starts = [replace(each, goal=None) for each in comparisons(CASES[0])]
-    print(f"\nThe start and the first request:\n\n{table(starts, first, 'ms')}")
+    starts = [replace(each, goal=None) for each in comparisons(CASES[0]) if not each.is_aa]
     spread = {name: statistics.median(values) for name, values in cpu.items()}
     event = (spread[f"{CASES[2].name}: {SAMPLED}"] - spread[f"{CASES[2].name}: {UNSAMPLED}"]) / 50
     call = (spread[f"{CASES[1].name}: {SAMPLED}"] - spread[f"{CASES[1].name}: {UNSAMPLED}"]) / 7
-    print(f"\nA segment or call that is sampled: {call:.0f} us; an event of a batch that is sampled: {event:.0f} us.")
-    print(circumstances(arguments.python, arguments.repeats))
-    return verdict([*compared, *starts], cpu)
+    told = f"A segment or call that is sampled: {call:.0f} us; an event of a batch that is sampled: {event:.0f} us."
+    tables = [Table(compared, cpu, "us"), Table(starts, first, "ms", "The start and the first request")]
+    return report("tracing", tables, f"{told}\n{circumstances(arguments.python, arguments.repeats)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""Writes the table of all goals into bench/RESULTS.md, and a chart for each benchmark, from what was recorded.
+
+    python -m bench.goals                    # after `make bench`, which records in bench/results
+    python -m bench.goals --check dispatch   # measures again, and says what got worse by more than the noise
+
+A row got worse if the middle half of its ratios lies above the middle half of those recorded, without touching it.
+Exits with 1 if one did, or if a benchmark can't be believed three times in a row.
+"""
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import escape
+
+from bench.measure import RECORDED, THROWN_AWAY, Row, recorded
+
+from shop_cli.local.build import CHECKOUT
+
+BENCHMARKS: Final = {
+    "handlers": "A read's handler",
+    "query": "A read with its database",
+    "start": "Start",
+    "tracing": "Tracing",
+    "dispatch": "Dispatch",
+    "rebuild": "Rebuild",
+    "reserve": "A hot product",
+    "sweep": "Sweep",
+    "visible": "From acknowledged to visible",
+    "burst": "A burst after idle",
+}
+HELD_BY_TESTS: Final = {
+    "calls in a row: a reservation 4, a purchase 5 and 2 of the provider; at most 31 write units a sale": (
+        "functions/shop-command/tests/test_calls.py"
+    ),
+    "an artifact has at most 10 MB zipped, and each build the same bytes": "packages/cli/tests/test_build.py",
+}
+RESULTS: Final = CHECKOUT / "bench" / "RESULTS.md"
+CHARTS: Final = CHECKOUT / "docs" / "images"
+BEGIN, END = "<!-- the goals: python -m bench.goals -->", "<!-- the end of the goals -->"
+TRIES_MAX: Final = 3
+WIDTH, LEFT, RIGHT, LINE = 720, 300, 60, 26
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", nargs="+", metavar="BENCHMARK", choices=BENCHMARKS, help="measure these again")
+    arguments = parser.parse_args()
+    if arguments.check:
+        return min(1, sum(got_worse(name) for name in arguments.check))
+    known = {name: recorded(RECORDED, name)[1] for name in BENCHMARKS if (RECORDED / f"{name}.json").is_file()}
+    text = RESULTS.read_text(encoding="utf-8")
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    RESULTS.write_text(f"{before}{BEGIN}\n{table(known)}\n{END}{after}", encoding="utf-8")
+    for name, rows in known.items():
+        if held := [row for row in rows if row.goal]:
+            (CHARTS / f"bench-{name}.svg").write_text(chart(BENCHMARKS[name], held), encoding="utf-8")
+    return 0
+
+
+def table(known: dict[str, list[Row]]) -> str:
+    rows = ["| what | measured | goal | |", "|---|--:|--:|---|"]
+    for name, found in known.items():
+        rows += [
+            f"| [{BENCHMARKS[name]}](../docs/images/bench-{name}.svg): {row.what}{_against(row)} | {_measured(row)}"
+            f" | {row.goal:.3g}{'' if row.against else ' ' + row.unit} | {'met' if row.is_met else _missed(row)} |"
+            for row in found
+            if row.goal
+        ]
+    for goal, test in HELD_BY_TESTS.items():
+        rows.append(f"| {goal} | | | [held by a test](../{test}) |")
+    return "\n".join(rows)
+
+
+def _against(row: Row) -> str:
+    return f", against {row.against}" if row.against else ""
+
+
+def _measured(row: Row) -> str:
+    return f"{row.ratio:.2f} ({row.quartiles[0]:.2f} to {row.quartiles[1]:.2f})" if row.against else f"{row.value:.3g}"
+
+
+def _missed(row: Row) -> str:
+    return f"**missed** by a factor of {row.ratio / (row.goal or 1):.1f}" if row.against else "**missed**"
+
+
+def chart(title: str, rows: Sequence[Row]) -> str:
+    """Draws each ratio as a part of its goal, on a logarithmic axis: left of the line is met."""
+    parts = [[each / (row.goal or 1) for each in (*row.quartiles, row.ratio)] for row in rows]
+    low = min(0.5, *(min(each) for each in parts)) / 1.1
+    high = max(2.0, *(max(each) for each in parts)) * 1.1
+    height = 60 + LINE * len(rows)
+
+    def x(value: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(value / low) / math.log(high / low)
+
+    def lines() -> Iterator[str]:
+        yield (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif"'
+            f' font-size="12" role="img" aria-label="{escape(title)}"><rect width="100%" height="100%" fill="#fff"/>'
+        )
+        yield f'<text x="8" y="20" font-size="15">{escape(title)}: measured, as a part of the goal</text>'
+        yield f'<line x1="{x(1):.0f}" x2="{x(1):.0f}" y1="30" y2="{height - 20}" stroke="#888" stroke-dasharray="4"/>'
+        yield f'<text x="{x(1):.0f}" y="{height - 6}" text-anchor="middle" fill="#555">goal</text>'
+        for number, (row, (first, third, middle)) in enumerate(zip(rows, parts, strict=True)):
+            y, colour = 44 + LINE * number, "#2a7d4f" if row.is_met else "#b3402e"
+            yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(row.what)}{_shown_peer(row)}</text>'
+            yield (
+                f'<line x1="{x(first):.1f}" x2="{max(x(third), x(first) + 1):.1f}" y1="{y}" y2="{y}" stroke="{colour}"'
+                ' stroke-width="9" stroke-opacity=".35"/>'
+            )
+            yield f'<circle cx="{x(middle):.1f}" cy="{y}" r="4" fill="{colour}"/>'
+            yield f'<text x="{max(x(third), x(middle)) + 8:.1f}" y="{y + 4}" fill="{colour}">{middle:.2f}</text>'
+        yield "</svg>\n"
+
+    return "\n".join(lines())
+
+
+def _shown_peer(row: Row) -> str:
+    return f" / {escape(row.against)}" if row.against and len(row.what) + len(row.against) < 44 else ""
+
+
+def got_worse(name: str) -> bool:
+    with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder:
+        environment = os.environ | {"BENCH_RESULTS": folder}
+        for _ in range(TRIES_MAX):
+            done = subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=CHECKOUT, env=environment, check=False)
+            if done.returncode != THROWN_AWAY:
+                break
+        else:
+            print(f"{name}: thrown away {TRIES_MAX} times; this machine is too busy to tell")
+            return True
+        before = {(row.what, row.against, row.unit): row for row in recorded(RECORDED, name)[1]}
+        worse = False
+        for row in recorded(Path(folder), name)[1]:
+            old = before.get((row.what, row.against, row.unit))
+            if old and row.quartiles[0] > old.quartiles[1]:
+                worse = True
+                print(f"{name}: WORSE: {row.what}{_against(row)}: {row.ratio:.2f}, recorded {old.ratio:.2f}")
+        if not worse:
+            print(f"{name}: nothing got worse by more than the noise")
+    return worse
+
+
+if __name__ == "__main__":
+    sys.exit(main())
