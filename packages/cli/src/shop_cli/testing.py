@@ -87,7 +87,7 @@ class Shop:
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=endpoint_url or self.status["aws_endpoint_url"],
-            region_name="us-east-1",
+            region_name=region_of("local"),
             aws_access_key_id=self.status["aws_access_key_id"],
             aws_secret_access_key=self.status["aws_secret_access_key"],
         )
