@@ -19,6 +19,7 @@ import psutil
 
 from shop_cli.local.home import Home
 from shop_cli.local.processes import MARKER
+from shop_cli.stage import region_of
 
 ROOT = Path(__file__).parents[4]
 VISIBLE_SECONDS_MAX = 30
