@@ -213,7 +213,7 @@ def test_no_two_stages_watch_or_show_the_same_metric_or_alarm(production: Templa
     def of_stage(stage: str, templates: Templates) -> tuple[set[str], set[str]]:
         watched = [each for _, alarm in alarms(templates) for each in watched_by(alarm)]
         every = [*watched, *shown_on(templates["shop-platform"])]
-        # What a stack names itself is another thing in each stage.
+        # A resource that a stack refers to is another one in each stage.
         metrics = {json.dumps(each).replace('{"Ref": "', f'{{"Ref": "{stage}-') for each in every}
         return metrics, {alarm["AlarmName"] for _, alarm in alarms(templates)}
 
