@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shop_cli.local.build import FUNCTIONS
+from shop_cli.local.build import CERTIFICATES, FUNCTIONS
 from shop_command.adapters.dynamodb import table as items
 from shop_shared.envelope import Envelope
 from shop_shared.registry import EVENT_TYPES
@@ -412,6 +412,7 @@ def test_a_function_signs_in_to_the_database_as_its_own_user_only(
     name = role.replace("Role", "LambdaFunction")
     environment = production[service]["Resources"][name]["Properties"]["Environment"]["Variables"]
     assert environment["DATABASE_USER"] == user
+    assert environment["DATABASE_ROOT_CERTIFICATE"] == f"/var/task/{CERTIFICATES}"
 
 
 def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -> None:
