@@ -30,8 +30,8 @@ class DatabaseSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER, _ROOT_CERTIFICATE and the credentials
-        of the function.
+        """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER and _ROOT_CERTIFICATE, and the
+        function's credentials.
 
         DATABASE_POOLED is optional, and `true` behind a pooler. Raises KeyError when a variable is missing.
         """
