@@ -137,6 +137,23 @@ def test_what_holds_data_outlives_its_stack_except_locally(production: Templates
     assert policies == ["Retain", "Delete"]
 
 
+def test_no_deployment_and_no_removal_of_the_stack_takes_what_holds_data_with_it(
+    packages: Path, production: Templates
+) -> None:
+    resources = production["shop-platform"]["Resources"].values()
+    kept = {it["Type"] for it in resources if it.get("DeletionPolicy") in ("Retain", "Snapshot")}
+    assert [it for it in resources if it.get("DeletionPolicy") != it.get("UpdateReplacePolicy")] == []
+    state = json.loads((packages / "production" / "shop-platform" / "serverless-state.json").read_text())
+    allowed_updates, denied = state["service"]["provider"]["stackPolicy"]
+    assert allowed_updates["Effect"] == "Allow"
+    assert (denied["Effect"], denied["Action"]) == ("Deny", ["Update:Replace", "Update:Delete"])
+    assert set(denied["Condition"]["StringEquals"]["ResourceType"]) == kept
+    assert state["service"]["provider"]["deletionProtection"] is True
+    cluster = of_type(production["shop-platform"], "AWS::RDS::DBCluster")["DatabaseCluster"]
+    pool = of_type(production["shop-platform"], "AWS::Cognito::UserPool")["UserPool"]
+    assert (cluster["DeletionProtection"], pool["DeletionProtection"]) == (True, "ACTIVE")
+
+
 def test_the_stream_is_encrypted_and_keeps_records_for_seven_days(production: Templates) -> None:
     stream = of_type(production["shop-platform"], "AWS::Kinesis::Stream")["Stream"]
     assert stream["RetentionPeriodHours"] == 7 * 24
