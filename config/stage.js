@@ -6,7 +6,9 @@ const { namePattern, regions } = require('./stages.json');
 // asked for anything; packages/cli/src/shop_cli/stage.py says why each rule is there.
 module.exports = async ({ resolveVariable }) => {
   const stage = await resolveVariable('sls:stage');
-  if (new RegExp(namePattern).test(stage)) return { region: regions[stage] || regions.default };
+  if (new RegExp(namePattern).test(stage)) {
+    return { region: Object.hasOwn(regions, stage) ? regions[stage] : regions.default };
+  }
   const error = new Error(
     `the stage's name is ${stage}, and has to be 1 to 20 lower-case letters and digits, a letter first, ` +
       'without aws, amazon or cognito in it'
