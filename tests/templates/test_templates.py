@@ -210,6 +210,17 @@ def test_the_database_stays_at_its_version_of_long_term_support(production: Temp
     }
 
 
+def test_the_networks_zones_are_a_parameter(production: Templates) -> None:
+    """Without a value of the stage's own, they are the first two that CloudFormation names."""
+    subnets = of_type(production["shop-platform"], "AWS::EC2::Subnet")
+    assert {name: it["AvailabilityZone"]["Fn::Select"] for name, it in subnets.items()} == {
+        "SubnetA": [0, {"Fn::GetAZs": ""}],
+        "SubnetB": [1, {"Fn::GetAZs": ""}],
+    }
+    platform = (CHECKOUT / "serverless.yml").read_text()
+    assert re.search(r"^    availabilityZones: !GetAZs '' #", platform, re.MULTILINE)
+
+
 def test_the_databases_log_is_in_a_group_of_ours(production: Templates) -> None:
     """https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.CloudWatch.html"""
     resources = production["shop-platform"]["Resources"]
