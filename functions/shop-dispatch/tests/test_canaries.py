@@ -100,7 +100,7 @@ def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "refusal"),
     [
         (f"CREATE TABLE t AS SELECT '{CANARY}' n UNION ALL SELECT '{CANARY}'; CREATE UNIQUE INDEX i ON t (n)", "index"),
         (f"SELECT '{CANARY}'::integer", "22P02 InvalidTextRepresentation"),
@@ -108,13 +108,13 @@ def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
     ],
 )
 def test_an_operator_is_told_what_was_refused_and_no_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, refusal: str
 ) -> None:
     (tmp_path / "0001_refused.sql").write_text(statement)
     monkeypatch.setattr(bootstrap, "migrations_folder", lambda: tmp_path)
     with empty_database() as database:
         monkeypatch.setenv("DATABASE_URL", database.url("shop_owner"))
-        with pytest.raises(operators.RefusedByDatabaseError, match=told) as refused:
+        with pytest.raises(operators.RefusedByDatabaseError, match=refusal) as refused:
             migrate.handler({}, None)
 
     def fail() -> None:

@@ -8,7 +8,7 @@ from shop_observability.logs import logger
 
 
 def handler(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    with operators.told_without_values():
+    with operators.errors_without_values():
         migrated = bootstrap.migrate()
     answer = {"applied": list(migrated.applied), "current": migrated.current}
     logger().info("migrated", extra=answer)

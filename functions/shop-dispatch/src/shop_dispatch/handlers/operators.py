@@ -16,7 +16,7 @@ class RefusedByDatabaseError(Exception):
 
 
 @contextmanager
-def told_without_values() -> Iterator[None]:
+def errors_without_values() -> Iterator[None]:
     """Lambda's runtime logs the message of what leaves a handler, besides handing it to the operator. PostgreSQL's has
     a detail, which quotes the row that is refused.
 
@@ -25,10 +25,10 @@ def told_without_values() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise RefusedByDatabaseError(_told(error)) from None
+        raise RefusedByDatabaseError(_described(error)) from None
 
 
-def _told(error: psycopg.Error) -> str:
+def _described(error: psycopg.Error) -> str:
     code = error.sqlstate or ""
     message = getattr(error, "log_reason", None) or error.diag.message_primary
     words = [code, type(error).__name__, *([message] if message and not code.startswith(DATA_EXCEPTIONS) else [])]

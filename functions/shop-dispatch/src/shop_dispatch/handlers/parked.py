@@ -19,7 +19,7 @@ REASON_CHARACTERS_MAX: Final = 500
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers a mistake in the request with an `error`. When there are more records, the answer's `next` is to be sent
     as `after`."""
-    with operators.told_without_values():
+    with operators.errors_without_values():
         return _answer(event)
 
 
