@@ -126,10 +126,11 @@ def emitted_by(service: str) -> set[str]:
 
 def is_there(watched: Watched, template: Template, templates: Templates) -> bool:
     if watched.namespace == "Shop":
-        [(name, service)] = watched.dimensions.items()
-        return name == "service" and watched.metric in emitted_by(service)
+        assert set(watched.dimensions) == {"service", "stage"}
+        return watched.metric in emitted_by(watched.dimensions["service"])
     named = {f.get("FunctionName") for t in templates.values() for f in of_type(t, "AWS::Lambda::Function").values()}
-    named |= set(re.findall(r"stream/(.+)", (CHECKOUT / "config" / "platform-recorded.yml").read_text()))
+    recorded = re.findall(r"stream/(.+)", (CHECKOUT / "config" / "platform-recorded.yml").read_text())
+    named |= {name.replace("${sls:stage}", stage) for name in recorded for stage in ("production", "local")}
     for name, value in watched.dimensions.items():
         if isinstance(value, dict) and template["Resources"][value["Ref"]]["Type"] != KINDS[name]:
             return False
@@ -206,6 +207,18 @@ def test_the_dashboard_shows_every_alarm_and_every_metric_of_the_code(production
     assert sorted(states) == sorted(f"${{Alarm}}:{alarm['AlarmName']}" for _, alarm in alarms(production))
     shown = {it.metric for it in shown_on(production["shop-platform"]) if it.namespace == "Shop"}
     assert shown == {metric.value for metric in Metric}
+
+
+def test_no_two_stages_watch_or_show_the_same_metric_or_alarm(production: Templates, dev: Templates) -> None:
+    def of_stage(stage: str, templates: Templates) -> tuple[set[str], set[str]]:
+        watched = [each for _, alarm in alarms(templates) for each in watched_by(alarm)]
+        every = [*watched, *shown_on(templates["shop-platform"])]
+        # A resource that a stack refers to is another one in each stage.
+        metrics = {json.dumps(each).replace('{"Ref": "', f'{{"Ref": "{stage}-') for each in every}
+        return metrics, {alarm["AlarmName"] for _, alarm in alarms(templates)}
+
+    of_both = zip(of_stage("production", production), of_stage("dev", dev), strict=True)
+    assert [one & other for one, other in of_both] == [set(), set()]
 
 
 def test_the_dashboards_widgets_have_the_form_that_cloudwatch_takes_and_their_own_places(production: Templates) -> None:

@@ -1,17 +1,37 @@
-"""Where a stage goes, and that it cannot go anywhere else."""
+"""Where a stage goes, that it cannot go anywhere else, and what it shares with another: nothing."""
 
 import os
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
+import yaml
 
 from shop_cli.local.build import FUNCTIONS
 
+Templates = dict[str, dict[str, Any]]
 Serverless = Callable[..., subprocess.CompletedProcess[str]]
 CHECKOUT = Path(__file__).parents[2]
 SERVICES = ("shop-platform", *FUNCTIONS)
+NAMED_INSIDE_OF_ITS_PARENT: Final = {
+    ("AWS::ApiGatewayV2::Authorizer", "Name"),
+    ("AWS::ApiGatewayV2::Stage", "StageName"),
+    ("AWS::Athena::NamedQuery", "Name"),
+    ("AWS::Cognito::UserPool", "Name"),  # a way to recover an account
+    ("AWS::Cognito::UserPoolClient", "ClientName"),
+    ("AWS::Cognito::UserPoolGroup", "GroupName"),
+    ("AWS::DynamoDB::Table", "AttributeName"),
+    ("AWS::DynamoDB::Table", "IndexName"),
+    ("AWS::Glue::Table", "Name"),
+    ("AWS::IAM::Policy", "PolicyName"),
+    ("AWS::IAM::Role", "PolicyName"),
+    ("AWS::KinesisFirehose::DeliveryStream", "ParameterName"),
+    ("AWS::Logs::LogStream", "LogStreamName"),
+    ("AWS::RDS::DBCluster", "DatabaseName"),
+}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -36,3 +56,91 @@ def test_stage_offline_needs_neither_aws_nor_credentials(serverless: Serverless,
     done = serverless(service, "print", "--stage", "offline", AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ" not in done.stdout  # the database is reached by its URL
+
+
+def texts(templates: Templates) -> Iterator[tuple[str, str, str]]:
+    """Yields each text in a resource's properties, after the resource's type and the name that the text has there."""
+
+    def below(value: Any, name: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, str):
+            yield name, value
+        for key, each in value.items() if isinstance(value, dict) else ():
+            yield from below(each, key)
+        for each in value if isinstance(value, list) else ():
+            yield from below(each, name)
+
+    for template in templates.values():
+        for resource in template["Resources"].values():
+            for name, text in below(resource["Properties"], ""):
+                yield resource["Type"], name, text
+
+
+def test_no_two_stages_name_the_same_thing(production: Templates, dev: Templates) -> None:
+    shared = set(texts(production)) & set(texts(dev))
+    named = {
+        (kind, name)
+        for kind, name, _ in shared
+        if re.search(r"(^|[a-z])(Name|Identifier|Domain)$", name) and kind != "AWS::CloudWatch::Alarm"  # test_alarms.py
+    }
+    assert named == NAMED_INSIDE_OF_ITS_PARENT
+    # Parameters, log groups and functions are also named where they are used.
+    assert {text for _, _, text in shared if re.search(r"(^|[/:])shop[-/]", text)} == set(FUNCTIONS)
+
+
+def test_another_region_leaves_no_name_of_the_first(packages: Path) -> None:
+    files = [path for path in packages.glob("dev/*/*.json") if path.name != "serverless-state.json"]
+    assert len(files) == 8
+    assert [path for path in files if "us-east-1" in path.read_text()] == []
+
+
+@pytest.mark.parametrize(("stage", "region"), [("production", "eu-central-1"), ("dev", "eu-west-1")])
+def test_a_stages_stacks_are_in_its_own_region_or_in_that_of_all(stage: str, region: str) -> None:
+    code = f"""
+        require('./config/stages.json').regions = {{default: 'eu-west-1', production: 'eu-central-1'}};
+        require('./config/stage.js')({{resolveVariable: async () => '{stage}'}}).then((it) => console.log(it.region));
+    """
+    done = subprocess.run(["node", "--eval", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{region}\n"
+
+
+def test_no_other_file_says_the_region() -> None:
+    """Tests, samples and documents show what names look like, and so does the API's document for a server's address.
+    The certificate of a CloudFront distribution has to be in us-east-1, as serverless.yml says."""
+    command = ["git", "grep", "-l", "us-east-1"]
+    found = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+    examples = re.compile(r"(^|/)(tests|events|bench|docs)/|testing(/|\.py$)")
+    assert {path for path in found if not examples.search(path)} == {
+        "config/stages.json",
+        "packages/openapi/src/shop_openapi/document.py",
+        "serverless.yml",
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_name_that_cannot_be_a_stages_ends_a_deployment_before_aws_is_asked(
+    serverless: Serverless, service: str
+) -> None:
+    done = serverless(service, "print", "--stage", "Dev-2", "--param", "platform=recorded")
+    assert done.returncode != 0
+    assert "the stage's name is Dev-2, and has to be 1 to 20 lower-case letters and digits" in done.stdout + done.stderr
+
+
+def test_the_longest_name_of_a_stage_makes_no_other_name_too_long(longest: Templates) -> None:
+    """cfn-lint knows the limits of the names that are written out, but not of those that AWS puts together."""
+    platform = longest["shop-platform"]["Resources"]
+    stage = platform["DatabaseCluster"]["Properties"]["DBClusterIdentifier"].removeprefix("shop-")
+    assert len(stage) == 20
+    assert len(f"shop-platform-{stage}-DeliveryStream-1ABCDEFGHIJKL") <= 64
+    domain = platform["UserPoolDomain"]["Properties"]["Domain"]["Fn::Sub"]
+    assert len(domain.replace("${AWS::AccountId}", "123456789012")) <= 63
+
+
+def test_the_stacks_are_deployed_one_after_the_other() -> None:
+    """API Gateway refuses two changes of one HTTP API at once, and a reader has to know a type before its events."""
+    services = yaml.safe_load((CHECKOUT / "deploy" / "serverless-compose.yml").read_text())["services"]
+    assert {name: service.get("dependsOn") for name, service in services.items()} == {
+        "platform": None,
+        "dispatch": "platform",
+        "query": "dispatch",
+        "command": "query",
+    }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shop_cli.local.build import FUNCTIONS
+from shop_cli.local.build import CERTIFICATES, FUNCTIONS
 from shop_command.adapters.dynamodb import table as items
 from shop_shared.envelope import Envelope
 from shop_shared.registry import EVENT_TYPES
@@ -24,7 +24,13 @@ OUTPUTS = {
 }
 DATABASE_OUTPUTS = {
     *("DatabaseHost", "DatabaseReaderHost", "DatabasePort", "DatabaseName", "DatabaseResourceId"),
-    *("DatabaseSubnetIds", "FunctionSecurityGroupId", "RebuildSecurityGroupId"),
+    *(
+        "DatabaseSubnetIds",
+        "FunctionSecurityGroupId",
+        "RebuildSecurityGroupId",
+        "DatabaseClusterArn",
+        "DatabaseSecretArn",
+    ),
 }
 # Actions that AWS takes no resource for, or none that is known before the function is there.
 WITHOUT_RESOURCE = {
@@ -69,10 +75,12 @@ def allowed(role: dict[str, Any]) -> set[str]:
     return {action for it in statements(role) if it["Effect"] == "Allow" for action in as_list(it["Action"])}
 
 
-@pytest.mark.parametrize("stage", ["production", "local"])
-def test_cfn_lint_finds_nothing(packages: Path, stage: str) -> None:
-    templates = sorted(packages.glob(f"{stage}/*/cloudformation-template-update-stack.json"))
-    assert len(templates) == 4
+@pytest.mark.parametrize(("stage", "stacks"), [("production", 4), ("local", 4), ("dev", 1), ("l" * 20, 4)])
+def test_cfn_lint_finds_nothing(packages: Path, stage: str, stacks: int) -> None:
+    """The functions' stacks of `dev` are those of the stage with the longest name."""
+    services = "*" if stacks == 4 else "shop-platform"
+    templates = sorted(packages.glob(f"{stage}/{services}/cloudformation-template-update-stack.json"))
+    assert len(templates) == stacks
     lint = [str(Path(sys.executable).with_name("cfn-lint")), *map(str, templates)]
     done = subprocess.run(lint, cwd=CHECKOUT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,6 +137,23 @@ def test_what_holds_data_outlives_its_stack_except_locally(production: Templates
     assert policies == ["Retain", "Delete"]
 
 
+def test_no_deployment_and_no_removal_of_the_stack_takes_what_holds_data_with_it(
+    packages: Path, production: Templates
+) -> None:
+    resources = production["shop-platform"]["Resources"].values()
+    kept = {it["Type"] for it in resources if it.get("DeletionPolicy") in ("Retain", "Snapshot")}
+    assert [it for it in resources if it.get("DeletionPolicy") != it.get("UpdateReplacePolicy")] == []
+    state = json.loads((packages / "production" / "shop-platform" / "serverless-state.json").read_text())
+    allowed_updates, denied = state["service"]["provider"]["stackPolicy"]
+    assert allowed_updates["Effect"] == "Allow"
+    assert (denied["Effect"], denied["Action"]) == ("Deny", ["Update:Replace", "Update:Delete"])
+    assert set(denied["Condition"]["StringEquals"]["ResourceType"]) == kept
+    assert state["service"]["provider"]["deletionProtection"] is True
+    cluster = of_type(production["shop-platform"], "AWS::RDS::DBCluster")["DatabaseCluster"]
+    pool = of_type(production["shop-platform"], "AWS::Cognito::UserPool")["UserPool"]
+    assert (cluster["DeletionProtection"], pool["DeletionProtection"]) == (True, "ACTIVE")
+
+
 def test_the_stream_is_encrypted_and_keeps_records_for_seven_days(production: Templates) -> None:
     stream = of_type(production["shop-platform"], "AWS::Kinesis::Stream")["Stream"]
     assert stream["RetentionPeriodHours"] == 7 * 24
@@ -161,6 +186,49 @@ def test_the_archive_keeps_every_record_as_it_came(production: Templates, local:
     assert on_aws["S3BackupConfiguration"]["CompressionFormat"] == "GZIP"
     stream = of_type(production["shop-platform"], "AWS::KinesisFirehose::DeliveryStream")["DeliveryStream"]
     assert stream["DeliveryStreamEncryptionConfigurationInput"] == {"KeyType": "AWS_OWNED_CMK"}
+
+
+def test_firehose_has_the_trust_and_the_rights_that_aws_documents(production: Templates) -> None:
+    """https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html"""
+    role = of_type(production["shop-platform"], "AWS::IAM::Role")["DeliveryRole"]
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "firehose.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "AWS::AccountId"}}}
+    needed = {f"s3:{it}" for it in ("AbortMultipartUpload", "GetBucketLocation", "GetObject", "ListBucket")}
+    needed |= {"s3:ListBucketMultipartUploads", "s3:PutObject", "logs:PutLogEvents"}
+    assert allowed(role) == needed | {"glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"}
+
+
+def test_the_database_stays_at_its_version_of_long_term_support(production: Templates) -> None:
+    """https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.VersionPolicy.Support.html"""
+    cluster = of_type(production["shop-platform"], "AWS::RDS::DBCluster")["DatabaseCluster"]
+    assert cluster["EngineVersion"] == "16.8"
+    instances = of_type(production["shop-platform"], "AWS::RDS::DBInstance")
+    assert {name: it["AutoMinorVersionUpgrade"] for name, it in instances.items()} == {
+        "DatabaseWriter": False,
+        "DatabaseReader": False,
+    }
+
+
+def test_the_networks_zones_are_a_parameter(production: Templates) -> None:
+    """Without a value of the stage's own, they are the first two that CloudFormation names."""
+    subnets = of_type(production["shop-platform"], "AWS::EC2::Subnet")
+    assert {name: it["AvailabilityZone"]["Fn::Select"] for name, it in subnets.items()} == {
+        "SubnetA": [0, {"Fn::GetAZs": ""}],
+        "SubnetB": [1, {"Fn::GetAZs": ""}],
+    }
+    platform = (CHECKOUT / "serverless.yml").read_text()
+    assert re.search(r"^    availabilityZones: !GetAZs '' #", platform, re.MULTILINE)
+
+
+def test_the_databases_log_is_in_a_group_of_ours(production: Templates) -> None:
+    """https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.CloudWatch.html"""
+    resources = production["shop-platform"]["Resources"]
+    cluster = resources["DatabaseCluster"]
+    group = resources["DatabaseLogGroup"]["Properties"]["LogGroupName"]
+    assert group == f"/aws/rds/cluster/{cluster['Properties']['DBClusterIdentifier']}/postgresql"
+    assert cluster["DependsOn"] == ["DatabaseLogGroup"]  # or RDS makes it, without an end
+    assert cluster["Properties"]["EnableCloudwatchLogsExports"] == ["postgresql"]
 
 
 def test_on_aws_the_archive_becomes_parquet_by_day_and_type_and_what_cannot_is_kept(production: Templates) -> None:
@@ -298,7 +366,7 @@ def test_every_function_is_traced(production: Templates, local: Templates, stage
 
 def test_every_log_group_has_an_end(production: Templates) -> None:
     groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 12
+    assert len(groups) == 13
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 
@@ -372,6 +440,7 @@ def test_a_function_signs_in_to_the_database_as_its_own_user_only(
     name = role.replace("Role", "LambdaFunction")
     environment = production[service]["Resources"][name]["Properties"]["Environment"]["Variables"]
     assert environment["DATABASE_USER"] == user
+    assert environment["DATABASE_ROOT_CERTIFICATE"] == f"/var/task/{CERTIFICATES}"
 
 
 def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -> None:

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from shop_database.testing import empty_database
 from shop_dispatch import bootstrap
 from shop_dispatch.application.archive import LINE_BYTES_MAX, ArchiveBatch
-from shop_dispatch.handlers import archive, parked, project, rebuild
+from shop_dispatch.handlers import archive, migrate, operators, parked, project, rebuild
 from shop_observability import metrics
 from shop_observability.invocation import InvocationFailedError
 from shop_observability.testing import HEADER, measured
@@ -95,6 +97,34 @@ def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
     assert CANARY not in everything
     assert everything.count(f'"exception_name":"{type(error).__name__}"') == 4
     assert everything.count('"error_type": ') == 4, "the segment says that it has failed"
+
+
+@pytest.mark.parametrize(
+    ("statement", "refusal"),
+    [
+        (f"CREATE TABLE t AS SELECT '{CANARY}' n UNION ALL SELECT '{CANARY}'; CREATE UNIQUE INDEX i ON t (n)", "index"),
+        (f"SELECT '{CANARY}'::integer", "22P02 InvalidTextRepresentation"),
+        ("SELECT nothing", '42703 UndefinedColumn column "nothing" does not exist'),
+    ],
+)
+def test_an_operator_is_told_what_was_refused_and_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, refusal: str
+) -> None:
+    (tmp_path / "0001_refused.sql").write_text(statement)
+    monkeypatch.setattr(bootstrap, "migrations_folder", lambda: tmp_path)
+    with empty_database() as database:
+        monkeypatch.setenv("DATABASE_URL", database.url("shop_owner"))
+        with pytest.raises(operators.RefusedByDatabaseError, match=refusal) as refused:
+            migrate.handler({}, None)
+
+    def fail() -> None:
+        raise psycopg.errors.UniqueViolation(CANARY)
+
+    monkeypatch.setattr(bootstrap, "parked", fail)
+    with pytest.raises(operators.RefusedByDatabaseError, match=r"^23505 UniqueViolation$"):
+        parked.handler({"action": "list"}, None)
+    assert CANARY not in repr(refused.value)
+    assert refused.value.__suppress_context__
 
 
 def test_a_batch_that_changes_nothing_says_so(

@@ -1,7 +1,9 @@
 """What a function is deployed as: complete, the same each time, and nothing of the machine that made it."""
 
+import json
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import zipfile
@@ -12,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from shop_cli.errors import ShopError
 from shop_cli.local import build as builder
+from shop_cli.local import certificates
 from shop_cli.local.build import CHECKOUT, FUNCTIONS, BuildError, build
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -120,6 +124,32 @@ def test_dispatch_brings_its_migrations(function: str, unpacked: Path) -> None:
     found = {path.name for path in (unpacked / "migrations").glob("*") if path.is_file()}
     assert found == expected
     assert bool(found) == (function == "shop-dispatch")
+
+
+def test_a_function_that_uses_the_database_brings_the_authorities_of_each_region_with_a_stage(
+    function: str, unpacked: Path
+) -> None:
+    if function == "shop-command":
+        assert not (unpacked / "rds-ca.pem").exists()
+        return
+    authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authorities.load_verify_locations(unpacked / "rds-ca.pem")
+    subjects = json.dumps([found["subject"] for found in authorities.get_ca_certs()])
+    names = set(re.findall(r'"commonName", "([^"]+)"', subjects))
+    of_rds = {f"Amazon RDS us-east-1 Root CA {kind} G1" for kind in ("RSA2048", "RSA4096", "ECC384")}
+    of_a_proxy = {f"Amazon Root CA {number}" for number in range(1, 5)}
+    assert names == of_rds | of_a_proxy | {"Starfield Services Root Certificate Authority - G2"}
+
+
+def test_a_region_without_an_authority_is_refused_until_awss_own_bundle_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ShopError, match=r"no certificate authority of RDS in mars-1. Save https://truststore"):
+        certificates.bundle(["us-east-1", "mars-1"])
+    given = tmp_path / "rds-global-bundle.pem"
+    given.write_text("\n" + certificates.bundle(["eu-central-1"]))
+    monkeypatch.setattr(certificates, "GIVEN", given)
+    assert certificates.bundle(["eu-central-1"]).count("BEGIN CERTIFICATE") == 8
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from shop_database.iam import Credentials
 from shop_database.testing import Database, empty_database, server
 
 AURORA = {
+    "DATABASE_ROOT_CERTIFICATE": "/var/task/rds-ca.pem",
     "DATABASE_HOST": "shop.cluster-abc123.us-east-1.rds.amazonaws.com",
     "DATABASE_PORT": "5432",
     "DATABASE_NAME": "shop",
@@ -127,6 +128,7 @@ def test_without_a_url_the_functions_own_credentials_sign_in() -> None:
         user="shop_query",
         region="us-east-1",
         credentials=Credentials("AKIDEXAMPLE", "secret", "session"),
+        root_certificate=AURORA["DATABASE_ROOT_CERTIFICATE"],
     )
 
 
@@ -142,10 +144,7 @@ def test_what_is_missing_in_the_environment_is_named() -> None:
         DatabaseSettings.from_environment({name: AURORA[name] for name in AURORA if name != "DATABASE_HOST"})
 
 
-@pytest.mark.parametrize(("certificate", "mode"), [(None, "require"), ("/var/task/rds.pem", "verify-full")])
-def test_with_iam_the_connection_is_encrypted_and_the_password_is_a_token(
-    monkeypatch: pytest.MonkeyPatch, certificate: str | None, mode: str
-) -> None:
+def test_with_iam_the_server_is_verified_and_the_password_is_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def refuse(conninfo: str, **_: object) -> None:
@@ -153,12 +152,11 @@ def test_with_iam_the_connection_is_encrypted_and_the_password_is_a_token(
         raise psycopg.OperationalError
 
     monkeypatch.setattr(psycopg.Connection, "connect", refuse)
-    environment = AURORA | ({"DATABASE_ROOT_CERTIFICATE": certificate} if certificate else {})
     with pytest.raises(NoConnectionError):
-        connect(DatabaseSettings.from_environment(environment), "test")
+        connect(DatabaseSettings.from_environment(AURORA), "test")
     fields = psycopg.conninfo.conninfo_to_dict(asked[0])
     assert (fields["host"], fields["user"], fields["dbname"]) == (AURORA["DATABASE_HOST"], "shop_query", "shop")
-    assert (fields["sslmode"], fields.get("sslrootcert")) == (mode, certificate)
+    assert (fields["sslmode"], fields.get("sslrootcert")) == ("verify-full", AURORA["DATABASE_ROOT_CERTIFICATE"])
     assert str(fields["password"]).startswith(f"{AURORA['DATABASE_HOST']}:5432/?Action=connect&DBUser=shop_query&")
 
 

@@ -46,8 +46,8 @@ def test_what_was_counted_is_said_once_also_by_an_invocation_that_fails(capsys: 
     with invocation("shop-test", None):
         count(Metric.EVENTS_SWEPT)
     assert [sorted(line) for line in lines(capsys)] == [
-        ["CommitConflicts", "_aws", "service"],
-        ["EventsSwept", "_aws", "service"],
+        ["CommitConflicts", "_aws", "service", "stage"],
+        ["EventsSwept", "_aws", "service", "stage"],
     ]
 
 

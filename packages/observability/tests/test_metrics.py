@@ -19,7 +19,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
 
 
 def values(line: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in line.items() if name not in ("_aws", "service")}
+    return {name: value for name, value in line.items() if name not in ("_aws", "service", "stage")}
 
 
 def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(lines: Lines) -> None:
@@ -33,7 +33,7 @@ def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(line
         "CloudWatchMetrics": [
             {
                 "Namespace": "Shop",
-                "Dimensions": [["service"]],
+                "Dimensions": [["stage", "service"]],
                 "Metrics": [
                     {"Name": "OldestUnpublishedSeconds", "Unit": "Seconds"},
                     {"Name": "EventsPublished", "Unit": "Count"},
@@ -41,6 +41,7 @@ def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(line
             }
         ]
     }
+    assert line.pop("stage") == "test"
     assert line == {"service": "shop-test", "OldestUnpublishedSeconds": [12.5], "EventsPublished": [3.0]}
 
 

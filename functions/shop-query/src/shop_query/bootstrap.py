@@ -4,7 +4,7 @@
 |---|---|
 | DATABASE_URL | a libpq URL of a role that may select from `read_v1` |
 | DATABASE_HOST, _PORT, _NAME, _USER | in its place on Aurora: IAM authentication |
-| DATABASE_ROOT_CERTIFICATE | path to the RDS certificate bundle; the server is verified only with it |
+| DATABASE_ROOT_CERTIFICATE | the certificate authorities with which the server is verified |
 """
 
 import os

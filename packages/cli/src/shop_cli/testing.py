@@ -19,6 +19,7 @@ import psutil
 
 from shop_cli.local.home import Home
 from shop_cli.local.processes import MARKER
+from shop_cli.stage import region_of
 
 ROOT = Path(__file__).parents[4]
 VISIBLE_SECONDS_MAX = 30
@@ -87,7 +88,7 @@ class Shop:
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=endpoint_url or self.status["aws_endpoint_url"],
-            region_name="us-east-1",
+            region_name=region_of("local"),
             aws_access_key_id=self.status["aws_access_key_id"],
             aws_secret_access_key=self.status["aws_secret_access_key"],
         )

@@ -168,6 +168,6 @@ def _with_token(address: AddressWithIam) -> str:
         dbname=address.name,
         user=address.user,
         password=password,
-        sslmode="verify-full" if address.root_certificate else "require",
+        sslmode="verify-full",
         sslrootcert=address.root_certificate,
     )

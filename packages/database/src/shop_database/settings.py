@@ -17,8 +17,8 @@ class AddressWithIam:
     user: str
     region: str
     credentials: Credentials
-    root_certificate: str | None = None
-    """The RDS certificate bundle is here. Without it the connection is encrypted, but nobody verifies the server."""
+    root_certificate: str
+    """This file has the certificate authorities of RDS, with which the server and its name are verified."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class DatabaseSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER and the function's credentials.
+        """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER and _ROOT_CERTIFICATE, and the
+        function's credentials.
 
-        DATABASE_ROOT_CERTIFICATE is optional, and so is DATABASE_POOLED, which is `true` behind a pooler. Raises
-        KeyError when a variable is missing.
+        DATABASE_POOLED is optional, and `true` behind a pooler. Raises KeyError when a variable is missing.
         """
         pooled = environment.get("DATABASE_POOLED") == "true"
         if url := environment.get("DATABASE_URL"):
@@ -51,7 +51,7 @@ class DatabaseSettings:
                 user=environment["DATABASE_USER"],
                 region=environment["AWS_REGION"],
                 credentials=credentials,
-                root_certificate=environment.get("DATABASE_ROOT_CERTIFICATE") or None,
+                root_certificate=environment["DATABASE_ROOT_CERTIFICATE"],
             ),
             pooled,
         )

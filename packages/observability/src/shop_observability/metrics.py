@@ -4,6 +4,7 @@ Anything may count and measure while a request is answered or a batch is applied
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+import os
 from enum import StrEnum
 from threading import Lock
 from typing import Final, Self
@@ -122,8 +123,10 @@ def begin() -> None:
 
 
 def flush() -> None:
-    """Writes one line with everything, or none if nothing was counted. Namespace and the dimension `service` come from
-    POWERTOOLS_METRICS_NAMESPACE and POWERTOOLS_SERVICE_NAME. Never fails the work that was measured."""
+    """Writes one line with everything, or none if nothing was counted. The namespace and the dimensions `service` and
+    `stage` come from POWERTOOLS_METRICS_NAMESPACE, POWERTOOLS_SERVICE_NAME and SHOP_STAGE.
+
+    Never fails the work that was measured."""
     if not (_counts or _measured):
         return
     try:
@@ -138,6 +141,7 @@ def flush() -> None:
 
 def _emit() -> None:
     line = EphemeralMetrics()  # a new one, so that values of a line that failed are in no other
+    line.add_dimension("stage", os.environ.get("SHOP_STAGE", "undefined"))  # one set with `service`: no more metrics
     for metric, values in _measured.items():
         for value in values:
             line.add_metric(metric, metric.unit, value)  # the format's 100th value of a metric is the end of a line

@@ -99,7 +99,7 @@ def listening_to_logs() -> Iterator[Log]:
 def invoked_before(service: str) -> Iterator[None]:
     """Inside, the function has the names that its stack gives it, and its environment is not a new one."""
     with (
-        _variables(POWERTOOLS_METRICS_NAMESPACE="Shop", POWERTOOLS_SERVICE_NAME=service),
+        _variables(POWERTOOLS_METRICS_NAMESPACE="Shop", POWERTOOLS_SERVICE_NAME=service, SHOP_STAGE="test"),
         mock.patch.object(metrics, "_is_cold", new=False),
     ):
         metrics.begin()
@@ -122,7 +122,7 @@ def _variables(**values: str) -> Iterator[None]:
 def measured(printed: str) -> dict[str, list[float]]:
     """Returns all metrics in what was printed. Fails where they take more than one line."""
     [line] = [json.loads(text) for text in printed.splitlines() if '"_aws":' in text] or [{}]
-    return {name: values for name, values in line.items() if name not in ("_aws", "service")}
+    return {name: values for name, values in line.items() if name not in ("_aws", "service", "stage")}
 
 
 # A suite imports the fixtures that it uses into its conftest.

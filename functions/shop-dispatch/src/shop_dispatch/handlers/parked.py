@@ -19,6 +19,11 @@ REASON_CHARACTERS_MAX: Final = 500
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers a mistake in the request with an `error`. When there are more records, the answer's `next` is to be sent
     as `after`."""
+    with operators.errors_without_values():
+        return _answer(event)
+
+
+def _answer(event: dict[str, Any]) -> dict[str, Any]:
     match event:
         case {"action": "list"}:
             records = bootstrap.parked().read(None, after=_place(event), limit=LISTED_MAX)

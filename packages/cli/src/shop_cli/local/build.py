@@ -19,12 +19,16 @@ from typing import Annotated
 import typer
 
 from shop_cli.errors import ShopError
+from shop_cli.local import certificates
 
 CHECKOUT = Path(__file__).resolve().parents[5]
 PLATFORM = "x86_64-manylinux_2_28"  # Amazon Linux 2023, on which Lambda runs Python 3.12 and later
 ZIP_BYTES_MAX = 10_000_000
 FUNCTIONS = tuple(sorted(path.parent.name for path in (CHECKOUT / "functions").glob("*/pyproject.toml")))
 IN_THE_RUNTIME = {"boto3", "botocore", "s3transfer"}  # Lambda has them; they would be two thirds of the zip
+
+CERTIFICATES = "rds-ca.pem"
+"""DATABASE_ROOT_CERTIFICATE names this file in the unpacked zip of a function that uses the database."""
 
 Report = Callable[[str], None]
 
@@ -91,6 +95,8 @@ def make(home: Path, python: str, scratch: Path, report: Report) -> Path:
     strip_testing(task, home)
     if (home / "migrations").is_dir():
         shutil.copytree(home / "migrations", task / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    if uses_database(home):
+        (task / CERTIFICATES).write_text(certificates.bundle())
     strip(task, [])
     compile_all(compiler, task)
     return pack(task, scratch / "made.zip")
@@ -184,9 +190,15 @@ def workspace_packages(home: Path) -> list[Path]:
     return sorted(found)
 
 
+def uses_database(home: Path) -> bool:
+    return "database" in {package.name for package in workspace_packages(home)}
+
+
 def digest(home: Path, python: str) -> str:
     """Hashes everything that decides the zip's bytes."""
     total = hashlib.sha256(f"{python} {run([str(uv_binary()), '--version'])}".encode())
+    if uses_database(home):
+        total.update(certificates.bundle().encode())
     inputs = [Path(__file__), home / "requirements.lock", *files(home / "migrations")]
     for package in workspace_packages(home):
         inputs += [package / "pyproject.toml", *files(package / "src")]

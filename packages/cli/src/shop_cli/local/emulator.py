@@ -21,11 +21,12 @@ from shop_cli.errors import ShopError
 from shop_cli.local import emulator_store
 from shop_cli.local.home import CHECKOUT, Home, State
 from shop_cli.local.ports import HOST
+from shop_cli.stage import region_of
 from shop_payment_provider import browser_guard
 
 PYTHON = CHECKOUT / ".venv-emulator" / "bin" / "python"
 LAUNCHER = Path(__file__).with_name("emulator_launcher.py")
-REGION = "us-east-1"
+REGION = region_of("local")
 CALL_SECONDS = 90
 
 
