@@ -186,10 +186,12 @@ def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
 
 
 def _change(transaction: Transaction, applied: Sequence[Event]) -> None:
-    transaction.advance_heads(dict(event.key for event in applied))
+    # All is folded before the first of these calls, because that one waits until the server has logged the events.
     envelopes = [event.envelope for event in applied]
-    for projection in PROJECTIONS:
-        transaction.change(projection.table, projection.fold(envelopes))
+    changes = [(projection.table, projection.fold(envelopes)) for projection in PROJECTIONS]
+    transaction.advance_heads(dict(event.key for event in applied))
+    for table, rows in changes:
+        transaction.change(table, rows)
 
 
 def _outcome(applied: Sequence[Event]) -> Projected:
