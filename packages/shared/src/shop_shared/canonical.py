@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from msgspec import MsgspecError
 from msgspec.json import Decoder, Encoder
 
 from shop_shared.envelope import Envelope
@@ -34,6 +33,6 @@ def decode_canonical(record: bytes) -> Envelope | None:
         # What is written again as the same bytes has no name twice, no unknown field, and no other form of a value.
         if event.type != event.data.TYPE or _ENCODE(event) != record:
             return None
-    except (MsgspecError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return cast("Envelope", event)

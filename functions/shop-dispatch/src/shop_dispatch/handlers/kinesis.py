@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-from msgspec import ValidationError, convert
+from msgspec import convert
 
 from shop_dispatch.bootstrap import SERVICE
 from shop_dispatch.domain.records import Trace
@@ -45,7 +45,7 @@ def _payload(data: object) -> bytes:
     would bring the batch back for ever."""
     try:
         return convert(data, bytes)  # from base64, strictly, in a third of the time of the standard library
-    except ValidationError:
+    except ValueError:
         return str(data).encode(errors="surrogatepass")
 
 
