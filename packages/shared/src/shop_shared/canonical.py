@@ -1,7 +1,8 @@
 """Reads events that are byte for byte as `encode` writes them, in a fifth of the time that `decode` takes.
 
 It never says why an event is refused, and refuses some that `decode` takes: those of an earlier major version, with a
-field of a later one, or written by another JSON library. What it takes, `decode` takes with the same meaning.
+field of a later one, of another partition than their stream's, or written by another JSON library. What it takes,
+`decode` takes with the same meaning.
 """
 
 import re
@@ -30,8 +31,10 @@ def decode_canonical(record: bytes) -> Envelope | None:
         return None
     try:
         event = decode(record)
+        if event.type != event.data.TYPE or event.partitionkey != event.subject:
+            return None
         # What is written again as the same bytes has no name twice, no unknown field, and no other form of a value.
-        if event.type != event.data.TYPE or _ENCODE(event) != record:
+        if _ENCODE(event) != record:
             return None
     except (ValueError, RecursionError):
         return None

@@ -4,6 +4,7 @@ A keyword of JSON Schema that this module does not know is an error, so that no 
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +30,6 @@ Data = TypeVar("Data")
 
 class ValueStruct(Struct, frozen=True, gc=False, omit_defaults=True):
     """No struct refers to itself, so the garbage collector has nothing to look for."""
-
-
-def _require_utc(instant: datetime | None) -> None:
-    if instant is not None and instant.tzinfo is not UTC:
-        raise ValueError("a time with an offset")
 '''
 _CONSTRAINTS: Final = {
     "minLength": "min_length",
@@ -45,6 +41,8 @@ _CONSTRAINTS: Final = {
     "exclusiveMinimum": "gt",
     "exclusiveMaximum": "lt",
 }
+_COMPARED: Final = frozenset({"type", "partitionkey"})
+"""`canonical.py` compares these attributes of the envelope with others, which is faster than a pattern."""
 _NO_CONSTRAINTS: Final = frozenset({"title", "description", "examples", "default", "type"})
 
 
@@ -84,18 +82,25 @@ def _struct(name: str, schema: dict[str, Any], event_type: str | None = None) ->
     lines = [f"class {name}Struct({bases}, frozen=True, kw_only=True):"]
     if event_type:
         lines.append(f'    TYPE: ClassVar[str] = "{event_type}"')
+    compared = _COMPARED if name == "Envelope" else ()
     for field, of in schema["properties"].items():
         may_be_absent = " = None" if {"type": "null"} in of.get("anyOf", []) else ""
-        lines.append(f"    {field}: {_type(of)}{may_be_absent}")
-    instants = [field for field, of in schema["properties"].items() if _is_instant(of)]
-    if instants:
-        lines += ["", "    def __post_init__(self) -> None:"]
-        lines += [f"        _require_utc(self.{field})" for field in instants]
+        lines.append(f"    {field}: {'str' if field in compared else _type(of)}{may_be_absent}")
+    lines += _check_of_times(schema["properties"])
     return "\n".join(lines) + "\n"
 
 
-def _is_instant(schema: dict[str, Any]) -> bool:
-    return any(each.get("format") == "date-time" for each in (schema, *schema.get("anyOf", [])))
+def _check_of_times(properties: dict[str, dict[str, Any]]) -> list[str]:
+    checks: list[str] = []
+    for field, schema in properties.items():
+        if schema.get("format") == "date-time":
+            condition = f"self.{field}.tzinfo is not UTC"
+        elif any(each.get("format") == "date-time" for each in schema.get("anyOf", [])):
+            condition = f"self.{field} is not None and self.{field}.tzinfo is not UTC"
+        else:
+            continue
+        checks += [f"        if {condition}:", '            raise ValueError("a time with an offset")']
+    return ["", "    def __post_init__(self) -> None:", *checks] if checks else []
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -134,10 +139,10 @@ def _constrained(python_type: str, schema: dict[str, Any], *known: str) -> str:
 
 
 def _whole(pattern: str) -> str:
-    r"""To Python's expressions, `$` is also before a line break at the end; `\Z` is the end alone."""
+    r"""Python's `$` also matches before a line break at the end, and `\Z` does not. Groups that capture are slow."""
     if not pattern.startswith("^") or not pattern.endswith("$"):
         raise ValueError(f"not a pattern of the whole text: {pattern}")
-    return pattern[:-1] + r"\Z"
+    return re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern[:-1]) + r"\Z"
 
 
 def _quoted(value: str) -> str:

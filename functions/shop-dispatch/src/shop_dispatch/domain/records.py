@@ -3,8 +3,9 @@
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
+
+from msgspec import Struct
 
 from shop_shared import events
 from shop_shared.canonical import decode_canonical
@@ -28,8 +29,9 @@ class Trace(NamedTuple):
     correlation_id: str
 
 
-@dataclass(slots=True)  # frozen would take longer to make than all else here but the parsing
-class Event:
+class Event(Struct, gc=False):
+    """It is made in a fifth of the time of a dataclass, and the garbage collector passes it by."""
+
     envelope: Envelope
     text: str
     """The record is kept as it came, with the fields that this version does not know."""
@@ -128,7 +130,8 @@ def _check(envelope: Envelope, text: str) -> None:
         raise MalformedEventError(f"a stream can't begin with {envelope.type}")
     is_placed = envelope.data.TYPE == events.ReservationPlaced.TYPE
     expires_at = cast("events.ReservationPlaced", envelope.data).expires_at if is_placed else envelope.time
-    if not (_has_neighbours(envelope.time) and _has_neighbours(expires_at)):
+    # The date must exist in Python and in PostgreSQL in every time zone.
+    if not (1 < envelope.time.year < 9999 and 1 < expires_at.year < 9999):
         raise MalformedEventError("a time at the end of the calendar")
     # PostgreSQL's text has no NUL. With escaped backslashes out of the way, what looks like one is one.
     if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
@@ -149,11 +152,6 @@ def _stream_of(envelope: Envelope) -> str:
     if envelope.type.startswith("shop.product."):
         return f"product-{getattr(envelope.data, 'sku', '')}"
     return f"reservation-{getattr(envelope.data, 'reservation_id', '')}"
-
-
-def _has_neighbours(instant: datetime) -> bool:
-    # The date must exist in Python and in PostgreSQL in every time zone.
-    return 1 < instant.year < 9999
 
 
 def _claim(record: bytes) -> tuple[str | None, int | None]:

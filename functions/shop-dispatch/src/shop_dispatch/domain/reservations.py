@@ -1,9 +1,10 @@
 """Reservations, which become purchases, have one row for each reservation stream."""
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+
+from msgspec.json import Encoder
 
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
@@ -23,6 +24,7 @@ from shop_shared.events import (
 )
 from shop_shared.values import Lines
 
+_to_json: Final = Encoder().encode
 _SHOWN: Final = ("sku", "quantity", "unit_price_minor", "name")
 
 
@@ -66,9 +68,8 @@ def _placed(event: Envelope, data: ReservationPlaced) -> dict[str, Any]:
 
 def _public(lines: Lines) -> str:
     """Leaves out the allocations, because only the command side may know how stock is split over buckets."""
-    return json.dumps(
-        [{name: value for name in _SHOWN if (value := getattr(line, name)) is not None} for line in lines]
-    )
+    shown = [{name: value for name in _SHOWN if (value := getattr(line, name)) is not None} for line in lines]
+    return _to_json(shown).decode()
 
 
 def _payment_requested(_: Envelope, data: PaymentRequested) -> dict[str, Any]:
