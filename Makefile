@@ -104,6 +104,7 @@ imports:
 
 drift: web/node_modules/.ready
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md --check
+	@$(VENV)/bin/python -m shop_shared.struct_source packages/shared/src/shop_shared/structs.py --check
 	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json --check
 	@$(VENV)/bin/python -m shop_openapi --check
 	@$(VENV)/bin/python -m shop_cli.commands_page --check
@@ -127,8 +128,9 @@ web-screenshots: setup ## take pictures of the storefront's main pages at the ru
 templates:
 	@$(VENV)/bin/pytest --quiet tests/templates
 
-schemas: setup ## write the JSON Schemas, docs/events.md and the columns of the archive's table from the event package
+schemas: setup ## write the JSON Schemas, docs/events.md, the structs and the columns of the archive's table from the event package
 	@$(VENV)/bin/python -m shop_shared.schemas packages/shared/schemas --document docs/events.md
+	@$(VENV)/bin/python -m shop_shared.struct_source packages/shared/src/shop_shared/structs.py
 	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json
 
 openapi: setup web/node_modules/.ready ## write the API's document, its page, docs/problems.md and the storefront's types from the code

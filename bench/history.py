@@ -1,4 +1,5 @@
-"""A shop's life as the records that shop-command would publish: seeded, without end, and in the order of publishing.
+"""A shop's life as the records that shop-command would publish, byte for byte: seeded, without end, and in the order of
+publishing.
 
 Most events are of purchases. A stream's events come in order, many streams between each other, as on a shard.
 """
@@ -98,7 +99,12 @@ class History:
                     }
                     for line in lines
                 ]
-                refund |= {"payment_intent_id": intent, "lines": parts, "reason": "requested_by_customer"}
+                refund |= {
+                    "payment_intent_id": intent,
+                    "lines": parts,
+                    "reason": "requested_by_customer",
+                    "origin": "shop",
+                }
                 yield self._record(stream, version + 1, events.PurchaseRefunded, refund)
 
     def _line(self, sku: str) -> dict[str, Any]:
@@ -122,7 +128,7 @@ class History:
             "partitionkey": stream,
             "correlationid": self._uuid(),
             "causationid": self._uuid(),
-            "data": data,
+            "data": {name: data[name] for name in model.model_fields if name in data},
         }
         return json.dumps(envelope, separators=(",", ":")).encode()
 

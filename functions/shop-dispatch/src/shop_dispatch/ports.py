@@ -36,7 +36,8 @@ class Transaction(Protocol):
         """Returns the ids of the events that the log has in these places."""
 
     def log(self, events: Sequence[Event]) -> None:
-        """Adds events that are not logged yet. Later calls only write, and none is waited for on its own."""
+        """Adds events that are not logged yet. Later calls only write, and the first of them waits until these are
+        added; no other is waited for on its own."""
 
     def advance_heads(self, heads: Mapping[str, int]) -> None: ...
 

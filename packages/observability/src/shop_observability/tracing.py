@@ -115,7 +115,7 @@ def trace_events(name: str, done: Timeline, events: Iterable[EventTrace]) -> Non
 
     It sends TRACED_EVENTS_MAX at most. Each of them names and links the batch's segment, inside of which it is sent.
     """
-    parsed = ((TraceHeader.parse(event[0]), event) for event in events)
+    parsed = ((TraceHeader.parse(event[0]), event) for event in events if "Sampled=1" in event[0])
     sampled = ((header, event) for header, event in parsed if _is_recorded(header))
     for header, (_, stream_id, event_type, correlation_id) in islice(sampled, TRACED_EVENTS_MAX):
         work = Work(header, _inside(header))

@@ -42,7 +42,9 @@ FROM unnest(%s::text[], %s::integer[]) AS known (stream_id, stream_version)
 JOIN {schema}.event_log AS log ON log.stream_id = known.stream_id AND log.stream_version = known.stream_version
 """
 # Arrays of long texts are slow to quote: COPY is twice as fast at 1,000 events.
-LOG: Final = "COPY {schema}.event_log (stream_id, stream_version, event_id, type, time, event) FROM STDIN"
+LOG: Final = """
+COPY {schema}.event_log (stream_id, stream_version, event_id, type, time, event) FROM STDIN (FORMAT binary)
+"""
 
 WITHDRAW: Final = "DELETE FROM {schema}.event_log WHERE stream_id = %s AND stream_version = %s"
 

@@ -120,17 +120,20 @@ def _sort_out(
 
     The first event of a version stays, however the deliveries are cut into batches.
     """
-    first: dict[Key, Event] = {}
+    fresh: dict[Key, Event] = {}
+    again: list[Event] = []
     for event in events:
-        first.setdefault(event.key, event)
-    again = {key for key in first if key[1] <= heads[key[0]] or key in held_back}
-    fresh = [event for key, event in first.items() if key not in again]
-    ids = {event.key: event.envelope.id for event in fresh}
-    if again:  # a batch in which every version is new, as in nearly all, takes no statement for this
-        ids |= transaction.logged_ids(sorted(again))
+        stream_id, version = key = event.key
+        if version <= heads[stream_id] or key in held_back or key in fresh:
+            again.append(event)
+        else:
+            fresh[key] = event
+    ids = {event.key: fresh[event.key].envelope.id for event in again if event.key in fresh}
+    if logged := {event.key for event in again} - fresh.keys():  # nearly no batch takes a statement for this
+        ids |= transaction.logged_ids(sorted(logged))
     # The ids of versions that were dropped from the log are not known any more.
-    others = [event for event in events if ids.get(event.key, event.envelope.id) != event.envelope.id]
-    return fresh, [_conflict(event, ids[event.key]) for event in others]
+    others = [event for event in again if ids.get(event.key, event.envelope.id) != event.envelope.id]
+    return list(fresh.values()), [_conflict(event, ids[event.key]) for event in others]
 
 
 def _conflict(event: Event, known_id: str) -> Parked:
@@ -186,10 +189,12 @@ def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
 
 
 def _change(transaction: Transaction, applied: Sequence[Event]) -> None:
-    transaction.advance_heads(dict(event.key for event in applied))
+    # All is folded before the first of these calls, because that one waits until the server has logged the events.
     envelopes = [event.envelope for event in applied]
-    for projection in PROJECTIONS:
-        transaction.change(projection.table, projection.fold(envelopes))
+    changes = [(projection.table, projection.fold(envelopes)) for projection in PROJECTIONS]
+    transaction.advance_heads(dict(event.key for event in applied))
+    for table, rows in changes:
+        transaction.change(table, rows)
 
 
 def _outcome(applied: Sequence[Event]) -> Projected:

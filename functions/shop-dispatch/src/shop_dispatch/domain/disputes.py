@@ -1,8 +1,8 @@
 """Each dispute of a purchase has one row, by its id: the stream's events replace it field by field."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shop_shared.envelope import Envelope
 from shop_shared.events import PurchaseDisputeClosed, PurchaseDisputeOpened
@@ -20,17 +20,34 @@ class DisputeChange(NamedTuple):
 
 
 def dispute_changes(events: Iterable[Envelope]) -> list[DisputeChange]:
-    changes: dict[tuple[str, str], DisputeChange] = {}
+    changes: Changes = {}
     for event in events:
-        data = event.data
-        if not isinstance(data, PurchaseDisputeOpened | PurchaseDisputeClosed):
-            continue  # another projection folds it
-        key = data.reservation_id, data.dispute_id
-        amount = data.amount
-        change = DisputeChange(*key, data.status, amount.amount_minor, amount.currency)
-        earlier = changes.get(key, change)
-        if isinstance(data, PurchaseDisputeOpened):
-            changes[key] = change._replace(reason=data.reason, opened_at=event.time, closed_at=earlier.closed_at)
-        else:
-            changes[key] = change._replace(reason=earlier.reason, opened_at=earlier.opened_at, closed_at=event.time)
+        if fold := _FOLDS.get(event.data.TYPE):
+            fold(changes, event, event.data)
     return sorted(changes.values(), key=lambda change: change[:2])
+
+
+Changes = dict[tuple[str, str], DisputeChange]
+
+
+def _opened(changes: Changes, event: Envelope, data: PurchaseDisputeOpened) -> None:
+    change = _change(data)
+    earlier = changes.get(change[:2], change)
+    changes[change[:2]] = change._replace(reason=data.reason, opened_at=event.time, closed_at=earlier.closed_at)
+
+
+def _closed(changes: Changes, event: Envelope, data: PurchaseDisputeClosed) -> None:
+    change = _change(data)
+    earlier = changes.get(change[:2], change)
+    changes[change[:2]] = change._replace(reason=earlier.reason, opened_at=earlier.opened_at, closed_at=event.time)
+
+
+def _change(data: PurchaseDisputeOpened | PurchaseDisputeClosed) -> DisputeChange:
+    amount = data.amount
+    return DisputeChange(data.reservation_id, data.dispute_id, data.status, amount.amount_minor, amount.currency)
+
+
+_FOLDS: Final[dict[str, Callable[[Changes, Envelope, Any], None]]] = {
+    PurchaseDisputeOpened.TYPE: _opened,
+    PurchaseDisputeClosed.TYPE: _closed,
+}

@@ -1,9 +1,9 @@
 """The catalogue has one row for each product stream."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
@@ -16,7 +16,7 @@ from shop_shared.events import (
     StockReceived,
     StockRedistributed,
 )
-from shop_shared.values import Images
+from shop_shared.values import Image, Images
 
 NO_CATEGORY: Final = ""
 """The product has no category any more, where None says that it has the one it had."""
@@ -38,46 +38,56 @@ class ProductChange(NamedTuple):
 def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:
     changes: dict[str, ProductChange] = {}
     for event in events:
-        match event.data:
-            case ProductListed() as data:
-                changes[data.sku] = ProductChange(
-                    data.sku,
-                    event.streamversion,
-                    data.name,
-                    data.description,
-                    data.price.amount_minor,
-                    data.price.currency,
-                    "listed",
-                    event.time,
-                    data.category,
-                    _json(data.images),
-                )
-            case ProductDescribed() as data:
-                changes[data.sku] = _earlier(changes, data.sku)._replace(
-                    version=event.streamversion,
-                    name=data.name,
-                    description=data.description,
-                    category=data.category or NO_CATEGORY,
-                    images=_json(data.images),
-                )
-            case ProductRepriced(sku=sku, price=price):
-                changes[sku] = _earlier(changes, sku)._replace(
-                    version=event.streamversion, price_minor=price.amount_minor, currency=price.currency
-                )
-            case ProductRetired(sku=sku):
-                changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion, status="retired")
-            case ProductRelisted(sku=sku):
-                changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion, status="listed")
-            case StockReceived(sku=sku) | StockAdjusted(sku=sku) | StockRedistributed(sku=sku):
-                changes[sku] = _earlier(changes, sku)._replace(version=event.streamversion)
-            case _:
-                pass  # another projection folds it
+        if fold := _FOLDS.get(event.data.TYPE):
+            sku = event.subject.removeprefix("product-")
+            earlier = changes.get(sku) or ProductChange(sku, 0)
+            changes[sku] = fold(earlier._replace(version=event.streamversion), event, event.data)
     return sorted(changes.values())
 
 
+def _listed(change: ProductChange, event: Envelope, data: ProductListed) -> ProductChange:
+    return ProductChange(
+        change.sku,
+        change.version,
+        data.name,
+        data.description,
+        data.price.amount_minor,
+        data.price.currency,
+        "listed",
+        event.time,
+        data.category,
+        _json(data.images),
+    )
+
+
+def _described(change: ProductChange, _: Envelope, data: ProductDescribed) -> ProductChange:
+    return change._replace(
+        name=data.name,
+        description=data.description,
+        category=data.category or NO_CATEGORY,
+        images=_json(data.images),
+    )
+
+
 def _json(images: Images | None) -> str:
-    return json.dumps([image.model_dump() for image in images or ()])
+    return json.dumps([{name: getattr(image, name) for name in Image.model_fields} for image in images or ()])
 
 
-def _earlier(changes: dict[str, ProductChange], sku: str) -> ProductChange:
-    return changes.get(sku) or ProductChange(sku, 0)
+def _repriced(change: ProductChange, _: Envelope, data: ProductRepriced) -> ProductChange:
+    return change._replace(price_minor=data.price.amount_minor, currency=data.price.currency)
+
+
+def _longer(change: ProductChange, *_: object) -> ProductChange:
+    return change
+
+
+_FOLDS: Final[dict[str, Callable[[ProductChange, Envelope, Any], ProductChange]]] = {
+    ProductListed.TYPE: _listed,
+    ProductDescribed.TYPE: _described,
+    ProductRepriced.TYPE: _repriced,
+    ProductRetired.TYPE: lambda change, *_: change._replace(status="retired"),
+    ProductRelisted.TYPE: lambda change, *_: change._replace(status="listed"),
+    StockReceived.TYPE: _longer,
+    StockAdjusted.TYPE: _longer,
+    StockRedistributed.TYPE: _longer,
+}

@@ -3,6 +3,9 @@
 Events of one stream come in order and each exactly once; streams come in any order. So a row that belongs to a stream
 may be replaced field by field (None keeps the old value), and a row that many streams feed may only be added to.
 
+An event is a model or, as nearly all are, a struct with the fields of the model: a fold looks at its TYPE, and never at
+its class.
+
 A new projection needs a table (migrations), a fold in this folder, a line in PROJECTIONS, and a statement of the same
 name in the adapter.
 """

@@ -3,15 +3,17 @@
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
+
+from msgspec import Struct
 
 from shop_shared import events
+from shop_shared.canonical import decode_canonical
 from shop_shared.envelope import Envelope, MalformedEventError, decode
 
 _STREAM_ID = re.compile(r"[a-z]+-[A-Za-z0-9._-]{1,60}")
 _NAME_WITH_CAPITALS: Final = re.compile(r'[A-Z][^"]*":')
-_FIRST: Final = (events.ProductListed, events.ReservationPlaced)
+_FIRST: Final = (events.ProductListed.TYPE, events.ReservationPlaced.TYPE)
 
 
 Key = tuple[str, int]
@@ -27,8 +29,9 @@ class Trace(NamedTuple):
     correlation_id: str
 
 
-@dataclass(slots=True)  # frozen would take longer to make than all else here but the parsing
-class Event:
+class Event(Struct, gc=False):
+    """It is made in a fifth of the time of a dataclass, and the garbage collector passes it by."""
+
     envelope: Envelope
     text: str
     """The record is kept as it came, with the fields that this version does not know."""
@@ -60,6 +63,23 @@ https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-forma
 
 
 def read(record: bytes) -> Event | Parked:
+    return _canonical(record) or _judged(record)
+
+
+def _canonical(record: bytes) -> Event | None:
+    """Reads what nearly every record is, and leaves it to `_judged` why one is parked."""
+    envelope = decode_canonical(record)
+    if envelope is None:
+        return None
+    text = record.decode()
+    try:
+        _check(envelope, text)
+    except MalformedEventError:
+        return None
+    return Event(envelope, text)
+
+
+def _judged(record: bytes) -> Event | Parked:
     # The one library for Python that takes these records apart is of 2022, and brings Protocol Buffers to each start.
     if record.startswith(_AGGREGATED):
         cause = "AggregatedRecordError: the Kinesis Producer Library has packed several records into this one"
@@ -68,6 +88,7 @@ def read(record: bytes) -> Event | Parked:
         text = record.decode()
         envelope = decode(text)
         _check(envelope, text)
+        _check_names(envelope, text)
     # Nesting by the thousand is valid JSON, and more than the parser takes.
     except (MalformedEventError, UnicodeDecodeError, RecursionError) as error:
         return Parked(record, f"{type(error).__name__}: {error}"[:1_000], *_claim(record))
@@ -103,17 +124,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check(envelope: Envelope, text: str) -> None:
     """Checks what the tables rely on and the schemas can't express."""
-    data = envelope.data
     if envelope.subject != _stream_of(envelope):
         raise MalformedEventError("the subject is not the stream that the data belongs to")
-    if envelope.streamversion == 1 and not isinstance(data, _FIRST):
+    if envelope.streamversion == 1 and envelope.data.TYPE not in _FIRST:
         raise MalformedEventError(f"a stream can't begin with {envelope.type}")
-    expires_at = data.expires_at if isinstance(data, events.ReservationPlaced) else envelope.time
-    if not (_has_neighbours(envelope.time) and _has_neighbours(expires_at)):
+    is_placed = envelope.data.TYPE == events.ReservationPlaced.TYPE
+    expires_at = cast("events.ReservationPlaced", envelope.data).expires_at if is_placed else envelope.time
+    # The date must exist in Python and in PostgreSQL in every time zone.
+    if not (1 < envelope.time.year < 9999 and 1 < expires_at.year < 9999):
         raise MalformedEventError("a time at the end of the calendar")
     # PostgreSQL's text has no NUL. With escaped backslashes out of the way, what looks like one is one.
     if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
         raise MalformedEventError("a text holds NUL")
+
+
+def _check_names(envelope: Envelope, text: str) -> None:
     try:
         # Nearly all events are as the shop writes them, which is found out in half the time of parsing them again.
         if text != envelope.model_dump_json(exclude_none=True) or _NAME_WITH_CAPITALS.search(text):
@@ -127,11 +152,6 @@ def _stream_of(envelope: Envelope) -> str:
     if envelope.type.startswith("shop.product."):
         return f"product-{getattr(envelope.data, 'sku', '')}"
     return f"reservation-{getattr(envelope.data, 'reservation_id', '')}"
-
-
-def _has_neighbours(instant: datetime) -> bool:
-    # The date must exist in Python and in PostgreSQL in every time zone.
-    return 1 < instant.year < 9999
 
 
 def _claim(record: bytes) -> tuple[str | None, int | None]:

@@ -1,8 +1,8 @@
 """Each refund of a purchase has one row, by its ordinal: the stream's events replace it field by field."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shop_shared.envelope import Envelope
 from shop_shared.events import PurchaseRefunded, PurchaseRefundFailed
@@ -22,24 +22,36 @@ class RefundChange(NamedTuple):
 
 
 def refund_changes(events: Iterable[Envelope]) -> list[RefundChange]:
-    changes: dict[tuple[str, int], RefundChange] = {}
+    changes: Changes = {}
     for event in events:
-        match event.data:
-            case PurchaseRefunded() as data:
-                amount = data.amount
-                changes[data.reservation_id, data.refund] = RefundChange(
-                    data.reservation_id,
-                    data.refund,
-                    data.refund_id,
-                    amount.amount_minor,
-                    amount.currency,
-                    data.reason,
-                    data.origin,
-                    event.time,
-                )
-            case PurchaseRefundFailed(reservation_id=name, refund=refund, lines=lines) if lines:
-                earlier = changes.get((name, refund)) or RefundChange(name, refund)
-                changes[name, refund] = earlier._replace(failed_at=event.time)
-            case _:
-                pass  # another projection folds it
+        if fold := _FOLDS.get(event.data.TYPE):
+            fold(changes, event, event.data)
     return sorted(changes.values(), key=lambda change: change[:2])
+
+
+Changes = dict[tuple[str, int], RefundChange]
+
+
+def _refunded(changes: Changes, event: Envelope, data: PurchaseRefunded) -> None:
+    changes[data.reservation_id, data.refund] = RefundChange(
+        data.reservation_id,
+        data.refund,
+        data.refund_id,
+        data.amount.amount_minor,
+        data.amount.currency,
+        data.reason,
+        data.origin,
+        event.time,
+    )
+
+
+def _failed(changes: Changes, event: Envelope, data: PurchaseRefundFailed) -> None:
+    if data.lines:
+        key = data.reservation_id, data.refund
+        changes[key] = changes.get(key, RefundChange(*key))._replace(failed_at=event.time)
+
+
+_FOLDS: Final[dict[str, Callable[[Changes, Envelope, Any], None]]] = {
+    PurchaseRefunded.TYPE: _refunded,
+    PurchaseRefundFailed.TYPE: _failed,
+}

@@ -1,8 +1,8 @@
 """Each product has one row of stock. Its own stream and all reservations of it feed the row, so changes add up."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
 
 from shop_shared.envelope import Envelope
 from shop_shared.events import (
@@ -14,7 +14,6 @@ from shop_shared.events import (
     StockAdjusted,
     StockReceived,
 )
-from shop_shared.values import Lines
 
 
 class StockChange(NamedTuple):
@@ -26,29 +25,54 @@ class StockChange(NamedTuple):
 
 
 def stock_changes(events: Iterable[Envelope]) -> list[StockChange]:
-    totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])  # received, held, sold, adjusted
+    totals: Totals = defaultdict(lambda: [0, 0, 0, 0])
     for event in events:
-        match event.data:
-            case StockReceived(sku=sku, quantity=quantity):
-                totals[sku][0] += quantity
-            case StockAdjusted(sku=sku, quantity_change=change):
-                totals[sku][3] += change
-            case ReservationPlaced(lines=lines):
-                _move(totals, lines, held=1, sold=0)
-            case ReservationCancelled(lines=lines) | ReservationExpired(lines=lines):
-                _move(totals, lines, held=-1, sold=0)
-            case PurchaseConfirmed(lines=lines):
-                _move(totals, lines, held=-1, sold=1)
-            case PurchaseRefunded(lines=refunded):
-                for line in refunded:
-                    totals[line.sku][2] -= sum(allocation.quantity for allocation in line.allocations)
-            case _:
-                pass  # moves no stock
+        if fold := _FOLDS.get(event.data.TYPE):
+            fold(totals, event.data)
     return [StockChange(sku, *total) for sku, total in sorted(totals.items())]
 
 
-def _move(totals: dict[str, list[int]], lines: Lines, *, held: int, sold: int) -> None:
-    for line in lines:
+Totals = defaultdict[str, list[int]]
+"""A product's received, held, sold and adjusted units."""
+
+
+def _received(totals: Totals, data: StockReceived) -> None:
+    totals[data.sku][0] += data.quantity
+
+
+def _adjusted(totals: Totals, data: StockAdjusted) -> None:
+    totals[data.sku][3] += data.quantity_change
+
+
+def _placed(totals: Totals, data: ReservationPlaced) -> None:
+    for line in data.lines:
+        totals[line.sku][1] += line.quantity
+
+
+def _ended(totals: Totals, data: ReservationCancelled | ReservationExpired) -> None:
+    for line in data.lines:
+        totals[line.sku][1] -= line.quantity
+
+
+def _confirmed(totals: Totals, data: PurchaseConfirmed) -> None:
+    for line in data.lines:
         total = totals[line.sku]
-        total[1] += held * line.quantity
-        total[2] += sold * line.quantity
+        total[1] -= line.quantity
+        total[2] += line.quantity
+
+
+def _refunded(totals: Totals, data: PurchaseRefunded) -> None:
+    for line in data.lines:
+        totals[line.sku][2] -= sum(allocation.quantity for allocation in line.allocations)
+
+
+_FOLDS: Final[dict[str, Callable[[Totals, Any], None]]] = {
+    StockReceived.TYPE: _received,
+    StockAdjusted.TYPE: _adjusted,
+    ReservationPlaced.TYPE: _placed,
+    ReservationCancelled.TYPE: _ended,
+    ReservationExpired.TYPE: _ended,
+    PurchaseConfirmed.TYPE: _confirmed,
+    PurchaseRefunded.TYPE: _refunded,
+}
+"""No other event moves stock."""

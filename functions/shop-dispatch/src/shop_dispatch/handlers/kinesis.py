@@ -1,9 +1,10 @@
 """All handlers of batches read the records, trace the work and log its outcome in the same way."""
 
-import base64
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from msgspec import convert
 
 from shop_dispatch.bootstrap import SERVICE
 from shop_dispatch.domain.records import Trace
@@ -11,6 +12,9 @@ from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.trace_header import TraceHeader, request_header
 from shop_observability.tracing import timeline, trace_events
+
+NAMED_EVENTS_MAX: Final = 50
+"""A batch's line names the ids of so many events, because a log is paid for by its size."""
 
 
 class Traced(Protocol):
@@ -40,8 +44,8 @@ def _payload(data: object) -> bytes:
     """Returns what is not base64 as it came: it is parked like any other record that is no event, because an error
     would bring the batch back for ever."""
     try:
-        return base64.b64decode(data, validate=True)  # type: ignore[arg-type] # a TypeError for what is no text
-    except (ValueError, TypeError):
+        return convert(data, bytes)  # from base64, strictly, in a third of the time of the standard library
+    except ValueError:
         return str(data).encode(errors="surrogatepass")
 
 
@@ -61,11 +65,12 @@ def counts(outcome: object) -> dict[str, int]:
     return {name: value for name, value in vars(outcome).items() if isinstance(value, int)}
 
 
-def _search_ids(traces: Iterable[Trace]) -> dict[str, list[str]]:
+def _search_ids(traces: Sequence[Trace]) -> dict[str, list[str]]:
     """Lists the ids by which a request's log search finds this batch, each once, in the order of their events."""
-    headers = (TraceHeader.parse(trace.header) for trace in traces)
+    named = traces[:NAMED_EVENTS_MAX]
+    headers = (TraceHeader.parse(trace.header) for trace in named)
     return {
-        "stream_ids": list(dict.fromkeys(trace.stream_id for trace in traces)),
-        "correlation_ids": list(dict.fromkeys(trace.correlation_id for trace in traces)),
+        "stream_ids": list(dict.fromkeys(trace.stream_id for trace in named)),
+        "correlation_ids": list(dict.fromkeys(trace.correlation_id for trace in named)),
         "trace_ids": list(dict.fromkeys(header.root for header in headers if header)),
     }

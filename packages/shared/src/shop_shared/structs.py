@@ -1,0 +1,296 @@
+"""Made by `make schemas` from the models beside it; do not edit. `canonical.py` reads events with it.
+
+The structs have the fields and constraints of the models, and are stricter: only what may be null may be absent, and a
+time is in UTC.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
+
+from msgspec import Meta, Struct
+
+Data = TypeVar("Data")
+
+
+class ValueStruct(Struct, frozen=True, gc=False, omit_defaults=True):
+    """No struct refers to itself, so the garbage collector has nothing to look for."""
+
+
+class PriceStruct(ValueStruct, frozen=True, kw_only=True):
+    amount_minor: Annotated[int, Meta(le=99999999, ge=1)]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+
+
+class ImageStruct(ValueStruct, frozen=True, kw_only=True):
+    path: Annotated[str, Meta(pattern=r"^/media/(?:[a-zA-Z0-9_-]{1,64}/){0,3}[a-zA-Z0-9_-]{1,64}\.(?:avif|jpg|png|webp)\Z")]
+    width: Annotated[int, Meta(le=10000, ge=1)]
+    height: Annotated[int, Meta(le=10000, ge=1)]
+    alt: Annotated[str, Meta(max_length=200)]
+
+
+class ProductListedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.listed.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    name: Annotated[str, Meta(max_length=200, min_length=1)]
+    description: Annotated[str, Meta(max_length=2000)]
+    price: PriceStruct
+    stock_buckets: Annotated[int, Meta(le=64, ge=1)]
+    category: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")] | None = None
+    images: Annotated[tuple[ImageStruct, ...], Meta(max_length=8)] | None = None
+
+
+class ProductRepricedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.repriced.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    price: PriceStruct
+
+
+class AllocationStruct(ValueStruct, frozen=True, kw_only=True):
+    bucket: Annotated[int, Meta(lt=64, ge=0)]
+    quantity: Annotated[int, Meta(le=1000000, ge=1)]
+
+
+class StockReceivedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.stock-received.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    quantity: Annotated[int, Meta(le=1000000, ge=1)]
+    allocations: Annotated[tuple[AllocationStruct, ...], Meta(max_length=64, min_length=1)]
+
+
+class StockAdjustedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.stock-adjusted.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    quantity_change: Annotated[int, Meta(le=1000000, ge=-1000000)]
+    reason: Annotated[str, Meta(max_length=200, min_length=1)]
+    allocations: Annotated[tuple[AllocationStruct, ...], Meta(max_length=64, min_length=1)]
+
+
+class StockRedistributedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.stock-redistributed.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    stock_buckets: Annotated[int, Meta(le=64, ge=1)]
+    allocations_from: Annotated[tuple[AllocationStruct, ...], Meta(max_length=64)]
+    allocations_to: Annotated[tuple[AllocationStruct, ...], Meta(max_length=64)]
+
+
+class ProductRetiredStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.retired.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+
+
+class ProductRelistedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.relisted.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+
+
+class ProductDescribedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.product.described.v1"
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    name: Annotated[str, Meta(max_length=200, min_length=1)]
+    description: Annotated[str, Meta(max_length=2000)]
+    category: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")] | None = None
+    images: Annotated[tuple[ImageStruct, ...], Meta(max_length=8)] | None = None
+
+
+class ReservationLineStruct(ValueStruct, frozen=True, kw_only=True):
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    quantity: Annotated[int, Meta(le=1000, ge=1)]
+    unit_price_minor: Annotated[int, Meta(le=99999999, ge=1)]
+    allocations: Annotated[tuple[AllocationStruct, ...], Meta(max_length=64, min_length=1)]
+    name: Annotated[str, Meta(max_length=200, min_length=1)] | None = None
+
+
+class MoneyStruct(ValueStruct, frozen=True, kw_only=True):
+    amount_minor: Annotated[int, Meta(le=99999999999, ge=0)]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+
+
+class ReservationPlacedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.reservation.placed.v1"
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    customer_id: Annotated[str, Meta(max_length=128, min_length=1)]
+    lines: Annotated[tuple[ReservationLineStruct, ...], Meta(max_length=20, min_length=1)]
+    total: MoneyStruct
+    expires_at: Annotated[datetime, Meta(tz=True)]
+
+    def __post_init__(self) -> None:
+        if self.expires_at.tzinfo is not UTC:
+            raise ValueError("a time with an offset")
+
+
+class ReservationCancelledStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.reservation.cancelled.v1"
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    lines: Annotated[tuple[ReservationLineStruct, ...], Meta(max_length=20, min_length=1)]
+    reason: Literal["customer"]
+
+
+class ReservationExpiredStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.reservation.expired.v1"
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    lines: Annotated[tuple[ReservationLineStruct, ...], Meta(max_length=20, min_length=1)]
+
+
+class PaymentRequestedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.payment.requested.v1"
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    attempt: Annotated[int, Meta(le=1000, ge=1)]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    amount: MoneyStruct
+
+
+class PaymentActionRequiredStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.payment.action-required.v1"
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    attempt: Annotated[int, Meta(le=1000, ge=1)]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+
+
+class PaymentDeclinedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.payment.declined.v1"
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    attempt: Annotated[int, Meta(le=1000, ge=1)]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    code: Annotated[str, Meta(max_length=100)]
+    decline_code: Annotated[str, Meta(max_length=100)] | None = None
+
+
+class PurchaseConfirmedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.purchase.confirmed.v1"
+    purchase_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    customer_id: Annotated[str, Meta(max_length=128, min_length=1)]
+    attempt: Annotated[int, Meta(le=1000, ge=1)]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    lines: Annotated[tuple[ReservationLineStruct, ...], Meta(max_length=20, min_length=1)]
+    total: MoneyStruct
+
+
+class RefundLineStruct(ValueStruct, frozen=True, kw_only=True):
+    sku: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    quantity: Annotated[int, Meta(le=1000, ge=0)]
+    amount_minor: Annotated[int, Meta(le=99999999999, ge=0)]
+    allocations: Annotated[tuple[AllocationStruct, ...], Meta(max_length=64)]
+
+
+class PurchaseRefundRequestedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.purchase.refund-requested.v2"
+    purchase_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    refund: Annotated[int, Meta(le=10000, ge=1)]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    amount: MoneyStruct
+    lines: Annotated[tuple[RefundLineStruct, ...], Meta(max_length=20)]
+    reason: Literal["duplicate", "fraudulent", "requested_by_customer"]
+
+
+class PurchaseRefundedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.purchase.refunded.v2"
+    purchase_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    customer_id: Annotated[str, Meta(max_length=128, min_length=1)]
+    refund: Annotated[int, Meta(le=10000, ge=1)]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)] | None = None
+    refund_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    amount: MoneyStruct
+    left_minor: Annotated[int, Meta(le=99999999999, ge=0)]
+    lines: Annotated[tuple[RefundLineStruct, ...], Meta(max_length=20)]
+    reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = None
+    origin: Literal["shop", "provider"]
+
+
+class PurchaseRefundFailedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.purchase.refund-failed.v1"
+    purchase_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    refund: Annotated[int, Meta(le=10000, ge=0)]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    refund_id: Annotated[str, Meta(max_length=255, min_length=1)] | None = None
+    amount: MoneyStruct
+    lines: Annotated[tuple[RefundLineStruct, ...], Meta(max_length=20)]
+    code: Annotated[str, Meta(max_length=100, min_length=1)]
+
+
+class PurchaseDisputeOpenedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.purchase.dispute-opened.v1"
+    purchase_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    dispute_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    status: Literal["inquiry", "chargeback"]
+    amount: MoneyStruct
+    reason: Annotated[str, Meta(max_length=100, min_length=1)]
+    evidence_due_by: Annotated[datetime, Meta(tz=True)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.evidence_due_by is not None and self.evidence_due_by.tzinfo is not UTC:
+            raise ValueError("a time with an offset")
+
+
+class PurchaseDisputeClosedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.purchase.dispute-closed.v1"
+    purchase_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    dispute_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    status: Literal["won", "lost", "withdrawn"]
+    amount: MoneyStruct
+    lines: Annotated[tuple[RefundLineStruct, ...], Meta(max_length=20)]
+
+
+class PaymentRefundedStruct(ValueStruct, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "shop.payment.refunded.v1"
+    reservation_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    payment_intent_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    refund_id: Annotated[str, Meta(max_length=255, min_length=1)]
+    amount: MoneyStruct
+    reason: Literal["unconfirmable"]
+
+
+class EnvelopeStruct(ValueStruct, Generic[Data], frozen=True, kw_only=True):
+    specversion: Literal["1.0"]
+    id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    source: str
+    type: str
+    subject: Annotated[str, Meta(pattern=r"^(?:product|reservation)-[A-Za-z0-9._-]{1,60}\Z")]
+    time: Annotated[datetime, Meta(tz=True)]
+    datacontenttype: Literal["application/json"]
+    dataschema: str
+    streamversion: Annotated[int, Meta(le=2147483647, ge=1)]
+    partitionkey: str
+    correlationid: Annotated[str, Meta(max_length=128, min_length=1)]
+    causationid: Annotated[str, Meta(max_length=128, min_length=1)]
+    awstraceheader: Annotated[str, Meta(max_length=256)] | None = None
+    authtype: Annotated[str, Meta(max_length=32, min_length=1)] | None = None
+    authid: Annotated[str, Meta(max_length=128, min_length=1)] | None = None
+    data: Data
+
+    def __post_init__(self) -> None:
+        if self.time.tzinfo is not UTC:
+            raise ValueError("a time with an offset")
+
+
+EVENT_STRUCTS: Final = (
+    ProductListedStruct,
+    ProductRepricedStruct,
+    StockReceivedStruct,
+    StockAdjustedStruct,
+    StockRedistributedStruct,
+    ProductRetiredStruct,
+    ProductRelistedStruct,
+    ProductDescribedStruct,
+    ReservationPlacedStruct,
+    ReservationCancelledStruct,
+    ReservationExpiredStruct,
+    PaymentRequestedStruct,
+    PaymentActionRequiredStruct,
+    PaymentDeclinedStruct,
+    PurchaseConfirmedStruct,
+    PurchaseRefundRequestedStruct,
+    PurchaseRefundedStruct,
+    PurchaseRefundFailedStruct,
+    PurchaseDisputeOpenedStruct,
+    PurchaseDisputeClosedStruct,
+    PaymentRefundedStruct,
+)
+"""A type that an upcaster puts in the words of a later version has no struct."""
