@@ -21,3 +21,9 @@ def now() -> dict[str, Any]:
 def test_a_sale_calls_and_writes_what_is_recorded(now: dict[str, Any]) -> None:
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
     assert now == recorded, "if it is meant, write bench/calls.json anew: .venv/bin/python -m bench.calls"
+
+
+def test_a_customer_waits_for_few_calls(now: dict[str, Any]) -> None:
+    assert now["reservation"]["in_a_row"] <= 4
+    assert now["purchase"]["in_a_row"] <= 5
+    assert sum(now["purchase"]["provider"].values()) <= 2

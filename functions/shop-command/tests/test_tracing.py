@@ -39,7 +39,6 @@ def test_every_call_of_a_sampled_command_is_a_subsegment_and_its_event_hands_the
     assert (document["name"], document["trace_id"]) == ("shop-command", ROOT)
     calls = [(call["name"], call["namespace"], call["aws"]["operation"]) for call in document["subsegments"]]
     assert calls == [
-        ("DynamoDB", "aws", "GetItem"),
         ("DynamoDB", "aws", "BatchGetItem"),
         ("DynamoDB", "aws", "TransactWriteItems"),
         ("Kinesis", "aws", "PutRecords"),

@@ -164,7 +164,7 @@ def assemble(
     limits: Limits | None = None,
 ) -> Application:
     """Builds the use cases over any adapters: the deployed ones, or a test's."""
-    journal = Journal(store, publisher, clock, ids, telemetry, limits or Limits())
+    journal = Journal(store, publisher, clock, ids, telemetry, workers, limits or Limits())
     settlement = Settlement(journal, gateway)
     return Application(
         products=Products(journal, randomness),

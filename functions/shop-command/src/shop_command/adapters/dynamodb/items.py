@@ -1,4 +1,4 @@
-"""This module writes a commit as DynamoDB's actions, and reads the reasons of its cancellation."""
+"""This module writes a commit as DynamoDB's actions, and reads items and the reasons of a cancellation."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -83,6 +83,14 @@ def _limit_reached(change: CustomerChange, item: Mapping[str, Any]) -> Exception
     except DomainError as error:
         return error
     return None
+
+
+def stored_state(item: Mapping[str, Any]) -> ports.StoredState:
+    return ports.StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"])
+
+
+def key_use(key_id: str, item: Mapping[str, Any]) -> ports.KeyUse:
+    return ports.KeyUse(key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"]))
 
 
 def counts(item: Mapping[str, Any]) -> CustomerCounts:

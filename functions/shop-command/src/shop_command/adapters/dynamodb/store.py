@@ -50,10 +50,7 @@ class DynamoDbEventStore:
 
     def states(self, stream_ids: Collection[str]) -> Mapping[str, ports.StoredState]:
         found = self._batch_get([(stream_id, table.STATE_SK) for stream_id in stream_ids])
-        return {
-            pk: ports.StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"])
-            for (pk, _), item in found.items()
-        }
+        return {pk: items.stored_state(item) for (pk, _), item in found.items()}
 
     def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]:
         """Reads all pages, because a stream has a few kilobytes only: it is as long as its aggregate's life."""
@@ -79,10 +76,14 @@ class DynamoDbEventStore:
                 Key={table.PK: {"S": table.key_pk(key_id)}, table.SK: {"S": table.KEY_SK}},
                 ConsistentRead=True,
             ).get("Item")
-        if item is None:
-            return None
-        return ports.KeyUse(
-            key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"])
+        return items.key_use(key_id, item) if item else None
+
+    def state_and_key_use(self, stream_id: str, key_id: str) -> tuple[ports.StoredState | None, ports.KeyUse | None]:
+        state, key = (stream_id, table.STATE_SK), (table.key_pk(key_id), table.KEY_SK)
+        found = self._batch_get([state, key])
+        return (
+            items.stored_state(found[state]) if state in found else None,
+            items.key_use(key_id, found[key]) if key in found else None,
         )
 
     def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, ports.Level]:
