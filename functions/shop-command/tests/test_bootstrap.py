@@ -20,6 +20,7 @@ from shop_command.testing.shop import LambdaContext
 from shop_http.testing import Answer
 from shop_payment_provider.testing import ProviderProcess
 from shop_shared.envelope import decode
+from shop_shared.stored import event_text_of_dynamodb
 
 EVENTS = Path(__file__).parents[1] / "events"
 ENVIRONMENT = {
@@ -128,7 +129,7 @@ def test_every_sample_event_is_answered_by_what_is_deployed(deployed: boto3.Sess
     assert set(sweep.handler(event_of("sweep.json"), LambdaContext()).values()) == {0}
 
     items = deployed.client("dynamodb").scan(TableName="shop-test")["Items"]
-    events = [decode(item[table.EVENT]["S"]) for item in items if table.EVENT in item]
+    events = [decode(event_text_of_dynamodb(item)) for item in items if table.EVENT in item]
     assert sorted(event.type for event in events) == [
         "shop.payment.requested.v1",
         "shop.product.listed.v1",

@@ -62,7 +62,7 @@ def cancelled(*codes: str) -> Response:
 
 
 def failed_at(event: Envelope) -> dict[str, Any]:
-    """The reason of a failed condition, with the event that is there."""
+    """The reason of a failed condition, with the event that is there, whole as in earlier releases."""
     return {"Code": FAILED, "Item": {table.EVENT: {"S": encode(event).decode()}}}
 
 

@@ -10,6 +10,7 @@ from shop_command.domain import limits
 from shop_command.domain.errors import DomainError
 from shop_command.domain.limits import CardAttempt, Closing, CustomerChange, CustomerCounts, Opening
 from shop_command.domain.stock import BucketChange
+from shop_shared import stored
 from shop_shared.envelope import Envelope, encode
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def is_own_repeat(transaction: ports.Commit, reasons: Sequence[Mapping[str, Any]
 
     Whatever else is the matter, its first event being there decides it: a transaction appears whole or not at all.
     """
-    return bool(reasons[0].get("Item", {}).get(table.EVENT) == {"S": encode(transaction.events[0]).decode()})
+    item = reasons[0].get("Item", {})
+    return table.EVENT in item and stored.event_text_of_dynamodb(item).encode() == encode(transaction.events[0])
 
 
 def refusal(transaction: ports.Commit, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
@@ -108,7 +110,7 @@ def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
         table.VERSION: {"N": str(event.streamversion)},
         table.TYPE: {"S": event.type},
         table.TIME: {"S": table.due_at(event.time)},
-        table.EVENT: {"S": encode(event).decode()},
+        **{name: {"S": text} for name, text in stored.shortened(event, table.due_at(event.time)).items()},
         table.DUE_SHARD: {"S": table.due_shard(event.subject)},
         table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS))},
     }

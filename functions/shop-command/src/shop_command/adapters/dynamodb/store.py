@@ -17,6 +17,7 @@ from shop_command.domain.stock import Bucket
 from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
+from shop_shared import stored
 from shop_shared.envelope import Envelope, decode, decode_as_written
 
 if TYPE_CHECKING:
@@ -59,15 +60,15 @@ class DynamoDbEventStore:
                 TableName=self.table_name,
                 ConsistentRead=True,
                 KeyConditionExpression="#pk = :pk AND #sk BETWEEN :first AND :last",
-                ProjectionExpression="#event",
-                ExpressionAttributeNames={"#pk": table.PK, "#sk": table.SK, "#event": table.EVENT},
+                ProjectionExpression=", ".join(f"#{name}" for name in stored.ATTRIBUTES),
+                ExpressionAttributeNames={f"#{name}": name for name in {table.SK, *stored.ATTRIBUTES}},
                 ExpressionAttributeValues={
                     ":pk": {"S": stream_id},
                     ":first": {"S": table.event_sk(first_version)},
                     ":last": {"S": table.LAST_EVENT_SK},
                 },
             )
-            return tuple(decode(item[table.EVENT]["S"]) for page in pages for item in page["Items"])
+            return tuple(decode(stored.event_text_of_dynamodb(item)) for page in pages for item in page["Items"])
 
     def key_use(self, key_id: str) -> ports.KeyUse | None:
         with self._call("GetItem"):
@@ -209,7 +210,7 @@ class DynamoDbEventStore:
     def unpublished(self, due: Collection[ports.DueEvent]) -> Sequence[Envelope]:
         keys = [(item.stream_id, table.event_sk(item.version)) for item in due]
         found = self._batch_get(keys)
-        return tuple(decode_as_written(found[key][table.EVENT]["S"]) for key in keys)
+        return tuple(decode_as_written(stored.event_text_of_dynamodb(found[key])) for key in keys)
 
     def _batch_get(self, keys: Collection[_Key]) -> dict[_Key, Mapping[str, Any]]:
         found: dict[_Key, Mapping[str, Any]] = {}
