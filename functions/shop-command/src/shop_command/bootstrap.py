@@ -8,7 +8,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
 import botocore.session
-from botocore.config import Config
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
@@ -16,7 +15,7 @@ from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.secrets import LIFETIME_SECONDS_DEFAULT, OVERLAP, Secret, SecretParameter
 from shop_command.adapters.sweep_helpers import SweepInvocations
 from shop_command.adapters.system import SystemClock, Uuid7
-from shop_command.adapters.telemetry import Observability
+from shop_command.adapters.telemetry import SERVICE, Observability
 from shop_command.adapters.threads import Threads
 from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
@@ -29,6 +28,7 @@ from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
 from shop_command.domain.limits import Limits
 from shop_command.ports import Clock, EventIds, EventStore, Helpers, PaymentGateway, Publisher, Telemetry, Workers
+from shop_observability import aws_clients
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -39,7 +39,8 @@ LIMIT_MAX: Final = 8_000
 """The ids of so many open reservations fit into the one item of DynamoDB that counts them."""
 THREADS: Final = 16
 """A sweep does so much at once, each over a connection of its own."""
-AWS_CONFIG: Final = Config(
+AWS_CONFIG: Final = aws_clients.settings(
+    SERVICE,
     connect_timeout=1,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 2},
