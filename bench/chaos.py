@@ -28,6 +28,7 @@ from shop_cli.local import emulator, environment, seed
 from shop_cli.local import services as local_services
 from shop_cli.local.home import Home
 from shop_cli.testing import Answer, Shop
+from shop_shared.stored import event_text_of_dynamodb
 
 CLIENTS: Final = 4
 PRODUCTS: Final = 4
@@ -172,7 +173,7 @@ def streams(shop: Shop, skus: set[str]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for item in _items(shop):
         if "event" in item and item["pk"]["S"].startswith("reservation-"):
-            found[item["pk"]["S"].removeprefix("reservation-")].append(json.loads(item["event"]["S"]))
+            found[item["pk"]["S"].removeprefix("reservation-")].append(json.loads(event_text_of_dynamodb(item)))
     for events in found.values():
         events.sort(key=lambda event: event["streamversion"])
     return {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher
+from shop_command.ports import Clock, EventIds, EventStore, PaymentGateway, Publisher, Workers
 from shop_dispatch.ports import Archive, ReadModel, Transaction
 from shop_simulation import runs
 from shop_simulation.explorer import Explored
@@ -11,7 +11,7 @@ from shop_simulation.seam import methods
 from shop_simulation.world import Delivery
 
 PORTS = (
-    EventStore, Publisher, PaymentGateway, Clock, EventIds, Delivery, ReadModel, Transaction, Archive,
+    EventStore, Publisher, PaymentGateway, Clock, EventIds, Workers, Delivery, ReadModel, Transaction, Archive,
 )  # fmt: skip
 ELSEWHERE = {("Transaction", "withdraw")}
 """Tables in memory refuse nothing. PostgreSQL's do, with a crash at each call, in shop-dispatch's test_refused.py."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from shop_cli.local.build import FUNCTIONS
+from shop_cli.local.build import FUNCTIONS, MACHINE
 
 CHECKOUT = Path(__file__).parents[2]
 SERVICES = {
@@ -24,6 +24,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Only what is named here, so that neither an account nor a running shop has a part in it.
 LOCAL_RUN = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+    "SHOP_ARCHITECTURE": MACHINE,
     "SHOP_PYTHON": PYTHON,
     "SHOP_XRAY_ADDRESS": "127.0.0.1:2000",
     "SHOP_PAYMENT_URL": "http://127.0.0.1:12111",

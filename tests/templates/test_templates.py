@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shop_cli.local.build import CERTIFICATES, FUNCTIONS
+from shop_cli.local.build import CERTIFICATES, FUNCTIONS, MACHINE
 from shop_command.adapters.dynamodb import table as items
 from shop_shared.envelope import Envelope
 from shop_shared.registry import EVENT_TYPES
@@ -361,7 +361,8 @@ def test_every_function_is_traced(production: Templates, local: Templates, stage
     found = functions({"production": production, "local": local}[stage])
     assert len(found) == 9
     assert {function["TracingConfig"]["Mode"] for function in found.values()} == {"Active"}
-    assert {tuple(function["Architectures"]) for function in found.values()} == {("x86_64",)}
+    architecture = {"production": "arm64", "local": MACHINE}[stage]
+    assert {tuple(function["Architectures"]) for function in found.values()} == {(architecture,)}
 
 
 def test_every_log_group_has_an_end(production: Templates) -> None:

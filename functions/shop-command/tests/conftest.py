@@ -1,7 +1,7 @@
 import os
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -12,13 +12,10 @@ from shop_command import bootstrap
 from shop_command.adapters.dynamodb import DynamoDbEventStore, table
 from shop_command.ports import EventStore
 from shop_command.testing import Shop
-from shop_command.testing.dynamodb import Tokens, TokensForMoto
+from shop_command.testing.dynamodb import Tokens, TokensForMoto, create_table
 from shop_command.testing.stores import InDynamoDb, InMemory, StoreUnderTest
 from shop_observability.testing import daemon, invoked_before, kept_daemon, log, recorded  # noqa: F401 - fixtures
 from shop_payment_provider.testing import ProviderProcess, running_provider
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
 
 TABLE_NAME = "shop-test"
 STREAM_NAME = "shop-test"
@@ -68,22 +65,7 @@ def account() -> Iterator[boto3.Session]:
 def aws(account: boto3.Session) -> Iterator[boto3.Session]:
     """The account with an empty table and an empty stream."""
     dynamodb, kinesis = account.client("dynamodb"), account.client("kinesis")
-    dynamodb.create_table(
-        TableName=TABLE_NAME,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=_keys(table.PK, table.SK),
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": table.DUE_INDEX,
-                "KeySchema": _keys(table.DUE_SHARD, table.DUE_AT),
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"}
-            for name in (table.PK, table.SK, table.DUE_SHARD, table.DUE_AT)
-        ],
-    )
+    create_table(dynamodb, TABLE_NAME)
     kinesis.create_stream(StreamName=STREAM_NAME, ShardCount=1)
     yield account
     dynamodb.delete_table(TableName=TABLE_NAME)
@@ -150,10 +132,6 @@ def deployed(aws: boto3.Session, provider: ProviderProcess, monkeypatch: pytest.
     bootstrap.application.cache_clear()
     yield aws
     bootstrap.application.cache_clear()
-
-
-def _keys(partition: str, sort: str) -> "list[KeySchemaElementTypeDef]":
-    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
 
 
 def _store(client: Any, table_name: str) -> DynamoDbEventStore:

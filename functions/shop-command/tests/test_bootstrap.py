@@ -1,11 +1,16 @@
 """The function as it is deployed: the real wiring over moto, and the mock payment provider over HTTP."""
 
 import json
+import random
+import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 import stripe
 
@@ -20,6 +25,7 @@ from shop_command.testing.shop import LambdaContext
 from shop_http.testing import Answer
 from shop_payment_provider.testing import ProviderProcess
 from shop_shared.envelope import decode
+from shop_shared.stored import event_text_of_dynamodb
 
 EVENTS = Path(__file__).parents[1] / "events"
 ENVIRONMENT = {
@@ -128,7 +134,7 @@ def test_every_sample_event_is_answered_by_what_is_deployed(deployed: boto3.Sess
     assert set(sweep.handler(event_of("sweep.json"), LambdaContext()).values()) == {0}
 
     items = deployed.client("dynamodb").scan(TableName="shop-test")["Items"]
-    events = [decode(item[table.EVENT]["S"]) for item in items if table.EVENT in item]
+    events = [decode(event_text_of_dynamodb(item)) for item in items if table.EVENT in item]
     assert sorted(event.type for event in events) == [
         "shop.payment.requested.v1",
         "shop.product.listed.v1",
@@ -255,3 +261,41 @@ def test_a_stream_that_is_down_leaves_the_events_due(deployed: boto3.Session) ->
     assert sample("list-product.json").status == 201
     due = deployed.client("dynamodb").scan(TableName="shop-test", IndexName=table.DUE_INDEX)["Items"]
     assert [item[table.SK]["S"] for item in due] == [table.event_sk(1)]
+
+
+def test_a_snapshot_has_no_credential_and_what_is_made_after_it_has_the_present_one(
+    deployed: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restored: list[Callable[[], object]] = []
+    hooks = SimpleNamespace(register_after_restore=restored.append)
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", hooks)
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
+
+    def no_session() -> None:
+        raise AssertionError("credentials are looked for by a session")
+
+    with monkeypatch.context() as before_the_snapshot:
+        before_the_snapshot.setattr(botocore.session, "get_session", no_session)
+        bootstrap.initialize([])
+    assert bootstrap.application.cache_info().currsize == 0
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDRESTORED")
+    for hook in restored:
+        hook()
+    assert bootstrap.application.cache_info().currsize == 1
+    store: Any = bootstrap.application().purchases.journal.store
+    assert store.client._request_signer._credentials.access_key == "AKIDRESTORED"
+
+
+def test_nothing_that_is_drawn_by_chance_repeats_after_a_snapshot(deployed: boto3.Session) -> None:
+    built = bootstrap.application()
+    journal: Any = built.sweep.journal
+    drawing = (built.products, built.reservations, built.sweep, journal.store, journal.publisher)
+    assert {type(each.randomness) for each in drawing} == {random.SystemRandom}
+
+
+def test_in_lambda_the_application_is_there_before_the_first_request(
+    deployed: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+    bootstrap.initialize([])
+    assert bootstrap.application.cache_info().currsize == 1

@@ -103,7 +103,7 @@ def _no_answer(**_: Any) -> None:
 @pytest.mark.parametrize(
     ("operation", "statuses"),
     [
-        ("dynamodb.GetItem", {500, 503}),
+        ("dynamodb.BatchGetItem", {500, 503}),
         ("dynamodb.TransactWriteItems", {500, 503}),
         ("dynamodb.UpdateItem", {201}),
         ("kinesis.PutRecords", {201}),

@@ -178,6 +178,7 @@ def test_every_read_is_consistent(answering: Any) -> None:
     reads: list[tuple[str, dict[str, Any], Callable[[DynamoDbEventStore], object]]] = [
         ("BatchGetItem", nothing, lambda store: store.states([STREAM])),
         ("BatchGetItem", nothing, lambda store: store.levels([Bucket("MUG", 0)])),
+        ("BatchGetItem", nothing, lambda store: store.state_and_key_use(STREAM, "digest")),
         ("Query", {"Items": []}, lambda store: store.events(STREAM)),
         ("GetItem", {}, lambda store: store.key_use("digest")),
     ]

@@ -13,6 +13,7 @@ from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import (
     DUE_SHARDS,
     Commit,
+    DueEvent,
     KeyUse,
     KeyUsedError,
     StockShortError,
@@ -76,7 +77,10 @@ def test_the_items_are_those_of_the_design(aws: boto3.Session) -> None:
         "version": {"N": "8"},
         "type": {"S": "shop.product.retired.v1"},
         "time": {"S": "2026-11-23T09:00:00.123Z"},
-        "event": {"S": encode(EVENT).decode()},
+        "schema": {"S": "1.0"},
+        "event": {
+            "S": f'{{"id":"{EVENT.id}","correlationid":"correlation","causationid":"cause","data":{{"sku":"MUG"}}}}'
+        },
         "due_shard": shard,
         "due_at": {"S": "2026-11-23T09:00:10.123Z"},
     }
@@ -103,6 +107,23 @@ def test_the_items_are_those_of_the_design(aws: boto3.Session) -> None:
         "stream_id": {"S": STREAM},
         "version": {"N": "8"},
     }
+
+
+def test_an_event_of_before_is_read_whole_and_published_as_it_is(aws: boto3.Session) -> None:
+    """Earlier releases kept the whole event in its item."""
+    client = aws.client("dynamodb")
+    store = DynamoDbEventStore(client, "shop-test", random.Random(1))  # noqa: S311
+    first = EVENT.model_copy(update={"streamversion": 1})
+    store.commit(Commit(STREAM, 0, (first,), "{}"))
+    client.update_item(
+        TableName="shop-test",
+        Key={"pk": {"S": STREAM}, "sk": {"S": "event#0000000001"}},
+        UpdateExpression="SET event = :whole REMOVE #schema",
+        ExpressionAttributeNames={"#schema": "schema"},
+        ExpressionAttributeValues={":whole": {"S": encode(first).decode()}},
+    )
+    assert store.events(STREAM) == (first,)
+    assert store.unpublished([DueEvent(STREAM, 1, NOW)]) == (first,)
 
 
 def test_moments_are_due_in_the_order_of_their_texts() -> None:

@@ -80,8 +80,13 @@ def test_a_stale_or_future_version_is_refused_and_leaves_nothing(store: EventSto
 
 def test_a_key_is_remembered_with_what_it_led_to(store: EventStore) -> None:
     use = KeyUse("key", "body", STREAM, 1)
-    store.commit(transaction(key_use=use))
+    assert store.state_and_key_use(STREAM, "key") == (None, None)
+    committed = transaction(key_use=use)
+    store.commit(committed)
     assert store.key_use("key") == use
+    assert store.state_and_key_use(STREAM, "key") == (StoredState(1, committed.state), use)
+    assert store.state_and_key_use("product-OTHER", "key") == (None, use)
+    assert store.state_and_key_use(STREAM, "other") == (StoredState(1, committed.state), None)
 
 
 def test_a_key_is_used_once_even_for_another_stream(store: EventStore) -> None:

@@ -1,10 +1,13 @@
 """Purchases as customers see them, over fakes: answers, effects, repeats and races."""
 
 from collections.abc import Callable
+from threading import Barrier
 from typing import Any
 
 import pytest
 
+from shop_command import bootstrap
+from shop_command.adapters.threads import Threads
 from shop_command.ports import ContentionError, IntentCreated, Refused, StoreUnavailableError, Unknown
 from shop_command.testing import Shop
 from shop_command.testing.fakes import Counters
@@ -38,6 +41,35 @@ def test_the_payment_is_recorded_before_it_is_confirmed(stocked: Shop, reserved:
     requested = stocked.store.events(f"reservation-{reserved}")[-1]
     assert requested.type == "shop.payment.requested.v1"
     assert stocked.store.due_states[f"reservation-{reserved}"] > stocked.clock.now()
+
+
+def test_the_payment_is_published_while_the_provider_is_asked_to_confirm_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, meeting = Shop(workers=Threads(2)), Barrier(2, timeout=60)
+    monkeypatch.setattr(bootstrap, "application", lambda: shop.application)
+    shop.list_product()
+    shop.receive()
+    reserved = shop.reserve().body["reservation_id"]
+    # Were one of them to wait for the other, the barrier would break.
+    shop.gateway.meanwhile["confirm"] = [meeting.wait]
+    shop.publisher.fails = lambda event: event.type == "shop.payment.requested.v1" and meeting.wait() < 0
+    assert shop.purchase(reserved).status == 201
+    assert [
+        event.streamversion for event in shop.publisher.published if event.subject == f"reservation-{reserved}"
+    ] == [
+        1,
+        2,
+        3,
+    ]
+
+
+def test_what_the_provider_has_said_is_recorded_although_the_stream_has_moved_on(stocked: Shop, reserved: str) -> None:
+    def acted() -> None:
+        assert stocked.webhook("payment_intent.requires_action", "pi_1", reserved).status == 200
+        stocked.gateway.authenticate("pi_1")
+
+    stocked.gateway.afterwards["confirm"] = [acted]
+    answer = stocked.purchase(reserved, "pm_card_authenticationRequired")
+    assert (answer.status, answer.body["stream_version"]) == (201, 4)
 
 
 def test_a_declined_card_leaves_the_reservation_to_another_card(stocked: Shop, reserved: str) -> None:

@@ -378,6 +378,13 @@ def test_payments_that_the_provider_does_not_answer_for_are_asked_about_at_once(
     assert done(several.run(seconds=3_600)) == {"settled": 4}
 
 
+def test_something_aside_is_done_at_the_same_time_and_what_it_raises_is_not_lost() -> None:
+    meeting = Barrier(2, timeout=60)
+    assert Threads(2).beside(meeting.wait, lambda: {meeting.wait()}) in ({0}, {1})
+    with pytest.raises(RuntimeError, match="a bug"):
+        Threads(2).beside(raising(RuntimeError("a bug")), lambda: "done")
+
+
 def test_threads_know_when_the_invocation_ends() -> None:
     def too_late(_: int) -> bool:
         try:

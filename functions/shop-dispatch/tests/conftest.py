@@ -29,7 +29,7 @@ from shop_dispatch.domain.projections import PROJECTIONS
 from shop_dispatch.domain.rebuild import EventSource, Phase
 from shop_dispatch.ports import BEGINNING, EventReader, ParkedRecord
 from shop_observability.testing import daemon, invoked_before, kept_daemon, log, recorded  # noqa: F401 - fixtures
-from shop_shared import events
+from shop_shared import events, stored
 from shop_shared.envelope import Envelope, encode
 from shop_shared.events import EventData
 from shop_shared.registry import dataschema
@@ -446,8 +446,13 @@ class Shop:
         self.events += events
 
     def put_in_store(self, *events: Envelope) -> None:
+        """Every other event is kept whole, as earlier releases of shop-command did."""
         for event in events:
-            self.dynamodb.put_item(TableName=TABLE, Item={**_key(event), "event": {"S": encode(event).decode()}})
+            time = event.time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{event.time.microsecond // 1000:03d}Z"
+            short = stored.shortened(event, time) if event.streamversion % 2 else {"event": encode(event).decode()}
+            texts = {"type": event.type, "time": time, **short}
+            item = {"version": {"N": str(event.streamversion)}, **{name: {"S": text} for name, text in texts.items()}}
+            self.dynamodb.put_item(TableName=TABLE, Item={**_key(event), **item})
 
     def replace_in_store(self, number: int, events: Sequence[Envelope]) -> None:
         """Takes back an event, as a restore of the table to the moment before it does, and then stores others."""

@@ -58,6 +58,27 @@ def distributions(name: str) -> Iterator[str]:
             yield from distributions(found.group())
 
 
+def test_an_artifact_for_arm_has_libraries_for_arm_alone(function: str) -> None:
+    machines = set()
+    with zipfile.ZipFile(build(function, PYTHON, "arm64")) as archive:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if content.startswith(b"\x7fELF"):
+                machines.add(int.from_bytes(content[18:20], "little"))
+    assert machines == {183}  # EM_AARCH64
+
+
+def test_a_library_for_another_machine_stops_the_build(tmp_path: Path) -> None:
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00"
+    (tmp_path / "module.so").write_bytes(header + (62).to_bytes(2, "little"))
+    (tmp_path / "short.so").write_bytes(b"\x7fEL")
+    builder.require_machine(tmp_path, 62)
+    with pytest.raises(BuildError, match=r"module\.so is for another machine than 183"):
+        builder.require_machine(tmp_path, 183)
+    with pytest.raises(BuildError, match="no architecture mips, but x86_64 and arm64"):
+        build("shop-query", PYTHON, "mips")
+
+
 def test_an_artifact_beside_nothing_but_boto3_imports_its_handlers(
     function: str, unpacked: Path, lambda_runtime: Path
 ) -> None:

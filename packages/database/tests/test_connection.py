@@ -121,15 +121,15 @@ def test_a_url_goes_before_an_address() -> None:
 
 
 def test_without_a_url_the_functions_own_credentials_sign_in() -> None:
-    assert DatabaseSettings.from_environment(AURORA).address == AddressWithIam(
-        host=AURORA["DATABASE_HOST"],
-        port=5432,
-        name="shop",
-        user="shop_query",
-        region="us-east-1",
-        credentials=Credentials("AKIDEXAMPLE", "secret", "session"),
-        root_certificate=AURORA["DATABASE_ROOT_CERTIFICATE"],
-    )
+    environment = dict(AURORA)
+    address = DatabaseSettings.from_environment(environment).address
+    assert isinstance(address, AddressWithIam)
+    assert (address.host, address.port, address.name) == (AURORA["DATABASE_HOST"], 5432, "shop")
+    assert (address.user, address.region) == ("shop_query", "us-east-1")
+    assert address.root_certificate == AURORA["DATABASE_ROOT_CERTIFICATE"]
+    assert address.credentials() == Credentials("AKIDEXAMPLE", "secret", "session")
+    environment["AWS_ACCESS_KEY_ID"] = "AKIDOTHER"
+    assert address.credentials().access_key_id == "AKIDOTHER"  # for the next connection
 
 
 @pytest.mark.parametrize(("value", "pooled"), [("true", True), ("", False), ("false", False)])

@@ -1,9 +1,12 @@
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import boto3
+import psycopg
 import pytest
 
-from shop_database.iam import Credentials, token
+from shop_database.iam import Credentials, credentials_of, token
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 HOST = "shop.cluster-abc123.eu-central-1.rds.amazonaws.com"
@@ -26,3 +29,29 @@ def test_the_token_is_byte_for_byte_what_boto3_signs(
 
 def test_credentials_do_not_print_their_secrets() -> None:
     assert "secret" not in repr(Credentials("AKIDEXAMPLE", "secret", "secret"))
+
+
+class CredentialsOfLambda(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.headers["Authorization"] == "a token" else 401)
+        self.end_headers()
+        self.wfile.write(b'{"AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "secret", "Token": "session"}')
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_with_snapstart_lambda_answers_the_credentials() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), CredentialsOfLambda) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        environment = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{server.server_port}/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a token",
+        }
+        try:
+            assert credentials_of(environment) == Credentials("AKIDEXAMPLE", "secret", "session")
+            with pytest.raises(psycopg.OperationalError, match="did not answer"):
+                credentials_of(environment | {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "another"})
+        finally:
+            server.shutdown()
+            serving.join()

@@ -2,13 +2,14 @@
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
 import botocore.session
-from botocore.config import Config
+from botocore.loaders import create_loader
+from pydantic import BaseModel
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
@@ -16,7 +17,7 @@ from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.secrets import LIFETIME_SECONDS_DEFAULT, OVERLAP, Secret, SecretParameter
 from shop_command.adapters.sweep_helpers import SweepInvocations
 from shop_command.adapters.system import SystemClock, Uuid7
-from shop_command.adapters.telemetry import Observability
+from shop_command.adapters.telemetry import SERVICE, Observability
 from shop_command.adapters.threads import Threads
 from shop_command.adapters.webhook import StripeWebhook
 from shop_command.application.journal import Journal
@@ -27,8 +28,14 @@ from shop_command.application.refunds import Refunds
 from shop_command.application.reservations import Reservations
 from shop_command.application.settling import Settlement
 from shop_command.application.sweeping import Sweep
+from shop_command.domain import product, reservation
 from shop_command.domain.limits import Limits
 from shop_command.ports import Clock, EventIds, EventStore, Helpers, PaymentGateway, Publisher, Telemetry, Workers
+from shop_http import initialization
+from shop_observability import aws_clients
+from shop_observability.logs import logger
+from shop_shared.envelope import Envelope
+from shop_shared.events import PaymentRequested, PurchaseConfirmed, ReservationPlaced
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -39,7 +46,8 @@ LIMIT_MAX: Final = 8_000
 """The ids of so many open reservations fit into the one item of DynamoDB that counts them."""
 THREADS: Final = 16
 """A sweep does so much at once, each over a connection of its own."""
-AWS_CONFIG: Final = Config(
+AWS_CONFIG: Final = aws_clients.settings(
+    SERVICE,
     connect_timeout=1,
     read_timeout=3,
     retries={"mode": "standard", "total_max_attempts": 2},
@@ -113,13 +121,34 @@ class Application:
     webhook: StripeWebhook
 
 
+def initialize(bodies: Iterable[type[BaseModel]]) -> None:
+    """Makes the first request quick in Lambda, as `shop_http.initialization` says. `bodies` are of the requests."""
+    initialization.initialize(os.environ, partial(_prepare, bodies), application)
+
+
+def _prepare(bodies: Iterable[type[BaseModel]]) -> None:
+    """Pydantic makes a model ready at its first use otherwise, and botocore reads its own."""
+    for model in (*bodies, Envelope, ReservationPlaced, PaymentRequested, PurchaseConfirmed):
+        model.model_rebuild()
+    for stream in (product.stream("any"), reservation.stream("any")):
+        stream.states.rebuild()
+    for service in ("dynamodb", "kinesis"):
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            _service_models().load_service_model(service, kind)
+    logger()
+
+
+_service_models = cache(create_loader)
+
+
 @cache
 def application() -> Application:
-    """The first request of an execution environment builds it, and later ones use it too."""
+    """It is built once in an execution environment."""
     settings = Settings.of(os.environ)
     # Not boto3: its own imports, of what nobody here uses, would make each start longer.
     session = botocore.session.get_session()
-    randomness = random.Random()  # noqa: S311 - spreads load, hides nothing
+    session.register_component("data_loader", _service_models())
+    randomness = random.SystemRandom()
     dynamodb = cast("DynamoDBClient", session.create_client("dynamodb", config=AWS_CONFIG))
     kinesis = cast("KinesisClient", session.create_client("kinesis", config=AWS_CONFIG))
     # Made by the first request that pays: most others need no secret.
@@ -164,7 +193,7 @@ def assemble(
     limits: Limits | None = None,
 ) -> Application:
     """Builds the use cases over any adapters: the deployed ones, or a test's."""
-    journal = Journal(store, publisher, clock, ids, telemetry, limits or Limits())
+    journal = Journal(store, publisher, clock, ids, telemetry, workers, limits or Limits())
     settlement = Settlement(journal, gateway)
     return Application(
         products=Products(journal, randomness),

@@ -102,10 +102,15 @@ def _code() -> str:
 @cache
 def _aws(service: Any) -> Any:
     import boto3  # noqa: PLC0415 - 0.4 s that project and migrate don't need
-    from botocore.config import Config  # noqa: PLC0415
 
-    config = Config(
-        connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4}, tcp_keepalive=True
+    from shop_observability import aws_clients  # noqa: PLC0415
+
+    config = aws_clients.settings(
+        SERVICE,
+        connect_timeout=2,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        tcp_keepalive=True,
     )
     return boto3.Session().client(service, config=config)
 

@@ -1,4 +1,4 @@
-"""The only wiring, and the only place that reads the environment: once per execution environment, at the first request.
+"""The only wiring, and the only place that reads the environment: once per execution environment.
 
 | variable | meaning |
 |---|---|
@@ -11,9 +11,16 @@ import os
 from functools import cache
 
 from shop_database import DatabaseSettings
+from shop_http import initialization
+from shop_observability.logs import logger
 from shop_query.adapters.postgres import PostgresReadModel
 from shop_query.adapters.system import SystemClock
 from shop_query.application.queries import Queries
+
+
+def initialize() -> None:
+    """Makes the first request quick in Lambda, as `shop_http.initialization` says. The database is connected by it."""
+    initialization.initialize(os.environ, lambda: (queries(), logger()))
 
 
 @cache

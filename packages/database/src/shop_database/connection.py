@@ -159,7 +159,7 @@ def _with_token(address: AddressWithIam) -> str:
         port=address.port,
         user=address.user,
         region=address.region,
-        credentials=address.credentials,
+        credentials=address.credentials(),
         now=datetime.now(UTC),
     )
     return make_conninfo(

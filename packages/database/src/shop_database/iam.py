@@ -6,12 +6,17 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 
 import hashlib
 import hmac
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Final
 from urllib.parse import quote, urlencode
 
+import psycopg
+
+CREDENTIALS_TIMEOUT_SECONDS: Final = 1.0
 TOKEN_SECONDS: Final = 900
 """A token opens connections for this long, and an open connection outlives it. RDS allows no other value."""
 
@@ -21,6 +26,21 @@ class Credentials:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+
+
+def credentials_of(environment: Mapping[str, str]) -> Credentials:
+    """With SnapStart, Lambda answers them at an address of its own, and has no variables for them.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+    Raises KeyError when a variable is missing, and psycopg's OperationalError when there is no answer.
+    """
+    if address := environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        return _answered_credentials(address, environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
+    return Credentials(
+        environment["AWS_ACCESS_KEY_ID"],
+        environment["AWS_SECRET_ACCESS_KEY"],
+        environment.get("AWS_SESSION_TOKEN") or None,
+    )
 
 
 def token(*, host: str, port: int, user: str, region: str, credentials: Credentials, now: datetime) -> str:
@@ -44,6 +64,18 @@ def token(*, host: str, port: int, user: str, region: str, credentials: Credenti
     to_sign = "\n".join(["AWS4-HMAC-SHA256", moment, scope, _sha256(canonical_request)])
     key = reduce(_hmac, scope.split("/"), f"AWS4{credentials.secret_access_key}".encode())
     return f"{host}:{port}/?{_query(parameters)}&X-Amz-Signature={_hmac(key, to_sign).hex()}"
+
+
+def _answered_credentials(address: str, authorization: str) -> Credentials:
+    from urllib.request import Request, urlopen  # noqa: PLC0415 - no start without SnapStart needs it
+
+    request = Request(address, headers={"Authorization": authorization})  # noqa: S310 - Lambda's own address
+    try:
+        with urlopen(request, timeout=CREDENTIALS_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            found = json.load(answer)
+    except OSError as error:
+        raise psycopg.OperationalError("Lambda did not answer the function's credentials") from error
+    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["Token"])
 
 
 def _query(parameters: dict[str, str]) -> str:

@@ -1,10 +1,11 @@
 """These settings name the database and the credentials for it. Bootstraps pass their environment in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
-from shop_database.iam import Credentials
+from shop_database.iam import Credentials, credentials_of
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class AddressWithIam:
     name: str
     user: str
     region: str
-    credentials: Credentials
+    credentials: Callable[[], Credentials]
+    """They are read for each connection: a snapshot of the function's memory may outlive them."""
     root_certificate: str
     """This file has the certificate authorities of RDS, with which the server and its name are verified."""
 
@@ -38,11 +40,6 @@ class DatabaseSettings:
         pooled = environment.get("DATABASE_POOLED") == "true"
         if url := environment.get("DATABASE_URL"):
             return cls(url, pooled)
-        credentials = Credentials(
-            environment["AWS_ACCESS_KEY_ID"],
-            environment["AWS_SECRET_ACCESS_KEY"],
-            environment.get("AWS_SESSION_TOKEN") or None,
-        )
         return cls(
             AddressWithIam(
                 host=environment["DATABASE_HOST"],
@@ -50,7 +47,7 @@ class DatabaseSettings:
                 name=environment["DATABASE_NAME"],
                 user=environment["DATABASE_USER"],
                 region=environment["AWS_REGION"],
-                credentials=credentials,
+                credentials=partial(credentials_of, environment),
                 root_certificate=environment["DATABASE_ROOT_CERTIFICATE"],
             ),
             pooled,

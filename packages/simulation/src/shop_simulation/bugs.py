@@ -139,8 +139,8 @@ BUGS: Final = (
         mistakes.pending_for_any_key,
         "purchase with error_after",
     ),
-    Bug(8, "publishes before it commits", Journal, "append", with_fields(mistakes.publishing_first)),
-    Bug(8, "answers before it knows that it is stored", Journal, "append", with_fields(mistakes.hoping), "place"),
+    Bug(8, "publishes before it commits", Journal, "commit", with_fields(mistakes.publishing_first)),
+    Bug(8, "answers before it knows that it is stored", Journal, "commit", with_fields(mistakes.hoping), "place"),
     Bug(
         9,
         "starts every stream anew",

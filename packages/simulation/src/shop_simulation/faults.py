@@ -27,6 +27,7 @@ PURE: Final = frozenset(
         ("EventStore", "states"),
         ("EventStore", "events"),
         ("EventStore", "key_use"),
+        ("EventStore", "state_and_key_use"),
         ("EventStore", "levels"),
         ("EventStore", "due"),
         ("EventStore", "unpublished"),
@@ -114,6 +115,7 @@ _OF_PORT: Final[Mapping[str, Mapping[str, Effect]]] = {
     },
     "Clock": {},
     "EventIds": {},
+    "Workers": {},
 }
 _OF_METHOD: Final[Mapping[tuple[str, str], Mapping[str, Effect]]] = {
     ("EventStore", "mark_published"): {"error": _instead(lambda: None)},  # these never raise
@@ -185,7 +187,18 @@ def kind(fault: str) -> str:
     return fault.partition(":")[0]
 
 
+def _aside_last(_perform: Perform, args: tuple[Any, ...]) -> Any:
+    """Of two things that are done beside each other, the other one is first."""
+    aside, do = args
+    try:
+        return do()
+    finally:
+        aside()
+
+
 def _of_any_call(port: str, method: str) -> dict[str, Effect]:
+    if port == "Workers":  # what it does has faults of its own
+        return {"aside-last": _aside_last} if method == "beside" else {}
     return {**_CRASHES, **_OF_METHOD.get((port, method), _OF_PORT[port])}
 
 
@@ -257,6 +270,11 @@ class Faults:
         faults |= self._jumps_at(call)
         if call.port in ("EventStore", "PaymentGateway"):
             faults |= {f"meanwhile:{step}": _first(run) for step, run in process.meanwhile.items()}
+        if name == ("EventStore", "state_and_key_use"):
+            faults |= {f"amid:{step}": _amid_two(run) for step, run in process.meanwhile.items()}
+            faults |= {
+                f"amid, key first:{step}": _amid_two(run, key_first=True) for step, run in process.meanwhile.items()
+            }
         if name in _READ_ONE_BY_ONE and len(args[0]) > 1:
             faults |= {f"amid:{step}": _amid(run) for step, run in process.meanwhile.items()}
         return faults
@@ -283,5 +301,17 @@ def _amid(run: Callable[[], None]) -> Effect:
         found = perform([first])
         run()
         return {**found, **perform(others)}
+
+    return effect
+
+
+def _amid_two(run: Callable[[], None], *, key_first: bool = False) -> Effect:
+    """Either is read first, and `run` happens between the two."""
+
+    def effect(perform: Perform, args: tuple[Any, ...]) -> Any:
+        first = perform(*args)
+        run()
+        then = perform(*args)
+        return (then[0], first[1]) if key_first else (first[0], then[1])
 
     return effect

@@ -26,6 +26,7 @@ from shop_command.ports import (
     PaymentGateway,
     Publisher,
     StoreUnavailableError,
+    Workers,
 )
 from shop_command.testing import FakeClock, FakeHelpers, OneByOne, SequentialIds, invoke
 from shop_dispatch.application.archive import ArchiveBatch
@@ -269,7 +270,7 @@ class World:
             webhook_secret=Secret(lambda: (WEBHOOK_SECRET,)),
             telemetry=Observability(),  # it has no part in what happens
             limits=LIMITS,
-            workers=OneByOne(),
+            workers=cast("Workers", process.port(Workers, OneByOne())),
             helpers=FakeHelpers(),
         )
 

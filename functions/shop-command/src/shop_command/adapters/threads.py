@@ -15,6 +15,13 @@ Result = TypeVar("Result")
 class Threads:
     number_max: int
 
+    def beside(self, aside: Callable[[], object], do: Callable[[], Result]) -> Result:
+        with ThreadPoolExecutor(1) as thread:
+            other = thread.submit(carried(lambda _: aside()), None)
+            result = do()
+        other.result()
+        return result
+
     def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
         if not items:
             return []

@@ -1,8 +1,9 @@
 """The journal loads streams, runs commands, and appends events: one transaction, then their publication."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from shop_command import ports
@@ -31,11 +32,19 @@ class Decided:
 
 
 @dataclass(frozen=True)
+class Committed(Generic[State]):
+    events: tuple[Envelope, ...]
+    after: Snapshot[State]
+    """This is the stream as the events have left it."""
+
+
+@dataclass(frozen=True)
 class Handled(Generic[State]):
     event: "Envelope[Any]"
-    before: State | None
+    before: State | None = None
     """The state that the command was decided on. A repeat of an earlier request is not decided, and has none."""
-    is_repeat: bool
+    committed: Committed[State] | None = None
+    """A repeat has committed nothing."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ class Journal:
     clock: ports.Clock
     ids: ports.EventIds
     telemetry: ports.Telemetry
+    workers: ports.Workers
     limits: Limits = field(default_factory=Limits)
 
     def now(self) -> datetime:
@@ -72,25 +82,28 @@ class Journal:
         load: Callable[[Stream[State, Event]], Snapshot[State]] | None = None,
         overtaken: tuple[type[Exception], ...] = OVERTAKEN,
         rounds_max: int = ROUNDS_MAX,
+        publish: bool = True,
     ) -> Handled[State] | Result:
         """Runs one command: loads its stream, decides, appends, and decides anew where another command was quicker.
 
         `decide` is called with the stream and the number of rounds that were lost. Where it gives back anything but a
-        decision, that is the result, and nothing is appended. Raises ContentionError after the last round.
+        decision, that is the result, and nothing is appended. Raises ContentionError after the last round. Without
+        `publish`, the caller publishes what was committed: see `publish_beside`.
         """
         for rounds in range(rounds_max):
-            use = self.store.key_use(key.id) if key else None
+            use, loaded = self._read(stream, key, load)
             if key and use:
                 key.check(use)
                 request.repeated()
-                return Handled(self.store.events(use.stream_id, use.version)[0], None, is_repeat=True)
-            loaded = (load or self.load)(stream)
+                return Handled(self.store.events(use.stream_id, use.version)[0])
             try:
                 decided = decide(loaded, rounds)
                 if not isinstance(decided, Decided):
                     return decided
-                event = self.append(stream, loaded, decided.events, request, now=decided.now, key=key)
-                return Handled(event, loaded.state, is_repeat=False)
+                committed = self.commit(stream, loaded, decided.events, request, now=decided.now, key=key)
+                if publish:
+                    self.publish(committed.events)
+                return Handled(committed.events[-1], loaded.state, committed)
             except overtaken:
                 continue
             except DomainError:
@@ -98,6 +111,17 @@ class Journal:
                 if key is None or self.store.key_use(key.id) is None:
                     raise
         raise ports.ContentionError
+
+    def _read(
+        self,
+        stream: Stream[State, Event],
+        key: Key | None,
+        load: Callable[[Stream[State, Event]], Snapshot[State]] | None,
+    ) -> tuple[ports.KeyUse | None, Snapshot[State]]:
+        if key is None or load is not None:
+            return self.store.key_use(key.id) if key else None, (load or self.load)(stream)
+        stored, use = self.store.state_and_key_use(stream.id, key.id)
+        return use, snapshot(stream, stored)
 
     def append(
         self,
@@ -107,13 +131,25 @@ class Journal:
         request: Request,
         *,
         now: datetime,
-        key: Key | None = None,
         cause: str | None = None,
     ) -> "Envelope[Any]":
-        """Commits the events, publishes what it can, and gives back the last one. Raises what EventStore.commit does.
+        """Commits the events, publishes what it can, and gives back the last. Raises what EventStore.commit does."""
+        committed = self.commit(stream, loaded, decided, request, now=now, cause=cause)
+        self.publish(committed.events)
+        return committed.events[-1]
 
-        `key` remembers the idempotency key together with the last event's version.
-        """
+    def commit(
+        self,
+        stream: Stream[State, Event],
+        loaded: Snapshot[State],
+        decided: tuple[EventData, ...],
+        request: Request,
+        *,
+        now: datetime,
+        key: Key | None = None,
+        cause: str | None = None,
+    ) -> Committed[State]:
+        """`key` remembers the idempotency key together with the last event's version."""
         self.telemetry.annotate(stream.id, decided[-1].TYPE)
         state = stream.fold(loaded.state, decided)
         events = tuple(
@@ -133,11 +169,18 @@ class Journal:
             )
         )
         self.telemetry.committed(events)
-        # The command is done. What fails from here on leaves the events due, and changes nothing about the answer.
+        return Committed(events, Snapshot(events[-1].streamversion, state))
+
+    def publish(self, events: Sequence[Envelope]) -> None:
+        """Never raises: the command is done. What fails here leaves the events due, and changes nothing about the
+        answer."""
         published = self.publisher.publish(events)
         if published:
             self.store.mark_published(published)
-        return events[-1]
+
+    def publish_beside(self, events: Sequence[Envelope], do: Callable[[], Result]) -> Result:
+        """Publishes what was committed while it does something that relies on the commit alone."""
+        return self.workers.beside(partial(self.publish, events), do)
 
     def _envelope(
         self, stream_id: str, version: int, data: EventData, *, request: Request, cause: str | None, now: datetime

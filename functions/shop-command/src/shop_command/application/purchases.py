@@ -5,6 +5,7 @@ repeat of the request here, a webhook or the sweep in `settling`.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, assert_never
 
 from shop_command import ports
@@ -85,9 +86,12 @@ class Purchases:
             return self._request(request, reservation_id, loaded)
 
         key = Key.of(request, "purchase")
-        handled = self.journal.run(request, reservation.stream(reservation_id), decide, key=key)
+        handled = self.journal.run(request, reservation.stream(reservation_id), decide, key=key, publish=False)
         attempt = Attempt(handled.event, payment_method)
-        return self._again(request, attempt) if handled.is_repeat else self._confirm(request, attempt)
+        if handled.committed is None:
+            return self._again(request, attempt)
+        outcome = self.journal.publish_beside(handled.committed.events, partial(self._confirm, attempt))
+        return self._settle(request, attempt, outcome, left=handled.committed.after)
 
     def _request(self, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> Decided:
         present = expiring.in_time(self.journal, request, reservation_id, loaded)
@@ -109,9 +113,8 @@ class Purchases:
             case _:
                 assert_never(created)
 
-    def _confirm(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
-        outcome = self.gateway.confirm(attempt.intent, attempt.requested.data.attempt, attempt.payment_method)
-        return self._settle(request, attempt, outcome)
+    def _confirm(self, attempt: Attempt) -> ports.ConfirmOutcome:
+        return self.gateway.confirm(attempt.intent, attempt.requested.data.attempt, attempt.payment_method)
 
     def _again(self, request: Request, attempt: Attempt) -> PurchaseOutcome:
         """A repeat is answered with the recorded outcome of its attempt, or with the provider's where none is
@@ -123,18 +126,24 @@ class Purchases:
         found = self.gateway.retrieve(attempt.intent)
         if isinstance(found, ports.Unconfirmed) and not action_required:
             # Declined or never received: the attempt's own key makes the provider tell which, and never charges twice.
-            return self._confirm(request, attempt)
+            return self._settle(request, attempt, self._confirm(attempt))
         return self._settle(request, attempt, found, action_required=action_required)
 
     def _settle(
-        self, request: Request, attempt: Attempt, found: settling.Outcome, *, action_required: bool = False
+        self,
+        request: Request,
+        attempt: Attempt,
+        found: settling.Outcome,
+        *,
+        action_required: bool = False,
+        left: Snapshot[Reservation] | None = None,
     ) -> PurchaseOutcome:
         data = attempt.requested.data
         command = settling.outcome(data.reservation_id, data.attempt, found, action_required=action_required)
         if command is None:
             return self._recorded(attempt, found)
         try:
-            event = settling.record(self.journal, request, command, cause=attempt.requested)
+            event = settling.record(self.journal, request, command, cause=attempt.requested, left=left)
         except (ports.VersionConflictError, NotPayingError):
             # A repeat of this request, the sweep or a webhook was quicker to record what the provider said.
             return self._recorded(attempt, found)

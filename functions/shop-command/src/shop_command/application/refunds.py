@@ -1,6 +1,7 @@
 """A refund is recorded as wanted, asked of the provider, and recorded as done. A crash leaves it due."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from shop_command import ports
@@ -41,10 +42,12 @@ class Refunds:
             return Decided(reservation.decide(command, loaded.state, now), now)
 
         key = Key.of(request, "refund")
-        handled = self.journal.run(request, reservation.stream(command.reservation_id), decide, key=key)
-        if handled.is_repeat:
+        handled = self.journal.run(request, reservation.stream(command.reservation_id), decide, key=key, publish=False)
+        if handled.committed is None:
             return self._again(request, handled.event)
-        return self._return_money(request, handled.event, self.gateway.refund(_order(handled.event)))
+        send = partial(self.gateway.refund, _order(handled.event))
+        found = self.journal.publish_beside(handled.committed.events, send)
+        return self._return_money(request, handled.event, found, left=handled.committed.after)
 
     def _again(self, request: Request, requested: "Envelope[PurchaseRefundRequested]") -> RefundEvent:
         recorded = self._recorded(requested)
@@ -53,13 +56,18 @@ class Refunds:
         return self._return_money(request, requested, settling.order_again(self.gateway, _order(requested)))
 
     def _return_money(
-        self, request: Request, requested: "Envelope[PurchaseRefundRequested]", found: ports.RefundOutcome
+        self,
+        request: Request,
+        requested: "Envelope[PurchaseRefundRequested]",
+        found: ports.RefundOutcome,
+        *,
+        left: Snapshot[Reservation] | None = None,
     ) -> RefundEvent:
         command = settling.returned(_order(requested), found)
         if command is None:
             return self._recorded(requested)
         try:
-            return _done(settling.record(self.journal, request, command, cause=requested))
+            return _done(settling.record(self.journal, request, command, cause=requested, left=left))
         except (ports.VersionConflictError, NotRefundingError):
             return self._recorded(requested)
         except (ports.ContentionError, ports.StoreUnavailableError):

@@ -4,6 +4,7 @@ Nobody waits here for an answer: the sweep and the provider's webhooks settle wh
 to settle. All may do so at once: the stream's version lets one of them record it.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never, cast
 
@@ -268,10 +269,28 @@ def returned(
             assert_never(found)
 
 
-def record(journal: Journal, request: Request, command: reservation.Command, *, cause: Envelope) -> "Envelope[Any]":
-    """Records what a request has just learned from the provider, whatever else has happened to the stream meanwhile."""
+def record(
+    journal: Journal,
+    request: Request,
+    command: reservation.Command,
+    *,
+    cause: Envelope,
+    left: Snapshot[Reservation] | None = None,
+) -> "Envelope[Any]":
+    """Records what a request has just learned from the provider, whatever else has happened to the stream meanwhile.
+
+    `left` is the stream as the request left it before it asked: while nobody has moved it on, it need not be read.
+    """
+    if left is not None:
+        with suppress(ports.VersionConflictError):
+            return _append(journal, request, command, cause, left)
+    return _append(journal, request, command, cause, journal.load(reservation.stream(command.reservation_id)))
+
+
+def _append(
+    journal: Journal, request: Request, command: reservation.Command, cause: Envelope, loaded: Snapshot[Reservation]
+) -> "Envelope[Any]":
     stream = reservation.stream(command.reservation_id)
-    loaded = journal.load(stream)
     now = journal.now()
     decided = reservation.decide(command, loaded.state, now)
     return journal.append(stream, loaded, decided, request, now=now, cause=cause.id)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Final
 
-from shop_command.handlers import products, purchases, reservations  # noqa: F401 - each declares its routes
+from shop_command import bootstrap
+from shop_command.handlers import products, purchases, reservations
 from shop_command.handlers.function import DOCUMENT, function
 from shop_http.answers import File
 from shop_http.route import HttpRequest
@@ -19,3 +20,6 @@ def get_command_open_api(_: HttpRequest) -> Annotated[File, "OpenApiDocument"]:
     It is as the function that answers was built, and changes with that function's releases.
     """
     return File(_GENERATED / "openapi.json")
+
+
+bootstrap.initialize([reservations.ReservationBody, purchases.PurchaseBody, products.StockBody])

@@ -144,6 +144,10 @@ class EventStore(Protocol):
 
     def key_use(self, key_id: str) -> KeyUse | None: ...
 
+    def state_and_key_use(self, stream_id: str, key_id: str) -> tuple[StoredState | None, KeyUse | None]:
+        """Reads each at some moment of the call, either one first. A command with the key that ends in between is not
+        missed: it is seen by its key, or has moved the stream on, so that `commit` refuses what is decided now."""
+
     def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
         """Reads each bucket at some moment of the call, not all at the same one. Two calls with equal answers prove
         that all of them were so at once, between the two. A bucket that never received anything is at 0, version 0."""
@@ -207,6 +211,9 @@ class Telemetry(Protocol):
 
 
 class Workers(Protocol):
+    def beside(self, aside: Callable[[], object], do: Callable[[], Result]) -> Result:
+        """Does the one, which never raises, while it does the other, and ends when both have ended."""
+
     def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
         """Does it for several of the items at once, in any order, and ends when all are done."""
 

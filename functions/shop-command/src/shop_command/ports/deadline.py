@@ -1,7 +1,8 @@
 """No adapter begins a call that could end after the time that the current invocation has left.
 
-Every call has a bound of its own, but a purchase makes eleven. Were several slow, Lambda would end the function in the
-middle, and the caller would get the gateway's bare 503 instead of an answer that says what happened and what to do.
+Every call has a bound of its own, but a purchase makes seven in a row. Were several slow, Lambda would end the function
+in the middle, and the caller would get the gateway's bare 503 instead of an answer that says what happened and what to
+do.
 """
 
 import time

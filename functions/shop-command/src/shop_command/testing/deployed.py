@@ -16,6 +16,7 @@ from shop_command.adapters.dynamodb import table
 from shop_command.testing.shop import invoke
 from shop_http.testing import Answer, http_event
 from shop_shared.envelope import Envelope, decode
+from shop_shared.stored import event_text_of_dynamodb
 
 BUCKETS: Final = 4
 
@@ -68,12 +69,12 @@ class DeployedShop:
         return invoke(http_event(route, body, key=key, subject=f"customer-of-{self.sku}"))
 
     def events(self, stream_id: str) -> list[Envelope]:
-        return [decode(item[table.EVENT]["S"]) for item in self._items(stream_id) if table.EVENT in item]
+        return [decode(event_text_of_dynamodb(item)) for item in self._items(stream_id) if table.EVENT in item]
 
     def due(self, stream_id: str) -> set[str]:
         """Ids of the events that are still to be published."""
         items = [item for item in self._items(stream_id) if table.EVENT in item and table.DUE_AT in item]
-        return {decode(item[table.EVENT]["S"]).id for item in items}
+        return {decode(event_text_of_dynamodb(item)).id for item in items}
 
     def published(self, stream_id: str) -> list[Envelope]:
         events = []

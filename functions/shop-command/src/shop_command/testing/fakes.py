@@ -89,6 +89,10 @@ class InMemoryEventStore:
     def key_use(self, key_id: str) -> KeyUse | None:
         return self.key_uses.get(key_id)
 
+    def state_and_key_use(self, stream_id: str, key_id: str) -> tuple[StoredState | None, KeyUse | None]:
+        use = self.key_use(key_id)
+        return self.states([stream_id]).get(stream_id), use
+
     def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, Level]:
         found = {bucket: self.buckets.get(bucket, Counters()) for bucket in buckets}
         return {bucket: Level(counters.available, counters.version) for bucket, counters in found.items()}
@@ -194,6 +198,10 @@ def _order(due: Due) -> tuple[datetime, str, int]:
 
 class OneByOne:
     """These workers do one thing after the other, in order."""
+
+    def beside(self, aside: Callable[[], object], do: Callable[[], Result]) -> Result:
+        aside()
+        return do()
 
     def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
         return [do(item) for item in items]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 
 from shop_dispatch.ports import SourceBatch
+from shop_shared import stored
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,14 +60,14 @@ class StoreSource:
             "ConsistentRead": True,
             "FilterExpression": "begins_with(sk, :event)",
             "ExpressionAttributeValues": {":event": {"S": "event#"}},
-            "ProjectionExpression": "#event",
-            "ExpressionAttributeNames": {"#event": "event"},
+            "ProjectionExpression": ", ".join(f"#{name}" for name in stored.ATTRIBUTES),
+            "ExpressionAttributeNames": {f"#{name}": name for name in stored.ATTRIBUTES},
         }
         records: list[bytes] = []
         while True:
             # A page has a megabyte of items before the filter.
             page = self.client.scan(**request, **({"ExclusiveStartKey": checkpoint} if checkpoint else {}))
-            records += [item["event"]["S"].encode() for item in page["Items"]]
+            records += [stored.event_text_of_dynamodb(item).encode() for item in page["Items"]]
             checkpoint = page.get("LastEvaluatedKey")
             if checkpoint is None or len(records) >= self.batch_events:
                 yield SourceBatch(records, checkpoint)

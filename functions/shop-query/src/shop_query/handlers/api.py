@@ -186,3 +186,6 @@ def _annotate(kind: str, identifier: str, form: Form) -> None:
 
 def _public(call: HttpRequest, document: str) -> Public:
     return Public(document, call.header("if-none-match"))
+
+
+bootstrap.initialize()

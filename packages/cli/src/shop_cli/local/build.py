@@ -6,6 +6,7 @@ Never reads the environment that it runs in: what is not in the function's requi
 import fcntl
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,10 @@ from shop_cli.errors import ShopError
 from shop_cli.local import certificates
 
 CHECKOUT = Path(__file__).resolve().parents[5]
-PLATFORM = "x86_64-manylinux_2_28"  # Amazon Linux 2023, on which Lambda runs Python 3.12 and later
+# By Lambda's name of an architecture: the platform of its wheels, and the machine that an ELF header names. Lambda runs
+# Python 3.12 and later on Amazon Linux 2023.
+ARCHITECTURES = {"x86_64": ("x86_64-manylinux_2_28", 62), "arm64": ("aarch64-manylinux_2_28", 183)}
+MACHINE = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 ZIP_BYTES_MAX = 10_000_000
 FUNCTIONS = tuple(sorted(path.parent.name for path in (CHECKOUT / "functions").glob("*/pyproject.toml")))
 IN_THE_RUNTIME = {"boto3", "botocore", "s3transfer"}  # Lambda has them; they would be two thirds of the zip
@@ -40,12 +44,20 @@ class BuildError(ShopError):
 def build_command(
     function: Annotated[str, typer.Argument(help="The function's folder in functions/, such as shop-query.")],
     python: Annotated[str, typer.Option(help="Build for this version of Python.")] = "3.13",
+    architecture: Annotated[str, typer.Option(help="Build for x86_64 or arm64: by default this machine.")] = MACHINE,
 ) -> None:
     """Make the zip that a function is deployed as. Deploying does this by itself."""
-    build(function, python)
+    build(function, python, architecture)
 
 
-def build(function: str, python: str = "3.13", *, report: Report = print, checkout: Path = CHECKOUT) -> Path:
+def build(
+    function: str,
+    python: str = "3.13",
+    architecture: str = MACHINE,
+    *,
+    report: Report = print,
+    checkout: Path = CHECKOUT,
+) -> Path:
     """Returns the path of the zip, which is made only if an input has changed since. Two at once make it once.
 
     Raises BuildError.
@@ -53,7 +65,9 @@ def build(function: str, python: str = "3.13", *, report: Report = print, checko
     home = checkout / "functions" / function
     if not (home / "pyproject.toml").is_file():
         raise BuildError(f"There is no function {function} in {home.parent}")
-    artifact = home / "dist" / f"{function}-py{python}.zip"
+    if architecture not in ARCHITECTURES:
+        raise BuildError(f"There is no architecture {architecture}, but {' and '.join(ARCHITECTURES)}")
+    artifact = home / "dist" / f"{function}-py{python}-{architecture}.zip"
     artifact.parent.mkdir(exist_ok=True)
     with artifact.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -66,19 +80,20 @@ def build(function: str, python: str = "3.13", *, report: Report = print, checko
             return artifact
         recorded.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{function}-", dir=artifact.parent) as scratch:
-            made = make(home, python, Path(scratch), report)
+            made = make(home, python, architecture, Path(scratch), report)
             made.replace(artifact)
         recorded.write_text(inputs)
     report(f"{function}: {artifact.name}, {artifact.stat().st_size / 1e6:.1f} MB")
     return artifact
 
 
-def make(home: Path, python: str, scratch: Path, report: Report) -> Path:
+def make(home: Path, python: str, architecture: str, scratch: Path, report: Report) -> Path:
     compiler = interpreter(python)
     task, wheels = scratch / "task", scratch / "wheels"
-    report(f"{home.name}: dependencies for Python {python} on {PLATFORM}")
+    wheel_platform, machine = ARCHITECTURES[architecture]
+    report(f"{home.name}: dependencies for Python {python} on {wheel_platform}")
     install = ["pip", "install", "--quiet", "--python", sys.executable, "--target", str(task), "--no-deps"]
-    target = ["--python-platform", PLATFORM, "--python-version", python, "--only-binary", ":all:"]
+    target = ["--python-platform", wheel_platform, "--python-version", python, "--only-binary", ":all:"]
     # --no-deps: the lock is complete, and a dependency's own wish for botocore must not bring it back.
     uv(*install, *target, "--require-hashes", "--requirement", str(home / "requirements.lock"))
     strip(task, leave_out(home))
@@ -99,6 +114,7 @@ def make(home: Path, python: str, scratch: Path, report: Report) -> Path:
         (task / CERTIFICATES).write_text(certificates.bundle())
     strip(task, [])
     compile_all(compiler, task)
+    require_machine(task, machine)
     return pack(task, scratch / "made.zip")
 
 
@@ -135,6 +151,18 @@ def strip_testing(task: Path, home: Path) -> None:
                     shutil.rmtree(path)
                 elif path.name == "testing.py":
                     path.unlink()
+
+
+def require_machine(task: Path, machine: int) -> None:
+    """Another machine's library would fail at its first import in Lambda, and not before.
+
+    https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+    """
+    for path in files(task):
+        with path.open("rb") as file:
+            header = file.read(20)
+        if header.startswith(b"\x7fELF") and int.from_bytes(header[18:20], "little") != machine:
+            raise BuildError(f"{path.relative_to(task)} is for another machine than {machine}, as ELF numbers them")
 
 
 def compile_all(compiler: str, task: Path, *more: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shop_cli.local import emulator, postgres
-from shop_cli.local.build import FUNCTIONS
+from shop_cli.local.build import FUNCTIONS, MACHINE
 from shop_cli.local.home import CHECKOUT, Home, State, write_private
 from shop_cli.local.ports import HOST
 
@@ -28,6 +28,7 @@ def deploy_variables(state: State) -> dict[str, str]:
         **emulator.credentials(state),
         "AWS_REGION": emulator.REGION,
         "AWS_DEFAULT_REGION": emulator.REGION,
+        "SHOP_ARCHITECTURE": MACHINE,
         "SHOP_PYTHON": emulator.python_version(),
         "SHOP_XRAY_ADDRESS": f"{HOST}:{state.ports['xray_udp']}",
         "SHOP_PAYMENT_URL": payment_url(state),

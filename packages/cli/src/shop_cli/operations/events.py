@@ -12,6 +12,7 @@ from shop_cli.errors import ShopError
 from shop_cli.output import JsonOption, print_json, table
 from shop_cli.progress import ProgressDisplay
 from shop_cli.target import StageOption, Target
+from shop_shared.stored import event_text_of_dynamodb
 
 
 def events(
@@ -47,7 +48,7 @@ def read(target: Target, stream_id: str) -> list[dict[str, Any]]:
             ConsistentRead=True,
         )
     )
-    return [json.loads(item["event"]["S"]) for page in pages for item in page["Items"]]
+    return [json.loads(event_text_of_dynamodb(item)) for page in pages for item in page["Items"]]
 
 
 def events_table(found: list[dict[str, Any]]) -> Table:

@@ -1,4 +1,4 @@
-"""This module writes a commit as DynamoDB's actions, and reads the reasons of its cancellation."""
+"""This module writes a commit as DynamoDB's actions, and reads items and the reasons of a cancellation."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from shop_command.domain import limits
 from shop_command.domain.errors import DomainError
 from shop_command.domain.limits import CardAttempt, Closing, CustomerChange, CustomerCounts, Opening
 from shop_command.domain.stock import BucketChange
+from shop_shared import stored
 from shop_shared.envelope import Envelope, encode
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def is_own_repeat(transaction: ports.Commit, reasons: Sequence[Mapping[str, Any]
 
     Whatever else is the matter, its first event being there decides it: a transaction appears whole or not at all.
     """
-    return bool(reasons[0].get("Item", {}).get(table.EVENT) == {"S": encode(transaction.events[0]).decode()})
+    item = reasons[0].get("Item", {})
+    return table.EVENT in item and stored.event_text_of_dynamodb(item).encode() == encode(transaction.events[0])
 
 
 def refusal(transaction: ports.Commit, reasons: Sequence[Mapping[str, Any]]) -> Exception | None:
@@ -85,6 +87,14 @@ def _limit_reached(change: CustomerChange, item: Mapping[str, Any]) -> Exception
     return None
 
 
+def stored_state(item: Mapping[str, Any]) -> ports.StoredState:
+    return ports.StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"])
+
+
+def key_use(key_id: str, item: Mapping[str, Any]) -> ports.KeyUse:
+    return ports.KeyUse(key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"]))
+
+
 def counts(item: Mapping[str, Any]) -> CustomerCounts:
     held = {name: int(value["N"]) for name, value in item.items() if name.startswith(table.HELD_PREFIX)}
     ids = item.get(table.OPEN, {"SS": ()})["SS"]
@@ -100,7 +110,7 @@ def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
         table.VERSION: {"N": str(event.streamversion)},
         table.TYPE: {"S": event.type},
         table.TIME: {"S": table.due_at(event.time)},
-        table.EVENT: {"S": encode(event).decode()},
+        **{name: {"S": text} for name, text in stored.shortened(event, table.due_at(event.time)).items()},
         table.DUE_SHARD: {"S": table.due_shard(event.subject)},
         table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS))},
     }

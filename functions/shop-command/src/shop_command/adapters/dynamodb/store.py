@@ -17,6 +17,7 @@ from shop_command.domain.stock import Bucket
 from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
+from shop_shared import stored
 from shop_shared.envelope import Envelope, decode, decode_as_written
 
 if TYPE_CHECKING:
@@ -50,10 +51,7 @@ class DynamoDbEventStore:
 
     def states(self, stream_ids: Collection[str]) -> Mapping[str, ports.StoredState]:
         found = self._batch_get([(stream_id, table.STATE_SK) for stream_id in stream_ids])
-        return {
-            pk: ports.StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"])
-            for (pk, _), item in found.items()
-        }
+        return {pk: items.stored_state(item) for (pk, _), item in found.items()}
 
     def events(self, stream_id: str, first_version: int = 1) -> Sequence[Envelope]:
         """Reads all pages, because a stream has a few kilobytes only: it is as long as its aggregate's life."""
@@ -62,15 +60,15 @@ class DynamoDbEventStore:
                 TableName=self.table_name,
                 ConsistentRead=True,
                 KeyConditionExpression="#pk = :pk AND #sk BETWEEN :first AND :last",
-                ProjectionExpression="#event",
-                ExpressionAttributeNames={"#pk": table.PK, "#sk": table.SK, "#event": table.EVENT},
+                ProjectionExpression=", ".join(f"#{name}" for name in stored.ATTRIBUTES),
+                ExpressionAttributeNames={f"#{name}": name for name in {table.SK, *stored.ATTRIBUTES}},
                 ExpressionAttributeValues={
                     ":pk": {"S": stream_id},
                     ":first": {"S": table.event_sk(first_version)},
                     ":last": {"S": table.LAST_EVENT_SK},
                 },
             )
-            return tuple(decode(item[table.EVENT]["S"]) for page in pages for item in page["Items"])
+            return tuple(decode(stored.event_text_of_dynamodb(item)) for page in pages for item in page["Items"])
 
     def key_use(self, key_id: str) -> ports.KeyUse | None:
         with self._call("GetItem"):
@@ -79,10 +77,14 @@ class DynamoDbEventStore:
                 Key={table.PK: {"S": table.key_pk(key_id)}, table.SK: {"S": table.KEY_SK}},
                 ConsistentRead=True,
             ).get("Item")
-        if item is None:
-            return None
-        return ports.KeyUse(
-            key_id, item[table.BODY_DIGEST]["S"], item[table.STREAM_ID]["S"], int(item[table.VERSION]["N"])
+        return items.key_use(key_id, item) if item else None
+
+    def state_and_key_use(self, stream_id: str, key_id: str) -> tuple[ports.StoredState | None, ports.KeyUse | None]:
+        state, key = (stream_id, table.STATE_SK), (table.key_pk(key_id), table.KEY_SK)
+        found = self._batch_get([state, key])
+        return (
+            items.stored_state(found[state]) if state in found else None,
+            items.key_use(key_id, found[key]) if key in found else None,
         )
 
     def levels(self, buckets: Collection[Bucket]) -> Mapping[Bucket, ports.Level]:
@@ -208,7 +210,7 @@ class DynamoDbEventStore:
     def unpublished(self, due: Collection[ports.DueEvent]) -> Sequence[Envelope]:
         keys = [(item.stream_id, table.event_sk(item.version)) for item in due]
         found = self._batch_get(keys)
-        return tuple(decode_as_written(found[key][table.EVENT]["S"]) for key in keys)
+        return tuple(decode_as_written(stored.event_text_of_dynamodb(found[key])) for key in keys)
 
     def _batch_get(self, keys: Collection[_Key]) -> dict[_Key, Mapping[str, Any]]:
         found: dict[_Key, Mapping[str, Any]] = {}

@@ -14,6 +14,8 @@ A customer's open reservations are a set of their ids. Beside them, `held#<sku>`
 Only what is in the set is ever given back, so that the item may be deleted at any time: what is open then counts no
 more. DynamoDB deletes both items within days after `forget_at`; nothing relies on when.
 
+How much of an event its item's attribute `event` has is told by `shop_shared.stored`.
+
 A bucket's version counts its changes: two reads of the same version have seen everything that was between them.
 
 The index `due` is sparse: an item is in it while something has to be done about it. An event is due until it has been
@@ -26,11 +28,12 @@ from zlib import crc32
 
 from shop_command.domain.stock import Bucket
 from shop_command.ports import DUE_SHARDS
+from shop_shared import stored
 
 PK: Final = "pk"
 SK: Final = "sk"
 VERSION: Final = "version"
-EVENT: Final = "event"
+EVENT: Final = stored.EVENT
 TYPE: Final = "type"
 TIME: Final = "time"
 STATE: Final = "state"

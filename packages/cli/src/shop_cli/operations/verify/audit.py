@@ -13,6 +13,7 @@ from shop_cli.operations.verify import actors, limits, payments, products, reser
 from shop_cli.operations.verify.facts import EXPECTED, FOUND, FactTable
 from shop_cli.operations.verify.findings import ABSENT, Difference, Findings, compare
 from shop_cli.operations.verify.streams import EVENT_PREFIX, StoredEvent
+from shop_shared.stored import event_text
 
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "heads": ("stream_id",),
@@ -118,7 +119,7 @@ class Audit:
         stored = []
         for sk, item in items:
             if sk.startswith(EVENT_PREFIX):
-                stored.append(StoredEvent(sk, item.get("version", 0), item.get("type", ""), item.get("event", "")))
+                stored.append(StoredEvent(sk, item.get("version", 0), item.get("type", ""), _text(stream_id, item)))
             elif sk != "state":
                 self._differ("streams", f"{stream_id}/{sk}", "item", ABSENT, "an item of no known kind")
         events, differences = streams.read(stream_id, stored)
@@ -257,6 +258,14 @@ def _parsed(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _text(stream_id: str, item: Mapping[str, Any]) -> str:
+    """Returns the whole event, or what there is of it, which cannot be read then."""
+    try:
+        return event_text({"pk": stream_id, **item})
+    except (KeyError, ValueError):
+        return str(item.get("event", ""))
 
 
 def _digest(content: bytes) -> str:
