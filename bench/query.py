@@ -79,6 +79,11 @@ FILL: Final = (
     SELECT purchased_at::date, lines -> 0 ->> 'sku', 'EUR', count(*), sum(total_minor)
     FROM shop.reservation GROUP BY 1, 2
     """,
+    """
+    INSERT INTO shop.sales_monthly
+    SELECT date_trunc('month', day::timestamp), sku, currency, sum(units), sum(revenue_minor)
+    FROM shop.sales_daily GROUP BY 1, 2, 3
+    """,
     "VACUUM ANALYZE",
 )
 

@@ -7,7 +7,7 @@ import pytest
 
 VIEWS = [
     *("activity", "cursor_key", "disputes", "products", "purchases", "refunds", "reservations", "sales_daily"),
-    "timeline",
+    *("sales_monthly", "timeline"),
 ]
 
 

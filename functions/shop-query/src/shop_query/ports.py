@@ -22,6 +22,8 @@ class Query(StrEnum):
     DAILY_SALES = "daily_sales"
     DAILY_SALES_OF_PRODUCT = "daily_sales_of_product"
     TOP_SALES = "top_sales"
+    TOP_SALES_OF_DAY = "top_sales_of_day"
+    TOP_SALES_OF_MONTH = "top_sales_of_month"
     ACTIVITY = "activity"
     ANOTHERS = "anothers"
     """It finds a reservation or purchase by its id that is another customer's, and shows nothing of it."""

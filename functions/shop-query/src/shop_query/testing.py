@@ -142,6 +142,11 @@ class Shop:
             " DO UPDATE SET units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor",
             *(day, sku, currency, units, units * price_minor),
         )
+        self.execute(
+            "INSERT INTO shop.sales_monthly AS s VALUES (%s, %s, %s, %s, %s) ON CONFLICT (month, sku, currency)"
+            " DO UPDATE SET units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor",
+            *(day.replace(day=1), sku, currency, units, units * price_minor),
+        )
 
     def pages(self, path: str, query: dict[str, str], **caller: Any) -> Iterator[list[Any]]:
         cursor: dict[str, str] = {}

@@ -133,6 +133,12 @@ SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigin
 ON CONFLICT (day, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
 """,
+    "sales_monthly": """
+INSERT INTO {schema}.sales_monthly AS s (month, sku, currency, units, revenue_minor)
+SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+ON CONFLICT (month, sku, currency) DO UPDATE SET
+    units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
+""",
 }
 
 PARKED: Final = """

@@ -15,7 +15,7 @@ from shop_dispatch.domain.disputes import dispute_changes
 from shop_dispatch.domain.products import product_changes
 from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
-from shop_dispatch.domain.sales import sales_changes
+from shop_dispatch.domain.sales import monthly_sales_changes, sales_changes
 from shop_dispatch.domain.stock import stock_changes
 from shop_shared.envelope import Envelope
 
@@ -36,4 +36,5 @@ PROJECTIONS: Final = (
     Projection("dispute", dispute_changes),
     Projection("stock", stock_changes),
     Projection("sales_daily", sales_changes),
+    Projection("sales_monthly", monthly_sales_changes),
 )

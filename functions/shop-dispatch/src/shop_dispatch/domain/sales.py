@@ -30,6 +30,16 @@ def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
     return [SalesChange(*key, *total) for key, total in sorted(totals.items())]
 
 
+def monthly_sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
+    """The day of each is the first of its calendar month."""
+    totals: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])  # units, revenue
+    for day, sku, currency, units, revenue_minor in sales_changes(events):
+        total = totals[day.replace(day=1), sku, currency]
+        total[0] += units
+        total[1] += revenue_minor
+    return [SalesChange(*key, *total) for key, total in sorted(totals.items())]
+
+
 def _sold(event: Envelope) -> list[tuple[str, str, int, int]]:
     match event.data:
         case PurchaseConfirmed(lines=bought, total=total):

@@ -27,9 +27,15 @@ _SESSION: Final = {
     # Half of the three-letter pieces in common: "expresso" finds "espresso". 0.6, the default, does not.
     "pg_trgm.word_similarity_threshold": "0.5",
 }
-_CATALOGUE: Final = (Query.PRODUCT_BROWSE, Query.PRODUCT_SEARCH)
-_PLANNED_EACH_TIME: Final = frozenset({*_CATALOGUE, Query.TOP_SALES})
-"""Their optional filters fold away only from a plan that is made with their values."""
+_ENDINGS: Final = {
+    Query.PRODUCT_BROWSE: "product_page",
+    Query.PRODUCT_SEARCH: "product_page",
+    Query.TOP_SALES: "top_sales_page",
+    Query.TOP_SALES_OF_DAY: "top_sales_page",
+    Query.TOP_SALES_OF_MONTH: "top_sales_page",
+}
+"""The ends that statements share. Optional filters fold away only from a plan that is made with their values, so none of
+these is prepared."""
 
 
 class PostgresReadModel:
@@ -51,8 +57,8 @@ class PostgresReadModel:
         self._connection = Reconnecting(opened)
         folder = files(__package__) / "sql"
         self._statements = {query: (folder / f"{query}.sql").read_bytes() for query in Query}
-        for query in _CATALOGUE:
-            self._statements[query] += (folder / "product_page.sql").read_bytes()
+        for query, ending in _ENDINGS.items():
+            self._statements[query] += (folder / f"{ending}.sql").read_bytes()
 
     def document(self, query: Query, parameters: Parameters) -> Document | None:
         row = self._row(query, parameters)
@@ -76,7 +82,7 @@ class PostgresReadModel:
         return row
 
     def _row(self, query: Query, parameters: Parameters) -> tuple[Any, ...] | None:
-        statement, prepare = self._statements[query], query not in _PLANNED_EACH_TIME
+        statement, prepare = self._statements[query], query not in _ENDINGS
 
         def ask(connection: psycopg.Connection) -> tuple[Any, ...] | None:
             with settings_hold(connection):
