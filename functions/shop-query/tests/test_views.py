@@ -69,6 +69,7 @@ VIEWS = {
         "opened_at": "timestamp with time zone",
         "closed_at": "timestamp with time zone",
     },
+    "product_words": {"word": "text"},
     "sales_daily": {
         "day": "date",
         "sku": "text",
@@ -103,6 +104,7 @@ VIEWS = {
 FUNCTIONS = {
     "search_query": "(asked text, is_unfinished boolean) -> tsquery",
     "shown_dispute": "(disputed text) -> json",
+    "similar_query": "(asked text) -> tsquery",
     "shown_lines": "(lines jsonb) -> json",
 }
 

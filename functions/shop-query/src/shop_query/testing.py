@@ -88,6 +88,7 @@ class Shop:
             " VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, %s)",
             *(sku, name, description, price_minor, currency, status, listed_at, category, Jsonb(images)),
         )
+        self.execute("INSERT INTO shop.product_word SELECT shop.name_words(%s) ON CONFLICT DO NOTHING", name)
         if stock is not None:
             self.execute("INSERT INTO shop.stock VALUES (%s, %s, 0, 0)", sku, stock)
 

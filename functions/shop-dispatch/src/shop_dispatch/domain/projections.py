@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_dispatch.domain.disputes import dispute_changes
+from shop_dispatch.domain.product_words import product_names
 from shop_dispatch.domain.products import product_changes
 from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
@@ -34,6 +35,7 @@ PROJECTIONS: Final = (
     Projection("reservation", reservation_changes),
     Projection("refund", refund_changes),
     Projection("dispute", dispute_changes),
+    Projection("product_word", product_names),
     Projection("stock", stock_changes),
     Projection("sales_daily", sales_changes),
     Projection("sales_monthly", monthly_sales_changes),

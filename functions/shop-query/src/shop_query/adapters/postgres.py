@@ -24,8 +24,6 @@ _SESSION: Final = {
     "enable_seqscan": "off",
     # No read here is long enough to be worth compiling, and before PostgreSQL 18 the line above would have it compiled.
     "jit": "off",
-    # Half of the three-letter pieces in common: "expresso" finds "espresso". 0.6, the default, does not.
-    "pg_trgm.word_similarity_threshold": "0.5",
 }
 _ENDINGS: Final = {
     Query.PRODUCT_BROWSE: "product_page",
