@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Query(StrEnum):
@@ -71,13 +71,18 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-class ReadModelUnavailableError(Exception):
-    """The read model gave no answer. The same read may succeed a little later."""
+RETRY_SECONDS: Final = 2
+"""A read model that has broken off is back after so long, as a rule."""
 
-    def __init__(self, query: Query, cause: str) -> None:
+
+class ReadModelUnavailableError(Exception):
+    """The read model gave no answer. The same read may succeed after `retry_seconds`."""
+
+    def __init__(self, query: Query, cause: str, retry_seconds: int = RETRY_SECONDS) -> None:
         super().__init__(f"{query}: {cause}")
         self.query = query
         self.cause = cause
+        self.retry_seconds = retry_seconds
 
 
 class ReadModelTimeoutError(ReadModelUnavailableError):

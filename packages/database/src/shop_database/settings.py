@@ -27,17 +27,21 @@ class DatabaseSettings:
     """The address is a libpq URL, or an Aurora endpoint."""
     pooled: bool = False
     """The address leads to a pooler in transaction mode, such as PgBouncer or RDS Proxy."""
+    resume_seconds: int = 0
+    """The database pauses when nobody uses it, and the next connection waits so long for it. 0 stands for one that does
+    not pause."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER and the function's credentials.
 
-        DATABASE_ROOT_CERTIFICATE is optional, and so is DATABASE_POOLED, which is `true` behind a pooler. Raises
-        KeyError when a variable is missing.
+        DATABASE_ROOT_CERTIFICATE is optional, and so are DATABASE_POOLED, which is `true` behind a pooler, and
+        DATABASE_RESUME_SECONDS. Raises KeyError when a variable is missing.
         """
         pooled = environment.get("DATABASE_POOLED") == "true"
+        resume_seconds = int(environment.get("DATABASE_RESUME_SECONDS") or 0)
         if url := environment.get("DATABASE_URL"):
-            return cls(url, pooled)
+            return cls(url, pooled, resume_seconds)
         credentials = Credentials(
             environment["AWS_ACCESS_KEY_ID"],
             environment["AWS_SECRET_ACCESS_KEY"],
@@ -54,4 +58,5 @@ class DatabaseSettings:
                 root_certificate=environment.get("DATABASE_ROOT_CERTIFICATE") or None,
             ),
             pooled,
+            resume_seconds,
         )
