@@ -71,7 +71,10 @@ def test_the_catalogue_alone_is_cached(production: Templates, path: str, is_cach
 
 
 def test_only_reads_of_the_catalogue_are_cached_and_commands_get_through(production: Templates) -> None:
-    products, categories = behavior_of(production, "/api/products/MUG/price"), behavior_of(production, "/api/categories")
+    products, categories = (
+        behavior_of(production, "/api/products/MUG/price"),
+        behavior_of(production, "/api/categories"),
+    )
     assert set(products["CachedMethods"]) == set(categories["CachedMethods"]) == {"GET", "HEAD"}
     assert set(products["AllowedMethods"]) - {"GET", "HEAD"} == COMMANDS
     assert set(categories["AllowedMethods"]) == {"GET", "HEAD"}

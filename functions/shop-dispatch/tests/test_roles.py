@@ -6,7 +6,17 @@ import psycopg
 import pytest
 
 VIEWS = [
-    *("activity", "cursor_key", "disputes", "product_words", "products", "purchases", "refunds", "reservations", "sales_daily"),
+    *(
+        "activity",
+        "cursor_key",
+        "disputes",
+        "product_words",
+        "products",
+        "purchases",
+        "refunds",
+        "reservations",
+        "sales_daily",
+    ),
     *("sales_monthly", "timeline"),
 ]
 

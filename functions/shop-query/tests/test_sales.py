@@ -180,9 +180,7 @@ def test_the_top_sellers_of_a_range_are_by_units(shop: Shop) -> None:
         ("2025-12-15", "2026-03-31"),
     ],
 )
-def test_the_top_sellers_of_any_range_are_those_of_its_days_and_of_no_other(
-    shop: Shop, first: str, last: str
-) -> None:
+def test_the_top_sellers_of_any_range_are_those_of_its_days_and_of_no_other(shop: Shop, first: str, last: str) -> None:
     """Whole months come from sums of their own. Powers of two tell which days were added up."""
     days = ["2025-12-30", "2025-12-31", *(f"2026-{day}" for day in DAYS_OF_THREE_MONTHS)]
     for number, day in enumerate(days):

@@ -64,7 +64,9 @@ def test_all_words_must_be_there_whatever_their_order_and_form(catalogue: Shop) 
         ("the", []),
     ],
 )
-def test_a_misspelt_word_finds_what_the_words_of_names_find_that_are_spelt_alike(catalogue: Shop, q: str, found: list[str]) -> None:
+def test_a_misspelt_word_finds_what_the_words_of_names_find_that_are_spelt_alike(
+    catalogue: Shop, q: str, found: list[str]
+) -> None:
     assert skus(catalogue, q=q) == found
 
 

@@ -138,7 +138,8 @@ def test_a_pooler_is_told_of_by_the_environment(value: str, pooled: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    ("resume_seconds", "asked", "waits"), [("", None, 5), ("0", None, 5), ("18", None, 18), ("3", None, 5), ("18", 7, 7)]
+    ("resume_seconds", "asked", "waits"),
+    [("", None, 5), ("0", None, 5), ("18", None, 18), ("3", None, 5), ("18", 7, 7)],
 )
 def test_a_database_that_pauses_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, resume_seconds: str, asked: int | None, waits: int

@@ -368,7 +368,12 @@ CORRUPTIONS: list[tuple[str, str, str, Corruption]] = [
     ("sales_daily", f"{DAY}/MUG/EUR", "units", drop_row("sales_daily", "MUG")),
     ("sales_daily", "2026-03-06/MUG/EUR", "units", add_row("sales_daily", "MUG", day="2026-03-06")),
     ("sales_monthly", f"{DAY[:7]}-01/MUG/EUR", "units", change_row("sales_monthly", "MUG", units=4)),
-    ("sales_monthly", f"{DAY[:7]}-01/MUG/EUR", "revenue_minor", change_row("sales_monthly", "MUG", revenue_minor=4_000)),
+    (
+        "sales_monthly",
+        f"{DAY[:7]}-01/MUG/EUR",
+        "revenue_minor",
+        change_row("sales_monthly", "MUG", revenue_minor=4_000),
+    ),
     ("sales_monthly", "2026-04-01/MUG/EUR", "units", add_row("sales_monthly", "MUG", month="2026-04-01")),
     ("archive", EVENT_ID, "presence", lambda shop: shop.lines.pop(0)),
     ("archive", EVENT_ID, "digest", lambda shop: shop.lines.append(shop.lines[0] + b" ")),

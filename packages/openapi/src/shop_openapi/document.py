@@ -217,7 +217,10 @@ class Operation:
             headers = _headers({**ANSWER_HEADERS.get(it.kind, {}), **replayed})
             yield str(it.kind.STATUS), {"description": getdoc(it.shows), **headers, "content": content}
             if it.kind is answers.Public:
-                yield "304", {"description": "The copy that `If-None-Match` names still holds.", **_headers({**ETAG, **CACHED})}
+                yield (
+                    "304",
+                    {"description": "The copy that `If-None-Match` names still holds.", **_headers({**ETAG, **CACHED})},
+                )
 
     def _problems(self) -> Iterator[tuple[str, Schema]]:
         by_status: dict[int, list[str]] = {}
