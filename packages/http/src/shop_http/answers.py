@@ -68,7 +68,7 @@ class Private(Response[str]):
 
 class Public(Response[str]):
     """The JSON is the same for everyone. Caches that many share may give it again for SHARED_SECONDS, and as long again
-    while they ask anew; `shared=False` is for a caller who waits for a version. An ETag shows whether a copy still holds.
+    while they ask anew, but with `shared=False`. An ETag shows whether a client's copy still holds.
 
     The tag is weak, because two answers with the same tag have the same document, and one may be compressed.
     https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2

@@ -26,8 +26,8 @@ are days in UTC.
 `Vary: Accept-Encoding` either way.
 
 **Caches.** The catalogue is the same for everyone: a cache between you and the API, such as the storefront's CDN, may
-give an answer of it again for 5 s, and for 5 s more while it asks anew, so that prices and availability are some seconds
-old at most. An answer to `min_version`, your own data and problems are never kept. A reservation is what decides.
+give an answer of it again for 5 s, and for 5 s more while it asks anew. Prices and availability are some seconds old at
+most. An answer to `min_version`, your own data and problems are never kept. A reservation is what decides.
 
 **Errors** are problem documents (RFC 9457): programs distinguish them by `type`, and `detail` advises a person. Only
 the gateway before the functions answers otherwise, with `{"message": ...}`: 401 without a valid token, and 429, 503 or

@@ -1,4 +1,4 @@
-"""The words of products' names are known to the search, which PostgreSQL takes out of the names as it does for every name.
+"""The search knows the words of products' names. PostgreSQL itself takes them out of the names, which are folded here.
 
 A word stays when its last product is renamed: it then only finds nothing.
 """

@@ -21,8 +21,8 @@ from shop_query.ports import (
     ReadModelUnavailableError,
 )
 
-# At worst a dead connection is noticed, replaced within the time that a restart or a resume takes, and asked again: with
-# one more attempt to connect at the end of that time, this is within the function's own timeout.
+# At worst a dead connection is noticed, replaced within the time that a restart or a resume takes, and asked again.
+# With one more attempt to connect at the end of that time, this is within the function's own timeout.
 CONNECT_TIMEOUT_SECONDS: Final = 3
 STATEMENT_TIMEOUT_MS: Final = 3_000
 RESTART_SECONDS_MAX: Final = 3.0
@@ -44,8 +44,8 @@ _ENDINGS: Final = {
     Query.TOP_SALES_OF_DAY: "top_sales_page",
     Query.TOP_SALES_OF_MONTH: "top_sales_page",
 }
-"""The ends that statements share. Optional filters fold away only from a plan that is made with their values, so none of
-these is prepared."""
+"""The ends that statements share. Optional filters fold away only from a plan that is made with their values, so none
+of these is prepared."""
 
 
 class PostgresReadModel:
@@ -114,8 +114,8 @@ class PostgresReadModel:
 
 
 def _connected(connects: Callable[[int], psycopg.Connection], seconds_max: float) -> psycopg.Connection:
-    """Sits out a restart of the server, or the resume of one that pauses. libpq does not tell why there is no connection:
-    any cause is taken for one."""
+    """Sits out a restart of the server, or the resume of one that pauses. libpq does not tell why there is no
+    connection: any cause is taken for one."""
     deadline = time.monotonic() + seconds_max
     while True:
         try:
