@@ -108,6 +108,7 @@ def test_a_long_list_is_come_back_to_at_the_same_place(buyer: Buyer) -> None:
         page.get_by_role("button", name=re.compile("Show more|Loading more")).scroll_into_view_if_needed()
     shown.nth(110).scroll_into_view_if_needed()
     place = page.evaluate("scrollY")
+    eventually(lambda: page.evaluate("history.state.y"), lambda noted: noted == place)
     limits.clear()
     page.reload()
     expect(page.get_by_text("Cup 110", exact=True)).to_be_in_viewport()
