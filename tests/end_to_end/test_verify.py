@@ -52,7 +52,7 @@ def purchase(shop: Shop) -> dict[str, Any]:
     paid = shop.purchase(reservation["reservation_id"], "pm_card_visa")
     assert paid.status == 201
     day = shop.events(paid.body["stream_id"])[-1]["time"][:10]
-    return {**paid.body, "sku": sku, "day": day}
+    return {**paid.body, "sku": sku, "day": day, "month": f"{day[:7]}-01"}
 
 
 def test_a_shop_that_was_used_is_clean(shop: Shop, purchase: dict[str, Any]) -> None:
@@ -284,6 +284,7 @@ CORRUPTIONS: list[Corruption] = [
     changed_row("product", "sku", "price_minor", 1, "products", "{sku}", "price_minor"),
     changed_row("stock", "sku", "sold", -1, "products", "{sku}", "available"),
     changed_row("sales_daily", "sku", "units", 1, "sales_daily", "{day}/{sku}/EUR", "units"),
+    changed_row("sales_monthly", "sku", "units", 1, "sales_monthly", "{month}/{sku}/EUR", "units"),
     changed_row("reservation", "reservation_id", "total_minor", -1, "purchases", "{purchase_id}", "total_minor"),
     changed_row("stream_head", "stream_id", "stream_version", -1, "heads", "{stream_id}", "stream_version"),
     a_lost_line,

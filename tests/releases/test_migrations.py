@@ -22,8 +22,11 @@ MIGRATIONS = Path(__file__).parents[2] / "functions" / "shop-dispatch" / "migrat
 RELEASED = releases.last(Path(__file__).parents[2])
 MIGRATION = RELEASED.migration
 SESSION = "SET pg_trgm.word_similarity_threshold = 0.5"
-FRAGMENT = "product_page.sql"
-"""Stands behind each of the two statements that choose products."""
+ENDINGS = {
+    "product_page.sql": ("product_browse.sql", "product_search.sql"),
+    "top_sales_page.sql": ("top_sales.sql", "top_sales_of_day.sql", "top_sales_of_month.sql"),
+}
+"""Statements that end alike have their end in a file of its own."""
 ROWS = """
 INSERT INTO shop.product (sku, name, description, price_minor, currency, status, version, listed_at, category)
 VALUES ('MUG', 'A mug', 'Holds tea.', 990, 'EUR', 'listed', 2, '2026-03-04T12:00Z', 'mugs');
@@ -86,11 +89,10 @@ def released(tmp_path: Path) -> Iterator[Database]:
 
 def statements() -> dict[str, bytes]:
     texts = {name: text.encode() for name, text in RELEASED.statements.items()}
-    page = texts.pop(FRAGMENT)
-    return {
-        name: text + page if name in ("product_browse.sql", "product_search.sql") else text
-        for name, text in texts.items()
-    }
+    for ending in ENDINGS.keys() & texts.keys():
+        page = texts.pop(ending)
+        texts |= {name: texts[name] + page for name in ENDINGS[ending]}
+    return texts
 
 
 def answers(connection: psycopg.Connection) -> dict[str, Any]:

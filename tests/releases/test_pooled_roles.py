@@ -18,7 +18,7 @@ ROLES = ("shop_query", "shop_dispatch")
 
 @pytest.fixture(scope="module")
 def pooled() -> Iterator[Pooler]:
-    [statements] = re.findall(r"```sql\n(SELECT show_limit.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    [statements] = re.findall(r"```sql\n(ALTER ROLE shop_query.*?)```", DOCUMENT.read_text(), re.DOTALL)
     with migrated_database(migrations_folder()) as database:
         with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
             try:

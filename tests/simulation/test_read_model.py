@@ -27,6 +27,7 @@ COLUMNS = {
     "refund": "reservation_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at, failed_at",
     "dispute": "reservation_id, dispute_id, status, amount_minor, currency, reason, opened_at, closed_at",
     "sales_daily": "day, sku, currency, units, revenue_minor",
+    "sales_monthly": "month, sku, currency, units, revenue_minor",
 }
 
 

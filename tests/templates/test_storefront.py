@@ -1,12 +1,16 @@
 """What the storefront's stack must keep: its policy, its origins, and what a stage's own settings change."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 import yaml
+
+from shop_http.answers import SHARED_SECONDS
 
 Template = dict[str, Any]
 Templates = dict[str, Template]
@@ -29,10 +33,91 @@ def test_the_distribution_never_answers_an_error_with_a_page(packaged: Packaged,
     assert all(set(it) == {"ErrorCode", "ErrorCachingMinTTL"} for it in distribution["CustomErrorResponses"])
     assert "DefaultRootObject" not in distribution
     assert {it["PathPattern"]: it["TargetOriginId"] for it in distribution["CacheBehaviors"]} == {
+        "/api/products*": "api",
+        "/api/categories": "api",
         "/api/*": "api",
         "/assets/*": "files",
         "/media/*": "files",
     }
+
+
+COMMANDS = {"OPTIONS", "PUT", "PATCH", "POST", "DELETE"}
+
+
+def behavior_of(templates: Templates, path: str) -> dict[str, Any]:
+    """CloudFront takes the first behaviour whose pattern fits."""
+    distribution = properties(templates, "Distribution")["DistributionConfig"]
+    found = (it for it in distribution["CacheBehaviors"] if fnmatchcase(path, it["PathPattern"]))
+    return next(found, distribution["DefaultCacheBehavior"])
+
+
+@pytest.mark.parametrize(
+    ("path", "is_cached"),
+    [
+        ("/api/products", True),
+        ("/api/products/MUG", True),
+        ("/api/categories", True),
+        ("/api/purchases", False),
+        ("/api/reservations/1", False),
+        ("/api/streams/product-MUG/activity", False),
+        ("/api/sales/top", False),
+    ],
+)
+def test_the_catalogue_alone_is_cached(production: Templates, path: str, is_cached: bool) -> None:
+    """CachingDisabled has this id. Its origin request policy hands on who asks."""
+    behavior = behavior_of(production, path)
+    assert (behavior["CachePolicyId"] == {"Ref": "CatalogCaching"}) is is_cached
+    assert (behavior["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad") is not is_cached
+
+
+def test_only_reads_of_the_catalogue_are_cached_and_commands_get_through(production: Templates) -> None:
+    products, categories = (
+        behavior_of(production, "/api/products/MUG/price"),
+        behavior_of(production, "/api/categories"),
+    )
+    assert set(products["CachedMethods"]) == set(categories["CachedMethods"]) == {"GET", "HEAD"}
+    assert set(products["AllowedMethods"]) - {"GET", "HEAD"} == COMMANDS
+    assert set(categories["AllowedMethods"]) == {"GET", "HEAD"}
+    assert products["Compress"]
+    assert categories["Compress"]
+
+
+def test_the_api_says_how_long_and_every_parameter_is_a_part_of_the_key(production: Templates) -> None:
+    policy = properties(production, "CatalogCaching")["CachePolicyConfig"]
+    # A minimum of more than 0 would keep what the API says not to keep: problems, and answers to min_version.
+    assert (policy["MinTTL"], policy["DefaultTTL"], policy["MaxTTL"]) == (0, 0, SHARED_SECONDS)
+    key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
+    assert key["QueryStringsConfig"] == {"QueryStringBehavior": "all"}
+    assert key["HeadersConfig"] == {"HeaderBehavior": "none"}
+    assert key["CookiesConfig"] == {"CookieBehavior": "none"}
+    assert key["EnableAcceptEncodingGzip"]  # `Vary: Accept-Encoding` has no other effect on the key
+
+
+NODE = "const {code, event} = JSON.parse(process.argv[1]); eval(code + ';console.log(JSON.stringify(handler(event)))')"
+
+
+def rewritten(templates: Templates, method: str) -> dict[str, Any]:
+    """Runs the viewer's function as CloudFront does, on a request of somebody who is signed in."""
+    headers = {name: {"value": name} for name in ("authorization", "x-correlation-id", "x-amzn-trace-id", "accept")}
+    cookies = {"session": {"value": "1"}}
+    request = {"method": method, "uri": "/api/products/MUG", "headers": headers, "cookies": cookies}
+    code = properties(templates, "CatalogPaths")["FunctionCode"]
+    argument = json.dumps({"code": code, "event": {"request": request}})
+    done = subprocess.run(["node", "-e", NODE, argument], check=True, capture_output=True, text=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert answer["uri"] == "/products/MUG"
+    return answer
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_read_that_may_be_cached_does_not_say_whose_it_is(production: Templates, method: str) -> None:
+    request = rewritten(production, method)
+    assert set(request["headers"]) == {"accept"}
+    assert request["cookies"] == {}
+
+
+def test_a_command_keeps_its_callers_token(production: Templates) -> None:
+    assert "authorization" in rewritten(production, "POST")["headers"]
 
 
 def test_no_error_is_kept_so_that_none_hides_what_a_command_has_just_made(production: Templates) -> None:

@@ -100,6 +100,8 @@ export function startRouter(): void {
     void tick().then(() => scrollTo(0, entry.y ?? 0));
   });
   addEventListener('pagehide', () => remember({ y: scrollY }));
+  // Chromium reloads a page as it was before `pagehide` has said anything.
+  addEventListener('scrollend', () => remember({ y: scrollY }));
   document.addEventListener('click', followLink);
 }
 

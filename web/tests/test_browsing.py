@@ -4,9 +4,10 @@ import re
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from shop_cli.buyer_testing import Buyer
 from shop_cli.testing import Shop, eventually
@@ -18,8 +19,11 @@ def buyer(page: Page, shop: Shop) -> Buyer:
     return Buyer(page, shop)
 
 
-def cards(page: Page) -> int:
-    return page.get_by_role("main").locator("a.card").count()
+def listed(number: int) -> dict[str, Any]:
+    return {
+        "sku": f"CUP-{number}", "name": f"Cup {number}", "description": "", "category": None, "images": [],
+        "price": {"amount_minor": 1_000, "currency": "EUR"}, "available": 3, "status": "listed", "version": 1,
+    }  # fmt: skip
 
 
 def test_words_are_found_while_they_are_typed_and_stay_in_the_address(buyer: Buyer) -> None:
@@ -47,6 +51,70 @@ def test_filters_are_in_the_address_and_hold_together(buyer: Buyer) -> None:
     page.goto("/?category=tea&stock=1&sort=-price")
     expect(page.locator("a.card").first).to_contain_text("Matcha")
     expect(buyer.button("Tea")).to_have_attribute("aria-pressed", "true")
+
+
+def test_prices_from_and_to_are_filtered_by_the_keyboard_alone_and_stay_in_the_address(buyer: Buyer) -> None:
+    page = buyer.page
+    low, high = page.get_by_label("Price from"), page.get_by_label("to", exact=True)
+    low.fill("8,5")
+    low.press("Tab")
+    expect(high).to_be_focused()
+    high.press_sequentially("20")
+    high.press("Enter")
+    expect(page).to_have_url("/?min=8.5&max=20&currency=EUR")
+    expect(low).to_have_value("8.5")
+    page.get_by_label("Sort by").select_option(label="Price, low to high")
+    expect(page).to_have_url("/?min=8.5&max=20&currency=EUR&sort=price")
+    expect(page.locator(".grid:not(.busy)")).to_be_visible()
+    for amount in page.locator("a.card").get_by_text(re.compile("^€")).all_inner_texts():
+        assert 8.5 <= float(amount.removeprefix("€")) <= 20
+    low.fill("cheap")  # is no amount
+    low.press("Enter")
+    expect(low).to_have_value("")
+    expect(page).to_have_url("/?max=20&currency=EUR&sort=price")
+    high.fill("0.01")
+    high.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    buyer.button("Take all filters off").click()
+    expect(page).to_have_url("/?sort=price")
+    expect(high).to_have_value("")
+
+
+@pytest.mark.browser_context_args(locale="de-DE")
+def test_prices_are_written_as_the_language_does(page: Page) -> None:
+    page.goto("/?min=8.5&currency=EUR")
+    expect(page.get_by_label("Preis von")).to_have_value("8,5")
+    expect(page.get_by_role("group", name="Preis").get_by_text("€")).to_be_visible()
+
+
+def test_a_long_list_is_come_back_to_at_the_same_place(buyer: Buyer) -> None:
+    """One request has a hundred products at most."""
+    page = buyer.page
+    limits: list[int] = []
+
+    def answer(route: Route) -> None:
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}
+        start, limit = int(asked.get("cursor", "0")), int(asked["limit"])
+        limits.append(limit)
+        items = [listed(number) for number in range(start, start + limit)]
+        page_of_them = {"items": items, "next_cursor": str(start + limit), "total": 500, "total_is_exact": True}
+        route.fulfill(json=page_of_them)
+
+    page.route("**/api/products?*", answer)
+    page.goto("/?sort=name")
+    shown = page.locator("a.card")
+    for loaded in (24, 48, 72, 96, 120):
+        expect(shown.nth(loaded - 1)).to_be_attached()
+        page.get_by_role("button", name=re.compile("Show more|Loading more")).scroll_into_view_if_needed()
+    shown.nth(110).scroll_into_view_if_needed()
+    place = page.evaluate("scrollY")
+    eventually(lambda: page.evaluate("history.state.y"), lambda noted: noted == place)
+    limits.clear()
+    page.reload()
+    expect(page.get_by_text("Cup 110", exact=True)).to_be_in_viewport()
+    assert abs(page.evaluate("scrollY") - place) < 2
+    assert limits[0] == 100
+    assert sum(limits[:2]) >= 120
 
 
 def test_back_returns_to_the_same_place_with_all_that_was_loaded(buyer: Buyer) -> None:
@@ -133,10 +201,7 @@ def test_the_shop_speaks_german_and_the_choice_of_english_stays(page: Page) -> N
 def test_a_picture_of_the_product_takes_the_drawings_place(buyer: Buyer) -> None:
     page = buyer.page
     image = {"path": "/media/3f/9a0c51e2-960.webp", "width": 960, "height": 720, "alt": "A mug on a table"}
-    product = {
-        "sku": "MUG", "name": "Mug", "description": "", "category": None, "images": [image],
-        "price": {"amount_minor": 1_000, "currency": "EUR"}, "available": 3, "status": "listed", "version": 1,
-    }  # fmt: skip
+    product = listed(1) | {"images": [image]}
     dot = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
     page.route("**/api/products/MUG", lambda route: route.fulfill(json=product))
     page.route("**/media/**", lambda route: route.fulfill(body=dot, content_type="image/svg+xml"))

@@ -28,6 +28,7 @@ from shop_shared.values import Image
 
 Item = TypeVar("Item")
 MIGRATION = Path(__file__).parents[1] / "migrations" / "0008_refunds.sql"
+SALES_MONTHLY = MIGRATION.with_name("0016_sales_monthly.sql")
 
 
 def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reservation: Any) -> None:
@@ -62,6 +63,9 @@ def test_a_purchase_appears_in_every_view(read_model: Any, product: Any, reserva
     ]
     assert read_model.query("SELECT * FROM read_v1.sales_daily", "shop_query") == [
         (date(2026, 3, 4), "MUG", "EUR", 2, 2_500)
+    ]
+    assert read_model.query("SELECT * FROM read_v1.sales_monthly", "shop_query") == [
+        (date(2026, 3, 1), "MUG", "EUR", 2, 2_500)
     ]
 
 
@@ -381,6 +385,8 @@ def test_totals_agree_with_a_model_that_never_sees_an_event(
     assert stock == {sku: (model["received"][sku], model["held"][sku], model["sold"][sku]) for sku in SKUS}
     sales = {row[:2]: row[2] for row in read_model.query("SELECT sku, day, units FROM read_v1.sales_daily")}
     assert sales == model["units"]
+    (filled,) = re.findall(r"INSERT INTO shop.sales_monthly\n(SELECT.*?);", SALES_MONTHLY.read_text(), re.DOTALL)
+    assert sorted(read_model.query("SELECT * FROM read_v1.sales_monthly")) == sorted(read_model.query(filled))
     statuses = Counter(row[0] for row in read_model.query("SELECT status FROM read_v1.reservations"))
     assert statuses == model["statuses"]
 

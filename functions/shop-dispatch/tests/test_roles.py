@@ -6,8 +6,18 @@ import psycopg
 import pytest
 
 VIEWS = [
-    *("activity", "cursor_key", "disputes", "products", "purchases", "refunds", "reservations", "sales_daily"),
-    "timeline",
+    *(
+        "activity",
+        "cursor_key",
+        "disputes",
+        "product_words",
+        "products",
+        "purchases",
+        "refunds",
+        "reservations",
+        "sales_daily",
+    ),
+    *("sales_monthly", "timeline"),
 ]
 
 

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from shop_database import DatabaseSettings
-from shop_database.testing import Database, migrated_database
+from shop_database.testing import Database, migrated_database, server
 from shop_query import bootstrap
+from shop_query.adapters import postgres
 from shop_query.adapters.postgres import PostgresReadModel
 from shop_query.testing import Shop
 
@@ -71,6 +72,35 @@ def test_while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_well
 def test_a_server_that_nobody_answers_for_is_503(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://shop_query@127.0.0.1:1/shop")
     assert shop.get("/products").status == 503
+
+
+def test_a_paused_database_is_waited_for_and_then_the_answer_says_how_long_it_takes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "RESTART_SECONDS_MAX", 0)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://shop_query@127.0.0.1:1/shop")
+    monkeypatch.setenv("DATABASE_RESUME_SECONDS", "1")
+    answer = shop.get("/products")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "15")
+    assert answer.body["type"] == "https://shop.example/problems/read-model-unavailable"
+
+
+@pytest.mark.parametrize(("seconds_max", "first"), [(18, 18), (3.0, 3), (0.2, 3)])
+def test_one_attempt_to_connect_lasts_as_long_as_a_resume_and_later_ones_as_long_as_is_left(
+    seconds_max: float, first: int
+) -> None:
+    timeouts: list[int] = []
+
+    def connects(timeout_seconds: int) -> psycopg.Connection:
+        timeouts.append(timeout_seconds)
+        if len(timeouts) == 1:
+            raise psycopg.OperationalError
+        return connection
+
+    with psycopg.connect(server()) as connection:
+        assert postgres._connected(connects, seconds_max) is connection
+    assert timeouts[0] == first
+    assert postgres.CONNECT_TIMEOUT_SECONDS <= timeouts[1] <= first
 
 
 def test_a_slow_query_is_given_up_with_503_and_the_connection_kept(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from shop_http.answers import NOBODY_KEEPS
 from shop_query.testing import LINE, Shop
 from shop_shared.registry import EVENT_TYPES
 
@@ -12,7 +13,7 @@ NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 def test_the_owner_sees_a_reservation_and_nobody_keeps_a_copy(shop: Shop) -> None:
     shop.reserve(ONE, "ada")
     answer = shop.get(f"/reservations/{ONE}", customer="ada")
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, NOBODY_KEEPS)
     assert answer.body == {
         "reservation_id": ONE,
         "status": "active",
@@ -39,7 +40,7 @@ def test_purchases_are_the_callers_own_newest_first(shop: Shop) -> None:
     shop.reserve(TWO, "ada", status="refunded", purchased_at=NOON + timedelta(microseconds=1))
     shop.reserve(THREE, "bob", status="purchased", purchased_at=NOON)
     answer = shop.get("/purchases", customer="ada")
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, NOBODY_KEEPS)
     assert [item["status"] for item in answer.body["items"]] == ["refunded", "purchased"]
     assert answer.body["items"][1] == {
         "purchase_id": ONE,
@@ -175,7 +176,7 @@ def test_reservations_are_the_callers_own_newest_first_whatever_became_of_them(s
     shop.reserve(TWO, "ada", status="purchased", placed_at=NOON + timedelta(microseconds=1), purchased_at=NOON)
     shop.reserve(THREE, "bob")
     answer = shop.get("/reservations", customer="ada")
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, NOBODY_KEEPS)
     assert [item["status"] for item in answer.body["items"]] == ["purchased", "expired"]
     details = shop.get(f"/reservations/{ONE}", customer="ada").body
     assert details == answer.body["items"][1] | {"timeline": []}
@@ -204,7 +205,7 @@ def test_the_details_tell_what_happened_and_when_and_nothing_of_the_inside(shop:
         {"type": "purchased", "time": "2026-09-01T12:02:00.000000Z", "stream_version": 3},
     ]
     purchase = shop.get(f"/purchases/{ONE}", customer="ada")
-    assert (purchase.status, purchase.headers["Cache-Control"]) == (200, "no-store")
+    assert (purchase.status, purchase.headers["Cache-Control"]) == (200, NOBODY_KEEPS)
     [item] = shop.get("/purchases", customer="ada").body["items"]
     assert purchase.body == item | {"refunds": [], "timeline": reservation["timeline"]}
 

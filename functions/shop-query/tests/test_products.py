@@ -1,5 +1,6 @@
 import pytest
 
+from shop_http.answers import ANYBODY_SHOWS, NOBODY_KEEPS
 from shop_query.testing import Shop
 
 
@@ -8,7 +9,7 @@ def test_details_have_price_availability_and_version(shop: Shop) -> None:
     answer = shop.get("/products/MUG")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == ANYBODY_SHOWS
     assert answer.body == {
         "sku": "MUG",
         "name": 'Mug "Ünïcode" \\ 12 oz',
@@ -27,7 +28,7 @@ def test_a_list_is_in_the_order_of_sku_and_its_items_are_what_the_details_say(sh
     shop.list_product("A-2")
     shop.list_product("A")
     answer = shop.get("/products")
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, ANYBODY_SHOWS)
     assert answer.body["next_cursor"] is None
     assert [item["sku"] for item in answer.body["items"]] == ["A", "A-2", "B"]
     assert answer.body["items"][2] == shop.get("/products/B").body
@@ -126,7 +127,7 @@ def test_who_has_the_current_answer_gets_none(shop: Shop) -> None:
         for sent in (tag, strong, f'"other", {strong}', f'"other",W/{strong} , "more"', "*"):
             again = shop.get(path, headers={"if-none-match": sent})
             assert (again.status, again.body) == (304, None), sent
-            assert (again.headers["ETag"], again.headers["Cache-Control"]) == (tag, "no-cache")
+            assert (again.headers["ETag"], again.headers["Cache-Control"]) == (tag, ANYBODY_SHOWS)
             assert "Content-Type" not in again.headers
 
 
@@ -136,6 +137,15 @@ def test_who_has_another_answer_gets_this_one(shop: Shop, sent: str) -> None:
     answer = shop.get("/products/MUG", headers={"if-none-match": sent})
     assert (answer.status, answer.body["sku"]) == (200, "MUG")
     assert shop.get("/products/MUG", headers={"if-none-match": answer.headers["ETag"][3:-1]}).status == 200
+
+
+def test_who_waits_for_a_version_gets_an_answer_that_no_cache_keeps(shop: Shop) -> None:
+    shop.list_product("MUG", stock=1)
+    shown = shop.get("/products/MUG")
+    waited = shop.get("/products/MUG", {"min_version": "1"})
+    assert (waited.body, waited.headers["Cache-Control"]) == (shown.body, NOBODY_KEEPS)
+    again = shop.get("/products/MUG", {"min_version": "1"}, headers={"if-none-match": shown.headers["ETag"]})
+    assert (again.status, again.headers["Cache-Control"]) == (304, NOBODY_KEEPS)
 
 
 def test_a_sale_changes_the_tags_of_what_shows_the_product(shop: Shop) -> None:

@@ -4,19 +4,24 @@ from typing import Any
 
 import pytest
 
+from shop_http.answers import NOBODY_KEEPS
 from shop_query.application.queries import Queries
 from shop_query.ports import Document, Page, Parameters, Query
 from shop_query.testing import FixedClock, Shop
 
 ADMINISTRATOR: dict[str, Any] = {"customer": "eve", "groups": "[staff admin]"}
 SEPTEMBER = {"from": "2026-09-01", "to": "2026-09-30"}
+DAYS_OF_THREE_MONTHS = (
+    *("01-01", "01-14", "01-15", "01-31", "02-01", "02-02", "02-10", "02-14", "02-15", "02-27", "02-28"),
+    *("03-01", "03-02", "03-31", "04-01", "04-02"),
+)
 
 
 def test_an_administrator_sees_units_and_revenue_by_day_and_product(shop: Shop) -> None:
     shop.sell(date(2026, 9, 2), "MUG", units=3)
     shop.sell(date(2026, 9, 1), "TEA", units=-1)
     answer = shop.get("/sales/daily", SEPTEMBER, **ADMINISTRATOR)
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, NOBODY_KEEPS)
     assert answer.body == {
         "items": [
             {"day": "2026-09-01", "sku": "TEA", "units": -1, "revenue": {"amount_minor": -1250, "currency": "EUR"}},
@@ -100,10 +105,8 @@ def test_the_range_is_the_last_30_days_unless_the_caller_says(
     queries = Queries(read_model, FixedClock(date(2026, 9, 30)))
     queries.daily_sales(first, last, None, 20)
     queries.top_sales(first, last, None, "units", 20)
-    assert [(query, parameters["first"], parameters["last"]) for query, parameters in read_model.asked] == [
-        (Query.DAILY_SALES, *expected),
-        (Query.TOP_SALES, *expected),
-    ]
+    asked = [(parameters["first"], parameters["last"]) for _, parameters in read_model.asked]
+    assert asked == [expected, expected]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,7 @@ def sell_some(shop: Shop) -> None:
 def test_the_top_sellers_of_a_range_are_by_units(shop: Shop) -> None:
     sell_some(shop)
     answer = shop.get("/sales/top", SEPTEMBER, **ADMINISTRATOR)
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, NOBODY_KEEPS)
     assert answer.body == {
         "items": [
             {"sku": "TEA", "units": 6, "revenue": {"amount_minor": 7_500, "currency": "EUR"}},
@@ -159,6 +162,39 @@ def test_the_top_sellers_of_a_range_are_by_units(shop: Shop) -> None:
     }
     top = shop.get("/sales/top", SEPTEMBER | {"limit": "1"}, **ADMINISTRATOR).body["items"]
     assert [item["sku"] for item in top] == ["TEA"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2026-02-01", "2026-02-28"),
+        ("2026-02-10", "2026-02-10"),
+        ("2026-02-10", "2026-02-15"),
+        ("2026-02-01", "2026-02-27"),
+        ("2026-02-02", "2026-02-28"),
+        ("2026-01-31", "2026-02-28"),
+        ("2026-02-01", "2026-03-01"),
+        ("2026-01-15", "2026-02-14"),
+        ("2025-12-31", "2026-04-01"),
+        ("2026-01-01", "2026-03-31"),
+        ("2025-12-15", "2026-03-31"),
+    ],
+)
+def test_the_top_sellers_of_any_range_are_those_of_its_days_and_of_no_other(shop: Shop, first: str, last: str) -> None:
+    """Whole months come from sums of their own. Powers of two tell which days were added up."""
+    days = ["2025-12-30", "2025-12-31", *(f"2026-{day}" for day in DAYS_OF_THREE_MONTHS)]
+    for number, day in enumerate(days):
+        shop.sell(date.fromisoformat(day), "MUG", units=2**number, price_minor=1)
+    expected = sum(2**number for number, day in enumerate(days) if first <= day <= last)
+    for query in ({}, {"currency": "EUR", "sort": "revenue"}):
+        [item] = shop.get("/sales/top", {"from": first, "to": last} | query, **ADMINISTRATOR).body["items"]
+        assert item == {"sku": "MUG", "units": expected, "revenue": {"amount_minor": expected, "currency": "EUR"}}
+
+
+def test_a_range_may_end_with_the_calendar(shop: Shop) -> None:
+    for query in ({"from": "9999-12-01", "to": "9999-12-31"}, {"from": "9999-12-02", "to": "9999-12-31"}):
+        assert shop.get("/sales/top", query, **ADMINISTRATOR).body == {"items": []}
+    assert shop.get("/sales/top", {"from": "0001-01-01", "to": "0001-02-02"}, **ADMINISTRATOR).status == 200
 
 
 def test_revenue_is_an_order_within_one_currency(shop: Shop) -> None:

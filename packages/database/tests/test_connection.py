@@ -139,6 +139,26 @@ def test_a_pooler_is_told_of_by_the_environment(value: str, pooled: bool) -> Non
     assert DatabaseSettings.from_environment(url).pooled is pooled
 
 
+@pytest.mark.parametrize(
+    ("resume_seconds", "asked", "waits"),
+    [("", None, 5), ("0", None, 5), ("18", None, 18), ("3", None, 5), ("18", 7, 7)],
+)
+def test_a_database_that_pauses_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, resume_seconds: str, asked: int | None, waits: int
+) -> None:
+    timeouts: list[object] = []
+
+    def refuse(_: str, **options: object) -> None:
+        timeouts.append(options["connect_timeout"])
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(psycopg.Connection, "connect", refuse)
+    settings = DatabaseSettings.from_environment({**AURORA, "DATABASE_RESUME_SECONDS": resume_seconds})
+    with pytest.raises(NoConnectionError):
+        connect(settings, "test", connect_timeout_seconds=asked)
+    assert timeouts == [waits]
+
+
 def test_what_is_missing_in_the_environment_is_named() -> None:
     with pytest.raises(KeyError, match="DATABASE_HOST"):
         DatabaseSettings.from_environment({name: AURORA[name] for name in AURORA if name != "DATABASE_HOST"})

@@ -9,6 +9,7 @@ from typing import Any
 import botocore.session
 import psycopg
 import pytest
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
@@ -132,6 +133,31 @@ def test_what_is_no_json_is_told_by_its_type(log: Log) -> None:
     [line] = log.lines()
     assert (line["body"], line["error"]) == (f"{Body.__module__}.Body", "ValueError")
     assert CANARY not in log.text
+
+
+def test_a_line_is_the_one_that_powertools_makes(fresh: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-68a1b2c3-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=0")
+    fresh(POWERTOOLS_LOGGER_SAMPLE_RATE="0.1")
+    made = logger()
+    theirs = LambdaPowertoolsFormatter(
+        utc=True, log_record_order=["level", "message", "service"], json_deserializer=str
+    )
+    theirs.append_keys(service="shop", sampling_rate=0.1)
+    made.append_keys(service="shop")
+    record = logging.makeLogRecord(
+        {
+            "levelname": "INFO",
+            "msg": "Größe %s",
+            "args": ("L",),
+            "funcName": "answer",
+            "lineno": 7,
+            "created": 1_795e6 + 0.05,
+        }
+        | {"msecs": 50.0, "status": 200, "duration_ms": 1.5, "nothing": None, "aws": {"operation": "x"}}
+    )
+    assert json.loads(made.registered_formatter.format(record)) == json.loads(theirs.format(record))
+    made.registered_formatter.clear_state()
+    assert "sampling_rate" not in json.loads(made.registered_formatter.format(record))
 
 
 def test_a_chain_and_a_stack_without_end_make_one_line_that_ends(log: Log) -> None:

@@ -1509,6 +1509,8 @@ export interface operations {
                 headers: {
                     /** @description It is the tag of this very answer, for `If-None-Match`. */
                     ETag: string;
+                    /** @description A cache that many share may give the answer again for 5 s, and for as long again while it asks anew. With `min_version`, nobody keeps it. */
+                    "Cache-Control": string;
                     "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
                     "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
                     [name: string]: unknown;
@@ -1533,6 +1535,8 @@ export interface operations {
                 headers: {
                     /** @description It is the tag of this very answer, for `If-None-Match`. */
                     ETag: string;
+                    /** @description A cache that many share may give the answer again for 5 s, and for as long again while it asks anew. With `min_version`, nobody keeps it. */
+                    "Cache-Control": string;
                     "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
                     "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
                     [name: string]: unknown;
@@ -1971,6 +1975,8 @@ export interface operations {
                 headers: {
                     /** @description It is the tag of this very answer, for `If-None-Match`. */
                     ETag: string;
+                    /** @description A cache that many share may give the answer again for 5 s, and for as long again while it asks anew. With `min_version`, nobody keeps it. */
+                    "Cache-Control": string;
                     "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
                     "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
                     [name: string]: unknown;
@@ -2014,6 +2020,8 @@ export interface operations {
                 headers: {
                     /** @description It is the tag of this very answer, for `If-None-Match`. */
                     ETag: string;
+                    /** @description A cache that many share may give the answer again for 5 s, and for as long again while it asks anew. With `min_version`, nobody keeps it. */
+                    "Cache-Control": string;
                     "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
                     "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
                     [name: string]: unknown;
@@ -2296,6 +2304,8 @@ export interface operations {
                 headers: {
                     /** @description It is the tag of this very answer, for `If-None-Match`. */
                     ETag: string;
+                    /** @description A cache that many share may give the answer again for 5 s, and for as long again while it asks anew. With `min_version`, nobody keeps it. */
+                    "Cache-Control": string;
                     "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
                     "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
                     [name: string]: unknown;
@@ -2332,6 +2342,8 @@ export interface operations {
                 headers: {
                     /** @description It is the tag of this very answer, for `If-None-Match`. */
                     ETag: string;
+                    /** @description A cache that many share may give the answer again for 5 s, and for as long again while it asks anew. With `min_version`, nobody keeps it. */
+                    "Cache-Control": string;
                     "X-Correlation-Id": components["headers"]["X-Correlation-Id"];
                     "X-Amzn-Trace-Id": components["headers"]["X-Amzn-Trace-Id"];
                     [name: string]: unknown;

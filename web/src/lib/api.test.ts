@@ -107,6 +107,13 @@ describe('a problem', () => {
     expect(Math.abs(serverClockOffset() - 120_000)).toBeLessThan(60_000);
   });
 
+  it('out of a cache tells the time at which it arrives', async () => {
+    const made = new Date(Date.now() - 600_000).toUTCString();
+    answers(json(200, { items: [], next_cursor: null }, { Date: made, Age: '600' }));
+    await products();
+    expect(Math.abs(serverClockOffset())).toBeLessThan(60_000);
+  });
+
   it('of the gateway has no type of ours', async () => {
     vi.mocked(accessToken).mockResolvedValue(null);
     answers(json(401, { message: 'Unauthorized' }));

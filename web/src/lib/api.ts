@@ -115,9 +115,12 @@ function learnClock(response: Response): void {
   if (date) clockOffsetMs = date.getTime() - Date.now();
 }
 
-/** The emulator sends two Date headers, which the browser joins with a comma after the first one's own. */
+/**
+ * Returns the server's time now: an answer out of a cache has the time when it was made, and its age in seconds. The
+ * emulator sends two Date headers, which the browser joins with a comma after the first one's own.
+ */
 function dateOf(response: Response): Date | null {
   const first = response.headers.get('Date')?.split(', ').slice(0, 2).join(', ');
-  const time = Date.parse(first ?? '');
+  const time = Date.parse(first ?? '') + Number(response.headers.get('Age') ?? 0) * 1000;
   return Number.isNaN(time) ? null : new Date(time);
 }

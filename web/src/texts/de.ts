@@ -54,6 +54,8 @@ export const de: Texts = {
     all: 'Alle',
     category: 'Kategorie',
     inStock: 'Nur Vorrätiges',
+    price: 'Preis',
+    prices: { min: 'Preis von', max: 'bis' },
     sort: 'Sortieren',
     sorts: {
       newest: 'Neueste zuerst',

@@ -53,6 +53,8 @@ export const en = {
     all: 'All',
     category: 'Category',
     inStock: 'In stock only',
+    price: 'Price',
+    prices: { min: 'Price from', max: 'to' },
     sort: 'Sort by',
     sorts: {
       newest: 'Newest first',

@@ -42,6 +42,11 @@ export function timeOfDay(text: string): string {
   return new Intl.DateTimeFormat(locale, { timeStyle: 'short' }).format(new Date(text));
 }
 
+/** Writes a number as the language does, and nothing where there is none. */
+export function decimal(text: string): string {
+  return text && new Intl.NumberFormat(locale, { useGrouping: false, maximumFractionDigits: 2 }).format(Number(text));
+}
+
 function chosen(): Language {
   const candidates = [localStorage.getItem(CHOSEN), ...navigator.languages.map((each) => each.split('-')[0])];
   return candidates.find((each): each is Language => !!each && Object.hasOwn(LANGUAGES, each)) ?? 'en';

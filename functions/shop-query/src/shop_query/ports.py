@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Query(StrEnum):
@@ -22,6 +22,8 @@ class Query(StrEnum):
     DAILY_SALES = "daily_sales"
     DAILY_SALES_OF_PRODUCT = "daily_sales_of_product"
     TOP_SALES = "top_sales"
+    TOP_SALES_OF_DAY = "top_sales_of_day"
+    TOP_SALES_OF_MONTH = "top_sales_of_month"
     ACTIVITY = "activity"
     ANOTHERS = "anothers"
     """It finds a reservation or purchase by its id that is another customer's, and shows nothing of it."""
@@ -69,13 +71,18 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-class ReadModelUnavailableError(Exception):
-    """The read model gave no answer. The same read may succeed a little later."""
+RETRY_SECONDS: Final = 2
+"""A read model that has broken off is back after so long, as a rule."""
 
-    def __init__(self, query: Query, cause: str) -> None:
+
+class ReadModelUnavailableError(Exception):
+    """The read model gave no answer. The same read may succeed after `retry_seconds`."""
+
+    def __init__(self, query: Query, cause: str, retry_seconds: int = RETRY_SECONDS) -> None:
         super().__init__(f"{query}: {cause}")
         self.query = query
         self.cause = cause
+        self.retry_seconds = retry_seconds
 
 
 class ReadModelTimeoutError(ReadModelUnavailableError):

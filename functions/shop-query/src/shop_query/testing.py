@@ -88,6 +88,7 @@ class Shop:
             " VALUES (%s, %s, %s, %s, %s, %s, 1, %s, %s, %s)",
             *(sku, name, description, price_minor, currency, status, listed_at, category, Jsonb(images)),
         )
+        self.execute("INSERT INTO shop.product_word SELECT shop.name_words(%s) ON CONFLICT DO NOTHING", name)
         if stock is not None:
             self.execute("INSERT INTO shop.stock VALUES (%s, %s, 0, 0)", sku, stock)
 
@@ -141,6 +142,11 @@ class Shop:
             "INSERT INTO shop.sales_daily AS s VALUES (%s, %s, %s, %s, %s) ON CONFLICT (day, sku, currency)"
             " DO UPDATE SET units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor",
             *(day, sku, currency, units, units * price_minor),
+        )
+        self.execute(
+            "INSERT INTO shop.sales_monthly AS s VALUES (%s, %s, %s, %s, %s) ON CONFLICT (month, sku, currency)"
+            " DO UPDATE SET units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor",
+            *(day.replace(day=1), sku, currency, units, units * price_minor),
         )
 
     def pages(self, path: str, query: dict[str, str], **caller: Any) -> Iterator[list[Any]]:

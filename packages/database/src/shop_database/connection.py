@@ -31,11 +31,13 @@ def connect(
     application_name: str,
     *,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
-    connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+    connect_timeout_seconds: int | None = None,
     read_only: bool = False,
     session: Mapping[str, str] | None = None,
 ) -> psycopg.Connection:
     """Opens a connection in autocommit mode, in which a unit of work begins its transaction itself.
+
+    Without `connect_timeout_seconds`, it waits as long as a paused database needs.
 
     `session` has more of PostgreSQL's settings, in the form in which SHOW prints them. They are no start-up options,
     which poolers refuse. Unqualified names are looked up in `public`, which has extensions and nothing else.
@@ -49,7 +51,8 @@ def connect(
             _with_token(address) if isinstance(address, AddressWithIam) else address,
             autocommit=True,
             application_name=application_name,
-            connect_timeout=connect_timeout_seconds,
+            # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
+            connect_timeout=connect_timeout_seconds or max(CONNECT_TIMEOUT_SECONDS, settings.resume_seconds),
             # The server enforces the statement timeout. These settings notice a server that vanished in a failover.
             keepalives_idle=5,
             keepalives_interval=2,

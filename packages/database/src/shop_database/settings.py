@@ -29,17 +29,22 @@ class DatabaseSettings:
     """The address is a libpq URL, or an Aurora endpoint."""
     pooled: bool = False
     """The address leads to a pooler in transaction mode, such as PgBouncer or RDS Proxy."""
+    resume_seconds: int = 0
+    """The database pauses when nobody uses it, and the next connection waits so long for it. 0 stands for one that does
+    not pause."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Reads DATABASE_URL if it is set, else DATABASE_HOST, _PORT, _NAME, _USER and _ROOT_CERTIFICATE, and the
         function's credentials.
 
-        DATABASE_POOLED is optional, and `true` behind a pooler. Raises KeyError when a variable is missing.
+        DATABASE_POOLED is optional, and `true` behind a pooler; so is DATABASE_RESUME_SECONDS. Raises KeyError when a
+        variable is missing.
         """
         pooled = environment.get("DATABASE_POOLED") == "true"
+        resume_seconds = int(environment.get("DATABASE_RESUME_SECONDS") or 0)
         if url := environment.get("DATABASE_URL"):
-            return cls(url, pooled)
+            return cls(url, pooled, resume_seconds)
         return cls(
             AddressWithIam(
                 host=environment["DATABASE_HOST"],
@@ -51,4 +56,5 @@ class DatabaseSettings:
                 root_certificate=environment["DATABASE_ROOT_CERTIFICATE"],
             ),
             pooled,
+            resume_seconds,
         )

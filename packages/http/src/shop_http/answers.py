@@ -13,6 +13,10 @@ from aws_lambda_powertools.event_handler import Response
 JSON: Final = "application/json"
 RETRY_SECONDS: Final = 2
 """A caller who asks later than this finds a command settled, as a rule."""
+SHARED_SECONDS: Final = 5
+# https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.10 https://www.rfc-editor.org/rfc/rfc5861#section-3
+ANYBODY_SHOWS: Final = f"public, max-age=0, s-maxage={SHARED_SECONDS}, stale-while-revalidate={SHARED_SECONDS}"
+NOBODY_KEEPS: Final = "private, no-store"
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 Document = TypeVar("Document", bound=Mapping[str, Any])
@@ -59,11 +63,12 @@ class Private(Response[str]):
     STATUS = 200
 
     def __init__(self, text: str) -> None:
-        super().__init__(self.STATUS, JSON, text, headers={"Cache-Control": "no-store"})
+        super().__init__(self.STATUS, JSON, text, headers={"Cache-Control": NOBODY_KEEPS})
 
 
 class Public(Response[str]):
-    """The JSON is the same for everyone and always current. An ETag shows whether a client's copy still holds.
+    """The JSON is the same for everyone. Caches that many share may give it again for SHARED_SECONDS, and as long again
+    while they ask anew, but with `shared=False`. An ETag shows whether a client's copy still holds.
 
     The tag is weak, because two answers with the same tag have the same document, and one may be compressed.
     https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
@@ -71,9 +76,9 @@ class Public(Response[str]):
 
     STATUS = 200
 
-    def __init__(self, text: str, if_none_match: str | None) -> None:
+    def __init__(self, text: str, if_none_match: str | None, *, shared: bool = True) -> None:
         tag = etag(text)
-        headers = {"Cache-Control": "no-cache", "ETag": tag}
+        headers = {"Cache-Control": ANYBODY_SHOWS if shared else NOBODY_KEEPS, "ETag": tag}
         if etag_matches(tag, if_none_match):
             super().__init__(304, headers=headers, body="")
         else:

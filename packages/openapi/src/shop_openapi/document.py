@@ -89,12 +89,19 @@ STATUS_LINK: Final = {
     }
 }
 ETAG: Final = {"ETag": {"description": "It is the tag of this very answer, for `If-None-Match`.", "schema": TEXT}}
+CACHED: Final = {
+    "Cache-Control": {
+        "description": f"A cache that many share may give the answer again for {answers.SHARED_SECONDS} s, and for as "
+        "long again while it asks anew. With `min_version`, nobody keeps it.",
+        "schema": TEXT,
+    }
+}
 POLICY: Final = {"Content-Security-Policy": {"description": "No other host is asked for anything.", "schema": TEXT}}
 ANSWER_HEADERS: Final[dict[type, Schema]] = {
     answers.Done: LOCATION,
     answers.Created: LOCATION,
     answers.Accepted: {**LOCATION, **RETRY_AFTER},
-    answers.Public: ETAG,
+    answers.Public: {**ETAG, **CACHED},
 }
 WEBHOOK: Final = {
     "id": "evt_1PxExample",
@@ -210,7 +217,10 @@ class Operation:
             headers = _headers({**ANSWER_HEADERS.get(it.kind, {}), **replayed})
             yield str(it.kind.STATUS), {"description": getdoc(it.shows), **headers, "content": content}
             if it.kind is answers.Public:
-                yield "304", {"description": "The copy that `If-None-Match` names still holds.", **_headers(ETAG)}
+                yield (
+                    "304",
+                    {"description": "The copy that `If-None-Match` names still holds.", **_headers({**ETAG, **CACHED})},
+                )
 
     def _problems(self) -> Iterator[tuple[str, Schema]]:
         by_status: dict[int, list[str]] = {}

@@ -25,6 +25,10 @@ are days in UTC.
 **Compression.** Reads answer `Accept-Encoding: gzip` with a compressed body where it is worth it, and say
 `Vary: Accept-Encoding` either way.
 
+**Caches.** The catalogue is the same for everyone: a cache between you and the API, such as the storefront's CDN, may
+give an answer of it again for 5 s, and for 5 s more while it asks anew. Prices and availability are some seconds old at
+most. An answer to `min_version`, your own data and problems are never kept. A reservation is what decides.
+
 **Errors** are problem documents (RFC 9457): programs distinguish them by `type`, and `detail` advises a person. Only
 the gateway before the functions answers otherwise, with `{"message": ...}`: 401 without a valid token, and 429, 503 or
 504 when it cannot reach a function in time.

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_dispatch.domain.disputes import dispute_changes
+from shop_dispatch.domain.product_words import product_names
 from shop_dispatch.domain.products import product_changes
 from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
-from shop_dispatch.domain.sales import sales_changes
+from shop_dispatch.domain.sales import monthly_sales_changes, sales_changes
 from shop_dispatch.domain.stock import stock_changes
 from shop_shared.envelope import Envelope
 
@@ -37,6 +38,8 @@ PROJECTIONS: Final = (
     Projection("reservation", reservation_changes),
     Projection("refund", refund_changes),
     Projection("dispute", dispute_changes),
+    Projection("product_word", product_names),
     Projection("stock", stock_changes),
     Projection("sales_daily", sales_changes),
+    Projection("sales_monthly", monthly_sales_changes),
 )

@@ -32,6 +32,16 @@ def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
     return [SalesChange(*key, *total) for key, total in sorted(totals.items())]
 
 
+def monthly_sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
+    """The day of each is the first of its calendar month."""
+    totals: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])  # units, revenue
+    for day, sku, currency, units, revenue_minor in sales_changes(events):
+        total = totals[day.replace(day=1), sku, currency]
+        total[0] += units
+        total[1] += revenue_minor
+    return [SalesChange(*key, *total) for key, total in sorted(totals.items())]
+
+
 Sold = list[tuple[str, str, int, int]]
 """Each line has its product, currency, units and revenue."""
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from importlib.resources import files
+from math import ceil
 from typing import Any, Final
 
 import psycopg
@@ -10,26 +11,41 @@ import psycopg
 from shop_database import DatabaseSettings, NoConnectionError, Reconnecting, connect, settings_hold
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
-from shop_query.ports import Document, Page, Parameters, Query, ReadModelTimeoutError, ReadModelUnavailableError
+from shop_query.ports import (
+    RETRY_SECONDS,
+    Document,
+    Page,
+    Parameters,
+    Query,
+    ReadModelTimeoutError,
+    ReadModelUnavailableError,
+)
 
-# At worst a dead connection is noticed, replaced within the time that a restart takes, and asked again: four of these,
-# within the function's own timeout.
+# At worst a dead connection is noticed, replaced within the time that a restart or a resume takes, and asked again.
+# With one more attempt to connect at the end of that time, this is within the function's own timeout.
 CONNECT_TIMEOUT_SECONDS: Final = 3
 STATEMENT_TIMEOUT_MS: Final = 3_000
 RESTART_SECONDS_MAX: Final = 3.0
 CONNECT_PAUSE_SECONDS: Final = 0.1
+# A database that is still not there when a resume should be over was paused for days, and takes as long again.
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
+RETRY_SECONDS_WHILE_RESUMING: Final = 15
 
 _SESSION: Final = {
     # Every statement here has its index. Where PostgreSQL believes that a filter keeps much, it would read the table.
     "enable_seqscan": "off",
     # No read here is long enough to be worth compiling, and before PostgreSQL 18 the line above would have it compiled.
     "jit": "off",
-    # Half of the three-letter pieces in common: "expresso" finds "espresso". 0.6, the default, does not.
-    "pg_trgm.word_similarity_threshold": "0.5",
 }
-_CATALOGUE: Final = (Query.PRODUCT_BROWSE, Query.PRODUCT_SEARCH)
-_PLANNED_EACH_TIME: Final = frozenset({*_CATALOGUE, Query.TOP_SALES})
-"""Their optional filters fold away only from a plan that is made with their values."""
+_ENDINGS: Final = {
+    Query.PRODUCT_BROWSE: "product_page",
+    Query.PRODUCT_SEARCH: "product_page",
+    Query.TOP_SALES: "top_sales_page",
+    Query.TOP_SALES_OF_DAY: "top_sales_page",
+    Query.TOP_SALES_OF_MONTH: "top_sales_page",
+}
+"""The ends that statements share. Optional filters fold away only from a plan that is made with their values, so none
+of these is prepared."""
 
 
 class PostgresReadModel:
@@ -38,21 +54,23 @@ class PostgresReadModel:
 
         def opened() -> psycopg.Connection:
             return _connected(
-                lambda: connect(
+                lambda timeout_seconds: connect(
                     settings,
                     "shop-query",
                     statement_timeout_ms=statement_timeout_ms,
-                    connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+                    connect_timeout_seconds=timeout_seconds,
                     read_only=True,
                     session=_SESSION,
-                )
+                ),
+                max(RESTART_SECONDS_MAX, settings.resume_seconds),
             )
 
         self._connection = Reconnecting(opened)
+        self._pauses = settings.resume_seconds > 0
         folder = files(__package__) / "sql"
         self._statements = {query: (folder / f"{query}.sql").read_bytes() for query in Query}
-        for query in _CATALOGUE:
-            self._statements[query] += (folder / "product_page.sql").read_bytes()
+        for query, ending in _ENDINGS.items():
+            self._statements[query] += (folder / f"{ending}.sql").read_bytes()
 
     def document(self, query: Query, parameters: Parameters) -> Document | None:
         row = self._row(query, parameters)
@@ -76,7 +94,7 @@ class PostgresReadModel:
         return row
 
     def _row(self, query: Query, parameters: Parameters) -> tuple[Any, ...] | None:
-        statement, prepare = self._statements[query], query not in _PLANNED_EACH_TIME
+        statement, prepare = self._statements[query], query not in _ENDINGS
 
         def ask(connection: psycopg.Connection) -> tuple[Any, ...] | None:
             with settings_hold(connection):
@@ -88,16 +106,20 @@ class PostgresReadModel:
                 return self._connection.run(ask)
             except psycopg.errors.QueryCanceled as error:
                 raise ReadModelTimeoutError(query, _cause(query, error)) from error
+            except NoConnectionError as error:
+                retry_seconds = RETRY_SECONDS_WHILE_RESUMING if self._pauses else RETRY_SECONDS
+                raise ReadModelUnavailableError(query, _cause(query, error), retry_seconds) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 raise ReadModelUnavailableError(query, _cause(query, error)) from error
 
 
-def _connected(connects: Callable[[], psycopg.Connection]) -> psycopg.Connection:
-    """Sits out a restart of the server. libpq does not tell why there is no connection: any cause is taken for one."""
-    deadline = time.monotonic() + RESTART_SECONDS_MAX
+def _connected(connects: Callable[[int], psycopg.Connection], seconds_max: float) -> psycopg.Connection:
+    """Sits out a restart of the server, or the resume of one that pauses. libpq does not tell why there is no
+    connection: any cause is taken for one."""
+    deadline = time.monotonic() + seconds_max
     while True:
         try:
-            return connects()
+            return connects(max(CONNECT_TIMEOUT_SECONDS, ceil(deadline - time.monotonic())))
         except psycopg.OperationalError:
             if time.monotonic() + CONNECT_PAUSE_SECONDS > deadline:
                 raise

@@ -6,6 +6,7 @@ from typing import Final, TypeGuard
 from shop_query.application.catalogue import ALIKE_MAX, RANKED_MAX, TOTAL_MAX, Selection
 from shop_query.application.cursors import Cursors, Order, Scope
 from shop_query.application.errors import InvalidParameterError, NotFoundError, NotYetVisibleError
+from shop_query.application.periods import Period
 from shop_query.application.waiting import FOR_ANYONE, FOR_CUSTOMERS, Waiting
 from shop_query.ports import Clock, Document, Parameters, Query, ReadModel
 from shop_shared import forms
@@ -83,8 +84,11 @@ class Queries:
         if sort == "revenue" and currency is None:
             raise InvalidParameterError("sort", "Amounts of two currencies do not compare; send `currency` too.")
         first, last = self._days(first, last)
-        parameters = {"first": first, "last": last, "currency": currency, "sort": sort, "limit": limit}
-        return f'{{"items":{self._read_model.page(Query.TOP_SALES, parameters).items}}}'
+        period = Period(first, last)
+        query = Query.TOP_SALES_OF_MONTH if period.is_month else Query.TOP_SALES
+        parameters = {**period.parameters(), "currency": currency, "sort": sort, "limit": limit}
+        page = self._read_model.page(Query.TOP_SALES_OF_DAY if period.is_day else query, parameters)
+        return f'{{"items":{page.items}}}'
 
     def activity(self, stream_id: str, limit: int, cursor: str | None = None) -> str:
         """Lists the events of one stream and who brought them about; the newest comes first."""

@@ -60,7 +60,9 @@ def get_product(call: HttpRequest, sku: str) -> Annotated[Public, "Product"]:
     Retired ones are found too, because purchases that name them outlive them.
     """
     _annotate("product", sku, forms.SKU)
-    return _public(call, bootstrap.queries().product(sku, call.value(given.MIN_VERSION_OF_PRODUCT)))
+    min_version = call.value(given.MIN_VERSION_OF_PRODUCT)
+    document = bootstrap.queries().product(sku, min_version)
+    return Public(document, call.header("if-none-match"), shared=min_version is None)
 
 
 @_list("GET /categories", tag="Catalogue", query=_PAGE)

@@ -23,8 +23,7 @@ def problem(error: Exception) -> ProblemError | None:
             return ProblemError(503, "read-timeout", "Read timed out", detail, headers={"Retry-After": "5"})
         case ReadModelUnavailableError():
             detail = "The read model is away. Repeat the request after the seconds in `Retry-After`."
-            return ProblemError(
-                503, "read-model-unavailable", "Read model unavailable", detail, headers={"Retry-After": "2"}
-            )
+            later = {"Retry-After": str(error.retry_seconds)}
+            return ProblemError(503, "read-model-unavailable", "Read model unavailable", detail, headers=later)
         case _:
             return None

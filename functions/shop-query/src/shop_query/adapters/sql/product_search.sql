@@ -32,20 +32,26 @@ worded AS MATERIALIZED ( -- what has all the words
         )
         UNION ALL
         (
-            SELECT *, 0 FROM read_v1.products WHERE name_terms @@ (SELECT words FROM asked) OFFSET 0
-        )
-        UNION ALL
-        (
             SELECT *, 0
             FROM read_v1.products
-            WHERE terms @@ (SELECT words FROM asked) AND NOT name_terms @@ (SELECT words FROM asked)
+            WHERE name_terms @@ read_v1.search_query(%(q)s, false)
+            ORDER BY sku
             OFFSET 0
         )
         UNION ALL
         (
             SELECT *, 0
             FROM read_v1.products
-            WHERE terms @@ (SELECT unfinished FROM asked) AND NOT terms @@ (SELECT words FROM asked)
+            WHERE terms @@ read_v1.search_query(%(q)s, false) AND NOT name_terms @@ (SELECT words FROM asked)
+            ORDER BY sku
+            OFFSET 0
+        )
+        UNION ALL
+        (
+            SELECT *, 0
+            FROM read_v1.products
+            WHERE terms @@ read_v1.search_query(%(q)s, true) AND NOT terms @@ (SELECT words FROM asked)
+            ORDER BY sku
             OFFSET 0
         )
     ) AS found
@@ -62,14 +68,18 @@ worded AS MATERIALIZED ( -- what has all the words
         AND (NOT %(in_stock)s::boolean OR available > 0)
     LIMIT CASE WHEN %(sort)s = 'relevance' THEN %(ranked_max)s::integer END
 ),
-alike AS NOT MATERIALIZED ( -- if nothing has: names with something spelt alike, by the session's threshold
-    SELECT sku, name, currency, price_minor, listed_at, (1000000 * word_similarity(%(q)s, name))::integer AS rank
+guessed AS MATERIALIZED (
+    SELECT read_v1.similar_query(%(q)s) AS words WHERE NOT EXISTS (SELECT FROM worded)
+),
+alike AS NOT MATERIALIZED ( -- if nothing has: what has words that are spelt alike
+    SELECT
+        sku, name, currency, price_minor, listed_at,
+        (1000000 * ts_rank(terms, (SELECT words FROM guessed)))::integer AS rank
     FROM (
-        SELECT * FROM read_v1.products WHERE length(%(q)s) >= 3 AND %(q)s <%% name OFFSET 0
+        SELECT * FROM read_v1.products WHERE terms @@ (SELECT words FROM guessed) OFFSET 0
     ) AS found
     WHERE
-        NOT EXISTS (SELECT FROM worded)
-        AND status = 'listed'
+        status = 'listed'
         AND (%(skus)s::text IS NULL OR sku = ANY (string_to_array(%(skus)s, ',')))
         AND (%(category)s::text IS NULL OR category = %(category)s)
         AND (%(currency)s::text IS NULL OR currency = %(currency)s)

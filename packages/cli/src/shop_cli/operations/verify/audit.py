@@ -24,6 +24,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "refunds": ("purchase_id", "refund"),
     "disputes": ("purchase_id", "dispute_id"),
     "sales_daily": ("day", "sku", "currency"),
+    "sales_monthly": ("month", "sku", "currency"),
 }
 """These are the tables of the read model, with the columns that name a row."""
 SETTLED_WITHIN_SECONDS: Final = 60
@@ -223,12 +224,14 @@ class Audit:
         available = self.ledger.available()
         for key, row in self.ledger.sales():
             facts.add("sales_daily", key, EXPECTED, row)
-        for table in ("products", "reservations", "purchases", "refunds", "disputes", "sales_daily"):
+        for key, row in self.ledger.monthly_sales():
+            facts.add("sales_monthly", key, EXPECTED, row)
+        for table in ("products", "reservations", "purchases", "refunds", "disputes", "sales_daily", "sales_monthly"):
             for key, expected, found in facts.pairs(table):
                 row, shown = _first(expected), _first(found)
                 if row is not None and table == "products":
                     row["available"] = max(0, available[key])
-                if table == "sales_daily":
+                if table in ("sales_daily", "sales_monthly"):
                     row, shown = row or NO_SALES, shown or NO_SALES
                 self.findings.add(table, compare(table, key, row, shown))
 

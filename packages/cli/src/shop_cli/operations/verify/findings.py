@@ -30,6 +30,7 @@ CHECKS: Final = {
     "refunds": Check((12, 15), "Refunds in the read model are the fold, and never more than was paid or bought"),
     "disputes": Check((12, 15), "Disputes in the read model are the fold"),
     "sales_daily": Check((12,), "Daily sales in the read model are the fold"),
+    "sales_monthly": Check((12,), "Monthly sales in the read model are the fold"),
     "archive": Check((11, 12), "The archive holds every event with the same bytes, and no other"),
 }
 ABSENT: Final = "absent"

@@ -50,6 +50,7 @@ SQL: Final = {
         from read_v1.disputes
         """,
     "sales_daily": "select day, sku, currency, units, revenue_minor from read_v1.sales_daily",
+    "sales_monthly": "select month, sku, currency, units, revenue_minor from read_v1.sales_monthly",
 }
 
 

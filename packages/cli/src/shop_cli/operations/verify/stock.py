@@ -1,6 +1,6 @@
 """Sums up stock and sales over all streams, since no single stream shows them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,6 +42,14 @@ class Ledger:
     def sales(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, units in self.units.items():
             yield sales_key(*key), {"units": units, "revenue_minor": self.revenue_minor[key]}
+
+    def monthly_sales(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        months: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for (day, sku, currency), units in self.units.items():
+            month = months[sales_key(f"{day[:7]}-01", sku, currency)]
+            month.update(units=units, revenue_minor=self.revenue_minor[day, sku, currency])
+        for key, month in months.items():
+            yield key, dict(month)
 
 
 def sales_key(day: str, sku: str, currency: str) -> str:

@@ -307,6 +307,7 @@ def _fill_read_model(shop: RecordedShop) -> None:
     # Five sold, two of them refunded, all on one day.
     sales = {"day": DAY, "sku": "MUG", "currency": "EUR", "units": 3, "revenue_minor": 3_000}
     shop.tables["sales_daily"] = [sales]
+    shop.tables["sales_monthly"] = [{**sales, "month": f"{DAY[:7]}-01"}]
     texts = {(pk, item["version"]): item["event"] for (pk, sk), item in shop.store.items() if sk.startswith("event#")}
     heads = {stream_id: max(version for name, version in texts if name == stream_id) for stream_id, _ in texts}
     shop.tables["heads"] = [{"stream_id": name, "stream_version": version} for name, version in heads.items()]
