@@ -1447,7 +1447,7 @@ export interface components {
          */
         "X-Correlation-Id": string;
         /**
-         * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+         * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
          * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
          */
         "X-Amzn-Trace-Id": string;
@@ -1461,7 +1461,7 @@ export interface components {
     headers: {
         /** @description Comes back in the answer and stands in every log line and event that the request leads to. One that has other than 1 to 128 letters, digits and `._:-` is replaced by the request's own id. */
         "X-Correlation-Id": string;
-        /** @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent. */
+        /** @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header. */
         "X-Amzn-Trace-Id": string;
     };
     pathItems: never;
@@ -1494,7 +1494,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1586,7 +1586,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1644,7 +1644,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1704,7 +1704,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1769,7 +1769,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1956,7 +1956,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2072,7 +2072,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2275,7 +2275,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2414,7 +2414,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2566,7 +2566,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2750,7 +2750,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2953,7 +2953,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3143,7 +3143,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3295,7 +3295,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3478,7 +3478,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3663,7 +3663,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3907,7 +3907,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4045,7 +4045,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4236,7 +4236,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4476,7 +4476,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4597,7 +4597,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4782,7 +4782,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4940,7 +4940,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -5101,7 +5101,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -5237,7 +5237,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -5356,7 +5356,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
