@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 VIEWS = [
-    *("activity", "cursor_key", "disputes", "products", "purchases", "refunds", "reservations", "sales_daily"),
-    "timeline",
+    *("activity", "cursor_key", "disputes", "event_digests", "heads", "products", "purchases", "refunds"),
+    *("reservations", "sales_daily", "timeline"),
 ]
 
 
