@@ -1,4 +1,4 @@
-"""What the audit asks of the function that reads the read model. The function is a script here."""
+"""The audit asks a function for the rows of the read model. The function is a script here."""
 
 import io
 import json
