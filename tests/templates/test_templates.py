@@ -292,14 +292,14 @@ def test_the_network_leads_to_the_table_and_the_archive_and_nowhere_else(product
 @pytest.mark.parametrize("stage", ["production", "local"])
 def test_every_function_is_traced(production: Templates, local: Templates, stage: str) -> None:
     found = functions({"production": production, "local": local}[stage])
-    assert len(found) == 9
+    assert len(found) == 10
     assert {function["TracingConfig"]["Mode"] for function in found.values()} == {"Active"}
     assert {tuple(function["Architectures"]) for function in found.values()} == {("x86_64",)}
 
 
 def test_every_log_group_has_an_end(production: Templates) -> None:
     groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 12
+    assert len(groups) == 13
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 
