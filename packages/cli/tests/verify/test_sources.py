@@ -23,7 +23,7 @@ def sources(answers: list[dict[str, Any]], asked: list[Any], *, rebuilt: bool = 
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_a_table_is_read_to_its_last_page(rebuilt: bool) -> None:
     asked: list[Any] = []
-    answers = [{"rows": [{"sku": "MUG"}], "next": ["MUG"]}, {"rows": [{"sku": "POT"}]}]
+    answers: list[dict[str, Any]] = [{"rows": [{"sku": "MUG"}], "next": ["MUG"]}, {"rows": [{"sku": "POT"}]}]
     assert list(sources(answers, asked, rebuilt=rebuilt).rows("products")) == [{"sku": "MUG"}, {"sku": "POT"}]
     request = {"table": "products", "rebuilt": rebuilt, "actor": "operator"}
     assert asked == [{**request, "after": None}, {**request, "after": ["MUG"]}]
