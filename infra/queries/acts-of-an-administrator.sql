@@ -8,7 +8,8 @@ WITH deliveries AS (
     WHERE
         authtype = 'app_user'
         AND authid = '{administrator}'
-        AND date >= '{from}' -- nothing is archived before it has happened
+        -- An object has the day of its first record, and may hold events of the next day.
+        AND date >= CAST(CAST(CAST('{from}' AS date) - INTERVAL '1' DAY AS date) AS varchar)
 )
 SELECT time, subject, streamversion, type, id, correlationid, data
 FROM deliveries

@@ -13,7 +13,9 @@ WITH deliveries AS (
             'shop.reservation.expired.v1',
             'shop.purchase.confirmed.v1'
         )
-        AND date >= '{from}' -- none of these comes before its reservation was placed
+        -- None of these comes before its reservation was placed.
+        -- An object has the day of its first record, and may hold events of the next day.
+        AND date >= CAST(CAST(CAST('{from}' AS date) - INTERVAL '1' DAY AS date) AS varchar)
 ),
 reservations AS (
     SELECT

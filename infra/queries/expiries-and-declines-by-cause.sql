@@ -7,7 +7,9 @@ WITH deliveries AS (
     FROM events
     WHERE
         type IN ('shop.reservation.placed.v1', 'shop.reservation.expired.v1', 'shop.payment.declined.v1')
-        AND date >= '{from}' -- none of these comes before its reservation was placed
+        -- None of these comes before its reservation was placed.
+        -- An object has the day of its first record, and may hold events of the next day.
+        AND date >= CAST(CAST(CAST('{from}' AS date) - INTERVAL '1' DAY AS date) AS varchar)
 ),
 facts AS (
     SELECT

@@ -10,7 +10,8 @@ WITH deliveries AS (
             'shop.purchase.refund-failed.v1',
             'shop.purchase.dispute-closed.v1'
         )
-        AND date >= '{from}' -- nothing is archived before it has happened
+        -- An object has the day of its first record, and may hold events of the next day.
+        AND date >= CAST(CAST(CAST('{from}' AS date) - INTERVAL '1' DAY AS date) AS varchar)
 ),
 sales AS (
     SELECT

@@ -1,10 +1,18 @@
--- This lists one stream's events in order.
+-- This lists one stream's events from one day to another, in order.
 WITH deliveries AS (
-    SELECT streamversion, time, type, id, data, row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
+    SELECT
+        streamversion, time, type, id, data,
+        CAST(TRY_CAST(replace(time, 'T', ' ') AS timestamp with time zone) AT TIME ZONE 'UTC' AS date) AS day,
+        row_number() OVER (PARTITION BY id ORDER BY streamversion) AS delivery
     FROM events
-    WHERE subject = '{stream}'
+    WHERE
+        subject = '{stream}'
+        -- An object has the day of its first record, and may hold events of the next day.
+        AND date >= CAST(CAST(CAST('{from}' AS date) - INTERVAL '1' DAY AS date) AS varchar)
 )
 SELECT streamversion, time, type, id, data
 FROM deliveries
-WHERE delivery = 1 -- Firehose may write an event again; its id stays the same
+WHERE
+    delivery = 1 -- Firehose may write an event again; its id stays the same
+    AND day BETWEEN CAST('{from}' AS date) AND CAST('{to}' AS date)
 ORDER BY streamversion

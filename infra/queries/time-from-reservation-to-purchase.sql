@@ -4,7 +4,9 @@ WITH deliveries AS (
     FROM events
     WHERE
         type IN ('shop.reservation.placed.v1', 'shop.purchase.confirmed.v1')
-        AND date >= '{from}' -- no purchase comes before its reservation was placed
+        -- None of these comes before its reservation was placed.
+        -- An object has the day of its first record, and may hold events of the next day.
+        AND date >= CAST(CAST(CAST('{from}' AS date) - INTERVAL '1' DAY AS date) AS varchar)
 ),
 instants AS (
     SELECT subject, type, TRY_CAST(replace(time, 'T', ' ') AS timestamp with time zone) AS instant

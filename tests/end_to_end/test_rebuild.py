@@ -66,8 +66,9 @@ def test_afterwards_the_shop_is_clean(shop: Shop) -> None:
     assert shop.command("verify", "--json", check=False).returncode == 0
 
 
-def test_one_that_is_ready_waits_and_can_be_abandoned(shop: Shop) -> None:
+def test_one_that_is_ready_can_be_audited_and_abandoned(shop: Shop) -> None:
     ready = json.loads(shop.command("rebuild", "--no-swap", "--json").stdout)
     assert (ready["phase"], ready["source"]) == ("ready", "log")
     assert shop.command("rebuild", "--from", "store", check=False).returncode == 1
+    assert shop.command("verify", "--rebuilt", "--json", check=False).returncode == 0
     assert json.loads(shop.command("rebuild", "--abandon", "--json").stdout) == {"phase": "none"}

@@ -107,6 +107,7 @@ def test_a_purchase_is_one_trace_from_the_clients_click_to_the_sql_of_the_read_m
     assert {span["annotations"]["correlation_id"] for span in segments} == {trace_id}
     (request,) = [span for span in segments if span["annotations"].get("route") == "POST /purchase"]
     assert request["http"] == {"request": {"method": "POST", "url": "/purchase"}, "response": {"status": 201}}
+    assert [link["trace_id"] for link in request["links"]] == [request["annotations"]["invocation_trace_id"]]
     shown = json.loads(shop.command("trace", reservation["stream_id"], "--json").stdout)["traces"]
     assert [trace["id"] for trace in shown][-1] == trace_id
     assert {segment["id"] for segment in shown[-1]["segments"]} >= {segment["id"] for segment in segments}
@@ -117,6 +118,19 @@ def test_a_purchase_is_one_trace_from_the_clients_click_to_the_sql_of_the_read_m
         (link,) = batch["links"]
         assert link["trace_id"] == own
         eventually(lambda own=own: spans(xray, own), lambda found, link=link: link["id"] in found)  # type: ignore[misc]
+
+
+def test_a_request_without_a_header_of_its_clients_goes_on_in_the_trace_that_lambda_began(
+    shop: Shop, xray: Any
+) -> None:
+    """The HTTP API sends a header of its own, which has no parent; Lambda's has its own segment as the parent."""
+    answer = shop.customer("GET", "/products?limit=1")
+    trace_id, is_sampled = answer.headers["X-Amzn-Trace-Id"].removeprefix("Root=").split(";Sampled=")
+    assert is_sampled == "1"
+    found = eventually(lambda: [*spans(xray, trace_id).values()], bool)
+    (segment,) = [span for span in found if span.get("type") != "subsegment"]
+    assert segment["parent_id"]
+    assert "invocation_trace_id" not in segment["annotations"]
 
 
 def test_an_expiry_by_the_sweep_goes_on_in_the_trace_of_the_reservation(shop: Shop, xray: Any, trace_id: str) -> None:

@@ -70,7 +70,7 @@ def test_a_stage_is_audited_through_aws_alone(shop: Shop, purchase: dict[str, An
         "AWS_DEFAULT_REGION": "us-east-1",
         "SHOP_HOME": str(tmp_path),
     }
-    where = ["--database-url", shop.status["database_url"], "--payment-url", shop.status["payment_url"]]
+    where = ["--payment-url", shop.status["payment_url"]]
     result = subprocess.run(
         [ROOT / "shop", *NO_WAIT, "--stage", "local", *where],
         env={**os.environ, **variables},

@@ -326,6 +326,7 @@ def test_only_the_functions_that_use_the_database_are_in_its_network(production:
         "shop-query ApiLambdaFunction",
         "shop-dispatch ProjectLambdaFunction",
         "shop-dispatch ParkedLambdaFunction",
+        "shop-dispatch VerifyLambdaFunction",
         "shop-dispatch MigrateLambdaFunction",
         "shop-dispatch RebuildLambdaFunction",
     }
@@ -359,7 +360,7 @@ def test_the_network_leads_to_the_table_and_the_archive_and_nowhere_else(product
 @pytest.mark.parametrize("stage", ["production", "local"])
 def test_every_function_is_traced(production: Templates, local: Templates, stage: str) -> None:
     found = functions({"production": production, "local": local}[stage])
-    assert len(found) == 9
+    assert len(found) == 10
     assert {function["TracingConfig"]["Mode"] for function in found.values()} == {"Active"}
     architecture = {"production": "arm64", "local": MACHINE}[stage]
     assert {tuple(function["Architectures"]) for function in found.values()} == {(architecture,)}
@@ -425,6 +426,7 @@ def test_a_function_in_the_network_cannot_use_its_network_permissions_itself(pro
         ("shop-query", "ApiRole", "shop_query"),
         ("shop-dispatch", "ProjectRole", "shop_dispatch"),
         ("shop-dispatch", "ParkedRole", "shop_dispatch"),
+        ("shop-dispatch", "VerifyRole", "shop_query"),
         ("shop-dispatch", "MigrateRole", "shop_owner"),
         ("shop-dispatch", "RebuildRole", "shop_owner"),
     ],
@@ -460,6 +462,7 @@ def test_each_function_may_do_its_own_work_and_no_other(production: Templates) -
         "shop-dispatch ProjectRole": reads_stream | {"rds-db:connect"},
         "shop-dispatch ArchiveRole": reads_stream | {"firehose:PutRecordBatch"},
         "shop-dispatch ParkedRole": {"rds-db:connect"},
+        "shop-dispatch VerifyRole": {"rds-db:connect"},
         "shop-dispatch MigrateRole": {"rds-db:connect"},
         "shop-dispatch RebuildRole": {"rds-db:connect", "dynamodb:Scan", "s3:GetObject", "s3:ListBucket"},
     }
@@ -620,8 +623,10 @@ def test_a_proxy_before_the_database_is_a_parameter(
     assert "DATABASE_POOLED" not in direct
 
 
-@pytest.mark.parametrize("function", ["Migrate", "Rebuild"])
-def test_migrations_and_rebuilds_go_past_a_proxy(proxied: Templates, production: Templates, function: str) -> None:
+@pytest.mark.parametrize("function", ["Migrate", "Rebuild", "Verify"])
+def test_migrations_rebuilds_and_audits_go_past_a_proxy(
+    proxied: Templates, production: Templates, function: str
+) -> None:
     both = (it["shop-dispatch"]["Resources"] for it in (proxied, production))
     behind, direct = ((it[f"{function}LambdaFunction"]["Properties"], it[f"{function}Role"]) for it in both)
     assert (behind[0]["Environment"], behind[1]) == (direct[0]["Environment"], direct[1])
@@ -631,6 +636,14 @@ def test_the_functions_attach_to_the_platforms_api_and_bring_none_of_their_own(p
     for service in FUNCTIONS:
         kinds = {resource["Type"] for resource in production[service]["Resources"].values()}
         assert not kinds & {"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Authorizer"}
+
+
+def test_what_operators_alone_invoke_has_no_other_way_in(production: Templates, local: Templates) -> None:
+    """Neither an API nor a URL leads to these functions, and no service may call them."""
+    for template in (production["shop-dispatch"], local["shop-dispatch"]):
+        kinds = {resource["Type"] for resource in template["Resources"].values()}
+        assert not {kind for kind in kinds if kind.startswith(("AWS::ApiGateway", "AWS::Events", "AWS::Scheduler"))}
+        assert not kinds & {"AWS::Lambda::Url", "AWS::Lambda::Permission"}
 
 
 def test_no_secret_is_in_a_template(production: Templates) -> None:

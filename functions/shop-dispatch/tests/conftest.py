@@ -559,7 +559,7 @@ def shop(
 ) -> Iterator[Shop]:
     """Has sold some mugs. Batches are so small that each step takes several."""
     monkeypatch.setattr(application, "BATCH_EVENTS", BATCH)
-    modules_read_model.execute("DROP SCHEMA IF EXISTS shop_rebuild, shop_before CASCADE")
+    modules_read_model.execute("DROP SCHEMA IF EXISTS shop_rebuild, read_rebuild, shop_before CASCADE")
     modules_read_model.clear()
     s3, dynamodb = aws
     s3.create_bucket(Bucket=BUCKET)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from shop_database.testing import empty_database
 from shop_dispatch import bootstrap
 from shop_dispatch.application.archive import LINE_BYTES_MAX, ArchiveBatch
-from shop_dispatch.handlers import archive, migrate, operators, parked, project, rebuild
+from shop_dispatch.handlers import archive, migrate, operators, parked, project, rebuild, verify
 from shop_observability import metrics
 from shop_observability.invocation import InvocationFailedError
 from shop_observability.testing import HEADER, measured
@@ -82,12 +82,14 @@ def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
     monkeypatch.setattr(bootstrap, "archive", lambda: ArchiveBatch(Archive(error)))
     monkeypatch.setattr(bootstrap, "replay", lambda: fail)
     monkeypatch.setattr(bootstrap, "rebuild", fail)
+    monkeypatch.setattr(bootstrap, "rows", fail)
     batch = kinesis(product("MUG").listed(awstraceheader=HEADER))
     for handler, event in (
         (project.handler, batch),
         (archive.handler, batch),
         (parked.handler, {"action": "replay", "ids": None}),
         (rebuild.handler, {"action": "status"}),
+        (verify.handler, {"table": "reservations"}),
     ):
         with pytest.raises(InvocationFailedError, match=f"{type(error).__name__}") as escaped:
             handler(event, None)
@@ -95,8 +97,8 @@ def test_what_fails_a_batch_is_told_by_its_type_alone_and_the_batch_comes_again(
         assert escaped.value.__suppress_context__
     everything = recorded()
     assert CANARY not in everything
-    assert everything.count(f'"exception_name":"{type(error).__name__}"') == 4
-    assert everything.count('"error_type": ') == 4, "the segment says that it has failed"
+    assert everything.count(f'"exception_name":"{type(error).__name__}"') == 5
+    assert everything.count('"error_type": ') == 5, "the segment says that it has failed"
 
 
 @pytest.mark.parametrize(

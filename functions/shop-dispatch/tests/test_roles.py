@@ -6,18 +6,8 @@ import psycopg
 import pytest
 
 VIEWS = [
-    *(
-        "activity",
-        "cursor_key",
-        "disputes",
-        "product_words",
-        "products",
-        "purchases",
-        "refunds",
-        "reservations",
-        "sales_daily",
-    ),
-    *("sales_monthly", "timeline"),
+    *("activity", "cursor_key", "disputes", "event_digests", "heads", "product_words", "products", "purchases"),
+    *("refunds", "reservations", "sales_daily", "sales_monthly", "timeline"),
 ]
 
 

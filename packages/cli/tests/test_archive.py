@@ -9,7 +9,7 @@ import pytest
 
 from shop_cli.operations import archive
 from shop_cli.operations.verify.sources import ShopSources
-from shop_cli.target import Target
+from shop_cli.target import Function, Target
 
 LINES = [b'{"id": "1"}', b'{"id": "2"}']
 CONTENT = b"\n".join(LINES) + b"\n"
@@ -53,5 +53,5 @@ def test_events_of_a_stream_are_found_beside_one_without_a_subject(monkeypatch: 
 
 
 def test_an_audit_reads_every_line_once_and_no_parquet() -> None:
-    sources = ShopSources(lambda _: FakeS3(), "table", "bucket", "", "", "")
+    sources = ShopSources(lambda _: FakeS3(), "table", "bucket", Function(None, "verify"), "", "", "")
     assert list(sources.archived()) == LINES + LINES

@@ -1,5 +1,7 @@
 """The launcher's tunings, against the emulator that is installed: each must fit its source and do what it is for."""
 
+import re
+
 import pytest
 
 from shop_cli.emulator_testing import in_the_emulators_python
@@ -187,6 +189,39 @@ def test_a_distribution_names_the_port_of_its_origin() -> None:
         """
     )
     assert hosts == ["localhost", "localhost:4566"]
+
+
+def test_an_http_api_names_a_trace_where_the_caller_has_named_none() -> None:
+    named = in_the_emulators_python(
+        """
+        import asyncio
+        from ministack.services import apigateway
+
+        async def execute(api_id, stage, path, method, headers, body, query_params, raw_query_string=None):
+            return headers
+
+        apigateway.handle_execute = execute
+        launcher.add_trace_headers(apigateway)
+        sent = [{"host": "shop"}, {"x-amzn-trace-id": "Root=1-2-3;Sampled=1"}]
+        request = ("api", "$default", "/", "GET")
+        asked = [apigateway.handle_execute(*request, headers, b"", {}, raw_query_string="") for headers in sent]
+        print(json.dumps([asyncio.run(each) for each in asked]))
+        """
+    )
+    assert re.fullmatch("Root=1-[0-9a-f]{8}-[0-9a-f]{24}", named[0].pop("x-amzn-trace-id"))
+    assert named == [{"host": "shop"}, {"x-amzn-trace-id": "Root=1-2-3;Sampled=1"}]
+
+
+def test_a_changed_http_api_is_not_mended_silently() -> None:
+    code = """
+        from ministack.services import apigateway
+
+        launcher.inspect.getsource = lambda _: '"x-amzn-trace-id": trace'
+        launcher.add_trace_headers(apigateway)
+        """
+    result = in_the_emulators_python(code, check=False)
+    assert result.returncode == 1
+    assert "is not what emulator_launcher.py was written for" in result.stderr
 
 
 def test_the_page_to_sign_in_leads_to_those_that_the_emulator_lacks() -> None:

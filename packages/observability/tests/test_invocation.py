@@ -9,11 +9,12 @@ import pytest
 from shop_observability import metrics
 from shop_observability.invocation import InvocationFailedError, invocation
 from shop_observability.metrics import Metric, count
-from shop_observability.testing import listening_to_logs
-from shop_observability.trace_header import TraceHeader
+from shop_observability.testing import PARENT, ROOT, Daemon, listening_to_logs
+from shop_observability.trace_header import TraceHeader, request_header
 
 CANARY = "canary-5f0a"
-ROOT = "1-5759e988-bd862e3fe1be46a994272793"
+LAMBDAS = "1-5759e988-aaaaaaaaaaaaaaaaaaaaaaaa"
+"""Lambda's own trace of the invocation has this id."""
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -33,6 +34,30 @@ def test_what_is_raised_is_logged_inside_of_the_segment_and_leaves_without_its_m
     assert str(raised.value) == "LookupError"
     # What Lambda's runtime prints, and answers to whoever has invoked the function.
     assert CANARY not in "".join(traceback.format_exception(raised.value)) + log.text
+
+
+@pytest.mark.parametrize(("sampled", "links"), [("1", [{"trace_id": LAMBDAS, "id": PARENT}]), ("0", None)])
+def test_a_segment_of_a_clients_trace_names_lambdas_and_links_it_where_it_is_recorded(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, sampled: str, links: list[dict[str, str]] | None
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={LAMBDAS};Parent={PARENT};Sampled={sampled}")
+    with invocation("shop-test", request_header(f"Root={ROOT};Sampled=1"), route="GET /products"):
+        pass
+    (document,) = daemon.documents()
+    assert document["trace_id"] == ROOT
+    assert "parent_id" not in document
+    assert document["annotations"] == {"route": "GET /products", "invocation_trace_id": LAMBDAS}
+    assert document.get("links") == links
+
+
+def test_without_a_client_a_segment_is_inside_of_lambdas_own(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={LAMBDAS};Parent={PARENT};Sampled=1")
+    with invocation("shop-test", request_header(f"Root={ROOT}"), route="GET /products"):
+        pass
+    (document,) = daemon.documents()
+    assert (document["trace_id"], document["parent_id"]) == (LAMBDAS, PARENT)
+    assert document["annotations"] == {"route": "GET /products"}
+    assert "links" not in document
 
 
 def test_what_was_counted_is_said_once_also_by_an_invocation_that_fails(capsys: pytest.CaptureFixture[str]) -> None:

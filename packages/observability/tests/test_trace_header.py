@@ -83,13 +83,22 @@ def test_the_usual_form_is_read_like_any_other(text: str) -> None:
     assert TraceHeader.parse(text) == read_in_steps(text)
 
 
+def test_a_header_with_neither_parent_nor_decision_is_the_gateways_and_lambdas_trace_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = "1-5759e988-cccccccccccccccccccccccc"
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={own};Parent={PARENT};Sampled=1;Lineage=1:a87bd80c:0")
+    for gateways in (f"Root={ROOT}", f"Self={ROOT};Root={ROOT}", f"Root={ROOT};Parent=;Sampled=?"):
+        assert request_header(gateways) == TraceHeader(own, PARENT, sampled=True)
+
+
 def test_the_clients_trace_goes_before_lambdas_and_the_decision_falls_back_to_lambda(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = "1-5759e988-cccccccccccccccccccccccc"
     monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={own};Parent={PARENT};Sampled=1")
     assert request_header(f"Root={ROOT};Sampled=0") == TraceHeader(ROOT, None, sampled=False)
-    assert request_header(f"Root={ROOT}") == TraceHeader(ROOT, None, sampled=True)
+    assert request_header(f"Root={ROOT};Parent={PARENT}") == TraceHeader(ROOT, PARENT, sampled=True)
     assert request_header("nonsense") == TraceHeader(own, PARENT, sampled=True)
     monkeypatch.delenv("_X_AMZN_TRACE_ID")
     assert request_header(None) is None

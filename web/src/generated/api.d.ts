@@ -1447,7 +1447,7 @@ export interface components {
          */
         "X-Correlation-Id": string;
         /**
-         * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+         * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
          * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
          */
         "X-Amzn-Trace-Id": string;
@@ -1461,7 +1461,7 @@ export interface components {
     headers: {
         /** @description Comes back in the answer and stands in every log line and event that the request leads to. One that has other than 1 to 128 letters, digits and `._:-` is replaced by the request's own id. */
         "X-Correlation-Id": string;
-        /** @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent. */
+        /** @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header. */
         "X-Amzn-Trace-Id": string;
     };
     pathItems: never;
@@ -1494,7 +1494,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1590,7 +1590,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1648,7 +1648,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1708,7 +1708,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1773,7 +1773,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -1960,7 +1960,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2080,7 +2080,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2283,7 +2283,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2426,7 +2426,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2578,7 +2578,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2762,7 +2762,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -2965,7 +2965,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3155,7 +3155,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3307,7 +3307,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3490,7 +3490,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3675,7 +3675,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -3919,7 +3919,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4057,7 +4057,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4248,7 +4248,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4488,7 +4488,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4609,7 +4609,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4794,7 +4794,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -4952,7 +4952,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -5113,7 +5113,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -5249,7 +5249,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];
@@ -5368,7 +5368,7 @@ export interface operations {
                  */
                 "X-Correlation-Id"?: components["parameters"]["X-Correlation-Id"];
                 /**
-                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. What is no such header is as if it had not been sent.
+                 * @description The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.
                  * @example Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1
                  */
                 "X-Amzn-Trace-Id"?: components["parameters"]["X-Amzn-Trace-Id"];

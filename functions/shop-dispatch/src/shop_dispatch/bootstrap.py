@@ -15,6 +15,7 @@ from shop_database.migrations import migrate as apply_migrations
 from shop_dispatch.adapters import shadow
 from shop_dispatch.adapters.firehose import FirehoseArchive
 from shop_dispatch.adapters.postgres import PostgresParkedRecords, PostgresReadModel
+from shop_dispatch.adapters.rows import PostgresRows
 from shop_dispatch.adapters.sources import ArchiveSource, LogSource, StoreSource
 from shop_dispatch.adapters.statements import SESSION
 from shop_dispatch.application.archive import ArchiveBatch
@@ -47,6 +48,12 @@ def parked() -> PostgresParkedRecords:
 @cache
 def replay() -> Replay:
     return Replay(parked(), project())
+
+
+@cache
+def rows() -> PostgresRows:
+    settings = DatabaseSettings.from_environment(os.environ)
+    return PostgresRows(Reconnecting(lambda: connect(settings, f"{SERVICE}-verify", read_only=True)))
 
 
 @cache

@@ -73,7 +73,7 @@ def opened(read_model: Any, tables: list[str] = TABLES) -> Iterator[Rebuild]:
 @pytest.fixture
 def read_model(modules_read_model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(rebuild, "BATCH_EVENTS", BATCH)
-    modules_read_model.execute("DROP SCHEMA IF EXISTS shop_rebuild, shop_before CASCADE")
+    modules_read_model.execute("DROP SCHEMA IF EXISTS shop_rebuild, read_rebuild, shop_before CASCADE")
     modules_read_model.clear()
     return modules_read_model
 

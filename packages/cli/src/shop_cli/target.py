@@ -7,6 +7,7 @@ machine. A stage is reached with it, in the region that config/stages.json gives
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final
@@ -16,7 +17,7 @@ import typer
 from botocore.config import Config
 
 from shop_cli.errors import ShopError
-from shop_cli.local import deploy, emulator, environment, identity, postgres, services
+from shop_cli.local import deploy, emulator, environment, identity, services
 from shop_cli.local.home import State
 from shop_cli.local.status import running_shop
 from shop_cli.stage import region_of
@@ -44,19 +45,34 @@ class Function:
             raise ShopError(f"The function {self.name} has failed: {json.dumps(body)}\nThe same command goes on")
         return body
 
+    def ask(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Returns the answer. Raises ShopError for one that refuses, too."""
+        answer = self.invoke(event)
+        if "error" in answer:
+            raise ShopError(answer["error"])
+        return answer
+
+    def pages(self, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Asks again with the `next` of each answer as `after`, for as long as there is one."""
+        after = None
+        while True:
+            answer = self.ask({**event, "after": after})
+            yield answer
+            after = answer.get("next")
+            if after is None:
+                return
+
 
 @dataclass(frozen=True)
 class Target:
     stage: str
     local: State | None = None
     """This is the state of the shop on this machine, and None for a stage on AWS."""
-    given_database_url: str = ""
-    """A stage's database has no public address, so the caller says how it is reached."""
 
     @classmethod
-    def of(cls, stage: str | None, database_url: str = "") -> Target:
+    def of(cls, stage: str | None) -> Target:
         """Raises NotRunningError without a stage when no shop runs on this machine."""
-        return cls(stage, None, database_url) if stage else cls.here(running_shop(aws=True)[0].state())
+        return cls(stage) if stage else cls.here(running_shop(aws=True)[0].state())
 
     @classmethod
     def here(cls, state: State) -> Target:
@@ -103,10 +119,6 @@ class Target:
     def people(self) -> list[dict[str, str]]:
         """Returns who may sign in to the storefront with one click. A stage on AWS has nobody."""
         return identity.seeded_people(self.local) if self.local else []
-
-    @property
-    def database_url(self) -> str:
-        return postgres.role_url(self.local, "shop_owner") if self.local else self.given_database_url
 
     def payment_provider(self, url: str) -> tuple[str, str]:
         """Returns the URL and the key of the payment provider. A stage's is at the URL that is given."""

@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,11 @@ class Archive:
     def put(self, day: str, line: bytes) -> None:
         self.lines.setdefault(day, []).append(line)
 
-    def write(self, folder: Path) -> list[str]:
+    def write(self, folder: Path, *, begun_days_before: int = 0) -> list[str]:
+        """Firehose files an object under the day on which its first record arrived."""
         files = []
-        for day, lines in self.lines.items():
+        for arrived, lines in self.lines.items():
+            day = date.fromisoformat(arrived) - timedelta(days=begun_days_before)
             file = folder / f"date={day}" / "object.json"
             file.parent.mkdir()
             file.write_bytes(b"\n".join(lines) + b"\n")
@@ -345,10 +347,10 @@ EXPECTED: list[tuple[str, dict[str, str], Rows]] = [
 RecordedRun = Callable[[list[str]], list[tuple[list[str], Rows]]]
 
 
-@pytest.fixture(scope="module", params=["lines of JSON", "Parquet by type"])
+@pytest.fixture(scope="module", params=["lines of JSON", "Parquet by type", "objects begun at 23:55 of the day before"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
     folder = tmp_path_factory.mktemp("archive")
-    files = three_days().write(folder)
+    files = three_days().write(folder, begun_days_before=int("day before" in request.param))
     count = 0
 
     def run_all(queries: list[str]) -> list[tuple[list[str], Rows]]:
@@ -385,7 +387,8 @@ def test_every_query_answers_what_was_worked_out_by_hand(run: RecordedRun) -> No
 
 
 def test_a_streams_history_has_each_event_once_and_in_order(run: RecordedRun) -> None:
-    [(columns, rows)] = run([filled("stream-history", {"stream": f"reservation-{uuid(104)}"})])
+    days = {"from": "2026-11-20", "to": "2026-11-21"}
+    [(columns, rows)] = run([filled("stream-history", {"stream": f"reservation-{uuid(104)}", **days})])
     assert columns == ["streamversion", "time", "type", "id", "data"]
     assert [(row[0], row[2]) for row in rows] == [
         ("1", "shop.reservation.placed.v1"),
@@ -405,8 +408,15 @@ def test_a_streams_history_has_each_event_once_and_in_order(run: RecordedRun) ->
     }
 
 
+def test_a_streams_history_has_its_days_alone(run: RecordedRun) -> None:
+    stream = {"stream": f"reservation-{uuid(104)}"}
+    results = run([filled("stream-history", stream | {"from": day, "to": day}) for day in ("2026-11-20", "2026-11-21")])
+    assert [[row[0] for row in rows] for _, rows in results] == [["1", "2", "3", "4", "5"], ["6"]]
+
+
 def test_a_streams_history_shows_both_events_of_a_version(run: RecordedRun) -> None:
-    [(_, rows)] = run([filled("stream-history", {"stream": f"reservation-{uuid(109)}"})])
+    values = {"stream": f"reservation-{uuid(109)}", "from": "2026-11-19", "to": "2026-11-19"}
+    [(_, rows)] = run([filled("stream-history", values)])
     assert [row[0] for row in rows] == ["1", "2", "2"]
     assert len({row[3] for row in rows}) == 3
 
@@ -435,3 +445,10 @@ def test_every_query_counts_one_event_for_a_version_and_a_history_shows_each(nam
     assert f"row_number() OVER (PARTITION BY {keys}) AS delivery" in QUERIES[name]
     assert re.search(r"WHERE\s+delivery = 1", QUERIES[name])
     assert QUERIES[name].count("FROM events") == 1
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_every_query_is_bounded_by_day_and_reads_the_objects_of_the_day_before(name: str) -> None:
+    """An object that was begun at 23:55 holds what happened after midnight."""
+    assert "AND date >= CAST(CAST(CAST('{from}' AS date) - INTERVAL '1' DAY AS date) AS varchar)" in QUERIES[name]
+    assert re.search(r"AND day BETWEEN|WHERE day BETWEEN", QUERIES[name])

@@ -122,6 +122,19 @@ def test_an_event_that_only_the_sweep_could_publish_waits_for_the_sweep_and_then
     assert waits(layout) == [("waiting for sweep", 2, 60), ("waiting in Kinesis", 61, 63)]
 
 
+def test_a_request_is_drawn_inside_of_lambdas_own_segments_and_its_event_waits_in_kinesis() -> None:
+    name = "shop-command-production-api"
+    layout = drawn(
+        segment("l", name, 100, 104, origin="AWS::Lambda"),
+        segment("f", name, 101, 104, parent_id="l", origin="AWS::Lambda::Function"),
+        published("a", 102, 103, parent_id="f"),
+        consumed("b", 105, "project"),
+    )
+    rows = [row.guides + row.name for row in layout.rows]
+    assert [row.strip(" ├└─│") for row in rows[:3]] == [name, name, "shop-command"]
+    assert waits(layout) == [("waiting in Kinesis", 103, 105)]
+
+
 def test_a_parked_event_waits_for_its_replay() -> None:
     assert waits(drawn(published("a", 0, 2), consumed("b", 300, "replay"))) == [("waiting for replay", 2, 300)]
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shop_observability import logs, metrics
-from shop_observability.trace_header import TraceHeader
+from shop_observability.trace_header import TraceHeader, lambdas_header
 from shop_observability.tracing import segment
-from shop_observability.work import Annotation
+from shop_observability.work import Annotation, Work, doing
 
 
 class InvocationFailedError(Exception):
@@ -21,12 +21,13 @@ class InvocationFailedError(Exception):
 def invocation(service: str, header: TraceHeader | None, **annotations: Annotation) -> Iterator[None]:
     """Opens one segment, decides at random whether it logs from DEBUG on, and writes one line of metrics at the end.
 
+    A segment of another trace than Lambda's own names and links that one, which has its cold start and time-out.
     Raises InvocationFailedError for whatever is raised inside.
     """
     logs.sample()
     metrics.begin()
     try:
-        with segment(service, header, **annotations):
+        with doing(_invoked(lambdas_header())), segment(service, header, **annotations):
             try:
                 yield
             except Exception:
@@ -36,3 +37,7 @@ def invocation(service: str, header: TraceHeader | None, **annotations: Annotati
         raise InvocationFailedError(type(error).__name__) from None
     finally:
         metrics.flush()
+
+
+def _invoked(own: TraceHeader | None) -> Work:
+    return Work(own, {}, segment_id=own.parent if own and own.sampled else None)

@@ -43,15 +43,21 @@ class TraceHeader:
         return f"Root={self.root}{parent};Sampled={int(bool(self.sampled))}"
 
 
-def request_header(client: str | None) -> TraceHeader | None:
-    """Continues the trace that the client sent, or else the one that Lambda began for this invocation.
+def request_header(received: str | None) -> TraceHeader | None:
+    """Continues the trace that a client sent, or else the one that Lambda began for this invocation.
 
+    Lambda ignores what it is sent through an HTTP API. Where nobody has sent a header, the API adds one with a `Root`
+    alone, which names a third trace that nothing else is in: https://github.com/aws/aws-xray-sdk-java/issues/301.
     Where the client leaves the sampling decision open, Lambda's decision holds.
     """
-    theirs = TraceHeader.parse(client)
-    if theirs is not None and theirs.sampled is not None:
-        return theirs
-    own = TraceHeader.parse(os.environ.get("_X_AMZN_TRACE_ID"))
-    if theirs is None:
+    theirs, own = TraceHeader.parse(received), lambdas_header()
+    if own and (theirs is None or (theirs.parent is None and theirs.sampled is None)):
         return own
+    if theirs is None or theirs.sampled is not None:
+        return theirs
     return TraceHeader(theirs.root, theirs.parent, bool(own and own.sampled))
+
+
+def lambdas_header() -> TraceHeader | None:
+    """Names the trace that Lambda began for this invocation, and its own segment of the function in it."""
+    return TraceHeader.parse(os.environ.get("_X_AMZN_TRACE_ID"))

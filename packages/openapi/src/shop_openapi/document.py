@@ -43,7 +43,7 @@ REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
     ),
     "X-Amzn-Trace-Id": (
         "The AWS X-Ray trace to go on with, and whether it is recorded. The answer has the one that it belongs to. "
-        "What is no such header is as if it had not been sent.",
+        "A header with neither `Parent` nor `Sampled` is as if it had not been sent, and so is what is no such header.",
         TEXT,
         "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
     ),

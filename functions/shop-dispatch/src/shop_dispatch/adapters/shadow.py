@@ -80,6 +80,9 @@ class ShadowTables:
             self._execute_all(statements.MAKE_TABLES)
             self._execute_all(statements.MAKE_KEYS)
             self._execute_all(statements.GRANT)
+            self._connection.execute(statements.MAKE_SCHEMA_OF_VIEWS)
+            self._execute_all(statements.MAKE_VIEWS)
+            self._connection.execute(statements.GRANT_VIEWS)
             self._connection.execute(statements.BEGIN, [source, Phase.LOADING, self._release(), total])
             # The trigger comes last, because nobody can add to the log from here to the commit.
             self._connection.execute(statements.MAKE_TRIGGER)
@@ -124,6 +127,7 @@ class ShadowTables:
         with _or_busy():
             self._set_for_this_transaction("statement_timeout", SWAP_LOCK_MS_MAX)
             self._execute_all(statements.LOCK, names)
+            self._connection.execute(statements.DROP_VIEWS)  # before their tables: a reader locks them in this order
             self._connection.execute("SET LOCAL statement_timeout TO DEFAULT")
             self._connection.execute(statements.TAKE_TRIGGER_AWAY)
             self._connection.execute(statements.MAKE_SCHEMA_OF_OLD)
@@ -146,6 +150,7 @@ class ShadowTables:
         with self._connection.transaction(), _or_busy():
             self._set_for_this_transaction("lock_timeout", LOCK_MS_MAX)
             self._connection.execute(statements.TAKE_TRIGGER_AWAY)
+            self._connection.execute(statements.DROP_VIEWS)
             self._connection.execute(statements.DROP_REBUILD)
 
     def _keep_migrations_out(self) -> None:

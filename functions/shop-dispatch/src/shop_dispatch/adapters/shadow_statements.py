@@ -1,7 +1,8 @@
 """A rebuild executes this SQL. Some of it reads PostgreSQL's catalogue and returns the statements that make the tables
 like the live ones, so names, constraints, indexes and rights stay as the migrations made them.
 
-`shop_rebuild` has the new tables and the progress of the rebuild; `shop_before` has the old tables after the swap.
+`shop_rebuild` has the new tables and the progress of the rebuild, and `read_rebuild` the views of these tables, for an
+audit; `shop_before` has the old tables after the swap.
 """
 
 from typing import Final
@@ -83,6 +84,24 @@ FROM (
 ) AS granted, aclexplode(rights)
 WHERE relnamespace = 'shop'::regnamespace AND relname = ANY (%s::text[]) AND grantee <> relowner
 """
+# The views are those of `read_v1`. A type of events, such as 'shop.product.listed.v1', is no name of a table.
+MAKE_SCHEMA_OF_VIEWS: Final = "CREATE SCHEMA read_rebuild"
+MAKE_VIEWS: Final = """
+SELECT DISTINCT format('CREATE VIEW read_rebuild.%%I AS %%s', v.relname, regexp_replace(
+    pg_get_viewdef(v.oid), format('\\mshop\\.(%%s)\\M(?!\\.)', array_to_string(tables, '|')), 'shop_rebuild.\\1', 'g'
+))
+FROM (SELECT %s::text[]) AS asked (tables)
+JOIN pg_class AS live ON live.relnamespace = 'shop'::regnamespace AND live.relname = ANY (tables)
+JOIN pg_depend ON refclassid = 'pg_class'::regclass AND refobjid = live.oid AND classid = 'pg_rewrite'::regclass
+JOIN pg_rewrite ON pg_rewrite.oid = objid
+JOIN pg_class AS v ON v.oid = ev_class
+WHERE v.relnamespace = 'read_v1'::regnamespace AND v.relkind = 'v'
+"""
+GRANT_VIEWS: Final = """
+GRANT USAGE ON SCHEMA read_rebuild TO shop_query;
+GRANT SELECT ON ALL TABLES IN SCHEMA read_rebuild TO shop_query
+"""
+DROP_VIEWS: Final = "DROP SCHEMA IF EXISTS read_rebuild CASCADE"
 # The other indexes are built once the tables are full, which is faster than row by row.
 NEXT_INDEX: Final = """
 SELECT regexp_replace(pg_get_indexdef(indexrelid), ' ON shop\\.', ' ON shop_rebuild.')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -37,7 +37,7 @@ def list_(stage: StageOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def show(parked_id: IdArgument, stage: StageOption = None, as_json: JsonOption = False) -> None:
     """Show one record with its payload, as it came from the stream. The payload may hold a customer's data."""
-    record = _ask(Target.of(stage).function("parked"), {"action": "show", "id": parked_id})["record"]
+    record = Target.of(stage).function("parked").ask({"action": "show", "id": parked_id})["record"]
     if as_json:
         print_json(record)
         return
@@ -82,7 +82,7 @@ def drop(
         raise ShopError("--reason needs some words", exit_code=2)
     target = Target.of(stage)
     request = {"action": "drop", "id": parked_id, "reason": reason, "actor": target.actor}
-    dropped = _ask(target.function("parked"), request)["dropped"]
+    dropped = target.function("parked").ask(request)["dropped"]
     if as_json:
         print_json(dropped)
     else:
@@ -90,14 +90,14 @@ def drop(
 
 
 def records(function: Function) -> list[Record]:
-    return [record for page in _steps(function, {"action": "list"}) for record in page["records"]]
+    return [record for page in function.pages({"action": "list"}) for record in page["records"]]
 
 
 def replay_all(target: Target, ids: Sequence[str] | None, step: ProgressStep) -> dict[str, Any]:
     """Replays everything when `ids` is None. An interruption undoes nothing; the same command does the rest."""
     done: dict[str, Any] = {"resolved": [], "still_parked": [], "applied": 0}
     request = {"action": "replay", "ids": None if ids is None else list(ids), "actor": target.actor}
-    for answer in _steps(target.function("parked"), request):
+    for answer in target.function("parked").pages(request):
         for name in done:
             done[name] += answer[name]
         step.doing(f"{len(done['resolved']) + len(done['still_parked']):,} records")
@@ -127,20 +127,3 @@ def still_waiting(dropped: Record) -> str:
         f"{stream} still waits for its version {version}. Where the event store has that event as it should be: "
         "shop rebuild --from store"
     )
-
-
-def _steps(function: Function, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    after = None
-    while True:
-        answer = _ask(function, {**request, "after": after})
-        yield answer
-        after = answer.get("next")
-        if after is None:
-            return
-
-
-def _ask(function: Function, request: dict[str, Any]) -> dict[str, Any]:
-    answer = function.invoke(request)
-    if "error" in answer:
-        raise ShopError(answer["error"])
-    return answer

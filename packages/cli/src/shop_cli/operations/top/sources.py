@@ -27,7 +27,7 @@ from shop_cli.target import Function, Target
 FUNCTIONS: Final = {
     "shop-command": ("api", "sweep", "integrity"),
     "shop-query": ("api",),
-    "shop-dispatch": ("project", "archive", "parked", "rebuild"),
+    "shop-dispatch": ("project", "archive", "parked", "verify", "rebuild"),
 }
 FIRST_LOOK_SECONDS: Final = 150
 """So far back the first look goes: the last minute, and two sweeps."""

@@ -29,7 +29,7 @@ class Span:
     blocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """X-Ray's `aws`, `sql` and `http`, those that it has."""
     links: tuple[str, ...] = ()
-    """Ids of other traces: of the batch that did this work, when it was done for several at once."""
+    """Ids of other traces: Lambda's own of the invocation that did this work, where that is another one."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 import typer
 from rich.markup import escape
 
-from shop_cli.errors import ShopError
 from shop_cli.operations.verify.audit import Audit, Sources
 from shop_cli.operations.verify.findings import CHECKS, Findings
 from shop_cli.operations.verify.sources import ShopSources, reading
@@ -24,7 +23,9 @@ VALUE_CHARACTERS_MAX: Final = 200
 def verify(
     *,
     stage: StageOption = None,
-    database_url: Annotated[str, typer.Option(help="Reach the stage's PostgreSQL at this URL, as shop_owner.")] = "",
+    rebuilt: Annotated[
+        bool, typer.Option("--rebuilt", help="Read the new tables of `shop rebuild --no-swap`, before they are in use.")
+    ] = False,
     payment_url: Annotated[
         str, typer.Option(help="Reach the stage's payment provider there.")
     ] = "https://api.stripe.com",
@@ -41,9 +42,7 @@ def verify(
     """
     progress = display(for_scripts=as_json)
     with reading():
-        if stage and not database_url:
-            raise ShopError("--stage needs --database-url")
-        sources = ShopSources.of(Target.of(stage, database_url), payment_url)
+        sources = ShopSources.of(Target.of(stage), payment_url, rebuilt=rebuilt)
         with progress.step("Verify", "reading") as step:
             findings = run(sources, grace_seconds=grace_seconds, wait_seconds=wait_seconds, report=step.doing)
             step.done(f"{findings.examined['streams']:,} events")

@@ -6,52 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Final
 
 import httpx
-import psycopg
-from psycopg.rows import dict_row
 
 from shop_cli.errors import ShopError
 from shop_cli.operations import archive
-from shop_cli.target import Target
+from shop_cli.target import Function, Target
 
 OBJECTS_AT_ONCE: Final = 4
 """Objects of the archive that are read, and in memory, together: each up to Firehose's 64 MiB."""
-ROWS_PER_FETCH: Final = 2_000
-SQL: Final = {
-    "heads": "select stream_id, stream_version from shop.stream_head where stream_version > 0",
-    "log": """
-        select stream_id, stream_version, left(encode(sha256(convert_to(event, 'UTF8')), 'hex'), 32) as digest
-        from shop.event_log
-        """,
-    "products": """
-        select sku, name, description, category, images, price_minor, currency, available, status, version, listed_at
-        from read_v1.products
-        """,
-    "reservations": """
-        select reservation_id, customer_id, status, lines, total_minor, currency, placed_at, expires_at,
-               payment_intent_id, version
-        from read_v1.reservations
-        """,
-    "purchases": """
-        select purchase_id, reservation_id, customer_id, status, lines, total_minor, currency, payment_intent_id,
-               purchased_at, version, refunded_minor
-        from read_v1.purchases
-        """,
-    "refunds": """
-        select purchase_id, refund, refund_id, amount_minor, currency, reason, origin, refunded_at
-        from read_v1.refunds
-        """,
-    "disputes": """
-        select purchase_id, dispute_id, status, amount_minor, currency, reason, opened_at, closed_at
-        from read_v1.disputes
-        """,
-    "sales_daily": "select day, sku, currency, units, revenue_minor from read_v1.sales_daily",
-    "sales_monthly": "select month, sku, currency, units, revenue_minor from read_v1.sales_monthly",
-}
 
 
 @dataclass(frozen=True)
@@ -59,15 +24,18 @@ class ShopSources:
     client: Callable[[str], Any]
     table: str
     bucket: str
-    database_url: str
+    read_model: Function
+    actor: str
     payment_url: str
     payment_api_key: str
+    rebuilt: bool = False
+    """The new tables of a rebuild are read, which are not in use yet."""
 
     @classmethod
-    def of(cls, target: Target, payment_url: str) -> ShopSources:
+    def of(cls, target: Target, payment_url: str, *, rebuilt: bool = False) -> ShopSources:
         provider = target.payment_provider(payment_url)
         names = target.outputs["TableName"], target.outputs["BucketName"]
-        return cls(target.client, *names, target.database_url, *provider)
+        return cls(target.client, *names, target.function("verify"), target.actor, *provider, rebuilt)
 
     def items(self) -> Iterator[Mapping[str, Any]]:
         return self._scan(ConsistentRead=True)
@@ -76,11 +44,9 @@ class ShopSources:
         return self._scan(IndexName="due")
 
     def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
-        with psycopg.connect(self.database_url, row_factory=dict_row, connect_timeout=10) as connection:
-            connection.read_only = True
-            with connection.cursor(name="verify") as cursor:
-                cursor.itersize = ROWS_PER_FETCH
-                yield from map(plain, cursor.execute(SQL[table]))
+        request = {"table": table, "rebuilt": self.rebuilt, "actor": self.actor}
+        for page in self.read_model.pages(request):
+            yield from page["rows"]
 
     def archived(self) -> Iterator[bytes]:
         s3 = self.client("s3")
@@ -117,21 +83,6 @@ def _attribute(value: Mapping[str, Any]) -> Any:
     return int(value["N"]) if "N" in value else value.get("S", value.get("SS"))
 
 
-def plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of a row in the form in which the folds have them."""
-    return {name: _plain(value) for name, value in row.items()}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case date():
-            return value.isoformat()
-        case _:
-            return value
-
-
 @contextmanager
 def reading() -> Iterator[None]:
     """Turns what a system's own library raises, or SQLite on a full disk, into the error that nothing is known."""
@@ -140,7 +91,7 @@ def reading() -> Iterator[None]:
     except ShopError as error:
         raise CouldNotCheckError(str(error)) from error
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("httpx", "botocore", "psycopg", "sqlite3"):
+        if type(error).__module__.split(".")[0] not in ("httpx", "botocore", "sqlite3"):
             raise
         raise CouldNotCheckError(f"{type(error).__name__}: {error}") from error
 
