@@ -14,8 +14,8 @@ SETTINGS: Final[dict[str, Any]] = json.loads(
 )
 NOT_ON_AWS: Final = ("local", "offline")
 RULES: Final = (
-    "has to be 1 to 20 lower-case letters and digits, a letter first, without aws, amazon or cognito in it, and neither "
-    "local nor offline, which never go to AWS"
+    "has to be 1 to 20 lower-case letters and digits, a letter first, without aws, amazon or cognito in it; "
+    "local and offline never go to AWS"
 )
 
 
