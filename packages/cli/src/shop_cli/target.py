@@ -15,10 +15,12 @@ import boto3
 import typer
 from botocore.config import Config
 
+from shop_cli.endpoint import check_endpoint
 from shop_cli.errors import ShopError
 from shop_cli.local import deploy, emulator, environment, identity, postgres, services
 from shop_cli.local.home import State
 from shop_cli.local.status import running_shop
+from shop_cli.stage import check_stage_name
 
 FUNCTION_SECONDS: Final = 930
 """Lambda gives a function less time than this at most."""
@@ -54,8 +56,13 @@ class Target:
 
     @classmethod
     def of(cls, stage: str | None, database_url: str = "") -> Target:
-        """Raises NotRunningError without a stage when no shop runs on this machine."""
-        return cls(stage, None, database_url) if stage else cls.here(running_shop(aws=True)[0].state())
+        """Raises NotRunningError without a stage when no shop runs on this machine, and ShopError for a stage's name
+        that can't be one, or in a shell that points to the emulator."""
+        if stage is None:
+            return cls.here(running_shop(aws=True)[0].state())
+        check_stage_name(stage)
+        check_endpoint(stage)
+        return cls(stage, None, database_url)
 
     @classmethod
     def here(cls, state: State) -> Target:
