@@ -70,13 +70,10 @@ def running_aurora(port: int | None = None) -> Iterator[Aurora]:
             shutil.chown(folder, user, user)
             let_through(folder)
             let_through(NATIVE / "bin" / "postgres")
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LC_ALL": "C",
-            "LD_LIBRARY_PATH": str(NATIVE / "lib"),
-        }
-        command = [NATIVE / "bin" / "initdb", "-D", folder / "data", "-U", "rdsadmin", "--encoding=UTF8", "--no-sync"]
-        command += ["--locale=C.UTF-8", "--auth=trust", "--no-instructions"]
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        environment["LD_LIBRARY_PATH"] = str(NATIVE / "lib")
+        command = [str(NATIVE / "bin" / "initdb"), "-D", str(folder / "data"), "-U", "rdsadmin", "--no-sync"]
+        command += ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--no-instructions"]
         made = subprocess.run(command, env=environment, check=False, capture_output=True, cwd="/", **as_user(user))
         if made.returncode:
             raise RuntimeError(made.stderr.decode())
@@ -84,7 +81,7 @@ def running_aurora(port: int | None = None) -> Iterator[Aurora]:
         settings = {"unix_socket_directories": folder, "listen_addresses": HOST if port else "", "fsync": "off"}
         settings |= {"port": port or 5432, "max_connections": 200}
         options = [option for key, value in settings.items() for option in ("-c", f"{key}={value}")]
-        server = [NATIVE / "bin" / "postgres", "-D", folder / "data", *options]
+        server = [str(NATIVE / "bin" / "postgres"), "-D", str(folder / "data"), *options]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(server, env=environment, stdout=log, stderr=log, cwd="/", **as_user(user))
         try:

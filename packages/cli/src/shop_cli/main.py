@@ -17,6 +17,7 @@ from shop_cli.local.up import up
 from shop_cli.operations import parked
 from shop_cli.operations.athena.command import athena
 from shop_cli.operations.events import events
+from shop_cli.operations.people import command as people
 from shop_cli.operations.rebuild import rebuild
 from shop_cli.operations.storefront import release_web
 from shop_cli.operations.top.command import top
@@ -54,3 +55,4 @@ app.command("build")(build_command)
 for command in (up, down, status, env, demo, trace, top, events, verify, athena, rebuild, release_web):
     app.command()(command)
 app.add_typer(parked.app, name="parked")
+app.add_typer(people.app, name="people")
