@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from shop_cli.aurora_testing import Aurora, is_installed, running_aurora
-from shop_cli.operations.deploy.database import statements
+from shop_cli.deployment.database import statements
 from shop_database.migrations import migrate
 from shop_dispatch.bootstrap import migrations_folder
 
