@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from shop_cli.deployment.command import deploy
 from shop_cli.errors import ShopError
 from shop_cli.local.build import build_command
 from shop_cli.local.demo import demo
@@ -52,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("build")(build_command)
-for command in (up, down, status, env, demo, trace, top, events, verify, athena, rebuild, release_web):
+for command in (up, down, status, env, demo, trace, top, events, verify, athena, rebuild, release_web, deploy):
     app.command()(command)
 app.add_typer(parked.app, name="parked")
 app.add_typer(people.app, name="people")

@@ -1,7 +1,7 @@
 """A target is the shop that an operation works on: the one on this machine, or a stage on AWS.
 
 Only this module knows how the two differ. Nothing of the caller's own AWS configuration is used for the shop on this
-machine, and nothing else is used for a stage.
+machine. A stage is reached with it, in the region that config/stages.json gives the stage.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shop_cli.errors import ShopError
 from shop_cli.local import deploy, emulator, environment, identity, postgres, services
 from shop_cli.local.home import State
 from shop_cli.local.status import running_shop
-from shop_cli.stage import check_stage_name
+from shop_cli.stage import check_stage_name, region_of
 
 FUNCTION_SECONDS: Final = 930
 """Lambda gives a function less time than this at most."""
@@ -89,7 +89,7 @@ class Target:
     @cached_property
     def _session(self) -> boto3.Session:
         """One session for all clients asks only once where signing in asks for a code."""
-        return boto3.Session()
+        return boto3.Session(region_name=region_of(self.stage))
 
     def function(self, name: str, timeout_seconds: int = FUNCTION_SECONDS) -> Function:
         """Finds a function of shop-dispatch by its name without the stage, such as `parked`."""

@@ -37,8 +37,7 @@ def customer(
     target: Target, progress: ProgressDisplay, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[tuple[httpx.Client, str]]:
     """Yields the API, with the customer's token, and the SKU. Raises ShopError for a stage that takes real money."""
-    _, key = target.payment_provider("")
-    if key.startswith(LIVE):
+    if takes_real_money(target):
         raise ShopError(f"Stage {target.stage} takes real money: test cards are refused there, so there is no demo")
     with ExitStack() as afterwards:
         with progress.step("Guest", "making a customer, an administrator and a product") as step:
@@ -51,6 +50,11 @@ def customer(
             _wait_until_visible(buyer, step.doing, sleep)
             step.done(f"a customer, and {STOCK} of the product {SKU}")
         yield buyer, SKU
+
+
+def takes_real_money(target: Target) -> bool:
+    _, key = target.payment_provider("")
+    return key.startswith(LIVE)
 
 
 def _person(pool: UserPool, name: str, afterwards: ExitStack) -> tuple[str, str]:
