@@ -1,5 +1,5 @@
-"""From nothing to a working shop with the one command of docs/deploy.md, as on AWS: the emulator, and stand-ins for what
-it lacks. `make rehearsal` runs it."""
+"""From nothing to a working shop with the one command of docs/deploy.md, as on AWS: the emulator, and stand-ins for
+what it lacks. `make rehearsal` runs it."""
 
 import re
 

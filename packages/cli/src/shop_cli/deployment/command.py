@@ -52,7 +52,7 @@ def deploy(
             typer.echo(f"\nInterrupted. What AWS has begun goes on there. To go on: {again}", err=True)
             raise ShopError("", 130) from None
         except (ShopError, BotoCoreError, ClientError, httpx.HTTPError) as error:
-            raise ShopError(f"{error}\nWhat is done stays. Then, to go on: {again}") from error
+            raise ShopError(f"{error}\nWhat is done stays. To go on: {again}") from error
 
 
 @dataclass

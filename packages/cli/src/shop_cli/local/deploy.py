@@ -95,6 +95,7 @@ def follow(process: subprocess.Popen[bytes], record: ProcessRecord, seconds_max:
     finally:
         # Before the emulator goes, or its tries to reach that would hold up the end.
         stop_one(record, STOP_SECONDS)
+        process.poll()
     if process.returncode:
         raise ShopError(f"The deployment failed. From {log}:\n{_failure(log.read_text(errors='replace'))}")
 
