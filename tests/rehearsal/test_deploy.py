@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from shop_cli.rehearsal_testing import Account
+from shop_cli.rehearsal_testing import RehearsalAccount
 
 
 @pytest.fixture(scope="session")
-def deployed(account: Account) -> str:
+def deployed(account: RehearsalAccount) -> str:
     return account.shop("deploy", "--stage", "rehearsal", "--yes", "--administrator", "ada@shop.example")
 
 
@@ -24,20 +24,20 @@ def test_it_waited_for_the_database(deployed: str) -> None:
     assert "waiting for the database: DatabaseResumingException" in deployed
 
 
-def test_neither_what_it_prints_nor_its_logs_have_a_key(account: Account, deployed: str) -> None:
+def test_neither_what_it_prints_nor_its_logs_have_a_key(account: RehearsalAccount, deployed: str) -> None:
     written = deployed + "".join(path.read_text() for path in account.home.logs.glob("deploy-*"))
     assert "waiting" in written
     assert account.variables["SHOP_PAYMENT_API_KEY"] not in written
     assert account.variables["SHOP_PAYMENT_WEBHOOK_SECRET"] not in written
 
 
-def test_the_same_command_again_changes_nothing(account: Account, deployed: str) -> None:
+def test_the_same_command_again_changes_nothing(account: RehearsalAccount, deployed: str) -> None:
     again = account.shop("deploy", "--stage", "rehearsal", "--yes", "--no-demo")
     assert "API key is there, webhook secret is there" in again
     assert "ada@shop.example" in again
 
 
-def test_the_demonstration_leaves_nobody_and_nothing_for_sale(account: Account, deployed: str) -> None:
+def test_the_demonstration_leaves_nobody_and_nothing_for_sale(account: RehearsalAccount, deployed: str) -> None:
     assert account.shop("people", "list", "--stage", "rehearsal").split()[-4] == "ada@shop.example"
     [api] = re.findall(r"^  API +(\S+)", deployed, re.MULTILINE)
     account.register_webhook(api)

@@ -20,7 +20,7 @@ SECRET = "GEZDGNBVGY3TQOJQ"
 
 
 class Stage:
-    """A stage's user pool and API. `calls` has what was asked of both, in order."""
+    """It is a stage's user pool and API. `calls` has what was asked of both, in order."""
 
     def __init__(self, *, second_factors: bool = False, listed: bool = False, fails_at: str = "") -> None:
         self.calls: list[str] = []

@@ -1,4 +1,4 @@
-"""Passwords for people whom a command makes."""
+"""Makes passwords for people whom a command makes."""
 
 import secrets
 

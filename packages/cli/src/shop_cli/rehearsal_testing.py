@@ -1,4 +1,4 @@
-"""An AWS on this machine for stage rehearsal: the emulator, and what it lacks. No shop is deployed to it yet."""
+"""Starts an AWS on this machine for stage rehearsal: the emulator, and what it lacks. Nothing is deployed to it yet."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ RESUMING = ["DatabaseResumingException"] * 3 + ["ThrottlingException"]
 
 
 @dataclass(frozen=True)
-class Account:
+class RehearsalAccount:
     home: Home
     state: State
     variables: dict[str, str]
@@ -49,7 +49,7 @@ class Account:
 
 
 @contextmanager
-def running_account() -> Iterator[Account]:
+def running_account() -> Iterator[RehearsalAccount]:
     with tempfile.TemporaryDirectory(prefix="shop-rehearsal-") as folder, ExitStack() as servers:
         home = Home(Path(folder) / "shop")
         home.create()
@@ -64,7 +64,7 @@ def running_account() -> Iterator[Account]:
             ("aws", emulator.server_command(state), emulator.server_environment(home, state), _ready(state)),
         ):
             servers.enter_context(child(command, variables, home.logs / f"{name}.log", url))
-        yield Account(
+        yield RehearsalAccount(
             home,
             state,
             {

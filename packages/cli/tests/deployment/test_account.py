@@ -1,4 +1,4 @@
-"""What is looked at before anything is deployed."""
+"""The account is looked at before anything is deployed."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ def test_a_stage_without_reservations_is_deployed_to_a_new_account(monkeypatch: 
 @pytest.mark.parametrize(
     "error", [NoCredentialsError(), ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "X")]
 )
-def test_who_is_not_signed_in_is_told_how(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_who_is_not_signed_in_learns_how(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def refuse(*_: object) -> None:
         raise error
 

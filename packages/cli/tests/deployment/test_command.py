@@ -13,10 +13,10 @@ from shop_cli.deployment import account, command, database, provider_keys, stack
 from shop_cli.local import build
 from shop_cli.main import app
 from shop_cli.operations import guest, storefront
-from shop_cli.operations.people.user_pool import Person, UserPool
+from shop_cli.operations.people.user_pool import PoolUser, UserPool
 from shop_cli.target import Function, Target
 
-ADA = Person("ada@shop.example", "CONFIRMED", is_enabled=True, has_second_factor=True)
+ADA = PoolUser("ada@shop.example", "CONFIRMED", is_enabled=True, has_second_factor=True)
 
 
 class Steps:
@@ -112,13 +112,13 @@ def test_nothing_is_bought_where_it_would_cost_money_or_nobody_wants_it(
 
 def test_somebody_becomes_the_first_administrator(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UserPool, "administrators", lambda _: iter([]))
-    monkeypatch.setattr(command, "invite", lambda _, email: [f"{email} gets a password"])
+    monkeypatch.setattr(command, "invite", lambda _, email: f"{email} gets a password")
     assert "2. bob@shop.example gets a password" in shop("--yes", "--administrator", "bob@shop.example").output
     assert "2. Make an administrator: ./shop people add EMAIL --stage dev" in shop("--yes").output
 
 
 @pytest.mark.parametrize(
-    ("stage", "endpoint", "told"),
+    ("stage", "endpoint", "message"),
     [
         ("Dev", "", "1 to 20 lower-case letters and digits"),
         ("local", "", "1 to 20 lower-case letters and digits"),
@@ -127,16 +127,16 @@ def test_somebody_becomes_the_first_administrator(steps: Steps, monkeypatch: pyt
     ],
 )
 def test_a_stage_that_cannot_go_there_is_refused_first(
-    steps: Steps, monkeypatch: pytest.MonkeyPatch, stage: str, endpoint: str, told: str
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, stage: str, endpoint: str, message: str
 ) -> None:
     if endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     refused = CliRunner().invoke(app, ["deploy", "--stage", stage, "--yes"], env={"COLUMNS": "300"})
-    assert (refused.exit_code, told in refused.output) == (1, True)
+    assert (refused.exit_code, message in refused.output) == (1, True)
     assert steps.done == []
 
 
-def test_an_artifact_that_could_not_be_built_is_told_at_once(
+def test_an_artifact_that_could_not_be_built_is_shown_at_once(
     steps: Steps, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(command, "interpreter", build.interpreter)

@@ -25,11 +25,11 @@ def client(url: str) -> Any:
 def test_each_statement_waits_until_the_database_is_there() -> None:
     faults = ["DatabaseResumingException"] * 3 + ["ThrottlingException", "DatabaseUnavailableException"]
     executed: list[str] = []
-    told: list[str] = []
+    shown: list[str] = []
     with running_data_api(executed.append, faults) as url:
-        make_roles(client(url), OUTPUTS, told.append, sleep=lambda _: None)
+        make_roles(client(url), OUTPUTS, shown.append, sleep=lambda _: None)
     assert executed == list(statements())
-    assert told[:3] == ["waiting for the database: DatabaseResumingException"] * 3
+    assert shown[:3] == ["waiting for the database: DatabaseResumingException"] * 3
 
 
 def test_a_database_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_a_database_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPat
     assert slept == [3.0, 3.0]
 
 
-def test_a_statement_that_is_refused_is_told_and_not_repeated() -> None:
+def test_a_statement_that_is_refused_is_shown_and_not_repeated() -> None:
     def refuse(_sql: str) -> None:
         raise psycopg.errors.InsufficientPrivilege("permission denied to create role")
 

@@ -46,7 +46,7 @@ def test_what_is_missing_is_asked_for_and_the_webhook_may_come_later(ssm: Any) -
     assert ["webhook" in question for question in questions] == [False, True, True]
 
 
-def test_without_a_terminal_a_missing_key_is_told(ssm: Any) -> None:
+def test_without_a_terminal_a_missing_key_is_shown(ssm: Any) -> None:
     with pytest.raises(ShopError, match="set SHOP_PAYMENT_API_KEY"):
         list(store(ssm, "dev", {}, None))
     assert list(store(ssm, "dev", {"SHOP_PAYMENT_API_KEY": "sk_test_1"}, None))[1] == "no webhook secret yet"

@@ -45,9 +45,9 @@ class CloudFormation:
 
 def settled(monkeypatch: pytest.MonkeyPatch, cloudformation: CloudFormation) -> list[str]:
     monkeypatch.setattr(Target, "client", lambda *_: cloudformation)
-    told: list[str] = []
-    settle(Target("dev"), told.append, sleep=lambda _: None)
-    return told
+    shown: list[str] = []
+    settle(Target("dev"), shown.append, sleep=lambda _: None)
+    return shown
 
 
 @pytest.mark.parametrize(
@@ -71,17 +71,17 @@ def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_stack_whose_first_deployment_failed_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = CloudFormation(query=["ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", None])
-    told = settled(monkeypatch, failed)
+    shown = settled(monkeypatch, failed)
     assert failed.deleted == ["shop-query-dev"]
-    assert told[-1] == "waiting for shop-query-dev, which is in DELETE_IN_PROGRESS"
+    assert shown[-1] == "waiting for shop-query-dev, which is in DELETE_IN_PROGRESS"
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "shown"),
     [("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"), ("DELETE_FAILED", "could not be removed")],
 )
-def test_what_only_a_person_can_mend_is_told(monkeypatch: pytest.MonkeyPatch, state: str, told: str) -> None:
-    with pytest.raises(ShopError, match=told):
+def test_what_only_a_person_can_mend_is_shown(monkeypatch: pytest.MonkeyPatch, state: str, shown: str) -> None:
+    with pytest.raises(ShopError, match=shown):
         settled(monkeypatch, CloudFormation(command=[state]))
 
 
@@ -121,7 +121,7 @@ def test_the_tool_gets_the_callers_configuration_and_no_key_of_the_provider(
     assert log.stat().st_mode & 0o077 == 0
 
 
-def test_a_failure_of_the_tool_is_told_from_its_log(home: Home) -> None:
+def test_a_failure_of_the_tool_is_shown_from_its_log(home: Home) -> None:
     with pytest.raises(ShopError, match="Error: no such stack"):
         tool().run("stacks", [sys.executable, "-c", "import sys; sys.exit('Error: no such stack')"], home.path)
 

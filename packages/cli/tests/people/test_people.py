@@ -57,9 +57,9 @@ def test_an_administrator_has_a_second_factor_before_the_right(target: Target) -
     assert "otpauth://totp/shop%20dev%3Aada%40shop.example?secret=" in done.output
     assert password not in done.output
     assert '"has_second_factor": true' in shop("list", "--json").output
-    # Who has a second factor already is an administrator at once.
+    # With a second factor, an administrator becomes one at once.
     pool.leave_administrators(EMAIL)
-    assert invite(target, EMAIL) == [f"{EMAIL} is an administrator. Sign in at https://shop.example"]
+    assert invite(target, EMAIL) == f"{EMAIL} is an administrator. Sign in at https://shop.example"
     assert emails(target) == [EMAIL]
 
 
@@ -75,15 +75,15 @@ def test_whoever_is_removed_stays_a_customer(target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["add", "ada"], "ada is no e-mail address"),
         (["remove", "bob@shop.example", "--yes"], "Nobody in the user pool has the address bob@shop.example"),
     ],
 )
-def test_a_wrong_name_is_told(target: Target, arguments: list[str], told: str) -> None:
+def test_a_wrong_name_is_refused(target: Target, arguments: list[str], message: str) -> None:
     done = shop(*arguments)
-    assert (done.exit_code, told in done.output) == (1, True)
+    assert (done.exit_code, message in done.output) == (1, True)
 
 
 def test_a_temporary_password_is_sent_again_only_when_asked_for(target: Target) -> None:

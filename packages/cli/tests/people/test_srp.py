@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shop_cli.operations.people import srp, totp
-from shop_cli.operations.people.srp import G, N, Proof
+from shop_cli.operations.people.srp import G, N, SrpProof
 
 POOL = "us-east-1_AbCdEf123"
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -21,7 +21,7 @@ def challenge(server: int, salt: str = "9fd0c5f1b1c6a1f2") -> dict[str, str]:
 
 
 def test_it_is_the_proof_that_pycognito_makes() -> None:
-    proof = Proof(POOL, int("1f" * 64, 16))
+    proof = SrpProof(POOL, int("1f" * 64, 16))
     answer = proof.answer(challenge(pow(G, int("2e" * 64, 16), N)), "Correct-horse-1", NOW)
     assert answer == {  # computed by pycognito 2024.5.1
         "USERNAME": "0a1b2c3d-user",
@@ -40,7 +40,7 @@ def test_a_server_that_knows_the_verifier_accepts_the_password_and_no_other(salt
     verifier = pow(G, int.from_bytes(hashlib.sha256(padded + identity).digest(), "big"), N)
     private = int("5c" * 64, 16)
     server = (srp.MULTIPLIER * verifier + pow(G, private, N)) % N
-    proof = Proof(POOL)
+    proof = SrpProof(POOL)
     scrambling = srp.hashed(int(proof.public, 16), server)
     shared = pow(int(proof.public, 16) * pow(verifier, scrambling, N), private, N)
     signed = b"AbCdEf1230a1b2c3d-usersecret blockWed Mar 4 05:06:07 UTC 2026"
@@ -55,10 +55,10 @@ def test_a_server_that_knows_the_verifier_accepts_the_password_and_no_other(salt
 @pytest.mark.parametrize("server", [0, N, 2 * N])
 def test_a_server_that_would_know_the_key_without_the_password_is_refused(server: int) -> None:
     with pytest.raises(ValueError, match="unsafe"):
-        Proof(POOL).answer(challenge(server), "right", NOW)
+        SrpProof(POOL).answer(challenge(server), "right", NOW)
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")])
 def test_codes_are_those_of_the_specification(seconds: int, code: str) -> None:
-    """RFC 6238, appendix B, whose eight digits end in an app's six."""
+    """Appendix B of RFC 6238 has eight digits, which end in an app's six."""
     assert totp.code_at(base64.b32encode(b"12345678901234567890").decode(), seconds) == code

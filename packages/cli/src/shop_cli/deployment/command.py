@@ -63,7 +63,7 @@ class Deployment:
     ask: Callable[[str], str] | None = None
     """Nobody can be asked without a terminal."""
     todo: list[str] = field(default_factory=list)
-    """Only a person can do these. They are told in the end."""
+    """Only a person can do these. They are shown in the end."""
 
     def run(self, administrator: str, *, is_asked: bool, with_demo: bool) -> None:
         self._look_at_the_account()
@@ -107,9 +107,9 @@ class Deployment:
         typer.confirm(question, abort=True)
 
     def _store_keys(self) -> None:
-        told = list(provider_keys.store(self.target.client("ssm"), self.target.stage, os.environ, self.ask))
-        self.progress.line(f"  Payments     {', '.join(told)}")
-        if told[-1].startswith("no "):
+        outcomes = list(provider_keys.store(self.target.client("ssm"), self.target.stage, os.environ, self.ask))
+        self.progress.line(f"  Payments     {', '.join(outcomes)}")
+        if outcomes[-1].startswith("no "):
             self.todo.append(
                 "Register the webhook at the payment provider, with the events that docs/deploy.md lists, and run "
                 "this command again with its secret. Until then, the sweep settles what the webhook would tell"
@@ -120,8 +120,7 @@ class Deployment:
         if not there and not email and self.ask is not None:
             email = str(typer.prompt("E-mail address of the first administrator (empty for none)", default="")).strip()
         if email and email not in there:
-            told = invite(self.target, email)
-            self.todo += told
+            self.todo.append(invite(self.target, email))
             there.append(f"{email} is asked to become one")
         if not there:
             self.todo.append(f"Make an administrator: ./shop people add EMAIL --stage {self.target.stage}")

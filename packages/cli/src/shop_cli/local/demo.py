@@ -200,7 +200,7 @@ class Demo:
 
     def _query(self, stream_id: str, version: int, step: ProgressStep) -> RenderableType:
         found = athena.ask(self._target, QUERY, [f"stream={stream_id}"], step.doing)
-        # On AWS the archive gets its Parquet within a quarter of an hour. That the query is answered is enough there.
+        # Firehose keeps a Parquet object open for a quarter of an hour. That the query is answered is enough on AWS.
         if self._target.local:
             _expect(len(found.rows) >= version, f"{len(found.rows)} of {version} rows")
         shown = [position for position, column in enumerate(found.columns) if column != "data"]

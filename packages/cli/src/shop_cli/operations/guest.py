@@ -1,4 +1,4 @@
-"""A customer of a stage for one demonstration, and a product for them to buy. Afterwards neither can be used again."""
+"""Makes a customer of a stage for one demonstration, and a product for them to buy. Afterwards neither is of use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`shop people`: who administers a stage's shop. Customers sign up by themselves."""
+"""`shop people` says who administers a stage's shop. Customers sign up by themselves."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def add(
     resend: Annotated[bool, typer.Option("--resend", help="Send a new temporary password, for 3 days.")] = False,
 ) -> None:
     """Make an administrator: whoever is new gets a temporary password by e-mail, and a second factor comes next."""
-    target = Target.of(stage)
-    for line in invite(target, email, resend=resend):
-        typer.echo(line)
+    typer.echo(invite(Target.of(stage), email, resend=resend))
 
 
 @app.command("second-factor")
@@ -92,8 +90,8 @@ def remove(
     typer.echo(f"{person.email} is no administrator any more, at the latest in 15 minutes")
 
 
-def invite(target: Target, email: str, *, resend: bool = False) -> list[str]:
-    """Returns what to tell: an administrator, or what the person has to do to become one. Repeats are harmless.
+def invite(target: Target, email: str, *, resend: bool = False) -> str:
+    """Returns that the person is an administrator, or what they have to do to become one. Repeats are harmless.
 
     Only a second factor leads into the group, because whoever knew the temporary password could else set it up first.
     """
@@ -105,10 +103,12 @@ def invite(target: Target, email: str, *, resend: bool = False) -> list[str]:
         pool.create(email, resend=True)
     if pool.person(email).has_second_factor or not pool.takes_second_factors:
         pool.join_administrators(email)
-        return [f"{email} is an administrator. Sign in at {target.outputs['WebUrl']}"]
-    told = f"{email} gets a temporary password by e-mail, good for 3 days. Then set up the second factor, which makes"
+        return f"{email} is an administrator. Sign in at {target.outputs['WebUrl']}"
     option = "" if target.local else f" --stage {target.stage}"
-    return [told, f"an administrator of them:  ./shop people second-factor {email}{option}"]
+    return (
+        f"{email} has a temporary password in their e-mail, good for 3 days. They become an administrator by setting "
+        f"up a second factor:\n     ./shop people second-factor {email}{option}"
+    )
 
 
 def _secret(question: str, *, confirm: bool = False) -> str:

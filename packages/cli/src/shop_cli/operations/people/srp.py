@@ -53,7 +53,7 @@ def session_key(shared: int, scrambling: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Proof:
+class SrpProof:
     """One attempt to sign in."""
 
     pool_id: str

@@ -1,4 +1,4 @@
-"""The codes that an authenticator app shows. https://datatracker.ietf.org/doc/html/rfc6238"""
+"""Makes the codes that an authenticator app shows. https://datatracker.ietf.org/doc/html/rfc6238"""
 
 from __future__ import annotations
 

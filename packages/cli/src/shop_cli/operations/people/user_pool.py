@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_cli.errors import ShopError
-from shop_cli.operations.people.srp import Proof
+from shop_cli.operations.people.srp import SrpProof
 from shop_cli.target import Target
 
 ADMIN_GROUP: Final = "admin"
@@ -23,7 +23,7 @@ def not_asked() -> str:
 
 
 @dataclass(frozen=True)
-class Person:
+class PoolUser:
     email: str
     status: str
     is_enabled: bool
@@ -46,7 +46,7 @@ class UserPool:
         found = self.cognito.get_user_pool_mfa_config(UserPoolId=self.pool_id)
         return bool(found.get("MfaConfiguration", "OFF") != "OFF")
 
-    def administrators(self) -> Iterator[Person]:
+    def administrators(self) -> Iterator[PoolUser]:
         pages = self.cognito.get_paginator("list_users_in_group").paginate(
             UserPoolId=self.pool_id, GroupName=ADMIN_GROUP
         )
@@ -54,13 +54,13 @@ class UserPool:
             for user in page["Users"]:
                 yield self.person(user["Username"])
 
-    def person(self, username: str) -> Person:
+    def person(self, username: str) -> PoolUser:
         try:
             found = self.cognito.admin_get_user(UserPoolId=self.pool_id, Username=username)
         except self.cognito.exceptions.UserNotFoundException as error:
             raise ShopError(f"Nobody in the user pool has the address {username}") from error
         attributes = {each["Name"]: each["Value"] for each in found["UserAttributes"]}
-        return Person(
+        return PoolUser(
             attributes.get("email", username),
             found["UserStatus"],
             bool(found["Enabled"]),
@@ -103,7 +103,7 @@ class UserPool:
 
     def sign_in(self, email: str, password: str, *, new_password: Ask = not_asked, code: Ask = not_asked) -> str:
         """Returns an access token. Raises ShopError if the password or what follows it is wrong."""
-        proof, cognito = Proof(self.pool_id), self.cognito
+        proof, cognito = SrpProof(self.pool_id), self.cognito
         responses: dict[str, Respond] = {
             "PASSWORD_VERIFIER": lambda parameters: proof.answer(parameters, password),
             "NEW_PASSWORD_REQUIRED": lambda _: {"NEW_PASSWORD": new_password()},
