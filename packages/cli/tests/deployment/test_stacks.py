@@ -29,6 +29,7 @@ class CloudFormation:
 
     def __init__(self, **states: list[str | None]) -> None:
         self.states = {f"shop-{name}-dev": list(found) for name, found in states.items()}
+        self.unprotected: list[str] = []
         self.deleted: list[str] = []
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
@@ -39,7 +40,12 @@ class CloudFormation:
             raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
         return {"Stacks": [{"StackStatus": state}]}
 
+    def update_termination_protection(self, *, EnableTerminationProtection: bool, StackName: str) -> None:  # noqa: N803
+        assert not EnableTerminationProtection
+        self.unprotected.append(StackName)
+
     def delete_stack(self, *, StackName: str) -> None:  # noqa: N803
+        assert StackName in self.unprotected  # production's stacks are protected from their first deployment on
         self.deleted.append(StackName)
 
 

@@ -54,6 +54,7 @@ def settle(target: Target, doing: Doing, sleep: Callable[[float], None] = time.s
         while (found := status(cloudformation, stack)) is not None:
             if found in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
                 doing(f"removing {stack}, whose first deployment has failed")
+                cloudformation.update_termination_protection(EnableTerminationProtection=False, StackName=stack)
                 cloudformation.delete_stack(StackName=stack)
             elif found == "UPDATE_ROLLBACK_FAILED":
                 raise ShopError(
