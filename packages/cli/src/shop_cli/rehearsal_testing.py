@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -43,6 +44,9 @@ class RehearsalAccount:
         if done.returncode:
             raise AssertionError(printed[-8_000:])
         return printed
+
+    def client(self, service: str) -> Any:
+        return emulator.client(self.state, service)
 
     def register_webhook(self, api_url: str) -> None:
         services.write_webhook_url(self.home, api_url)

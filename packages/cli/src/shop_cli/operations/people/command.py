@@ -103,7 +103,8 @@ def invite(target: Target, email: str, *, resend: bool = False) -> str:
         pool.create(email, resend=True)
     if pool.person(email).has_second_factor or not pool.takes_second_factors:
         pool.join_administrators(email)
-        return f"{email} is an administrator. Sign in at {target.outputs['WebUrl']}"
+        how = ", with the temporary password from the e-mail" if is_new else ""
+        return f"{email} is an administrator. Sign in at {target.outputs['WebUrl']}{how}"
     option = "" if target.local else f" --stage {target.stage}"
     return (
         f"{email} has a temporary password in their e-mail, good for 3 days. They become an administrator by setting "
