@@ -9,11 +9,10 @@ module.exports = async ({ resolveVariable }) => {
   if (stage === 'offline') return 'none';
   const endpoint = process.env.AWS_ENDPOINT_URL;
   if (!emulated.includes(stage)) {
-    const local = Object.keys(process.env).find((name) => name.startsWith('AWS_ENDPOINT_URL') && isLocal(process.env[name]));
-    if (!local) return null;
-    throw refusal(
-      `stage ${stage} goes to AWS, and ${local} is ${process.env[local]}. ` + 'Run eval "$(./shop env --unset)" first.'
-    );
+    const [name, url] =
+      Object.entries(process.env).find(([key, value]) => key.startsWith('AWS_ENDPOINT_URL') && isLocal(value)) ?? [];
+    if (!name) return null;
+    throw refusal(`stage ${stage} goes to AWS, and ${name} is ${url}. Run eval "$(./shop env --unset)" first.`);
   }
   if (/^http:\/\/127\.0\.0\.1:\d+$/.test(endpoint)) return endpoint;
   throw refusal(

@@ -91,6 +91,17 @@ class Target:
         """One session for all clients asks only once where signing in asks for a code."""
         return boto3.Session(region_name=region_of(self.stage))
 
+    def tool_variables(self) -> dict[str, str]:
+        """Returns the stage's region and the credentials that this session has found, for another program: it then
+        works in the account that was shown, and asks for no code again. They may last for an hour only."""
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise ShopError("There are no AWS credentials: name a profile in AWS_PROFILE")
+        found = credentials.get_frozen_credentials()
+        variables = {"AWS_REGION": region_of(self.stage), "AWS_ACCESS_KEY_ID": str(found.access_key)}
+        variables |= {"AWS_SECRET_ACCESS_KEY": str(found.secret_key)}
+        return variables | ({"AWS_SESSION_TOKEN": found.token} if found.token else {})
+
     def function(self, name: str, timeout_seconds: int = FUNCTION_SECONDS) -> Function:
         """Finds a function of shop-dispatch by its name without the stage, such as `parked`."""
         return Function(self.client("lambda", timeout_seconds), f"shop-dispatch-{self.stage}-{name}")

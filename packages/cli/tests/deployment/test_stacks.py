@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,6 +20,7 @@ from shop_cli.interrupts import Interrupts
 from shop_cli.local.deploy import STACKS
 from shop_cli.local.home import Home
 from shop_cli.progress import ProgressStep
+from shop_cli.stage import region_of
 from shop_cli.target import Target
 
 TOOL_SECONDS_MAX = 60
@@ -109,30 +111,37 @@ def test_a_first_deployment_brings_the_throttles_of_its_routes(
     assert done == runs
 
 
-def tool() -> DeployTool:
-    return DeployTool("dev", Interrupts(), ProgressStep("Stacks"))
-
-
-def test_the_tool_gets_the_callers_configuration_and_no_key_of_the_provider(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def tool(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> DeployTool:
+    credentials = tmp_path / "credentials"
+    credentials.write_text(
+        "[mine]\naws_access_key_id = the-id\naws_secret_access_key = the-key\naws_session_token = the-token\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("SHOP_PAYMENT_API_KEY", "sk_test_1")
+    return DeployTool(Target("dev"), Interrupts(), ProgressStep("Stacks"))
+
+
+def test_the_tool_gets_the_credentials_of_the_account_that_was_shown_and_no_key_of_the_provider(
+    home: Home, tool: DeployTool
+) -> None:
     code = "import json, os; print(json.dumps(dict(os.environ)))"
-    tool().run("stacks", [sys.executable, "-c", code], home.path)
+    tool.run("stacks", [sys.executable, "-c", code], home.path)
     log = home.logs / "deploy-dev-stacks.log"
     given = json.loads(log.read_text())
-    assert (given["AWS_PROFILE"], given["CI"]) == ("mine", "1")
-    assert "SHOP_PAYMENT_API_KEY" not in given
+    found = [given[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")]
+    assert found == ["the-id", "the-key", "the-token", region_of("dev")]
+    assert not {"SHOP_PAYMENT_API_KEY", "AWS_PROFILE"} & given.keys()
     assert log.stat().st_mode & 0o077 == 0
 
 
-def test_a_failure_of_the_tool_is_shown_from_its_log(home: Home) -> None:
+def test_a_failure_of_the_tool_is_shown_from_its_log(home: Home, tool: DeployTool) -> None:
     with pytest.raises(ShopError, match="Error: no such stack"):
-        tool().run("stacks", [sys.executable, "-c", "import sys; sys.exit('Error: no such stack')"], home.path)
+        tool.run("stacks", [sys.executable, "-c", "import sys; sys.exit('Error: no such stack')"], home.path)
 
 
-def test_ctrl_c_ends_the_tool_and_what_it_has_started(home: Home) -> None:
+def test_ctrl_c_ends_the_tool_and_what_it_has_started(home: Home, tool: DeployTool) -> None:
     code = "import subprocess, sys, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
     log = home.logs / "deploy-dev-stacks.log"
 
@@ -142,9 +151,8 @@ def test_ctrl_c_ends_the_tool_and_what_it_has_started(home: Home) -> None:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    interrupts = Interrupts()
     threading.Thread(target=interrupt).start()
-    with interrupts.installed(), pytest.raises(KeyboardInterrupt):
-        DeployTool("dev", interrupts, ProgressStep("Stacks")).run("stacks", [sys.executable, "-c", code], home.path)
+    with tool.interrupts.installed(), pytest.raises(KeyboardInterrupt):
+        tool.run("stacks", [sys.executable, "-c", code], home.path)
     started = int(log.read_text())
     assert not psutil.pid_exists(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE

@@ -48,7 +48,7 @@ def deploy(
             Deployment(target, interrupts, ask=_ask_secret if sys.stdin.isatty() else None).run(
                 administrator, is_asked=not yes, with_demo=demo
             )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, typer.Abort):
             typer.echo(f"\nInterrupted. What AWS has begun goes on there. To go on: {again}", err=True)
             raise ShopError("", 130) from None
         except (ShopError, BotoCoreError, ClientError, httpx.HTTPError) as error:

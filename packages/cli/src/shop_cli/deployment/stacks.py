@@ -24,6 +24,8 @@ from shop_cli.target import Target
 
 DEPLOY_SECONDS: Final = 3_600.0
 """Aurora and CloudFront take a quarter of an hour together, and AWS sometimes much more."""
+NOT_FOR_THE_TOOL: Final = {*VARIABLES, "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"}
+"""A profile would win over the credentials."""
 SETTLE_SECONDS: Final = 3_600.0
 POLL_SECONDS: Final = 10.0
 
@@ -35,7 +37,7 @@ def deploy(target: Target, interrupts: Interrupts, step: ProgressStep) -> None:
     settle(target, step.doing)
     # The platform takes the throttles of routes that are there: the first deployment of a stage makes them.
     has_routes = status(target.client("cloudformation"), f"shop-query-{target.stage}") is not None
-    tool = DeployTool(target.stage, interrupts, step)
+    tool = DeployTool(target, interrupts, step)
     with exclusive(CHECKOUT / "deploy", lambda: step.doing("waiting for another deployment"), DEPLOY_SECONDS):
         tool.run("stacks", compose_command(target.stage), CHECKOUT / "deploy")
         if not has_routes:
@@ -82,24 +84,24 @@ def status(cloudformation: Any, stack: str) -> str | None:
 
 @dataclass(frozen=True)
 class DeployTool:
-    """osls, in the caller's own AWS configuration, but without the provider's keys."""
+    """Runs osls with the target's credentials, and without the provider's keys."""
 
-    stage: str
+    target: Target
     interrupts: Interrupts
     step: ProgressStep
 
     def run(self, name: str, command: Sequence[str], folder: Path) -> None:
         home = Home.current()
         home.create()
-        log = home.logs / f"deploy-{self.stage}-{name}.log"
+        log = home.logs / f"deploy-{self.target.stage}-{name}.log"
         log.touch(mode=0o600)
-        environment = {key: value for key, value in os.environ.items() if key not in VARIABLES}
+        environment = {key: value for key, value in os.environ.items() if key not in NOT_FOR_THE_TOOL}
         with log.open("wb") as output, self.interrupts.shielded():
             # A session of its own, so that Ctrl-C reaches only us, who end the tool and all that it has started.
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=environment | {"PATH": tool_path(), "CI": "1"},
+                env=environment | self.target.tool_variables() | {"PATH": tool_path(), "CI": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
