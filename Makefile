@@ -17,14 +17,14 @@ COMMA := ,
 EVERY := packages functions tests web/tests
 # These suites need no running shop. The others mostly wait for theirs.
 ASIDE := functions packages tests/faults tests/simulation tests/releases
-REST = $(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates $(ASIDE)) $(filter-out $(ASIDE) web/tests,$(EVERY))
+REST = $(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates tests/rehearsal $(ASIDE)) $(filter-out $(ASIDE) web/tests,$(EVERY))
 # The storefront's suite is a run of its own: Playwright's event loop stays until the end of one, and others start theirs.
 WEB_LAST = ( $(REST); rest=$$?; $(VENV)/bin/pytest web/tests && exit $$rest )
 TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(FUNCTION)),$(EVERY))
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst load hot-stock mutants bench bench-check build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly rehearsal chaos hammer outage burst load hot-stock mutants bench bench-check build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -148,6 +148,9 @@ simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STE
 
 simulate-nightly: setup ## the same with three faults at once and 10,000 random runs, for some hours
 	@$(VENV)/bin/python -m shop_simulation --faults 3 --seeds 10000 $(if $(STEPS),--steps $(STEPS))
+
+rehearsal: setup web/node_modules/.ready ## deploy stage rehearsal from nothing by ./shop deploy, to an emulator of its own, in some minutes
+	@$(VENV)/bin/pytest tests/rehearsal
 
 chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
 	@$(VENV)/bin/python -m bench.chaos $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))

@@ -8,12 +8,13 @@ import httpx
 import pytest
 from rich.console import Console
 
-from shop_cli.local import demo, identity, seed
+from shop_cli.local import demo
 from shop_cli.local.home import State
 from shop_cli.operations import archive, events
 from shop_cli.operations.athena import run as athena
 from shop_cli.operations.trace import source, traces
 from shop_cli.progress import ProgressDisplay
+from shop_cli.target import Target
 
 STREAM = "reservation-1"
 PURCHASE = {"purchase_id": "1", "stream_id": STREAM, "stream_version": 2}
@@ -42,8 +43,6 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(archive, "objects_with", read["S3"])
     monkeypatch.setattr(athena, "ask", read["Athena"])
     monkeypatch.setattr(source, "read", read["X-Ray"])
-    monkeypatch.setattr(identity, "token", lambda *_: "token")
-    monkeypatch.setattr(seed, "api_client", lambda *_: httpx.Client())
     monkeypatch.setattr(demo, "WAIT_SECONDS", 0.0)
     # The read model is checked with a real one, end to end.
     monkeypatch.setattr(demo.Demo, "_rows", lambda *_: "rows")
@@ -52,7 +51,8 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def look() -> tuple[list[str], str]:
     output = io.StringIO()
-    missing = demo.Demo(State(), ProgressDisplay(Console(file=output, width=140))).look_into_each_system(PURCHASE)
+    progress, customer = ProgressDisplay(Console(file=output, width=140)), demo.Customer(httpx.Client())
+    missing = demo.Demo(Target("local", State()), progress, customer).look_into_each_system(PURCHASE)
     return missing, output.getvalue()
 
 

@@ -15,15 +15,16 @@ from shop_cli.main import app
 
 COMMANDS = [
     *("up", "down", "status", "env", "build", "demo", "trace", "top", "events"),
-    *("verify", "athena", "rebuild", "parked", "release-web"),
+    *("verify", "athena", "rebuild", "parked", "release-web", "deploy", "people"),
 ]
 
 
 def test_every_command_and_every_parameter_is_explained() -> None:
-    group = typer.main.get_command(app)
-    commands = group.commands  # type: ignore[attr-defined]
+    shop = typer.main.get_command(app)
+    commands = shop.commands  # type: ignore[attr-defined]
     assert sorted(commands) == sorted(COMMANDS)
-    commands |= {f"parked {name}": command for name, command in commands["parked"].commands.items()}
+    for group in ("parked", "people"):
+        commands |= {f"{group} {name}": command for name, command in commands[group].commands.items()}
     assert [name for name, command in commands.items() if not command.help] == []
     silent = [
         f"{name} {parameter.name}"
@@ -48,6 +49,7 @@ def test_every_command_and_every_parameter_is_explained() -> None:
         ["rebuild"],
         ["release-web"],
         ["parked", "list"],
+        ["people", "list"],
     ],
 )
 def test_what_needs_a_running_shop_says_how_to_start_one(home: Home, command: list[str]) -> None:

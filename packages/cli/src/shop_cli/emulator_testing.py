@@ -99,7 +99,7 @@ def running_emulator() -> Iterator[RunningEmulator]:
         home, state = Home(Path(directory)), State(ports={"aws": free_port()})
         environment = emulator.server_environment(home, state)
         ready = f"{emulator.endpoint_url(state)}/_ministack/ready"
-        with _child(emulator.server_command(state), environment, home.path / "emulator.log", ready):
+        with child(emulator.server_command(state), environment, home.path / "emulator.log", ready):
             table, stream = _deploy(state, "table"), _deploy(state, "stream")
             yield RunningEmulator(state, table["TableName"], stream["StreamName"])
 
@@ -122,7 +122,7 @@ def running_wire(upstream: str, credentials: Mapping[str, str] | None = None) ->
     with tempfile.TemporaryDirectory() as directory, httpx.Client() as http:
         log = Path(directory) / "microburst.log"
         environment = {"PATH": os.defpath, "TMPDIR": directory, **(credentials or {})}
-        with _child(command, environment, log, f"{url}/_microburst/health"):
+        with child(command, environment, log, f"{url}/_microburst/health"):
             yield Wire(url, http)
 
 
@@ -139,7 +139,7 @@ def _deploy(state: State, name: str) -> dict[str, str]:
 
 
 @contextmanager
-def _child(command: Sequence[str], environment: Mapping[str, str], log: Path, ready_url: str) -> Iterator[None]:
+def child(command: Sequence[str], environment: Mapping[str, str], log: Path, ready_url: str) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from shop_cli.deployment.command import deploy
 from shop_cli.errors import ShopError
 from shop_cli.local.build import build_command
 from shop_cli.local.demo import demo
@@ -17,6 +18,7 @@ from shop_cli.local.up import up
 from shop_cli.operations import parked
 from shop_cli.operations.athena.command import athena
 from shop_cli.operations.events import events
+from shop_cli.operations.people import command as people
 from shop_cli.operations.rebuild import rebuild
 from shop_cli.operations.storefront import release_web
 from shop_cli.operations.top.command import top
@@ -51,6 +53,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("build")(build_command)
-for command in (up, down, status, env, demo, trace, top, events, verify, athena, rebuild, release_web):
+for command in (up, down, status, env, demo, trace, top, events, verify, athena, rebuild, release_web, deploy):
     app.command()(command)
 app.add_typer(parked.app, name="parked")
+app.add_typer(people.app, name="people")

@@ -16,11 +16,12 @@ import boto3
 import typer
 from botocore.config import Config
 
+from shop_cli.endpoint import check_endpoint
 from shop_cli.errors import ShopError
 from shop_cli.local import deploy, emulator, environment, identity, services
 from shop_cli.local.home import State
 from shop_cli.local.status import running_shop
-from shop_cli.stage import region_of
+from shop_cli.stage import check_stage_name, region_of
 
 FUNCTION_SECONDS: Final = 930
 """Lambda gives a function less time than this at most."""
@@ -71,8 +72,13 @@ class Target:
 
     @classmethod
     def of(cls, stage: str | None) -> Target:
-        """Raises NotRunningError without a stage when no shop runs on this machine."""
-        return cls(stage) if stage else cls.here(running_shop(aws=True)[0].state())
+        """Raises NotRunningError without a stage when no shop runs on this machine, and ShopError for a stage's name
+        that can't be one, or in a shell that points to the emulator."""
+        if stage is None:
+            return cls.here(running_shop(aws=True)[0].state())
+        check_stage_name(stage)
+        check_endpoint(stage)
+        return cls(stage)
 
     @classmethod
     def here(cls, state: State) -> Target:
@@ -100,6 +106,17 @@ class Target:
     def _session(self) -> boto3.Session:
         """One session for all clients asks only once where signing in asks for a code."""
         return boto3.Session(region_name=region_of(self.stage))
+
+    def tool_variables(self) -> dict[str, str]:
+        """Returns the stage's region and the credentials that this session has found, for another program: it then
+        works in the account that was shown, and asks for no code again. They may last for an hour only."""
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise ShopError("There are no AWS credentials: name a profile in AWS_PROFILE")
+        found = credentials.get_frozen_credentials()
+        variables = {"AWS_REGION": region_of(self.stage), "AWS_ACCESS_KEY_ID": str(found.access_key)}
+        variables |= {"AWS_SECRET_ACCESS_KEY": str(found.secret_key)}
+        return variables | ({"AWS_SESSION_TOKEN": found.token} if found.token else {})
 
     def function(self, name: str, timeout_seconds: int = FUNCTION_SECONDS) -> Function:
         """Finds a function of shop-dispatch by its name without the stage, such as `parked`."""

@@ -19,7 +19,7 @@ from shop_cli.interrupts import Interrupts
 from shop_cli.local import environment
 from shop_cli.local.build import FUNCTIONS, workspace_packages
 from shop_cli.local.emulator import client
-from shop_cli.local.home import CHECKOUT, Home, State, exclusive
+from shop_cli.local.home import CHECKOUT, Home, ProcessRecord, State, exclusive
 from shop_cli.local.processes import MARKER, spawn, stop_one
 from shop_cli.progress import ProgressStep
 
@@ -65,25 +65,39 @@ def ensure_deployed(home: Home, state: State, interrupts: Interrupts, step: Prog
 
 
 def run_compose(home: Home, variables: Mapping[str, str], interrupts: Interrupts, step: ProgressStep) -> None:
-    command = [str(CHECKOUT / "node_modules" / ".bin" / "osls-compose"), "deploy", "--stage", STAGE, "--verbose"]
     with interrupts.shielded():
         process, record = spawn(
-            home, "deploy", command, environment.tool_environment(variables), cwd=CHECKOUT / "deploy"
+            home, "deploy", compose_command(STAGE), environment.tool_environment(variables), cwd=CHECKOUT / "deploy"
         )
+    try:
+        follow(process, record, DEPLOY_SECONDS, step)
+    except ShopError as error:
+        raise ShopError(f"{error}\nTo start over: ./shop down --delete") from error
+
+
+def compose_command(stage: str) -> list[str]:
+    return [str(CHECKOUT / "node_modules" / ".bin" / "osls-compose"), "deploy", "--stage", stage, "--verbose"]
+
+
+def follow(process: subprocess.Popen[bytes], record: ProcessRecord, seconds_max: float, step: ProgressStep) -> None:
+    """Shows how far the deploy tool has come, by its log. Whatever ends this, ends the tool too.
+
+    Raises ShopError with what the log says of a failure.
+    """
     log = Path(record.log)
-    deadline = time.monotonic() + DEPLOY_SECONDS
+    deadline = time.monotonic() + seconds_max
     try:
         while process.poll() is None:
             step.doing(_summary(log.read_text(errors="replace")))
             if time.monotonic() > deadline:
-                raise ShopError(f"The deployment took more than {DEPLOY_SECONDS:.0f} s: see {log}")
+                raise ShopError(f"The deployment took more than {seconds_max:.0f} s: see {log}")
             time.sleep(0.3)
     finally:
         # Before the emulator goes, or its tries to reach that would hold up the end.
         stop_one(record, STOP_SECONDS)
+        process.poll()
     if process.returncode:
-        excerpt = _failure(log.read_text(errors="replace"))
-        raise ShopError(f"The deployment failed. From {log}:\n{excerpt}\nTo start over: ./shop down --delete")
+        raise ShopError(f"The deployment failed. From {log}:\n{_failure(log.read_text(errors='replace'))}")
 
 
 def stacks_exist(state: State) -> bool:

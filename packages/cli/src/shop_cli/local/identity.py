@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +10,7 @@ from shop_cli.errors import ShopError
 from shop_cli.local import deploy
 from shop_cli.local.emulator import client
 from shop_cli.local.home import State
+from shop_cli.passwords import new_password
 
 PEOPLE = {"customer": "customer@shop.example", "administrator": "administrator@shop.example"}
 ADMIN_GROUP = "admin"
@@ -25,7 +25,7 @@ def ensure_people(state: State) -> None:
             cognito.admin_create_user(
                 UserPoolId=pool, Username=email, UserAttributes=attributes, MessageAction="SUPPRESS"
             )
-        password = state.secret(f"{person}_password", _password)
+        password = state.secret(f"{person}_password", new_password)
         cognito.admin_set_user_password(UserPoolId=pool, Username=email, Password=password, Permanent=True)
     cognito.admin_add_user_to_group(UserPoolId=pool, Username=PEOPLE["administrator"], GroupName=ADMIN_GROUP)
 
@@ -36,7 +36,7 @@ def seeded_people(state: State) -> list[dict[str, str]]:
         {
             "name": person,
             "username": email,
-            "password": state.secret(f"{person}_password", _password),
+            "password": state.secret(f"{person}_password", new_password),
             "role": ADMIN_GROUP if person == "administrator" else "customer",
         }
         for person, email in PEOPLE.items()
@@ -49,13 +49,8 @@ def token(state: State, person: str) -> str:
         answer = client(state, "cognito-idp").initiate_auth(
             ClientId=deploy.outputs(state)["UserPoolClientId"],
             AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": PEOPLE[person], "PASSWORD": state.secret(f"{person}_password", _password)},
+            AuthParameters={"USERNAME": PEOPLE[person], "PASSWORD": state.secret(f"{person}_password", new_password)},
         )
     except ClientError as error:
         raise ShopError(f"The {person} can't sign in ({error}): run ./shop down, then ./shop up") from error
     return str(answer["AuthenticationResult"]["AccessToken"])
-
-
-def _password() -> str:
-    # The suffix has one character of each kind that a user pool's policy can ask for.
-    return f"{secrets.token_urlsafe(18)}-Aa1"

@@ -77,8 +77,8 @@ def initialise(home: Home, state: State) -> None:
         owner = pwd.getpwnam(user)
         os.chown(unfinished, owner.pw_uid, owner.pw_gid)
         os.chown(password_file, owner.pw_uid, owner.pw_gid)
-        _let_through(unfinished)
-        _let_through(BINARIES / "postgres")
+        let_through(unfinished)
+        let_through(BINARIES / "postgres")
     command = [str(BINARIES / "initdb"), "-D", str(unfinished), "-U", "postgres", "--encoding=UTF8"]
     # The collation that PostgreSQL brings along is the same order on every system. Search also needs the C library's.
     command += [f"--locale={LOCALE}", "--locale-provider=builtin", f"--builtin-locale={LOCALE}"]
@@ -168,7 +168,7 @@ def _teach_letters(state: State) -> None:
                 connection.execute("reindex table shop.product")
 
 
-def _let_through(path: Path) -> None:
+def let_through(path: Path) -> None:
     """Lets the unprivileged account pass through the folders above: no more than passing, and only where it can't."""
     for folder in path.parents:
         mode = folder.stat().st_mode
