@@ -7,6 +7,7 @@ machine, and nothing else is used for a stage.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final
@@ -97,6 +98,13 @@ class Target:
     def outputs(self) -> dict[str, str]:
         """Returns what the platform's stack gives to others, by the names of its Outputs."""
         return deploy.stack_outputs(self.client("cloudformation"), self.stage)
+
+    @property
+    def tool_environment(self) -> dict[str, str]:
+        """Returns the environment in which the deploy tool works on this shop."""
+        if self.local:
+            return environment.tool_environment(environment.deploy_variables(self.local))
+        return dict(os.environ)
 
     @property
     def people(self) -> list[dict[str, str]]:
