@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from shop_cli.local.deploy import STACKS
+from shop_cli.local.home import Home
+from shop_cli.operations.releases import history
+from shop_cli.operations.releases.history import Release, Service
+from shop_cli.target import Target
 from shop_cli.testing import ROOT, Shop, run_shop
 
 ANSWERS = {
@@ -81,7 +85,7 @@ def serverless(home: Path, function: str, *arguments: str, succeeds: bool = True
         check=False,
     )
     assert (result.returncode == 0) is succeeds, result.stdout + result.stderr
-    return result.stdout
+    return result.stdout if succeeds else result.stdout + result.stderr
 
 
 def updated(shop: Shop) -> dict[str, Any]:
@@ -102,9 +106,13 @@ def test_the_demo_finds_the_purchase_everywhere(shop: Shop) -> None:
         assert system in shown
 
 
-def releases(shop: Shop) -> dict[int, str]:
+def states(shop: Shop) -> list[str]:
     """Returns the state of each release of shop-query that is kept, the oldest first."""
-    return {it["timestamp"]: it["state"] for it in json.loads(shop.command("releases", "shop-query", "--json").stdout)}
+    return [release.state for release in releases(shop)]
+
+
+def releases(shop: Shop) -> tuple[Release, ...]:
+    return history.read(Target.here(Home(shop.home).state()), Service.query).releases
 
 
 def log_level(shop: Shop) -> str:
@@ -124,40 +132,38 @@ def test_a_function_is_released_taken_back_and_released_again(shop: Shop, tmp_pa
     assert {service for service in STACKS if after[service] != before[service]} == {"shop-query"}
     assert {name: code_of(shop, name) for name in others} == others
     assert log_level(shop) == "DEBUG"
-    assert list(releases(shop).values())[-1] == "live"
+    assert states(shop)[-1] == "live"
 
     shop.command("rollback", "shop-query")
     assert log_level(shop) == "INFO"
-    assert list(releases(shop).values())[-2:] == ["live", "rolled back"]
-
-    serverless(shop.home, "shop-query", "deploy", "--stage", "local", *package)
+    assert states(shop)[-2:] == ["live", "rolled back"]
+    deploy = ("deploy", "--stage", "local")
+    serverless(shop.home, "shop-query", *deploy, *package)
     assert log_level(shop) == "DEBUG"
 
     # The emulator knows no alarm that is computed from several metrics.
     unsupported = ("--param", "refusalsAlarm=../../config/refusals-alarm.yml")
-    serverless(shop.home, "shop-query", "deploy", "--stage", "local", *unsupported, succeeds=False)
-    assert list(releases(shop).values())[-2:] == ["live", "failed"]
-    failed = shop.command("rollback", "shop-query", "--to", str(list(releases(shop))[-1]), check=False)
-    assert "was never live: its deployment has failed" in failed.stderr
+    serverless(shop.home, "shop-query", *deploy, *unsupported, succeeds=False)
+    assert states(shop)[-2:] == ["live", "failed"]
+    failed = str(releases(shop)[-1].timestamp)
+    refused = serverless(shop.home, "shop-query", "rollback", "--stage", "local", "--timestamp", failed, succeeds=False)
+    assert "was never live: its deployment has failed" in refused
     assert log_level(shop) == "DEBUG"
 
-    serverless(shop.home, "shop-query", "deploy", "--stage", "local")
+    give_other_code(shop)
+    refused = serverless(shop.home, "shop-query", *deploy, *package, succeeds=False)
+    assert "A function has other code than its live release" in refused
+    serverless(shop.home, "shop-query", *deploy)
     assert log_level(shop) == "INFO"
-    assert "failed" not in releases(shop).values()
+    assert "failed" not in states(shop)
+    assert shop.request("GET", "/products").status == 200
 
 
-def test_a_function_that_was_given_other_code_by_itself_gets_that_of_the_release(shop: Shop) -> None:
-    function = shop.client("lambda")
-    name = {"FunctionName": "shop-query-local-api"}
-    released = function.get_function_configuration(**name)["CodeSha256"]
+def give_other_code(shop: Shop) -> None:
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("shop_query/other.py", "")
-    function.update_function_code(**name, ZipFile=other.getvalue())
-    assert function.get_function_configuration(**name)["CodeSha256"] != released
-    serverless(shop.home, "shop-query", "deploy", "--stage", "local")
-    assert function.get_function_configuration(**name)["CodeSha256"] == released
-    assert shop.request("GET", "/products").status == 200
+    shop.client("lambda").update_function_code(FunctionName="shop-query-local-api", ZipFile=other.getvalue())
 
 
 @pytest.fixture(scope="module")
