@@ -19,6 +19,7 @@ from shop_cli.operations.athena.command import athena
 from shop_cli.operations.events import events
 from shop_cli.operations.rebuild import rebuild
 from shop_cli.operations.releases.command import release, releases, rollback
+from shop_cli.operations.removal.command import remove
 from shop_cli.operations.storefront import release_web
 from shop_cli.operations.top.command import top
 from shop_cli.operations.trace.command import trace
@@ -52,22 +53,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("build")(build_command)
-for command in (
-    up,
-    down,
-    status,
-    env,
-    demo,
-    trace,
-    top,
-    events,
-    verify,
-    athena,
-    rebuild,
-    release,
-    releases,
-    rollback,
-    release_web,
-):
+for command in (up, down, status, env, demo, trace, top, events, verify, athena, rebuild, release_web):
     app.command()(command)
+for of_a_stage in (release, rollback, releases, remove):
+    app.command()(of_a_stage)
 app.add_typer(parked.app, name="parked")
