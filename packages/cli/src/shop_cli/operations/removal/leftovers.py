@@ -26,7 +26,7 @@ def delete_log_groups(target: Target) -> str:
     # No function's name has a hyphen, so that dev is not taken for the beginning of dev-2.
     own = re.compile(
         rf"/aws/lambda/shop-(command|query|dispatch)-{re.escape(target.stage)}-[a-z]+"
-        rf"|/aws/rds/cluster/shop-platform-{re.escape(target.stage)}-databasecluster-[a-z0-9]+/postgresql"
+        rf"|/aws/rds/cluster/shop-(platform-)?{re.escape(target.stage)}(-databasecluster-[a-z0-9]+)?/postgresql"
     )
     names = [
         it["logGroupName"]

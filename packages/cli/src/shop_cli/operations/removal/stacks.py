@@ -16,6 +16,7 @@ from shop_cli.target import Target
 ORDER: Final = (("shop-command",), ("shop-query", "shop-dispatch"), ("shop-platform",))
 """The stacks that go at once, in the reverse order of a deployment. Only one at a time may change the API. Functions in
 the network share interfaces, for which CloudFormation waits, so the last two go together."""
+KEPT: Final = ("Retain", "RetainExceptOnCreate")
 ATTEMPTS_MAX: Final = 3
 STACK_SECONDS_MAX: Final = 3_600
 INTERFACE_SECONDS_MAX: Final = 3_600
@@ -68,7 +69,7 @@ def read(target: Target, service: str) -> Stack | None:
                 it["LogicalResourceId"],
                 it["PhysicalResourceId"],
                 it["ResourceType"],
-                template.get(it["LogicalResourceId"], {}).get("DeletionPolicy") == "Retain",
+                template.get(it["LogicalResourceId"], {}).get("DeletionPolicy") in KEPT,
             )
             for page in pages
             for it in page["StackResourceSummaries"]
