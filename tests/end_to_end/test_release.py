@@ -14,7 +14,7 @@ import pytest
 from shop_cli.local.deploy import STACKS
 from shop_cli.local.home import Home
 from shop_cli.operations.releases import history
-from shop_cli.operations.releases.history import Release, Service
+from shop_cli.operations.releases.history import FunctionRelease, Service
 from shop_cli.target import Target
 from shop_cli.testing import ROOT, Shop, run_shop
 
@@ -111,7 +111,7 @@ def states(shop: Shop) -> list[str]:
     return [release.state for release in releases(shop)]
 
 
-def releases(shop: Shop) -> tuple[Release, ...]:
+def releases(shop: Shop) -> tuple[FunctionRelease, ...]:
     return history.read(Target.here(Home(shop.home).state()), Service.query).releases
 
 
@@ -121,8 +121,8 @@ def log_level(shop: Shop) -> str:
 
 
 def test_a_function_is_released_taken_back_and_released_again(shop: Shop, tmp_path: Path) -> None:
-    """One job packages what another releases. osls by itself would not release again what was uploaded last, would keep
-    what has failed, and would go back to it."""
+    """The package is made by one job and released by another. osls by itself would not release again what was uploaded
+    last, would keep what has failed, and would go back to it."""
     before = updated(shop)
     others = {name: code_of(shop, name) for name in ("shop-command-local-api", "shop-dispatch-local-project")}
     package = ("--package", str(tmp_path / "package"))

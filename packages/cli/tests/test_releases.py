@@ -13,17 +13,17 @@ from typer.testing import CliRunner, Result
 from shop_cli.errors import ShopError
 from shop_cli.main import app
 from shop_cli.operations.releases import check, command, history
-from shop_cli.operations.releases.history import History, Release, Service
+from shop_cli.operations.releases.history import FunctionRelease, ReleaseHistory, Service
 from shop_cli.target import Function, Target
 
-FIRST = Release(1, live_since=10)
-SECOND = Release(2, live_since=20)
-FAILED = Release(3)
-LIVE = Release(4, live_since=40, is_live=True)
+FIRST = FunctionRelease(1, live_since=10)
+SECOND = FunctionRelease(2, live_since=20)
+FAILED = FunctionRelease(3)
+LIVE = FunctionRelease(4, live_since=40, is_live=True)
 
 
-def of(*releases: Release) -> History:
-    return History(Service.query, releases)
+def of(*releases: FunctionRelease) -> ReleaseHistory:
+    return ReleaseHistory(Service.query, releases)
 
 
 def test_a_rollback_goes_to_what_was_live_before_and_never_to_a_failure() -> None:
@@ -31,11 +31,14 @@ def test_a_rollback_goes_to_what_was_live_before_and_never_to_a_failure() -> Non
 
 
 def test_a_rollback_after_a_rollback_goes_further_back_and_not_forward_again() -> None:
-    assert of(FIRST, Release(2, live_since=50, is_live=True), Release(4, 40, is_withdrawn=True)).previous == FIRST
+    assert (
+        of(FIRST, FunctionRelease(2, live_since=50, is_live=True), FunctionRelease(4, 40, is_withdrawn=True)).previous
+        == FIRST
+    )
 
 
 def test_a_rollback_goes_to_the_release_that_was_live_before_and_not_to_the_newer_one_that_it_had_replaced() -> None:
-    returned, replaced = Release(1, live_since=30), Release(2, live_since=20, is_withdrawn=True)
+    returned, replaced = FunctionRelease(1, live_since=30), FunctionRelease(2, live_since=20, is_withdrawn=True)
     assert of(returned, replaced, LIVE).previous == returned
 
 
@@ -71,7 +74,7 @@ class Lambda:
 class Stage:
     """A stage whose deploy tool writes down what it was asked, and answers each reading with the next history."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *histories: History) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *histories: ReleaseHistory) -> None:
         self.done: list[str] = []
         left = list(histories)
         monkeypatch.setattr(command, "read", lambda *_: left.pop(0))

@@ -28,7 +28,7 @@ def deploy_variables(state: State) -> dict[str, str]:
         **emulator.credentials(state),
         "AWS_REGION": emulator.REGION,
         "AWS_DEFAULT_REGION": emulator.REGION,
-        # In milliseconds: the emulator changes a stack in less time than the 5 s after which osls looks by itself.
+        # The emulator has changed a stack long before the 5,000 ms after which osls looks again by itself.
         "SLS_AWS_MONITORING_FREQUENCY": "500",
         "SHOP_PYTHON": emulator.python_version(),
         "SHOP_XRAY_ADDRESS": f"{HOST}:{state.ports['xray_udp']}",

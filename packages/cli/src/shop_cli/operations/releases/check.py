@@ -13,7 +13,7 @@ from shop_cli.operations.releases.history import Service
 from shop_cli.target import Target
 
 ANSWER_SECONDS_MAX: Final = 35
-"""The API gives up on a function before that."""
+"""The API gives up on a function earlier than this."""
 PAUSED_SECONDS_MAX: Final = 90
 """A database that pauses by itself is back before that, and reads are answered with 503 until then."""
 PAUSE_SECONDS: Final = 2.0

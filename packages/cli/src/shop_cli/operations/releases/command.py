@@ -26,7 +26,7 @@ def release(
     package: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", exists=True, file_okay=False, help="Release what `serverless package` put there."
+            metavar="FOLDER", exists=True, file_okay=False, help="FunctionRelease what `serverless package` put there."
         ),
     ] = None,
 ) -> None:

@@ -23,11 +23,11 @@ class Service(StrEnum):
 
 
 @dataclass(frozen=True)
-class Release:
+class FunctionRelease:
     timestamp: int
-    """The moment of its packaging in milliseconds, by which osls knows it."""
+    """It was packaged at this moment, in milliseconds, and osls knows it by that."""
     live_since: int | None = None
-    """The last moment at which it came to be live, in milliseconds. A deployment that failed has none."""
+    """It came to be live at this moment for the last time. A deployment that failed has none."""
     is_withdrawn: bool = False
     is_live: bool = False
 
@@ -41,22 +41,22 @@ class Release:
 
 
 @dataclass(frozen=True)
-class History:
+class ReleaseHistory:
     service: Service
-    releases: tuple[Release, ...]
-    """The oldest first."""
+    releases: tuple[FunctionRelease, ...]
+    """The oldest is the first."""
 
     @property
-    def live(self) -> Release | None:
+    def live(self) -> FunctionRelease | None:
         return next((release for release in self.releases if release.is_live), None)
 
     @property
-    def previous(self) -> Release | None:
+    def previous(self) -> FunctionRelease | None:
         """Returns what was live before, except for what was rolled back."""
         usable = (it for it in self.releases if it.live_since and not it.is_live and not it.is_withdrawn)
         return max(usable, key=lambda release: release.live_since or 0, default=None)
 
-    def at(self, timestamp: int) -> Release:
+    def at(self, timestamp: int) -> FunctionRelease:
         """Raises ShopError for what is not kept, and for a deployment that failed."""
         found = next((release for release in self.releases if release.timestamp == timestamp), None)
         if found is None or found.live_since is None:
@@ -67,7 +67,7 @@ class History:
         return found
 
 
-def read(target: Target, service: Service) -> History:
+def read(target: Target, service: Service) -> ReleaseHistory:
     """Raises ShopError if the service has never been deployed."""
     cloudformation, storage, stack = target.client("cloudformation"), target.client("s3"), f"{service}-{target.stage}"
     try:
@@ -84,8 +84,8 @@ def read(target: Target, service: Service) -> History:
             if is_release and timestamp.isdigit():
                 tags = _tags(storage, bucket, folder)
                 since = int(tags["live"]) if "live" in tags else None
-                releases.append(Release(int(timestamp), since, "withdrawn" in tags, folder == live))
-    return History(service, tuple(sorted(releases, key=lambda release: release.timestamp)))
+                releases.append(FunctionRelease(int(timestamp), since, "withdrawn" in tags, folder == live))
+    return ReleaseHistory(service, tuple(sorted(releases, key=lambda release: release.timestamp)))
 
 
 def _live(template: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a stage leaves behind beside its stacks. Nothing of another stage is found, however the two are named."""
+"""Finds and deletes what a stage leaves behind beside its stacks, and nothing of another stage, whatever its name."""
 
 from __future__ import annotations
 
