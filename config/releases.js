@@ -26,6 +26,7 @@ class Releases {
     this.serverless = serverless;
     this.options = options;
     this.log = log;
+    this.clients = new Map();
     this.provider = serverless.getProvider('aws');
     this.hooks = {
       'before:aws:deploy:deploy:createStack': () => this.expectStage(),
@@ -55,7 +56,7 @@ class Releases {
 
   async compareWithLive() {
     const { provider } = this.serverless.service;
-    const live = await this.live();
+    const live = await this.recordLive();
     if (!live) return;
     if (live.release === this.packaged) {
       // CloudFormation would find no change, and osls would then delete the artifacts of the live release.
@@ -73,17 +74,18 @@ class Releases {
   async recordDeployment() {
     const { provider } = this.serverless.service;
     if (provider.shouldNotDeploy || provider.deploymentWithEmptyChangeSet) return;
-    await this.tag(this.packaged, { live: Date.now() });
-    const tagged = await Promise.all((await this.releases()).map(async (name) => ({ name, ...(await this.tags(name)) })));
-    for (const name of unneeded(tagged, this.packaged)) await this.remove(name);
+    await this.tag(this.packaged);
+    const names = await this.releases();
+    const releases = await Promise.all(names.map(async (name) => ({ name, ...(await this.tags(name)) })));
+    for (const name of unneeded(releases, this.packaged)) await this.remove(name);
   }
 
   async expectRelease() {
     if (!this.options.timestamp) return;
     const moment = String(new Date(this.options.timestamp).getTime() || Number(this.options.timestamp));
-    this.before = await this.live();
+    this.before = await this.recordLive();
     this.target = (await this.releases()).find((name) => name.startsWith(`${moment}-`));
-    if (this.target && !(await this.tags(this.target)).live) {
+    if (this.target && !(await this.tags(this.target))?.live) {
       throw this.error(`${this.target} was never live: its deployment has failed`);
     }
   }
@@ -91,10 +93,17 @@ class Releases {
   async recordRollback() {
     const live = this.target && (await this.live());
     if (!live || live.release !== this.target) return;
-    await this.tag(this.target, { live: Date.now() });
-    if (this.target < this.before.release) {
-      await this.tag(this.before.release, { ...(await this.tags(this.before.release)), withdrawn: true });
-    }
+    await this.tag(this.target);
+    const before = this.target < this.before.release && (await this.tags(this.before.release));
+    if (before) await this.tag(this.before.release, { ...before, withdrawn: true });
+  }
+
+  /** A release has no tag if its deployment was interrupted after the stack's update, or if it is older than the tags. */
+  async recordLive() {
+    const live = await this.live();
+    const tags = live && (await this.tags(live.release));
+    if (tags && !tags.live) await this.tag(live.release);
+    return live;
   }
 
   async showLive() {
@@ -104,9 +113,10 @@ class Releases {
 
   /** Returns what the stack's functions were released from, also after an update that CloudFormation has taken back. */
   async live() {
-    const StackName = this.provider.naming.getStackName();
-    const { TemplateBody } = await (await this.client(CloudFormationClient)).send(new GetTemplateCommand({ StackName }));
-    const functions = Object.values(JSON.parse(TemplateBody).Resources).filter((it) => it.Type === 'AWS::Lambda::Function');
+    const cloudFormation = await this.client(CloudFormationClient);
+    const stack = new GetTemplateCommand({ StackName: this.provider.naming.getStackName() });
+    const { Resources } = JSON.parse((await cloudFormation.send(stack)).TemplateBody);
+    const functions = Object.values(Resources).filter((it) => it.Type === 'AWS::Lambda::Function');
     if (!functions.length) return null;
     const key = functions[0].Properties.Code.S3Key;
     const names = functions.map((it) => it.Properties.FunctionName);
@@ -116,11 +126,11 @@ class Releases {
   /** `deploy function` gives a function other code than that of its stack. */
   async isReplaced({ key, names }) {
     const lambda = await this.client(LambdaClient);
-    const { Metadata } = await this.s3(HeadObjectCommand, { Key: key });
+    const artifact = await this.s3(HeadObjectCommand, { Key: key }).catch(nothing);
     const found = await Promise.all(
       names.map((FunctionName) => lambda.send(new GetFunctionConfigurationCommand({ FunctionName })))
     );
-    return found.some(({ CodeSha256 }) => CodeSha256 !== Metadata.filesha256);
+    return found.some(({ CodeSha256 }) => CodeSha256 !== artifact?.Metadata.filesha256);
   }
 
   /** Returns the names of all releases, the oldest first. */
@@ -130,12 +140,13 @@ class Releases {
     return names.filter((name) => /^\d+-/.test(name)).sort();
   }
 
+  /** Returns null if the release has no template, as after an upload or a clean-up that was interrupted. */
   async tags(name) {
-    const { TagSet } = await this.s3(GetObjectTaggingCommand, { Key: this.prefix + `${name}/${TEMPLATE}` });
-    return Object.fromEntries(TagSet.map(({ Key, Value }) => [Key, Value]));
+    const found = await this.s3(GetObjectTaggingCommand, { Key: this.prefix + `${name}/${TEMPLATE}` }).catch(nothing);
+    return found && Object.fromEntries(found.TagSet.map(({ Key, Value }) => [Key, Value]));
   }
 
-  async tag(name, tags) {
+  async tag(name, tags = { live: Date.now() }) {
     const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value: String(Value) }));
     await this.s3(PutObjectTaggingCommand, { Key: this.prefix + `${name}/${TEMPLATE}`, Tagging: { TagSet } });
   }
@@ -163,8 +174,11 @@ class Releases {
     return (this.bucketName ??= this.provider.getServerlessDeploymentBucketName());
   }
 
-  async client(Client) {
-    return new Client(await this.provider.getAwsSdkV3Config());
+  client(Client) {
+    if (!this.clients.has(Client)) {
+      this.clients.set(Client, this.provider.getAwsSdkV3Config().then((config) => new Client(config)));
+    }
+    return this.clients.get(Client);
   }
 
   error(message) {
@@ -172,8 +186,14 @@ class Releases {
   }
 }
 
-/** Returns the releases that nobody goes back to, of `{name, live}`, where what was never live has failed. What is newer
- *  than `current` is another deployment's, which is still under way. */
+/** S3 names a missing object in two ways. */
+function nothing(error) {
+  if (error.name === 'NoSuchKey' || error.name === 'NotFound') return null;
+  throw error;
+}
+
+/** Returns the releases that nobody goes back to, of `{name, live}`, where what was never live has failed. What is
+ *  newer than `current` is another deployment's, which is still under way. */
 function unneeded(releases, current) {
   const failed = releases.filter(({ name, live }) => !live && name < current);
   const succeeded = releases.filter(({ live }) => live).sort((one, other) => other.live - one.live);

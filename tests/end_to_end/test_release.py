@@ -123,6 +123,7 @@ def log_level(shop: Shop) -> str:
 def test_a_function_is_released_taken_back_and_released_again(shop: Shop, tmp_path: Path) -> None:
     """The package is made by one job and released by another. osls by itself would not release again what was uploaded
     last, would keep what has failed, and would go back to it."""
+    forget_what_is_live(shop)
     before = updated(shop)
     others = {name: code_of(shop, name) for name in ("shop-command-local-api", "shop-dispatch-local-project")}
     package = ("--package", str(tmp_path / "package"))
@@ -157,6 +158,20 @@ def test_a_function_is_released_taken_back_and_released_again(shop: Shop, tmp_pa
     assert log_level(shop) == "INFO"
     assert "failed" not in states(shop)
     assert shop.request("GET", "/products").status == 200
+
+
+def forget_what_is_live(shop: Shop) -> None:
+    """Leaves the release as a deployment does that was interrupted when its stack had just been updated."""
+    stack = {"StackName": "shop-query-local"}
+    template = shop.client("cloudformation").get_template(**stack)["TemplateBody"]
+    code = next(it["Properties"]["Code"] for it in template["Resources"].values() if it["Type"].endswith("::Function"))
+    bucket = shop.client("cloudformation").describe_stack_resource(**stack, LogicalResourceId=history.BUCKET)
+    shop.client("s3").delete_object_tagging(
+        Bucket=bucket["StackResourceDetail"]["PhysicalResourceId"],
+        Key=f"{code['S3Key'].rpartition('/')[0]}/{history.TEMPLATE}",
+    )
+    assert states(shop)[-1] == "live"
+    assert releases(shop)[-1].live_since is None
 
 
 def give_other_code(shop: Shop) -> None:

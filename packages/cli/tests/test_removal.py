@@ -97,7 +97,7 @@ def snapshot(stage: str) -> None:
     )
 
 
-@pytest.mark.parametrize("stage", ["local", "offline"])
+@pytest.mark.parametrize("stage", ["", "local", "offline"])
 def test_the_shop_on_this_machine_is_not_removed_like_a_stage(stage: str) -> None:
     result = remove(stage, "--yes", stage)
     assert result.exit_code == 2

@@ -26,7 +26,7 @@ def release(
     package: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", exists=True, file_okay=False, help="FunctionRelease what `serverless package` put there."
+            metavar="FOLDER", exists=True, file_okay=False, help="Release what `serverless package` put there."
         ),
     ] = None,
 ) -> None:
@@ -47,7 +47,7 @@ def release(
         with progress.step("Deploy", f"{service} to {target.name}") as step:
             osls(target, service, "deploy", "--package", str(folder))
             history = read(target, service)
-            is_new = history.live is not None and history.live != before
+            is_new = history.live is not None and (before is None or history.live.timestamp != before.timestamp)
             step.done(f"{history.live.timestamp} is live" if history.live and is_new else "nothing has changed")
     _check(target, service, progress)
     if is_new and history.previous:
@@ -57,7 +57,9 @@ def release(
 def migrate(target: Target, folder: Path) -> str:
     """Gives the function that migrates its new code, and no other function, since the migrations are in the zip of the
     release, which may not be live before they have run. Returns the version of the schema."""
-    function, (artifact,) = target.function("migrate"), folder.glob("*.zip")
+    function, artifact = target.function("migrate"), next(folder.glob(f"{Service.dispatch}-*.zip"), None)
+    if artifact is None:
+        raise ShopError(f"{folder} is no package of {Service.dispatch}")
     function.client.update_function_code(FunctionName=function.name, ZipFile=artifact.read_bytes())
     function.client.get_waiter("function_updated_v2").wait(FunctionName=function.name)
     return str(function.invoke({})["current"])

@@ -22,7 +22,7 @@ def remove(
 
     It refuses a stage with deletion protection. Interrupted or failed, the same command goes on.
     """
-    if stage in ("local", "offline"):
+    if stage in ("", "local", "offline"):
         raise ShopError(f"Stage {stage} is on this machine: ./shop down --delete removes it", exit_code=2)
     target, progress = Target.of(stage), ProgressDisplay()
     services = [service for together in stacks.ORDER for service in together]
