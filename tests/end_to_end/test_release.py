@@ -1,8 +1,10 @@
 """What an engineer does with the running shop: the demo, a release of one function, a local invocation."""
 
+import io
 import json
 import os
 import subprocess
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,10 @@ from typing import Any
 import pytest
 
 from shop_cli.local.deploy import STACKS
+from shop_cli.local.home import Home
+from shop_cli.operations.releases import history
+from shop_cli.operations.releases.history import FunctionRelease, Service
+from shop_cli.target import Target
 from shop_cli.testing import ROOT, Shop, run_shop
 
 ANSWERS = {
@@ -68,7 +74,7 @@ def environment(home: Path) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in pairs}
 
 
-def serverless(home: Path, function: str, *arguments: str) -> str:
+def serverless(home: Path, function: str, *arguments: str, succeeds: bool = True) -> str:
     result = subprocess.run(
         ["npx", "serverless", *arguments],
         cwd=ROOT / "functions" / function,
@@ -78,8 +84,8 @@ def serverless(home: Path, function: str, *arguments: str) -> str:
         timeout=300,
         check=False,
     )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+    assert (result.returncode == 0) is succeeds, result.stdout + result.stderr
+    return result.stdout if succeeds else result.stdout + result.stderr
 
 
 def updated(shop: Shop) -> dict[str, Any]:
@@ -100,15 +106,79 @@ def test_the_demo_finds_the_purchase_everywhere(shop: Shop) -> None:
         assert system in shown
 
 
-def test_a_release_of_one_function_touches_no_other_stack(shop: Shop) -> None:
+def states(shop: Shop) -> list[str]:
+    """Returns the state of each release of shop-query that is kept, the oldest first."""
+    return [release.state for release in releases(shop)]
+
+
+def releases(shop: Shop) -> tuple[FunctionRelease, ...]:
+    return history.read(Target.here(Home(shop.home).state()), Service.query).releases
+
+
+def log_level(shop: Shop) -> str:
+    found = shop.client("lambda").get_function_configuration(FunctionName="shop-query-local-api")
+    return str(found["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"])
+
+
+def test_a_function_is_released_taken_back_and_released_again(shop: Shop, tmp_path: Path) -> None:
+    """The package is made by one job and released by another. osls by itself would not release again what was uploaded
+    last, would keep what has failed, and would go back to it."""
+    forget_what_is_live(shop)
     before = updated(shop)
     others = {name: code_of(shop, name) for name in ("shop-command-local-api", "shop-dispatch-local-project")}
-    serverless(shop.home, "shop-query", "deploy", "--stage", "local", "--force")
+    package = ("--package", str(tmp_path / "package"))
+    serverless(shop.home, "shop-query", "package", "--stage", "local", *package, "--param", "logLevel=DEBUG")
+    assert "./shop rollback shop-query" in shop.command("release", "shop-query", *package).stdout
     after = updated(shop)
-    assert after["shop-query"] > before["shop-query"]
     assert {service for service in STACKS if after[service] != before[service]} == {"shop-query"}
     assert {name: code_of(shop, name) for name in others} == others
+    assert log_level(shop) == "DEBUG"
+    assert states(shop)[-1] == "live"
+
+    shop.command("rollback", "shop-query")
+    assert log_level(shop) == "INFO"
+    assert states(shop)[-2:] == ["live", "rolled back"]
+    deploy = ("deploy", "--stage", "local")
+    serverless(shop.home, "shop-query", *deploy, *package)
+    assert log_level(shop) == "DEBUG"
+
+    # The emulator knows no alarm that is computed from several metrics.
+    unsupported = ("--param", "refusalsAlarm=../../config/refusals-alarm.yml")
+    serverless(shop.home, "shop-query", *deploy, *unsupported, succeeds=False)
+    assert states(shop)[-2:] == ["live", "failed"]
+    failed = str(releases(shop)[-1].timestamp)
+    refused = serverless(shop.home, "shop-query", "rollback", "--stage", "local", "--timestamp", failed, succeeds=False)
+    assert "was never live: its deployment has failed" in refused
+    assert log_level(shop) == "DEBUG"
+
+    give_other_code(shop)
+    refused = serverless(shop.home, "shop-query", *deploy, *package, succeeds=False)
+    assert "A function has other code than its live release" in refused
+    serverless(shop.home, "shop-query", *deploy)
+    assert log_level(shop) == "INFO"
+    assert "failed" not in states(shop)
     assert shop.request("GET", "/products").status == 200
+
+
+def forget_what_is_live(shop: Shop) -> None:
+    """Leaves the release as a deployment does that was interrupted when its stack had just been updated."""
+    stack = {"StackName": "shop-query-local"}
+    template = shop.client("cloudformation").get_template(**stack)["TemplateBody"]
+    code = next(it["Properties"]["Code"] for it in template["Resources"].values() if it["Type"].endswith("::Function"))
+    bucket = shop.client("cloudformation").describe_stack_resource(**stack, LogicalResourceId=history.BUCKET)
+    shop.client("s3").delete_object_tagging(
+        Bucket=bucket["StackResourceDetail"]["PhysicalResourceId"],
+        Key=f"{code['S3Key'].rpartition('/')[0]}/{history.TEMPLATE}",
+    )
+    assert states(shop)[-1] == "live"
+    assert releases(shop)[-1].live_since is None
+
+
+def give_other_code(shop: Shop) -> None:
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("shop_query/other.py", "")
+    shop.client("lambda").update_function_code(FunctionName="shop-query-local-api", ZipFile=other.getvalue())
 
 
 @pytest.fixture(scope="module")

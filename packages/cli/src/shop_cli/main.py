@@ -20,6 +20,8 @@ from shop_cli.operations.athena.command import athena
 from shop_cli.operations.events import events
 from shop_cli.operations.people import command as people
 from shop_cli.operations.rebuild import rebuild
+from shop_cli.operations.releases.command import release, releases, rollback
+from shop_cli.operations.removal.command import remove
 from shop_cli.operations.storefront import release_web
 from shop_cli.operations.top.command import top
 from shop_cli.operations.trace.command import trace
@@ -55,5 +57,7 @@ app = typer.Typer(
 app.command("build")(build_command)
 for command in (up, down, status, env, demo, trace, top, events, verify, athena, rebuild, release_web, deploy):
     app.command()(command)
+for of_a_stage in (release, rollback, releases, remove):
+    app.command()(of_a_stage)
 app.add_typer(parked.app, name="parked")
 app.add_typer(people.app, name="people")

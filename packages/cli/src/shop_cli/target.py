@@ -7,6 +7,7 @@ machine. A stage is reached with it, in the region that config/stages.json gives
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,6 +132,13 @@ class Target:
     def outputs(self) -> dict[str, str]:
         """Returns what the platform's stack gives to others, by the names of its Outputs."""
         return deploy.stack_outputs(self.client("cloudformation"), self.stage)
+
+    @property
+    def tool_environment(self) -> dict[str, str]:
+        """Returns the environment in which the deploy tool works on this shop."""
+        if self.local:
+            return environment.tool_environment(environment.deploy_variables(self.local))
+        return {**os.environ, **self.tool_variables()}
 
     @property
     def people(self) -> list[dict[str, str]]:

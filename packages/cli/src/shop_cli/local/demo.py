@@ -23,7 +23,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from shop_cli.errors import ShopError
-from shop_cli.local import identity, seed
+from shop_cli.local import identity, postgres, seed
 from shop_cli.local.status import running_shop
 from shop_cli.operations import archive, events, guest
 from shop_cli.operations.athena import run as athena

@@ -48,6 +48,7 @@ def shell_unsets() -> str:
     names = [
         *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"),
         *("SHOP_ARCHITECTURE", "SHOP_PYTHON", "SHOP_XRAY_ADDRESS", "SHOP_PAYMENT_URL"),
+        "SLS_AWS_MONITORING_FREQUENCY",
         *(f"SHOP_{role}_DATABASE_URL" for role in ("OWNER", "DISPATCH", "QUERY")),
         *("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"),
     ]

@@ -29,6 +29,8 @@ def deploy_variables(state: State) -> dict[str, str]:
         "AWS_REGION": emulator.REGION,
         "AWS_DEFAULT_REGION": emulator.REGION,
         "SHOP_ARCHITECTURE": MACHINE,
+        # The emulator has changed a stack long before the 5,000 ms after which osls looks again by itself.
+        "SLS_AWS_MONITORING_FREQUENCY": "500",
         "SHOP_PYTHON": emulator.python_version(),
         "SHOP_XRAY_ADDRESS": f"{HOST}:{state.ports['xray_udp']}",
         "SHOP_PAYMENT_URL": payment_url(state),
