@@ -18,8 +18,9 @@ def _read() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
 
 
 def price(name: str) -> float:
-    """Returns USD for the unit that aws.toml names: several are for a million."""
-    return float(_read()["prices"][name]["usd"])
+    """Returns USD for one, also where aws.toml has the price of a million."""
+    entry = _read()["prices"][name]
+    return float(entry["usd"]) / (MILLION if entry["per"].startswith("million ") else 1)
 
 
 def limit(name: str) -> float:
@@ -53,6 +54,6 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """Returns a table in Markdown; a column is aligned to the right where all its cells begin as a number does."""
     names, cells = [*head], [[str(cell) for cell in row] for row in rows]
     columns = zip(*cells, strict=True)
-    aligned = ["--:" if all(cell[:1] in "0123456789-" for cell in column) else "---" for column in columns]
+    aligned = ["--:" if all(cell.strip("*")[:1] in "0123456789-" for cell in column) else "---" for column in columns]
     lines = [names, aligned or ["---"] * len(names), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

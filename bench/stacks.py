@@ -70,6 +70,10 @@ def count(stage: str, kind: str) -> int:
     return sum(stack["resources"].get(kind, 0) for stack in recorded()[stage].values())
 
 
+def alarm_metrics(stage: str) -> int:
+    return sum(stack["alarm metrics"] for stack in recorded()[stage].values())
+
+
 def setting(stage: str, stack: str, resource: str, name: str) -> Any:
     """Returns None where the template leaves the setting out."""
     return recorded()[stage][stack]["settings"].get(resource, {}).get(name)
