@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.aws import GB, HOURS_OF_MONTH, MILLION, assumed, limit_table, price, price_table, table
+from bench.aws import GB, HOURS_OF_MONTH, MILLION, assumed, limit, limit_table, price, price_table, table
 from bench.scale.demand import PURCHASE, calls, command_seconds, counted, event_bytes, memory_gb, of_sale
 from bench.scale.demand import project_seconds, provider_calls_of_sale
 from bench.stacks import STAGES, alarm_metrics, count, setting
@@ -30,6 +30,10 @@ KMS_REQUESTS: Final = HOURS_OF_MONTH * 12 * 5
 """Kinesis and DynamoDB ask for the key of each of some five roles every five minutes."""
 TYPES_OF_SALE: Final = 3
 COMMAND_METRICS: Final = 20
+LOG_BYTES_OF_EVENT: Final = (
+    counted("archive of 500 events", "log_bytes") - counted("archive of 1 event", "log_bytes")
+) / 499
+"""The line of a batch lists the ids of each of its events."""
 TABLE_BYTES_OF_SALE: Final = 8 * 1_024
 """Three events, the state and the key of a sale stay in the table."""
 ARCHIVE_SHARE: Final = 0.4
@@ -98,17 +102,21 @@ def sampled(invocations: float) -> float:
 def purchases(number: float) -> list[Line]:
     """Returns what so many purchases in a month, spread evenly, cost beside the idle month of production."""
     reads, commands, events = number * READS_OF_SALE, number * len(PURCHASE), number * of_sale("events")
-    # At such a rate an event is mostly alone in a batch of project's; archive waits 5 s for more.
-    archived = events / (archive_batch := 1 + 5 * events / SECONDS / SHARDS)
+    # A batch holds what came to its shard since the one before it, and archive waits 5 s for more.
+    rate = events / SECONDS / max(SHARDS, events / SECONDS / limit("kinesis_shard_records"))
+    projected = events / (project_batch := min(500, 1 + rate * assumed("project_batch_seconds")))
+    archived = events / (archive_batch := min(500, 1 + 5 * rate))
     delivered = archived * math.ceil(archive_batch * event_bytes() / 5_120) * 5_120
     integrity = min(events, HOURS_OF_MONTH * 60 * SHARDS)
-    invoked = [commands, reads, events, archived, integrity]
+    invoked = [commands, reads, projected, archived, integrity]
     command_gb_seconds = number * sum(map(command_seconds, PURCHASE)) * memory_gb("shop-command", "Api")
-    dispatch_seconds = events * project_seconds(1) + archived * 2 * assumed("call_seconds")
+    dispatch_seconds = projected * project_seconds(project_batch) + archived * 2 * assumed("call_seconds")
+    database_seconds = events * assumed("project_event_database_seconds") + reads * assumed("read_database_seconds")
     logs = (
         number * of_sale("log_bytes")
         + reads * counted("reservation", "log_bytes")
-        + (events + archived) * counted("archive of 1 event", "log_bytes")
+        + (projected + archived) * counted("archive of 1 event", "log_bytes")
+        + (2 * events - projected - archived) * LOG_BYTES_OF_EVENT
         + sum(invoked) * assumed("lambda_log_bytes")
         + (commands + reads) * assumed("api_log_bytes")
     )
@@ -138,7 +146,8 @@ def purchases(number: float) -> list[Line]:
         line("Firehose", "objects by type", objects, "firehose_partitioned_object"),
         line("S3", "PUT requests", HOURS_OF_MONTH * 60 + objects, "s3_put"),
         line("S3", "GB more from now on", ARCHIVE_SHARE * event_gb, "s3_gb_month"),
-        line("Aurora", "I/Os of project", events * assumed("database_ios_of_batch"), "aurora_io"),
+        line("Aurora", "ACU-hours", database_seconds / assumed("acu_processors") / 3_600, "aurora_acu_hour"),
+        line("Aurora", "I/Os of project", projected * assumed("database_ios_of_batch"), "aurora_io"),
         line("Athena", "TB of one query over all of it", event_gb * ARCHIVE_SHARE / 2 / 1_024, "athena_tb"),
     ]
 

@@ -8,6 +8,7 @@ takes from a bucket; each of these refuses what is above its limit. Steps, retri
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import quantiles
 
 from bench.aws import assumed, limit
 from bench.scale.demand import counted, processors
@@ -220,6 +221,9 @@ class FlashSale:
     @property
     def refusals_per_second(self) -> float:
         return self.refused / REFUSING_SECONDS
+
+    def waited_seconds(self, percent: int) -> float:
+        return quantiles(self.waited, n=100)[percent - 1]
 
     def decided_seconds(self, customers: int, units: int) -> float:
         """Returns after how long everybody has an answer that is a decision."""
