@@ -1,7 +1,7 @@
 """Computes docs/cost.md: an idle month of each stage, and a month with a million purchases.
 
-It multiplies what the packaged stacks have (bench/stacks.json) and what commands were counted to do (bench/scale/counts.json)
-by the prices of bench/aws.toml. `python -m bench.cost` writes the document, and `--check` says whether it is stale.
+It multiplies what the packaged stacks have (stacks.json) and what commands were counted to do (scale/counts.json) by
+the prices of aws.toml, and puts the results into the prose of cost.md. `--check` says whether the document is stale.
 """
 
 import argparse
@@ -13,8 +13,17 @@ from pathlib import Path
 from typing import Final
 
 from bench.aws import GB, HOURS_OF_MONTH, MILLION, assumed, limit, limit_table, price, price_table, table
-from bench.scale.demand import PURCHASE, calls, command_seconds, counted, event_bytes, memory_gb, of_sale
-from bench.scale.demand import project_seconds, provider_calls_of_sale
+from bench.scale.demand import (
+    PURCHASE,
+    calls,
+    command_seconds,
+    counted,
+    event_bytes,
+    memory_gb,
+    of_sale,
+    project_seconds,
+    provider_calls_of_sale,
+)
 from bench.stacks import STAGES, alarm_metrics, count, setting
 
 DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
@@ -38,6 +47,8 @@ TABLE_BYTES_OF_SALE: Final = 8 * 1_024
 """Three events, the state and the key of a sale stay in the table."""
 ARCHIVE_SHARE: Final = 0.4
 """Gzipped lines and Parquet together take this share of what the events have as text."""
+LOG_SHARE: Final = 0.15
+"""CloudWatch keeps logs compressed, and takes this to be their share."""
 T4G_SMALL_MONTH: Final = 0.0168 * HOURS_OF_MONTH
 
 
@@ -82,8 +93,15 @@ def idle(stage: str) -> list[Line]:
         line("CloudWatch", "GB of logs", logs / GB, "log_gb"),
         line("Lambda", "GB-seconds of the sweep", seconds * memory_gb("shop-command", "Sweep"), "lambda_gb_second"),
         line("Lambda", "invocations", invocations, "lambda_request"),
-        line("DynamoDB", "read units", sum(t * counted(w, "read_units") for w, t in runs.items()), "dynamodb_read_unit"),
-        line("DynamoDB", "write units", sum(t * counted(w, "write_units") for w, t in runs.items()), "dynamodb_write_unit"),
+        line(
+            "DynamoDB", "read units", sum(t * counted(w, "read_units") for w, t in runs.items()), "dynamodb_read_unit"
+        ),
+        line(
+            "DynamoDB",
+            "write units",
+            sum(t * counted(w, "write_units") for w, t in runs.items()),
+            "dynamodb_write_unit",
+        ),
         line("X-Ray", "traces", sampled(SWEEPS) + sampled(RECONCILIATIONS), "trace"),
         line("Secrets Manager", "secrets", count(stage, "AWS::RDS::DBCluster"), "secret_month"),
         line("KMS", "requests", KMS_REQUESTS, "kms_request"),
@@ -93,8 +111,8 @@ def idle(stage: str) -> list[Line]:
 
 
 def sampled(invocations: float) -> float:
-    """Returns how many of a function's invocations, spread evenly over the month, X-Ray records: the first of each second
-    and 5 % of the others. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"""
+    """Returns how many of a function's invocations, spread evenly over the month, X-Ray records: the first of each
+    second and 5 % of the others. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"""
     seconds_with_any = SECONDS * -math.expm1(-invocations / SECONDS)
     return seconds_with_any + 0.05 * (invocations - seconds_with_any)
 
@@ -135,6 +153,7 @@ def purchases(number: float) -> list[Line]:
         line("Lambda", "invocations", sum(invoked), "lambda_request"),
         line("HTTP API", "requests", commands + reads, "http_api_request"),
         line("CloudWatch", "GB of logs", logs / GB, "log_gb"),
+        line("CloudWatch", "GB-months of logs, for a month", LOG_SHARE * logs / GB, "log_gb_month"),
         line("CloudWatch", "metrics of routes", ROUTES_OF_SALE * ROUTE_METRICS, "custom_metric_month"),
         line("CloudWatch", "metrics of commands and dispatch", COMMAND_METRICS, "custom_metric_month"),
         line("X-Ray", "traces", sum(map(sampled, invoked)), "trace"),
@@ -155,99 +174,55 @@ def purchases(number: float) -> list[Line]:
 def document() -> str:
     months = {stage: idle(stage) for stage in STAGES}
     idle_rows = [
-        (both[0].service, both[0].what, *(f"{_number(each.quantity)}" for each in both), *(f"{each.usd:.2f}" for each in both))
+        (
+            both[0].service,
+            both[0].what,
+            *(f"{_number(each.quantity)}" for each in both),
+            *(f"{each.usd:.2f}" for each in both),
+        )
         for both in zip(*months.values(), strict=True)
     ]
     idle_rows.append(("**all**", "", "", "", *(f"**{total(each):.0f}**" for each in months.values())))
     sold = purchases(MILLION)
     sold_rows = [(each.service, each.what, _number(each.quantity), f"{each.usd:.2f}") for each in sold]
     sold_rows.append(("**all**", "", "", f"**{total(sold):.0f}**"))
-    one_read = total(purchases_of_reads := [each for each in sold if each.what in ("requests", "GB-seconds of reads")])
+    one_read = total([each for each in sold if each.what in ("requests", "GB-seconds of reads")])
     routes = count("production", "AWS::ApiGatewayV2::Route")
-    return TEXT.format(
-        idle_table=table(("service", "what", *STAGES, *(f"{stage}, USD" for stage in STAGES)), idle_rows),
-        sold_table=table(("service", "what", "quantity", "USD"), sold_rows),
-        dev=total(months["dev"]),
-        production=total(months["production"]),
-        small=T4G_SMALL_MONTH,
-        stream=total(months["dev"], "Kinesis"),
-        shard=price("kinesis_shard_hour") * HOURS_OF_MONTH,
-        alarms=total(months["dev"], "CloudWatch"),
-        database=total(months["production"], "Aurora"),
-        sold=total(sold),
-        each=total(sold) / MILLION * 100,
-        reads=READS_OF_SALE,
-        read_cost=one_read,
-        provider=price("lambda_gb_second") * memory_gb("shop-command", "Api") * MILLION,
-        provider_calls=provider_calls_of_sale(),
-        write_units=of_sale("write_units"),
-        index_writes=of_sale("index_writes"),
-        calls=sum(map(calls, PURCHASE)),
-        routes=routes,
-        route_metrics=routes * ROUTE_METRICS * price("custom_metric_month"),
-        pages_gb=READS_OF_SALE * MILLION * assumed("read_bytes") / GB,
-        pages=READS_OF_SALE * MILLION * assumed("read_bytes") / GB * price("transfer_out_gb"),
-        assumptions=limit_table("assumed"),
-        prices=price_table(),
+    return (
+        Path(__file__)
+        .with_suffix(".md")
+        .read_text(encoding="utf-8")
+        .format(
+            idle_table=table(("service", "what", *STAGES, *(f"{stage}, USD" for stage in STAGES)), idle_rows),
+            sold_table=table(("service", "what", "quantity", "USD"), sold_rows),
+            dev=total(months["dev"]),
+            production=total(months["production"]),
+            small=T4G_SMALL_MONTH,
+            stream=total(months["dev"], "Kinesis"),
+            shard=price("kinesis_shard_hour") * HOURS_OF_MONTH,
+            alarms=total(months["dev"], "CloudWatch"),
+            database=total(months["production"], "Aurora"),
+            sold=total(sold),
+            each=total(sold) / MILLION * 100,
+            reads=READS_OF_SALE,
+            read_cost=one_read,
+            provider=price("lambda_gb_second") * memory_gb("shop-command", "Api") * MILLION,
+            provider_calls=provider_calls_of_sale(),
+            write_units=of_sale("write_units"),
+            index_writes=of_sale("index_writes"),
+            calls=sum(map(calls, PURCHASE)),
+            routes=routes,
+            route_metrics=routes * ROUTE_METRICS * price("custom_metric_month"),
+            pages_gb=READS_OF_SALE * MILLION * assumed("read_bytes") / GB,
+            pages=READS_OF_SALE * MILLION * assumed("read_bytes") / GB * price("transfer_out_gb"),
+            assumptions=limit_table("assumed"),
+            prices=price_table(),
+        )
     )
 
 
 def _number(quantity: float) -> str:
     return f"{quantity:,.0f}" if quantity >= 100 or quantity == int(quantity) else f"{quantity:.2g}"
-
-
-TEXT: Final = """\
-# What it costs
-
-`make cost` computes this page from the packaged stacks, from calls that a test counts, and from [the prices](#prices);
-`make check` says when it is stale. List prices of us-east-1 without free tiers: an account's first alarms, logs, Lambda
-and traces cost nothing, so a small shop pays less. Nothing here has been compared with a bill.
-
-## An idle month
-
-{idle_table}
-
-- **dev is {dev:.0f} USD, and the goal is less than one t4g.small ({small:.2f} USD): missed.** The stream on demand is
-  {stream:.0f} of it, CloudWatch {alarms:.0f}. One provisioned shard is {shard:.2f} USD while it keeps records for a day; its
-  capacity is a quarter of a new stream on demand, which is enough to try things out.
-- production's database is {database:.0f} USD: a writer and a reader, each at its least capacity. It does not pause.
-- Aurora in dev costs nothing while it is paused. AWS says that exporting logs can keep capacity up; look at
-  `ServerlessDatabaseCapacity` after the first night.
-- There is no NAT gateway (33 USD a month each) and no WAF. The two gateway endpoints are free.
-
-## A million purchases in a month
-
-A purchase is a reservation, its payment and the provider's webhook: {calls} calls to AWS, {provider_calls} to the provider,
-{write_units:.0f} write units, {index_writes:.0f} of them for the index `due`. Around it the customer makes {reads} reads.
-Spread evenly over the month, which is dear for dispatch, whose batches then hold one event:
-
-{sold_table}
-
-That is **{each:.3f} cents a purchase**, beside production's idle month. The provider's fee, of 30 cents and 2.9 %
-at Stripe's list price (from memory), is more than a thousand times as much.
-
-- The reads, as {reads} a purchase, are {read_cost:.0f} USD by requests and time alone, with no cache at the edge.
-- A second of waiting for the provider costs {provider:.0f} USD a million, at shop-command's memory.
-- Logs: a line for each invocation, Lambda's own three, and the API's. `POWERTOOLS_LOG_LEVEL` does not remove them.
-- Detailed metrics of routes are custom metrics: {routes} routes that are all called each hour would be
-  {route_metrics:.0f} USD a month. No alarm, dashboard or command of the shop reads them; `DetailedMetricsEnabled` in
-  `infra/http-api.yml` turns them off.
-- CloudFront to the internet is free up to 1 TB a month; {pages_gb:.0f} GB of pages past that would be {pages:.0f} USD.
-- What stays costs each month again: the table's and the archive's GB. Nothing removes events.
-
-## What is assumed
-
-Counts are exact and held by tests. These are not counted anywhere, and decide how good the tables are:
-
-{assumptions}
-
-Besides: {reads} reads a purchase; the archive takes 0.4 of the events'
-bytes; X-Ray records the first invocation of each second and 5 % of the others, for each function.
-
-## Prices
-
-{prices}
-"""
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Writes down what of the packaged stacks costs money or sets a limit: bench/stacks.json, by stage and stack.
 
-docs/cost.md and docs/scale.md are computed from it. `python -m bench.stacks` packages the stages without credentials, and
-tests/templates/test_cost.py says when the file is stale.
+docs/cost.md and docs/scale.md are computed from it. `python -m bench.stacks` packages the stages without credentials,
+and tests/templates/test_cost.py says when the file is stale.
 """
 
 import json
@@ -82,7 +82,11 @@ def setting(stage: str, stack: str, resource: str, name: str) -> Any:
 def package(stage: str, stack: str, folder: Path) -> Inventory:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SHOP_"))}
     target = folder / stage / stack
-    given = ("platform=recorded", f"python={sys.version_info.major}.{sys.version_info.minor}", "throttledRoutes=waiting")
+    given = (
+        "platform=recorded",
+        f"python={sys.version_info.major}.{sys.version_info.minor}",
+        "throttledRoutes=waiting",
+    )
     command = [str(CHECKOUT / "node_modules" / ".bin" / "serverless"), "package", "--stage", stage]
     command += ["--package", str(target), *(word for each in given for word in ("--param", each))]
     subprocess.run(command, cwd=STACKS[stack], env=kept | {"AWS_EC2_METADATA_DISABLED": "true"}, check=True)

@@ -55,7 +55,7 @@ def _fitted() -> tuple[float, float]:
 
 
 def closed_circle(calls_of_attempt: int, call: float, more: float) -> tuple[float, tuple[float, float, float]]:
-    """Returns how long all attempts take, and percentiles of one. Each client begins the next when it has its answer."""
+    """Returns how long all attempts take, and percentiles of one. Each client begins the next when it is answered."""
     simulation = Simulation(seed=1)
     emulator = Station(simulation, servers=1)
     waited: list[float] = []
@@ -69,7 +69,7 @@ def closed_circle(calls_of_attempt: int, call: float, more: float) -> tuple[floa
 
     def step(came: float, left: int) -> None:
         if left:
-            # How long a call takes is as varied as it can be without a memory.
+            # Calls take times that vary by themselves, as an exponential distribution does.
             seconds = simulation.random.expovariate(1 / (call + more))
             emulator.serve(seconds, lambda: step(came, left - 1))
         else:

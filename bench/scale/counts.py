@@ -1,7 +1,7 @@
 """Counts what each command asks of AWS and of the payment provider: calls, DynamoDB's units, bytes of events and logs.
 
-The whole command function runs over moto's table and stream. moto bills nothing, so the units are computed here from the
-items, by the rules that DynamoDB documents. `python -m bench.scale.counts` writes counts.json; a test holds it.
+The whole command function runs over moto's table and stream. moto bills nothing, so the units are computed here from
+the items, by the rules that DynamoDB documents. `python -m bench.scale.counts` writes counts.json; a test holds it.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
@@ -137,7 +137,8 @@ class Observer:
                 return sum(_units(item_bytes(self._item(_key(k)) or {})) for k in params["RequestItems"][NAME]["Keys"])
             case "Query":
                 whole = {name: value for name, value in params.items() if name != "ProjectionExpression"}
-                names = {k: v for k, v in whole["ExpressionAttributeNames"].items() if k != "#event"}
+                condition = whole["KeyConditionExpression"]
+                names = {k: v for k, v in whole["ExpressionAttributeNames"].items() if k in condition}
                 found = self.table.query(**{**whole, "ExpressionAttributeNames": names})["Items"]
                 return _units(sum(map(item_bytes, found))) * (1 if params.get("ConsistentRead") else 0.5)
             case _:
@@ -200,23 +201,23 @@ def counting_shop() -> Iterator[tuple[Shop, Callable[[Callable[[], Answer | obje
             counted.read_logs(log.text + printed.getvalue())
             return counted
 
-        with mock.patch.object(bootstrap, "application", lambda: shop.application):
+        with mock.patch.object(bootstrap, "application", return_value=shop.application):
             yield shop, count
 
 
 def _make(session: boto3.Session) -> None:
     keys = [(table.PK, "HASH"), (table.SK, "RANGE")], [(table.DUE_SHARD, "HASH"), (table.DUE_AT, "RANGE")]
-    schema, index = ([{"AttributeName": name, "KeyType": kind} for name, kind in each] for each in keys)
+    schema, index = (cast("Any", [{"AttributeName": name, "KeyType": kind} for name, kind in each]) for each in keys)
     session.client("dynamodb").create_table(
         TableName=NAME,
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=schema,  # type: ignore[arg-type]
+        KeySchema=schema,
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"}
             for name in (table.PK, table.SK, table.DUE_SHARD, table.DUE_AT)
         ],
         GlobalSecondaryIndexes=[
-            {"IndexName": table.DUE_INDEX, "KeySchema": index, "Projection": {"ProjectionType": "KEYS_ONLY"}}  # type: ignore[typeddict-item]
+            {"IndexName": table.DUE_INDEX, "KeySchema": index, "Projection": {"ProjectionType": "KEYS_ONLY"}}
         ],
     )
     session.client("kinesis").create_stream(StreamName=NAME, ShardCount=1)
@@ -264,7 +265,7 @@ def _archive(records: int) -> Counted:
     archive = ArchiveBatch(FirehoseArchive(cast("Any", Firehose()), NAME))
     with (
         invoked_before("shop-dispatch"),
-        mock.patch.object(dispatch_bootstrap, "archive", lambda: archive),
+        mock.patch.object(dispatch_bootstrap, "archive", return_value=archive),
         listening_to_logs() as log,
         redirect_stdout(printed),
     ):

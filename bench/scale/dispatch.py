@@ -1,7 +1,7 @@
-"""Events on their way to the read model: a lost zone in which the database fails over, and the replay of a day's backlog.
+"""Events go to the read model while a zone is lost and the database fails over, and when a day's backlog is replayed.
 
-Each shard hands batches to as many invocations of project at once as the mapping's factor says, and they end when they have
-committed. Batches wait for the shard's reads, which archive takes part of, and for the processors of the database.
+Each shard hands batches to as many invocations of project at once as the mapping's factor says, and they end when they
+have committed. Batches wait for the shard's reads, which archive takes part of, and for the database's processors.
 """
 
 from collections import deque
@@ -26,8 +26,12 @@ class Pipeline:
     shards: int = int(limit("kinesis_new_stream_shards"))
     factor: int = _mapping("ParallelizationFactor")
     batch: int = _mapping("BatchSize")
-    concurrency: int = int(setting("production", "shop-dispatch", "ProjectLambdaFunction", "ReservedConcurrentExecutions"))
-    acu: float = float(setting("production", "shop-platform", "DatabaseCluster", "ServerlessV2ScalingConfiguration")["MaxCapacity"])
+    concurrency: int = int(
+        setting("production", "shop-dispatch", "ProjectLambdaFunction", "ReservedConcurrentExecutions")
+    )
+    acu: float = float(
+        setting("production", "shop-platform", "DatabaseCluster", "ServerlessV2ScalingConfiguration")["MaxCapacity"]
+    )
     own_reads: bool = False
     """With enhanced fan-out, each consumer reads 2 MB/s of a shard by itself; otherwise both share them."""
 
@@ -47,7 +51,7 @@ class Run:
     arrived: float = 0.0
     applied: float = 0.0
     behind: list[tuple[float, float]] = field(default_factory=list)
-    """The events that wait, each second."""
+    """Each second it notes how many events wait."""
     level_at: float | None = None
     """From this moment after the outage, or the beginning, nothing of the backlog waits."""
     late: list[tuple[float, float]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A small discrete-event simulation: a clock with a heap, queues with servers, and rates that throttle.
+"""A small discrete-event simulation has a clock with a heap, queues with servers, and rates that throttle.
 
 Everything random comes from one generator, so that a seed gives the same run again.
 """
@@ -19,7 +19,7 @@ class Simulation:
         self._order = count()
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
-        """What is due at the same moment is done in the order in which it was asked for."""
+        """Actions of the same moment are run in the order in which they were scheduled."""
         heapq.heappush(self._waiting, (self.now + seconds, next(self._order), do))
 
     def run(self, until: float = float("inf")) -> None:

@@ -1,8 +1,8 @@
 """A million customers want one product at the same minute: how fast it sells, and who waits, at 1 to 64 buckets.
 
 So many customers keep the API at its limit all the time: it admits one whenever its throttle allows, and who got no
-decision comes again. Each request goes on through Lambda's environments, the read of the product, and the transaction that
-takes from a bucket; each of these refuses what is above its limit. Steps, retries and pauses are those of shop-command.
+decision comes again. Each request goes on through Lambda's environments, the read of the product, and the transaction
+that takes from a bucket; each of these refuses what is above its limit. Steps, retries and pauses are shop-command's.
 """
 
 from collections import Counter
@@ -17,8 +17,8 @@ from bench.stacks import setting
 
 from shop_command.adapters.dynamodb.store import COMMIT_ATTEMPTS_MAX, PAUSE_SECONDS_FIRST, PAUSE_SECONDS_MAX
 
-STARTING_SECONDS, SELLING_SECONDS, REFUSING_SECONDS = 10, 10, 5
-"""Environments start, then sales are counted, then refusals of a product that is sold out. All others come at these rates."""
+STARTING_SECONDS, SELLING_SECONDS, REFUSING_SECONDS = 10, 10, 10
+"""Environments start, then sales are counted, then refusals of what is sold out. All others come at these rates."""
 BUCKET_WRITES, PRODUCT_READS = 2, 1
 SALE_WRITES = counted("reservation", "write_units")
 REFUSED_WRITES = counted("refusal at 1 buckets", "write_units")
@@ -26,7 +26,7 @@ REFUSED_WRITES = counted("refusal at 1 buckets", "write_units")
 
 @dataclass(frozen=True)
 class Setup:
-    """What the account and the stage allow."""
+    """The account and the stage allow so much."""
 
     name: str
     requests: float
@@ -57,7 +57,7 @@ REMEMBERING = replace(RAISED, name="raised, remembering", product_cache_seconds=
 
 
 @dataclass
-class Environments:
+class LambdaEnvironments:
     """Lambda starts at most 100 more each second, up to the function's concurrency. The last one used is used again."""
 
     simulation: Simulation
@@ -89,7 +89,7 @@ class Environments:
 
 
 @dataclass
-class Request:
+class Reserving:
     came: float
     environment: int
     attempt: int = 0
@@ -104,13 +104,16 @@ class FlashSale:
     refusals: Counter[str] = field(default_factory=Counter)
     """Which limit has refused how many requests, or tries within one."""
     waited: list[float] = field(default_factory=list)
-    """Those who bought while sales were counted waited so many seconds for their answer."""
+    """Each customer who bought while sales were counted adds the seconds until the answer."""
     refused: int = 0
+    begun: int = 0
+    failed: int = 0
+    """So many requests of those that began had no decision."""
 
     def run(self) -> "FlashSale":
         self.simulation = Simulation(self.seed)
         limits = partial(Throttle, self.simulation)
-        self.environments = Environments(self.simulation, self.setup.environments)
+        self.environments = LambdaEnvironments(self.simulation, self.setup.environments)
         self.table_writes = limits(self.setup.table_writes, self.setup.table_writes)
         self.table_reads = limits(self.setup.table_reads, self.setup.table_reads)
         partition_reads, partition_writes = limit("dynamodb_partition_reads"), limit("dynamodb_partition_writes")
@@ -137,21 +140,23 @@ class FlashSale:
             self.simulation.after(1 / self.setup.requests, self._admit)
 
     def _begin(self) -> None:
+        self.begun += 1
         begun = self.environments.begin()
         if begun is None:
             return self._again("Lambda concurrency")
         environment, start = begun
-        return self.simulation.after(start, partial(self._read_product, Request(self.simulation.now, environment)))
+        return self.simulation.after(start, partial(self._read_product, Reserving(self.simulation.now, environment)))
 
     def _again(self, refused_by: str) -> None:
         """The customer gets an error, and is one more of those who wait for the API."""
         self.refusals[refused_by] += 1
+        self.failed += 1
 
-    def _fail(self, request: Request, refused_by: str) -> None:
+    def _fail(self, request: Reserving, refused_by: str) -> None:
         self.environments.end(request.environment)
         self._again(refused_by)
 
-    def _decide(self, request: Request, answer: str) -> None:
+    def _decide(self, request: Reserving, answer: str) -> None:
         now, selling_ends = self.simulation.now, STARTING_SECONDS + SELLING_SECONDS
         self.answers[answer] += 1
         if answer == "reserved" and STARTING_SECONDS <= now < selling_ends:
@@ -159,7 +164,7 @@ class FlashSale:
         elif answer == "sold out" and now < selling_ends + REFUSING_SECONDS:
             self.refused += 1
 
-    def _read_product(self, request: Request) -> None:
+    def _read_product(self, request: Reserving) -> None:
         now, environment = self.simulation.now, request.environment
         if now < self.sold_out.get(environment, 0.0):
             return self._leave(request, "sold out", self.call)
@@ -170,7 +175,7 @@ class FlashSale:
         bucket = self.simulation.random.randrange(self.buckets)
         return self.simulation.after(self.call, partial(self._commit, request, bucket))
 
-    def _commit(self, request: Request, bucket: int) -> None:
+    def _commit(self, request: Reserving, bucket: int) -> None:
         now = self.simulation.now
         refused_by = self._refuses(now, bucket)
         if refused_by:
@@ -194,20 +199,23 @@ class FlashSale:
             return "writes of the table"
         return None
 
-    def _look(self, request: Request) -> None:
-        """All buckets are read, then the product and all of them once more."""
-        limits = (
-            (self.table_reads, 2 * self.buckets + PRODUCT_READS, "reads of the table"),
-            (self.bucket_reads, 2, "reads of a bucket"),
-            (self.product, PRODUCT_READS, "reads of the product"),
-        )
-        for throttle, units, name in limits:
+    def _look(self, request: Reserving, reads_done: int = 0) -> None:
+        """All buckets are read, then the product, and all of them once more."""
+        if reads_done == 3:
+            self.sold_out[request.environment] = self.simulation.now + self.setup.sold_out_seconds
+            return self._leave(request, "sold out", self.call)
+        of_buckets = [
+            (self.table_reads, self.buckets, "reads of the table"),
+            (self.bucket_reads, 1, "reads of a bucket"),
+        ]
+        for throttle, units, name in (
+            of_buckets if reads_done != 1 else [(self.product, PRODUCT_READS, "reads of the product")]
+        ):
             if not throttle.take(units):
                 return self._fail(request, name)
-        self.sold_out[request.environment] = self.simulation.now + self.setup.sold_out_seconds
-        return self._leave(request, "sold out", 3 * self.call)
+        return self.simulation.after(self.call, partial(self._look, request, reads_done + 1))
 
-    def _leave(self, request: Request, answer: str, seconds: float) -> None:
+    def _leave(self, request: Reserving, answer: str, seconds: float) -> None:
         def left() -> None:
             self.environments.end(request.environment)
             self._decide(request, answer)

@@ -13,7 +13,7 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Axis:
+class ChartAxis:
     title: str
     low: float
     high: float
@@ -34,7 +34,7 @@ class Axis:
         return [self.low + step * number for number in range(int((self.high - self.low) / step) + 1)]
 
 
-def lines(title: str, x: Axis, y: Axis, series: Mapping[str, Points]) -> str:
+def lines(title: str, x: ChartAxis, y: ChartAxis, series: Mapping[str, Points]) -> str:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
     def at(point: tuple[float, float]) -> tuple[float, float]:
@@ -57,7 +57,11 @@ def lines(title: str, x: Axis, y: Axis, series: Mapping[str, Points]) -> str:
         last = at(points[-1])
         drawn += [
             f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            *(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in map(at, points) if len(points) < 20),
+            *(
+                f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>'
+                for a, b in map(at, points)
+                if len(points) < 20
+            ),
             _text(right + 8, min(max(last[1] + 4, TOP + 16 * number), bottom), name, "start", colour),
         ]
     return _svg(title, HEIGHT, drawn)
@@ -66,7 +70,7 @@ def lines(title: str, x: Axis, y: Axis, series: Mapping[str, Points]) -> str:
 def bars(title: str, rows: Sequence[tuple[str, float]], marks: Mapping[str, float]) -> str:
     """The scale is logarithmic. A mark is a dashed line through all bars."""
     label, top, step = 270, 34, 20
-    axis = Axis("", 1, 10 ** ceil(log10(max(value for _, value in rows) * 2)), is_log=True)
+    axis = ChartAxis("", 1, 10 ** ceil(log10(max(value for _, value in rows) * 2)), is_log=True)
     height = top + step * len(rows) + 20
 
     def at(value: float) -> float:
@@ -82,7 +86,7 @@ def bars(title: str, rows: Sequence[tuple[str, float]], marks: Mapping[str, floa
         place = top + step * number
         drawn += [
             _text(label - 8, place + 12, name, "end"),
-            f'<rect x="{label}" y="{place + 2}" width="{at(value) - label:.1f}" height="{step - 6}" fill="{COLOURS[0]}"/>',
+            f'<path d="M{label} {place + 2}H{at(value):.1f}v{step - 6}H{label}z" fill="{COLOURS[0]}"/>',
             _text(at(value) + 4, place + 13, f"{value:,.0f}", "start"),
         ]
     return _svg(title, height, drawn)
@@ -94,4 +98,6 @@ def _text(x: float, y: float, text: str, anchor: str, colour: str = "#444") -> s
 
 def _svg(title: str, height: float, drawn: Sequence[str]) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" style="{STYLE}">'
-    return "\n".join([head, f"<title>{title}</title>", '<rect width="100%" height="100%" fill="#fff"/>', *drawn, "</svg>\n"])
+    return "\n".join(
+        [head, f"<title>{title}</title>", '<rect width="100%" height="100%" fill="#fff"/>', *drawn, "</svg>\n"]
+    )
