@@ -126,13 +126,12 @@ def needs_table() -> str:
 
 def charts(sales: Sales, lost: Mapping[str, Run], day: Mapping[str, Run]) -> dict[str, str]:
     limits = [(each.name, each.sales) for each in capacity.limits()]
-    buckets = plot.ChartAxis("stock buckets", 1, 64, is_log=True)
-    per_second = plot.ChartAxis("a second", 10, 10_000, is_log=True)
+    buckets = plot.ChartAxis("stock buckets", 1, 64, base=2)
+    per_second = plot.ChartAxis("a second", 10, 10_000, base=10)
     sold = {
-        f"{setup.name}: {what}": [(n, getattr(sale, attribute)) for n, sale in by_buckets.items()]
-        for setup, by_buckets in sales.items()
-        if setup is not TODAY
-        for what, attribute in (("sold", "sales_per_second"), ("told", "refusals_per_second"))
+        "sold": [(n, sale.sales_per_second) for n, sale in sales[RAISED].items()],
+        "told it is sold out": [(n, sale.refusals_per_second) for n, sale in sales[RAISED].items()],
+        "told, remembering": [(n, sale.refusals_per_second) for n, sale in sales[REMEMBERING].items()],
     }
     behind = max(waiting for run in lost.values() for _, waiting in run.behind)
     backlog = max(run.backlog for run in day.values()) / 1_000_000
@@ -154,7 +153,7 @@ def charts(sales: Sales, lost: Mapping[str, Run], day: Mapping[str, Run]) -> dic
             {
                 name: [(at / 60, waiting / 1e6) for at, waiting in run.behind[:721:20]]
                 for name, run in day.items()
-                if "factor" not in name
+                if name in ("4 shards, as it is", "16 shards")
             },
         ),
     }

@@ -1,4 +1,4 @@
-"""A small discrete-event simulation has a clock with a heap, queues with servers, and rates that throttle.
+"""A clock jumps from one event to the next; stations have queues and servers, and throttles refuse.
 
 Everything random comes from one generator, so that a seed gives the same run again.
 """

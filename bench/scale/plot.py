@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, log, log10
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 30, 50
@@ -17,18 +17,19 @@ class ChartAxis:
     title: str
     low: float
     high: float
-    is_log: bool = False
+    base: int = 0
+    """A logarithmic axis is marked at the powers of its base."""
 
     def place(self, value: float) -> float:
         """Returns a number between 0 and 1."""
         low, high = self.low, self.high
-        if self.is_log:
-            value, low, high = log10(max(value, low)), log10(low), log10(high)
+        if self.base:
+            value, low, high = log(max(value, low)), log(low), log(high)
         return (value - low) / (high - low)
 
     def marks(self) -> list[float]:
-        if self.is_log:
-            return [10.0**power for power in range(ceil(log10(self.low)), floor(log10(self.high)) + 1)]
+        if self.base:
+            return [self.low * self.base**power for power in range(round(log(self.high / self.low, self.base)) + 1)]
         step = 10 ** floor(log10((self.high - self.low) / 2))
         step *= 2 if (self.high - self.low) / step > 6 else 1
         return [self.low + step * number for number in range(int((self.high - self.low) / step) + 1)]
@@ -51,26 +52,24 @@ def lines(title: str, x: ChartAxis, y: ChartAxis, series: Mapping[str, Points]) 
             _text(LEFT - 6, place + 4, f"{mark:,g}", "end"),
         ]
     drawn += [_text((LEFT + right) / 2, HEIGHT - 12, x.title, "middle"), _text(LEFT, TOP - 10, y.title, "start")]
-    for number, (name, points) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        path = "L".join(f"{left:.1f} {top:.1f}" for left, top in map(at, points))
-        last = at(points[-1])
-        drawn += [
-            f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            *(
-                f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>'
-                for a, b in map(at, points)
-                if len(points) < 20
-            ),
-            _text(right + 8, min(max(last[1] + 4, TOP + 16 * number), bottom), name, "start", colour),
-        ]
+    colours = dict(zip(series, COLOURS, strict=False))
+    for name, points in series.items():
+        places = [at(point) for point in points]
+        path = "L".join(f"{left:.1f} {top:.1f}" for left, top in places)
+        drawn.append(f'<path d="M{path}" fill="none" stroke="{colours[name]}" stroke-width="2"/>')
+        if len(points) < 20:
+            drawn += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colours[name]}"/>' for a, b in places]
+    free = HEIGHT  # labels are written from the bottom up, so that none covers another
+    for name, points in sorted(series.items(), key=lambda one: one[1][-1][1]):
+        free = min(round(at(points[-1])[1]) + 4, free - 16)
+        drawn.append(_text(right + 8, free, name, "start", colours[name]))
     return _svg(title, HEIGHT, drawn)
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], marks: Mapping[str, float]) -> str:
     """The scale is logarithmic. A mark is a dashed line through all bars."""
     label, top, step = 270, 34, 20
-    axis = ChartAxis("", 1, 10 ** ceil(log10(max(value for _, value in rows) * 2)), is_log=True)
+    axis = ChartAxis("", 1, 10 ** ceil(log10(max(value for _, value in rows) * 2)), base=10)
     height = top + step * len(rows) + 20
 
     def at(value: float) -> float:
