@@ -24,7 +24,7 @@ TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(F
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly rehearsal chaos hammer outage burst load hot-stock mutants bench bench-check build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly rehearsal chaos hammer outage burst load hot-stock mutants bench bench-check cost scale build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -108,6 +108,7 @@ drift: web/node_modules/.ready
 	@$(VENV)/bin/python -m shop_shared.catalog infra/events-table.json --check
 	@$(VENV)/bin/python -m shop_openapi --check
 	@$(VENV)/bin/python -m shop_cli.commands_page --check
+	@$(VENV)/bin/python -m bench.cost --check
 	@cd web && npm run --silent types -- --check
 
 web: web/node_modules/.ready
@@ -180,6 +181,14 @@ bench: setup ## measure against peers and floors, and record it; ONLY=query,disp
 
 bench-check: setup ## measure again, and say what got worse than recorded by more than the noise; ONLY=query,dispatch
 	@$(VENV)/bin/python -m bench.goals --check $(BENCHMARKS)
+
+cost: setup ## package the stages, count what commands ask of AWS, and write docs/cost.md
+	@$(VENV)/bin/python -m bench.stacks
+	@$(VENV)/bin/python -m bench.scale.counts
+	@$(VENV)/bin/python -m bench.cost
+
+scale: setup ## simulate 100 to a million purchases a second, a flash sale, a lost zone and a replay, and write docs/scale.md
+	@$(VENV)/bin/python -m bench.scale
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done
