@@ -179,6 +179,8 @@ def test_the_stacks_are_deployed_one_after_the_other() -> None:
         "query": "dispatch",
         "command": "query",
     }
+
+
 @pytest.mark.parametrize("service", FUNCTIONS)
 def test_a_package_has_all_that_another_job_needs_to_deploy_it(packages: Path, service: str) -> None:
     template = (packages / "production" / service / "cloudformation-template-update-stack.json").read_text()
