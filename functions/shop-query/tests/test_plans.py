@@ -48,7 +48,7 @@ DAYS = {
 }
 
 
-TOP = {"currency": None, "sort": "units", "limit": 20}
+TOP: dict[str, object] = {"currency": None, "sort": "units", "limit": 20}
 
 
 @pytest.fixture(scope="module")
@@ -155,10 +155,10 @@ def test_a_word_that_is_spelt_like_others_is_compared_with_those_that_share_thre
         (Query.DAILY_SALES_OF_PRODUCT, DAYS | {"sku": "P-1", "limit": 20}, "sales_daily_pkey"),
         (
             Query.TOP_SALES,
-            Period(date(2026, 1, 2), date(2026, 3, 30)).parameters() | TOP,
+            TOP | dict(Period(date(2026, 1, 2), date(2026, 3, 30)).parameters()),
             "sales_daily_pkey",
         ),
-        (Query.TOP_SALES, Period(date(2026, 1, 1), date(2026, 3, 31)).parameters() | TOP, "sales_monthly_pkey"),
+        (Query.TOP_SALES, TOP | dict(Period(date(2026, 1, 1), date(2026, 3, 31)).parameters()), "sales_monthly_pkey"),
         (Query.TOP_SALES_OF_DAY, {"first": "2026-01-01"} | TOP, "sales_daily_pkey"),
     ],
 )
@@ -179,7 +179,7 @@ def test_every_other_read_has_its_index_too(
 def test_the_best_sellers_of_a_month_are_read_in_their_order(
     read_model: PostgresReadModel, sort: str, currency: str | None, index: str
 ) -> None:
-    asked = {"first": "2026-03-01", "currency": currency, "sort": sort, "limit": 20}
+    asked: dict[str, object] = {"first": "2026-03-01", "currency": currency, "sort": sort, "limit": 20}
     text = plan(read_model, Query.TOP_SALES_OF_MONTH, asked)
     assert f"using {index}" in text
     assert re.findall("Sort Key: (.*)", text) == ["ranked.place"]
