@@ -82,7 +82,7 @@ def test_both_guards_know_each_way_to_the_emulator(variables: dict[str, str]) ->
 
 @pytest.mark.parametrize("variables", [{}, {"AWS_ENDPOINT_URL_STS": "https://vpce-1.sts.us-east-1.vpce.amazonaws.com"}])
 def test_both_guards_let_a_stage_go_to_aws(variables: dict[str, str]) -> None:
-    assert asked("dev", **variables) == "null"
+    assert asked("dev", **variables) == "that of AWS"
     check_endpoint("dev", variables)
 
 
