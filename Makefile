@@ -24,7 +24,7 @@ TESTS ?= $(if $(FUNCTION),$(if $(filter web,$(FUNCTION)),web/tests,functions/$(F
 UNIT := $(VENV)/bin/pytest --quiet -m "not slow and not emulator"
 LOCK_FLAGS := --universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 $(PACKAGES:%=--no-emit-package %)
 
-.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock mutants bench cost scale build clean
+.PHONY: help setup run down lock unit test check format types imports drift templates web web-dev web-screenshots web-unit browser schemas openapi commands released simulate simulate-nightly chaos hammer outage burst hot-stock mutants bench build clean
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -142,6 +142,15 @@ commands: setup ## write docs/commands.md from the command line and this file
 released: setup ## tag this commit as a release of the API and shop-query, which later ones must not break
 	@$(VENV)/bin/python -m shop_openapi --release
 
+.PHONY: cost scale
+cost: setup ## package the stages, count what commands ask of AWS, and write docs/cost.md
+	@$(VENV)/bin/python -m bench.stacks
+	@$(VENV)/bin/python -m bench.scale.counts
+	@$(VENV)/bin/python -m bench.cost
+
+scale: setup ## simulate 100 to a million purchases a second, a flash sale, a lost zone and a replay, and write docs/scale.md
+	@$(VENV)/bin/python -m bench.scale
+
 simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STEPS=120 replays one random run
 	@$(VENV)/bin/python -m shop_simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
@@ -168,14 +177,6 @@ mutants: setup ## change FUNCTION=shop-command in thousands of small ways, and l
 
 bench: setup ## measure against peers and floors; ONLY=query,start,tracing,dispatch,rebuild,sweep
 	@status=0; for name in $(patsubst query,handlers query,$(subst $(COMMA), ,$(or $(ONLY),query start tracing dispatch rebuild sweep))); do $(VENV)/bin/python -m bench.$$name || status=$$?; done; exit $$status
-
-cost: setup ## package the stages, count what commands ask of AWS, and write docs/cost.md
-	@$(VENV)/bin/python -m bench.stacks
-	@$(VENV)/bin/python -m bench.scale.counts
-	@$(VENV)/bin/python -m bench.cost
-
-scale: setup ## simulate 100 to a million purchases a second, a flash sale, a lost zone and a replay, and write docs/scale.md
-	@$(VENV)/bin/python -m bench.scale
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done
