@@ -144,6 +144,15 @@ commands: setup ## write docs/commands.md from the command line and this file
 released: setup ## tag this commit as a release of the API and shop-query, which later ones must not break
 	@$(VENV)/bin/python -m shop_openapi --release
 
+.PHONY: cost scale
+cost: setup ## package the stages, count what commands ask of AWS, and write docs/cost.md
+	@$(VENV)/bin/python -m bench.stacks
+	@$(VENV)/bin/python -m bench.scale.counts
+	@$(VENV)/bin/python -m bench.cost
+
+scale: setup ## simulate 100 to a million purchases a second, a flash sale, a lost zone and a replay, and write docs/scale.md
+	@$(VENV)/bin/python -m bench.scale
+
 simulate: setup ## explore how the shop can fail, two faults at once; SEED=7 STEPS=120 replays one random run
 	@$(VENV)/bin/python -m shop_simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
@@ -181,14 +190,6 @@ bench: setup ## measure against peers and floors, and record it; ONLY=query,disp
 
 bench-check: setup ## measure again, and say what got worse than recorded by more than the noise; ONLY=query,dispatch
 	@$(VENV)/bin/python -m bench.goals --check $(BENCHMARKS)
-
-cost: setup ## package the stages, count what commands ask of AWS, and write docs/cost.md
-	@$(VENV)/bin/python -m bench.stacks
-	@$(VENV)/bin/python -m bench.scale.counts
-	@$(VENV)/bin/python -m bench.cost
-
-scale: setup ## simulate 100 to a million purchases a second, a flash sale, a lost zone and a replay, and write docs/scale.md
-	@$(VENV)/bin/python -m bench.scale
 
 build: setup ## build the artifact of every function, for AWS
 	@for function in $(FUNCTIONS); do ./shop build $$function || exit 1; done

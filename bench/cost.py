@@ -186,7 +186,7 @@ def document() -> str:
     sold = purchases(MILLION)
     sold_rows = [(each.service, each.what, _number(each.quantity), f"{each.usd:.2f}") for each in sold]
     sold_rows.append(("**all**", "", "", f"**{total(sold):.0f}**"))
-    one_read = total([each for each in sold if each.what in ("requests", "GB-seconds of reads")])
+    reading = price("lambda_gb_second") * assumed("read_seconds") * memory_gb("shop-query", "Api")
     routes = count("production", "AWS::ApiGatewayV2::Route")
     return (
         Path(__file__)
@@ -205,7 +205,7 @@ def document() -> str:
             sold=total(sold),
             each=total(sold) / MILLION * 100,
             reads=READS_OF_SALE,
-            read_cost=one_read,
+            read_cost=READS_OF_SALE * MILLION * (price("http_api_request") + price("lambda_request") + reading),
             provider=price("lambda_gb_second") * memory_gb("shop-command", "Api") * MILLION,
             provider_calls=provider_calls_of_sale(),
             write_units=of_sale("write_units"),

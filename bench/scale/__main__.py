@@ -13,6 +13,8 @@ from bench.scale import calibration, capacity, plot
 from bench.scale.dispatch import Pipeline, Run
 from bench.scale.flash_sale import RAISED, REMEMBERING, TODAY, FlashSale, Setup
 
+from shop_command.bootstrap import RESERVATION_SECONDS_DEFAULT
+
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)
 RATES: Final = (100, 10_000, 1_000_000)
@@ -178,6 +180,8 @@ def document(sales: Sales, lost: Mapping[str, Run], day: Mapping[str, Run]) -> s
             one=sales[RAISED][1].sales_per_second,
             eight=sales[RAISED][8].sales_per_second / sales[RAISED][1].sales_per_second,
             sixteen=sales[RAISED][16].sales_per_second / sales[RAISED][1].sales_per_second,
+            hold=RESERVATION_SECONDS_DEFAULT / 60,
+            payable=limit("stripe_endpoint_requests") / capacity.ENDPOINT_CALLS * RESERVATION_SECONDS_DEFAULT,
             told_eight=sales[RAISED][8].refusals_per_second,
             most=best.sales_per_second,
             told=best.refusals_per_second,

@@ -1,4 +1,4 @@
-"""A million customers want one product at the same minute: how fast it sells, and who waits, at 1 to 64 buckets.
+"""A million customers want one product in the same minute: how fast it sells, and who waits, at 1 to 64 buckets.
 
 So many customers keep the API at its limit all the time: it admits one whenever its throttle allows, and who got no
 decision comes again. Each request goes on through Lambda's environments, the read of the product, and the transaction
@@ -64,7 +64,6 @@ class LambdaEnvironments:
     most: int
     warm: int = 10
     running: int = 0
-    refused: int = 0
 
     def __post_init__(self) -> None:
         self.made = self.warm
@@ -80,7 +79,6 @@ class LambdaEnvironments:
             self.made += 1
             self.running += 1
             return self.made - 1, assumed("cold_start_seconds")
-        self.refused += 1
         return None
 
     def end(self, environment: int) -> None:
