@@ -1,6 +1,5 @@
-"""Packages the four services as `serverless package` does, once a session: for production, for the emulator, for `dev`
-in another region, and for a stage with the longest name. Nothing of it needs credentials, and no stack is read or
-changed."""
+"""Packages the four services as `serverless package` does, once a session: for production and another stage without
+credentials, and for the emulator. No stack is read or changed."""
 
 import json
 import os
@@ -32,11 +31,10 @@ LOCAL_RUN = {
     "SHOP_DISPATCH_DATABASE_URL": "postgresql://shop_dispatch@127.0.0.1:5432/shop",
     "SHOP_QUERY_DATABASE_URL": "postgresql://shop_query@127.0.0.1:5432/shop",
 }
-BUILT = ("production", "local")
-LONGEST = "l" * 20
-"""No stage's name may be longer."""
-STAGES = (*BUILT, "dev", LONGEST)
-ELSEWHERE = {"dev": ["--region", "eu-central-1"]}
+ANOTHER = "l" * 20
+"""No stage's name may be longer. The stage is in another region than production."""
+PACKAGED = {"production": SERVICES, "local": SERVICES, ANOTHER: SERVICES, "dev": ("shop-platform",)}
+"""In their stacks for functions, `dev` and the stage with the longest name do not differ."""
 Template = dict[str, Any]
 Packaged = Callable[[str], dict[str, Template]]
 Serverless = Callable[..., subprocess.CompletedProcess[str]]
@@ -64,15 +62,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parameters = ["--param", "platform=recorded"]
         if stage != "local":
             parameters += ["--param", f"python={PYTHON}", "--param", "throttledRoutes=waiting"]
-        if stage not in BUILT:
-            parameters += ["--param", "build=true"]  # the zip is there
-        target = ["--stage", stage, "--package", str(root / stage / service), *ELSEWHERE.get(stage, [])]
+        target = ["--stage", stage, "--package", str(root / stage / service)]
+        target += ["--region", "eu-central-1"] if stage == ANOTHER else []
         done = serverless(service, "package", *target, *parameters, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
 
     with ThreadPoolExecutor(2) as pool:
-        for stage in STAGES:
-            list(pool.map(package, [stage] * len(SERVICES), SERVICES))
+        for stage, services in PACKAGED.items():
+            list(pool.map(package, [stage] * len(services), services))
     return root
 
 
@@ -91,14 +88,8 @@ def production(packaged: Packaged) -> dict[str, Template]:
 
 
 @pytest.fixture(scope="session")
-def dev(packaged: Packaged) -> dict[str, Template]:
-    """It is in eu-central-1."""
-    return packaged("dev")
-
-
-@pytest.fixture(scope="session")
-def longest(packaged: Packaged) -> dict[str, Template]:
-    return packaged(LONGEST)
+def another(packaged: Packaged) -> dict[str, Template]:
+    return packaged(ANOTHER)
 
 
 @pytest.fixture(scope="session")

@@ -209,7 +209,7 @@ def test_the_dashboard_shows_every_alarm_and_every_metric_of_the_code(production
     assert shown == {metric.value for metric in Metric}
 
 
-def test_no_two_stages_watch_or_show_the_same_metric_or_alarm(production: Templates, dev: Templates) -> None:
+def test_no_two_stages_watch_or_show_the_same_metric_or_alarm(production: Templates, another: Templates) -> None:
     def of_stage(stage: str, templates: Templates) -> tuple[set[str], set[str]]:
         watched = [each for _, alarm in alarms(templates) for each in watched_by(alarm)]
         every = [*watched, *shown_on(templates["shop-platform"])]
@@ -217,7 +217,7 @@ def test_no_two_stages_watch_or_show_the_same_metric_or_alarm(production: Templa
         metrics = {json.dumps(each).replace('{"Ref": "', f'{{"Ref": "{stage}-') for each in every}
         return metrics, {alarm["AlarmName"] for _, alarm in alarms(templates)}
 
-    of_both = zip(of_stage("production", production), of_stage("dev", dev), strict=True)
+    of_both = zip(of_stage("production", production), of_stage("another", another), strict=True)
     assert [one & other for one, other in of_both] == [set(), set()]
 
 

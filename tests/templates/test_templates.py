@@ -77,7 +77,6 @@ def allowed(role: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize(("stage", "stacks"), [("production", 4), ("local", 4), ("dev", 1), ("l" * 20, 4)])
 def test_cfn_lint_finds_nothing(packages: Path, stage: str, stacks: int) -> None:
-    """The functions' stacks of `dev` are those of the stage with the longest name."""
     services = "*" if stacks == 4 else "shop-platform"
     templates = sorted(packages.glob(f"{stage}/{services}/cloudformation-template-update-stack.json"))
     assert len(templates) == stacks
