@@ -3,13 +3,13 @@
 Fresh processes that import and set up what the first request needs, connections apart, from the unzipped artifact. A
 peer has the same wheels, from the same folder, and boto3 where Lambda has it. Prints milliseconds (wall and CPU) and
 the peak of resident memory (VmHWM). The first answer is compared with the import alone: what follows the initialization
-has the deployed memory's share of a processor, so its CPU time is divided by that. Exits with 1 when a goal is missed,
+has the deployed memory's share of a processor, so its CPU time is divided by that. Then come a warm reservation and
+purchase with all calls stubbed, against the same calls of the same clients alone. Exits with 1 when a goal is missed,
 with 2 when the run is to be thrown away.
 """
 
 import json
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -119,7 +119,12 @@ COMPARISONS: Final = [
     Comparison(COMMAND_NAME, COMMAND_NAME + AGAIN),
 ]
 IMPORT, ANSWER = ", import alone", ", until its first answer"
-FIRST_ANSWERS: Final = [Comparison(name + ANSWER, name + IMPORT, goal=1.5) for name in (QUERY_NAME, COMMAND_NAME)]
+RESERVING, BARE_CALLS, PAYING = (f"{COMMAND_NAME}: {what}" for what in ("reserve", "bare", "purchase"))
+FIRST_ANSWERS: Final = [
+    *(Comparison(name + ANSWER, name + IMPORT, goal=1.5) for name in (QUERY_NAME, COMMAND_NAME)),
+    Comparison(RESERVING, BARE_CALLS, goal=1.25),
+    Comparison(PAYING, RESERVING),
+]
 
 
 SHARE: Final = 512 / 1769
@@ -149,6 +154,7 @@ def measured():
 FIRST_COMMAND: Final = """
 from shop_command.handlers.api import handler
 ready_ms = (time.process_time() - started) * 1000
+from botocore import xform_name
 from botocore.awsrequest import AWSResponse
 from shop_command import bootstrap
 class Raw:
@@ -206,16 +212,26 @@ def measured():
     gateway = bootstrap.application().purchases.gateway
     gateway._http, gateway._api_key = Provider(), type("Key", (), {"values": lambda _: ("sk_none",)})()
     first = taken(reserve("first")[0], 201, before)
-    reserved, paid = [], []
+    calls = []
+    for client in (journal.store.client, journal.publisher.client):
+        note = lambda params, model, client=client, **_: calls.append((getattr(client, xform_name(model.name)), params))
+        client.meta.events.register("provide-client-params", note)
+        reserve("noted")
+        client.meta.events.unregister("provide-client-params", note)
+    reserved, bare, paid = [], [], []
     for number in range(200):
         before = time.process_time()
         answered, gateway._http.reservation_id = reserve(f"reserve-{number}")
         reserved.append(taken(answered, 201, before))
+        before = time.process_time()
+        for call, parameters in calls:
+            call(**parameters)
+        bare.append((time.process_time() - before) * 1000)
         paying = {"reservation_id": gateway._http.reservation_id, "payment_method": "pm_card_visa"}
         before = time.process_time()
         paid.append(taken(handler(event("/purchase", paying, f"pay-{number}"), context), 201, before))
-    middle = len(reserved) // 2
-    return dict(ready=ready_ms, first=first, reserve=sorted(reserved)[middle], purchase=sorted(paid)[middle])
+    later = dict(reserve=reserved, bare=bare, purchase=paid)
+    return dict(ready=ready_ms, first=first, **{name: sorted(ms)[len(ms) // 2] for name, ms in later.items()})
 """
 
 
@@ -313,8 +329,6 @@ def main() -> int:
     print("\n" + table(shown, units["cpu_ms"], "CPU ms"))
     print("\n" + table(shown, units["mib"], "MiB"))
     print("\n" + table(FIRST_ANSWERS, first, "CPU ms"))
-    for what in (f"{COMMAND_NAME}: reserve", f"{COMMAND_NAME}: purchase"):
-        print(f"\n{what}, once it is warm: {statistics.median(first[what]):.2f} CPU ms")
     print("\n" + circumstances(arguments.python, arguments.repeats))
     return verdict(COMPARISONS, units["ms"]) or verdict(FIRST_ANSWERS, first)
 
