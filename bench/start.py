@@ -216,8 +216,11 @@ def measured():
     for client in (journal.store.client, journal.publisher.client):
         note = lambda params, model, client=client, **_: calls.append((getattr(client, xform_name(model.name)), params))
         client.meta.events.register("provide-client-params", note)
-        reserve("noted")
+        answered, _ = reserve(client.meta.service_model.service_name)
+        taken(answered, 201, 0)
         client.meta.events.unregister("provide-client-params", note)
+    if len(calls) != 4:
+        raise SystemExit(f"a reservation makes {len(calls)} calls, and not 4")
     reserved, bare, paid = [], [], []
     for number in range(200):
         before = time.process_time()

@@ -14,8 +14,8 @@ from importlib import import_module
 def initialize(
     environment: Mapping[str, str], prepare: Callable[[], object], connect: Callable[[], object] = lambda: None
 ) -> None:
-    """`prepare` makes ready what may be in a snapshot, and has no connection and no credential. `connect` may have both:
-    each environment does that for itself."""
+    """`prepare` makes ready what may be in a snapshot, and has no connection and no credential. `connect` may have
+    both: each environment does that for itself."""
     kind = environment.get("AWS_LAMBDA_INITIALIZATION_TYPE")
     if kind is None:
         return  # not in Lambda
