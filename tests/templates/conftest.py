@@ -99,13 +99,13 @@ def local(packaged: Packaged) -> dict[str, Template]:
 
 @pytest.fixture(scope="session")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
-    """Packages shop-query and shop-dispatch for a stage that has an RDS Proxy before its database."""
+    """Packages shop-query and shop-dispatch for a stage that has an RDS Proxy before its database, and SnapStart."""
     templates = {}
     host = "shop.proxy-abcdefghijkl.us-east-1.rds.amazonaws.com"
     for service in ("shop-query", "shop-dispatch"):
         target = tmp_path_factory.mktemp(service)
         given = {"platform": "recorded", "python": PYTHON, "databasePooled": "true"}
-        given |= {"databaseProxyHost": host, "databaseProxyId": "prx-0123456789abcdef0"}
+        given |= {"databaseProxyHost": host, "databaseProxyId": "prx-0123456789abcdef0", "snapStart": "true"}
         parameters = [word for name, value in given.items() for word in ("--param", f"{name}={value}")]
         done = serverless(service, "package", "--stage", "production", "--package", str(target), *parameters)
         assert done.returncode == 0, done.stdout + done.stderr

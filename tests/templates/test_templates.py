@@ -622,6 +622,16 @@ def test_a_proxy_before_the_database_is_a_parameter(
     assert "DATABASE_POOLED" not in direct
 
 
+def test_snapstart_is_a_parameter_with_which_the_api_calls_a_version(proxied: Templates, production: Templates) -> None:
+    resources = proxied["shop-query"]["Resources"]
+    assert resources["ApiLambdaFunction"]["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    [alias] = of_type(proxied["shop-query"], "AWS::Lambda::Alias").values()
+    [integration] = of_type(proxied["shop-query"], "AWS::ApiGatewayV2::Integration").values()
+    arn = {"Fn::GetAtt": ["ApiLambdaFunction", "Arn"]}
+    assert integration["IntegrationUri"] == {"Fn::Join": [":", [arn, alias["Name"]]]}
+    assert not [name for name, function in functions(production).items() if "SnapStart" in function]
+
+
 @pytest.mark.parametrize("function", ["Migrate", "Rebuild", "Verify"])
 def test_migrations_rebuilds_and_audits_go_past_a_proxy(
     proxied: Templates, production: Templates, function: str

@@ -3,6 +3,11 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
+
+import pytest
+
+from shop_query import bootstrap
 
 SCRIPT = """
 import json, sys
@@ -45,3 +50,23 @@ def test_neither_the_start_nor_an_unsampled_request_imports_anything_slow() -> N
 
 def test_the_import_reads_no_environment() -> None:
     subprocess.run([sys.executable, "-I", "-c", "import shop_query.handlers.api"], env={}, check=True)
+
+
+def test_a_snapshot_is_taken_without_a_connection_or_a_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks = SimpleNamespace(register_after_restore=lambda _: None)
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", hooks)
+    aurora = {"DATABASE_HOST": "shop.invalid", "DATABASE_PORT": "5432", "DATABASE_NAME": "shop"}
+    aurora |= {"DATABASE_USER": "shop_query", "AWS_REGION": "us-east-1"}
+    for name in ("DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (aurora | {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}).items():
+        monkeypatch.setenv(name, value)
+    made = (bootstrap.queries, bootstrap.read_model)
+    for each in made:
+        each.cache_clear()
+    try:
+        bootstrap.initialize()
+        assert [each.cache_info().currsize for each in made] == [1, 1]
+    finally:
+        for each in made:
+            each.cache_clear()

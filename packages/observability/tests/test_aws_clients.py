@@ -16,7 +16,7 @@ def test_a_request_names_the_sdk_and_the_function(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     config = aws_clients.settings("shop-command", connect_timeout=1)
-    client = botocore.session.get_session().create_client("dynamodb", region_name="us-east-1", config=config)
+    client: Any = botocore.session.get_session().create_client("dynamodb", region_name="us-east-1", config=config)
     agents: list[str] = []
 
     def answer(request: Any, **_: Any) -> None:

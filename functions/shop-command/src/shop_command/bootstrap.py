@@ -128,7 +128,8 @@ def initialize(bodies: Iterable[type[BaseModel]]) -> None:
 
 def _prepare(bodies: Iterable[type[BaseModel]]) -> None:
     """Pydantic makes a model ready at its first use otherwise, and botocore reads its own."""
-    for model in (*bodies, Envelope, ReservationPlaced, PaymentRequested, PurchaseConfirmed):
+    models: list[type[BaseModel]] = [*bodies, Envelope, ReservationPlaced, PaymentRequested, PurchaseConfirmed]
+    for model in models:
         model.model_rebuild()
     for stream in (product.stream("any"), reservation.stream("any")):
         stream.states.rebuild()

@@ -1,7 +1,7 @@
-"""Lambda gives a new execution environment a whole processor while it imports the handler, and a share of one later.
+"""In Lambda, what the first request needs is made ready with the import of the handler; elsewhere the request does it.
 
-So what the first request needs is made ready at the import, and elsewhere by the first request. With SnapStart, the
-memory is then stored, and every later environment begins with a copy of it.
+With SnapStart, the memory is then stored, and every later environment begins with a copy of it.
+
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 """
@@ -14,8 +14,8 @@ from importlib import import_module
 def initialize(
     environment: Mapping[str, str], prepare: Callable[[], object], connect: Callable[[], object] = lambda: None
 ) -> None:
-    """What `prepare` makes ready may be in a snapshot: it holds no connection and no credential. What `connect` does
-    may hold both, and is done in each environment for itself."""
+    """`prepare` makes ready what may be in a snapshot, and has no connection and no credential. `connect` may have
+    both: each environment does that for itself."""
     kind = environment.get("AWS_LAMBDA_INITIALIZATION_TYPE")
     if kind is None:
         return  # not in Lambda

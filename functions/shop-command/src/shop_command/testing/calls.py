@@ -44,7 +44,7 @@ Items = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Call:
+class RecordedCall:
     service: str
     operation: str
     is_beside: bool
@@ -62,7 +62,7 @@ class Recorder:
     """Notes each call of the clients that it listens to, and of the provider."""
 
     looking: Any  # botocore's client of DynamoDB, which nobody listens to
-    calls: list[Call] = field(default_factory=list)
+    calls: list[RecordedCall] = field(default_factory=list)
     request_thread: int = field(default_factory=threading.get_ident)
 
     def listen(self, client: Any) -> None:
@@ -70,7 +70,7 @@ class Recorder:
         client.meta.events.register("after-call", self._ended)
 
     def note(self, service: str, operation: str, **units: int) -> None:
-        self.calls.append(Call(service, operation, threading.get_ident() != self.request_thread, **units))
+        self.calls.append(RecordedCall(service, operation, threading.get_ident() != self.request_thread, **units))
 
     def items(self) -> Items:
         found = self.looking.scan(TableName=NAME, ConsistentRead=True)["Items"]
@@ -143,7 +143,7 @@ def _sizes(stored: Items, events: Sequence[Envelope]) -> dict[str, dict[str, int
     }
 
 
-def _counts(calls: list[Call]) -> dict[str, Any]:
+def _counts(calls: list[RecordedCall]) -> dict[str, Any]:
     aws = [call for call in calls if call.service != "provider"]
     return {
         "aws": dict(sorted(Counter(map(str, aws)).items())),

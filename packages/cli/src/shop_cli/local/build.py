@@ -44,10 +44,12 @@ class BuildError(ShopError):
 def build_command(
     function: Annotated[str, typer.Argument(help="The function's folder in functions/, such as shop-query.")],
     python: Annotated[str, typer.Option(help="Build for this version of Python.")] = "3.13",
-    architecture: Annotated[str, typer.Option(help="Build for x86_64 or arm64: by default this machine.")] = MACHINE,
+    architecture: Annotated[
+        str | None, typer.Option(help="Build for x86_64 or arm64, by default for this machine.")
+    ] = None,
 ) -> None:
     """Make the zip that a function is deployed as. Deploying does this by itself."""
-    build(function, python, architecture)
+    build(function, python, architecture or MACHINE)
 
 
 def build(
