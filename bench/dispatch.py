@@ -103,7 +103,7 @@ class Parse:
                 json.loads(record)
 
 
-class Plain:
+class PlainCopy:
     """The floor of any projection: one insert a transaction."""
 
     def __init__(self, database: Database) -> None:
@@ -115,7 +115,7 @@ class Plain:
             copied(self._connection, "COPY plain FROM STDIN", b"\n".join(records) + b"\n")
 
 
-class Log:
+class LogCopy:
     """The same events, each once, in the log: their lines are made before the clock runs."""
 
     def __init__(self, database: Database) -> None:
@@ -196,7 +196,7 @@ def _measure(size: int, full: Handler, costs: Costs, status: Status) -> None:
         ours, again = (Handler(database) for database in databases[:2])
         ways: dict[str, Callable[[Sequence[bytes], Costs, str], None]]
         ways = {PROJECT: ours, PROJECT + AGAIN: again, FULL: full}
-        ways |= {PARSE: Parse(), PLAIN: Plain(empty[0]), LOG: Log(databases[2])}
+        ways |= {PARSE: Parse(), PLAIN: PlainCopy(empty[0]), LOG: LogCopy(databases[2])}
         peer = open_.enter_context(closing(Peer(empty[1])))
         randomness, seen = random.Random(size), list[bytes]()
         history, history_of_full = History(), History(seed=size)

@@ -17,6 +17,7 @@ from shop_database import connect
 from shop_database.testing import empty_database
 from shop_dispatch import bootstrap
 from shop_dispatch.handlers import archive, migrate, project
+from shop_dispatch.handlers.kinesis import NAMED_EVENTS_MAX
 from shop_observability.invocation import InvocationFailedError
 from shop_observability.testing import HEADER, PARENT, ROOT, Daemon
 from shop_observability.tracing import TRACED_EVENTS_MAX
@@ -121,6 +122,17 @@ def test_a_batch_is_one_log_line(projecting: Any, product: Any, kinesis: Any, ca
     assert line["duration_ms"] >= 0
     assert "traces" not in line
     assert (line["stream_ids"], line["correlation_ids"], line["trace_ids"]) == (["product-MUG"], ["correlation-1"], [])
+
+
+def test_a_batchs_line_names_its_first_fifty_events(
+    projecting: Any, product: Any, kinesis: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = [product(f"MUG-{number}").listed() for number in range(120)]
+    with caplog.at_level("INFO"):
+        project.handler(kinesis(*batch), None)
+    (line,) = (vars(entry) for entry in caplog.records)
+    assert line["applied"] == 120
+    assert line["stream_ids"] == sorted(event.subject for event in batch)[:NAMED_EVENTS_MAX]
 
 
 def test_a_batch_tells_what_it_did_and_how_long_its_oldest_event_took(

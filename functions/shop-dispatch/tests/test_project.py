@@ -429,6 +429,31 @@ def test_the_log_keeps_the_white_space_between_tokens(read_model: Any, product: 
     assert read_model.query("SELECT event FROM shop.event_log") == [(record,)]
 
 
+def test_a_row_of_the_log_says_what_its_event_says(read_model: Any, product: Any, reservation: Any) -> None:
+    mug, order = product("MUG"), reservation(1, {"MUG": 2})
+    times = datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), datetime(2999, 1, 1, tzinfo=UTC)
+    history = [mug.listed(), mug.add(mug.received().data, times[0]), order.placed(), order.confirmed(times[1])]
+    for version, event in zip((1, 2, 1, 2), history, strict=True):
+        read_model.project(event.model_copy(update={"streamversion": version}))
+    rows = read_model.query("SELECT stream_id, stream_version, event_id::text, type, time FROM shop.event_log")
+    assert sorted(rows) == sorted(
+        (event.subject, version, event.id, event.type, event.time)
+        for version, event in zip((1, 2, 1, 2), history, strict=True)
+    )
+
+
+def test_any_text_arrives_in_the_tables_as_it_is(read_model: Any, product: Any) -> None:
+    mug = product("MUG")
+    characters = "".join(map(chr, range(1, 0x300))) + '\\n \\u0041 {NULL,"a"} 🫖 null'
+    described = mug.described("cups", Image(path="/media/a.webp", width=1, height=1, alt=characters[:200]))
+    data = described.data.model_copy(update={"name": characters[-200:], "description": characters})
+    read_model.project(mug.listed().model_copy(update={"streamversion": 1}))
+    read_model.project(described.model_copy(update={"streamversion": 2, "data": data}))
+    assert read_model.query("SELECT name, description, images->0->>'alt' FROM shop.product") == [
+        (characters[-200:], characters, characters[:200])
+    ]
+
+
 STATEMENTS = {
     **{
         name: getattr(statements, name)

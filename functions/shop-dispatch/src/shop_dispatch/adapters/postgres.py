@@ -108,8 +108,8 @@ class PostgresTransaction:
             self._run(statement, [_array(column) for column in zip(*rows, strict=True)])
 
     def _begin_to_write(self) -> None:
-        """From here on statements are sent without waiting for answers: the server applies one table's changes while
-        the next one's are written here, and the network is crossed once. (COPY can't be sent that way.)"""
+        """Waits for the end of COPY, and for no answer from then on: the server applies one table's changes while those
+        of the next one are written here, and the network is crossed once. (COPY can't be sent that way.)"""
         if not self._only_writes:
             self._copying.close()
             self.until_commit.enter_context(self.connection.pipeline())
