@@ -100,6 +100,9 @@ VIEWS = {
         "authid": "text",
     },
     "cursor_key": {"key": "text"},
+    # These are for the audit, which signs in as shop-query does.
+    "event_digests": {"stream_id": "text", "stream_version": "integer", "digest": "text"},
+    "heads": {"stream_id": "text", "stream_version": "integer"},
 }
 FUNCTIONS = {
     "search_query": "(asked text, is_unfinished boolean) -> tsquery",
