@@ -93,8 +93,18 @@ def options(words: tuple[str, ...]) -> list[str]:
 
 
 def problems(command: Named) -> list[str]:
-    tool, *rest = command.words
-    return CHECKS[tool](tuple(rest))
+    tool, words = command.words[0], command.words[1:]
+    match tool:
+        case "make":
+            return of_make(words)
+        case "shop":
+            return of_shop(words)
+        case "serverless":
+            return of_osls(words)
+        case "osls-compose":
+            return of_compose(words)
+        case _:
+            return of_aws(words)
 
 
 def of_make(words: tuple[str, ...]) -> list[str]:
@@ -204,12 +214,9 @@ def of_aws(words: tuple[str, ...]) -> list[str]:
     return [f"no option {option}" for option in given if option not in members | GLOBAL_OF_AWS | PAGES_OF_AWS]
 
 
-CHECKS = {"make": of_make, "shop": of_shop, "serverless": of_osls, "osls-compose": of_compose, "aws": of_aws}
-
-
 def test_every_command_of_a_document_is_one_of_its_tool() -> None:
     found = [command for document in DOCUMENTS for command in named(document)]
-    assert {command.words[0] for command in found} == CHECKS.keys()
+    assert {command.words[0] for command in found} == set(TOOLS)
     assert [f"{command}: {problem}" for command in found for problem in problems(command)] == []
 
 
