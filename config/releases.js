@@ -98,7 +98,7 @@ class Releases {
     if (before) await this.tag(this.before.release, { ...before, withdrawn: true });
   }
 
-  /** A release has no tag if its deployment was interrupted after the stack's update, or if it is older than the tags. */
+  /** A release has no tag if its deployment was interrupted after the stack's update, or is older than the tags. */
   async recordLive() {
     const live = await this.live();
     const tags = live && (await this.tags(live.release));

@@ -16,6 +16,7 @@ from shop_cli.main import app
 COMMANDS = [
     *("up", "down", "status", "env", "build", "demo", "trace", "top", "events"),
     *("verify", "athena", "rebuild", "parked", "release-web", "deploy", "people"),
+    *("release", "rollback", "releases", "remove"),
 ]
 
 
@@ -48,6 +49,7 @@ def test_every_command_and_every_parameter_is_explained() -> None:
         ["athena"],
         ["rebuild"],
         ["release-web"],
+        *([name, "shop-query"] for name in ("release", "rollback", "releases")),
         ["parked", "list"],
         ["people", "list"],
     ],
