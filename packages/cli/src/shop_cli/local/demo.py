@@ -23,7 +23,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from shop_cli.errors import ShopError
-from shop_cli.local import identity, seed
+from shop_cli.local import identity, postgres, seed
 from shop_cli.local.status import running_shop
 from shop_cli.operations import archive, events, guest
 from shop_cli.operations.athena import run as athena
@@ -182,7 +182,7 @@ class Demo:
             columns = [name for name, value in found.items() if isinstance(value, str | int)]
             return table(columns, [[found[name] for name in columns]], title="GET /purchases/{id}")
         tables: list[RenderableType] = []
-        with psycopg.connect(self._target.database_url) as connection:
+        with psycopg.connect(postgres.role_url(self._target.local, "shop_owner")) as connection:
             for view, sql in READ_MODEL.items():
                 cursor = connection.execute(sql, [purchase_id])
                 rows = cursor.fetchall()
