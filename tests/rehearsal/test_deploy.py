@@ -45,7 +45,7 @@ def test_neither_what_it_prints_nor_its_logs_have_a_key(account: RehearsalAccoun
 
 
 def test_somebody_becomes_an_administrator_by_a_second_factor(account: RehearsalAccount, deployed: str) -> None:
-    """The emulator checks the proof of the password and the codes by itself."""
+    """The emulator checks the proof of the password and the codes with its own implementation."""
     assert "./shop people second-factor ada@shop.example --stage rehearsal" in deployed
     pool = user_pool(account)
     temporary, chosen = new_password(), new_password()

@@ -74,6 +74,15 @@ def test_whoever_is_removed_stays_a_customer(target: Target) -> None:
     assert pool.person(EMAIL).is_enabled
 
 
+def test_a_stage_without_second_factors_has_administrators_at_once(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UserPool, "takes_second_factors", False)
+    assert "needs no second factor" in shop("second-factor", EMAIL).output
+    assert "is an administrator" in shop("add", EMAIL).output
+    assert emails(target) == [EMAIL]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -16,7 +16,7 @@ from shop_cli.local.home import CHECKOUT
 ROLES_SQL: Final = CHECKOUT / "infra" / "database-roles.sql"
 DATABASE: Final = "shop"
 # The SDKs repeat none of these: a paused database answers the first with HTTP 400, and takes some 15 s to resume.
-# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/data-api.troubleshooting.html
+# https://docs.aws.amazon.com/rdsdataservice/latest/APIReference/API_ExecuteStatement.html#API_ExecuteStatement_Errors
 NOT_YET: Final = {"DatabaseResumingException", "DatabaseUnavailableException", "ServiceUnavailableError"}
 THROTTLED: Final = {"ThrottlingException", "TooManyRequestsException"}
 WAIT_SECONDS: Final = 300.0

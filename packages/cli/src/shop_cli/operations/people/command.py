@@ -52,6 +52,8 @@ def set_up_second_factor(email: EmailArgument, stage: StageOption = None) -> Non
     """
     target = Target.of(stage)
     pool = UserPool.of(target)
+    if not pool.takes_second_factors:
+        raise ShopError(f"An administrator of {target.name} needs no second factor: use add")
     token = pool.sign_in(
         email,
         _secret("Password, or the temporary one from the e-mail"),
