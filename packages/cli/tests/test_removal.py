@@ -73,7 +73,8 @@ def test_a_stage_goes_with_all_that_is_its_own_and_no_other_stage_does(aws: None
         parameters: Any = boto3.client("ssm")
         for number in range(leftovers.PARAMETERS_MAX + 1):
             parameters.put_parameter(Name=f"/shop/{stage}/key-{number}", Value="secret", Type="SecureString")
-        boto3.client("logs").create_log_group(logGroupName=f"/aws/lambda/shop-query-{stage}-api")
+        for name in log_groups(stage):
+            boto3.client("logs").create_log_group(logGroupName=name)
         snapshot(stage)
     buckets = boto3.client("s3")
     kept = {f"{bucket['Name']}" for bucket in buckets.list_buckets()["Buckets"] if "-dev-2-" in bucket["Name"]}
@@ -81,10 +82,14 @@ def test_a_stage_goes_with_all_that_is_its_own_and_no_other_stage_does(aws: None
     assert result.exit_code == 0, result.output
     assert {bucket["Name"] for bucket in buckets.list_buckets()["Buckets"]} == kept
     assert len(names("ssm", "describe_parameters", "Parameters", "Name")) == leftovers.PARAMETERS_MAX + 1
-    assert names("logs", "describe_log_groups", "logGroups", "logGroupName") == {"/aws/lambda/shop-query-dev-2-api"}
+    assert names("logs", "describe_log_groups", "logGroups", "logGroupName") == log_groups("dev-2")
     assert "kept  the database's snapshot dev-snapshot\n" in result.output
     assert "dev-2-snapshot" not in result.output
     assert remove("dev", "--yes", "dev").exit_code == 0  # as after an interruption, when nothing is left to do
+
+
+def log_groups(stage: str) -> set[str]:
+    return {f"/aws/lambda/shop-query-{stage}-api", f"/aws/rds/cluster/shop-{stage}/postgresql"}
 
 
 def snapshot(stage: str) -> None:
