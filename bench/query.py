@@ -38,6 +38,7 @@ from shop_query.ports import Document, Page, Parameters, Query
 RATIO_MAX: Final = 3.0
 CPU_RATIO_MAX: Final = 1.5
 BLOCK: Final = 20
+BLOCK_MS: Final = 400
 CUSTOMERS_PER_PURCHASE: Final = 0.1
 WORDS: Final = 3_000
 WARM_UP: Final = 20
@@ -280,14 +281,14 @@ def cpu_table(catalogue: Catalogue, randomness: random.Random) -> str:
             "bare": catalogue.read_model.again,
             "again": catalogue.read_model.again,
         }
-        ask(catalogue, event)
+        block = max(1, min(BLOCK, int(BLOCK_MS / ask(catalogue, event))))
         taken: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(REPEATS_MIN):
             for name in randomness.sample(list(ways), len(ways)):
                 began = catalogue.read_model.cpu_us()
-                for _ in range(BLOCK):
+                for _ in range(block):
                     ways[name]()
-                taken[name].append((catalogue.read_model.cpu_us() - began) / BLOCK)
+                taken[name].append((catalogue.read_model.cpu_us() - began) / block)
         whole, bare, again = (statistics.median(taken[name]) for name in ways)
         ratio = statistics.median(map(float.__truediv__, taken["whole"], taken["bare"]))
         same = statistics.median(map(float.__truediv__, taken["again"], taken["bare"]))
