@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import psutil
-from bench.measure import Row, circumstances, record
+from bench.measure import RecordedRow, circumstances, record
 from bench.running import running_shop, server
 
 from shop_cli.local.home import Home
@@ -66,7 +66,7 @@ def main() -> int:
         print(f"{arguments.clients} clients, load average {os.getloadavg()[0]:.1f}: with no environment, then again")
         first = burst(shop, sku, arguments.clients)
         burst(shop, sku, arguments.clients)
-    row = Row("95 % of a burst", "s", first, first, (first, first), arguments.seconds_max)
+    row = RecordedRow("95 % of a burst", "s", first, first, (first, first), arguments.seconds_max)
     record("burst", [row], f"{circumstances('3.13', 1)}, {arguments.clients} clients")
     return int(first > arguments.seconds_max)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from bench.measure import RECORDED, THROWN_AWAY, Row, recorded
+from bench.measure import RECORDED, THROWN_AWAY, RecordedRow, recorded
 
 from shop_cli.local.build import CHECKOUT
 
@@ -63,7 +63,7 @@ def main() -> int:
     return 0
 
 
-def table(known: dict[str, list[Row]]) -> str:
+def table(known: dict[str, list[RecordedRow]]) -> str:
     rows = ["| what | measured | goal | |", "|---|--:|--:|---|"]
     for name, found in known.items():
         rows += [
@@ -77,19 +77,19 @@ def table(known: dict[str, list[Row]]) -> str:
     return "\n".join(rows)
 
 
-def _against(row: Row) -> str:
+def _against(row: RecordedRow) -> str:
     return f", against {row.against}" if row.against else ""
 
 
-def _measured(row: Row) -> str:
+def _measured(row: RecordedRow) -> str:
     return f"{row.ratio:.2f} ({row.quartiles[0]:.2f} to {row.quartiles[1]:.2f})" if row.against else f"{row.value:.3g}"
 
 
-def _missed(row: Row) -> str:
+def _missed(row: RecordedRow) -> str:
     return f"**missed** by a factor of {row.ratio / (row.goal or 1):.1f}" if row.against else "**missed**"
 
 
-def chart(title: str, rows: Sequence[Row]) -> str:
+def chart(title: str, rows: Sequence[RecordedRow]) -> str:
     """Draws each ratio as a part of its goal, on a logarithmic axis: left of the line is met."""
     parts = [[each / (row.goal or 1) for each in (*row.quartiles, row.ratio)] for row in rows]
     low = min(0.5, *(min(each) for each in parts)) / 1.1
@@ -121,7 +121,7 @@ def chart(title: str, rows: Sequence[Row]) -> str:
     return "\n".join(lines())
 
 
-def _shown_peer(row: Row) -> str:
+def _shown_peer(row: RecordedRow) -> str:
     return f" / {escape(row.against)}" if row.against and len(row.what) + len(row.against) < 44 else ""
 
 

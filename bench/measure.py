@@ -105,7 +105,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Row:
+class RecordedRow:
     """One line of a record. Without a peer, `against`, the ratio is the value itself."""
 
     what: str
@@ -131,16 +131,16 @@ def report(name: str, tables: Sequence[Table], circumstances: str, *, out: IO[st
     return status
 
 
-def record(name: str, rows: Sequence[Row], circumstances: str) -> None:
+def record(name: str, rows: Sequence[RecordedRow], circumstances: str) -> None:
     folder = results()
     folder.mkdir(parents=True, exist_ok=True)
     content = {"circumstances": circumstances, "rows": [asdict(row) for row in rows]}
     (folder / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def recorded(folder: Path, name: str) -> tuple[str, list[Row]]:
+def recorded(folder: Path, name: str) -> tuple[str, list[RecordedRow]]:
     content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    rows = [Row(**{**each, "quartiles": tuple(each["quartiles"])}) for each in content["rows"]]
+    rows = [RecordedRow(**{**each, "quartiles": tuple(each["quartiles"])}) for each in content["rows"]]
     return content["circumstances"], rows
 
 
@@ -154,11 +154,13 @@ def quartiles(values: Sequence[float]) -> tuple[float, float]:
     return first, third
 
 
-def _rows(table: Table) -> Iterator[Row]:
+def _rows(table: Table) -> Iterator[RecordedRow]:
     for each in table.comparisons:
         ratios = each.ratios(table.samples)
         own, other = (statistics.median(table.samples[name]) for name in (each.way, each.peer))
-        yield Row(each.way, table.unit, own, statistics.median(ratios), quartiles(ratios), each.goal, each.peer, other)
+        yield RecordedRow(
+            each.way, table.unit, own, statistics.median(ratios), quartiles(ratios), each.goal, each.peer, other
+        )
 
 
 def verdict(tables: Sequence[Table]) -> int:

@@ -127,8 +127,8 @@ def main() -> int:
         Table([Comparison(several, "one thread", goal=GOAL)], took, "ms each"),
         Table([Comparison(several, "one thread")], cpu, "CPU ms each"),
     ]
-    told = f"{circumstances('3.13', arguments.repeats)}, {arguments.milliseconds} ms longer for each call"
-    return report("sweep", tables, told)
+    where = f"{circumstances('3.13', arguments.repeats)}, {arguments.milliseconds} ms longer for each call"
+    return report("sweep", tables, where)
 
 
 if __name__ == "__main__":

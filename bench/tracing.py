@@ -247,9 +247,9 @@ def main() -> int:
     spread = {name: statistics.median(values) for name, values in cpu.items()}
     event = (spread[f"{CASES[2].name}: {SAMPLED}"] - spread[f"{CASES[2].name}: {UNSAMPLED}"]) / 50
     call = (spread[f"{CASES[1].name}: {SAMPLED}"] - spread[f"{CASES[1].name}: {UNSAMPLED}"]) / 7
-    told = f"A segment or call that is sampled: {call:.0f} us; an event of a batch that is sampled: {event:.0f} us."
+    costs = f"A segment or call that is sampled: {call:.0f} us; an event of a batch that is sampled: {event:.0f} us."
     tables = [Table(compared, cpu, "us"), Table(starts, first, "ms", "The start and the first request")]
-    return report("tracing", tables, f"{told}\n{circumstances(arguments.python, arguments.repeats)}")
+    return report("tracing", tables, f"{costs}\n{circumstances(arguments.python, arguments.repeats)}")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_only_the_server_that_was_asked_for_gets_the_token(
             name="shop",
             user="shop_query",
             region="us-east-1",
-            credentials=Credentials("AKIDEXAMPLE", "secret"),
+            credentials=lambda: Credentials("AKIDEXAMPLE", "secret"),
             root_certificate=str(files[authority]),
         )
         with pytest.raises(NoConnectionError, match=reason):
