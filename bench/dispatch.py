@@ -25,7 +25,7 @@ from typing import IO, Final, LiteralString
 
 import psycopg
 from bench.history import History
-from bench.measure import AGAIN, Comparison, Samples, circumstances, table, verdict
+from bench.measure import AGAIN, Comparison, Samples, Table, circumstances, report
 from bench.peer import Peer
 from bench.rebuild import MIGRATIONS, digest
 from rich.console import Console
@@ -169,7 +169,7 @@ def main() -> int:
     os.environ |= {"POWERTOOLS_SERVICE_NAME": "shop-dispatch", "POWERTOOLS_METRICS_NAMESPACE": "Shop"}
     costs = Costs()
     with (
-        _log_to_nowhere() as report,
+        _log_to_nowhere() as stdout,
         Console(stderr=True).status("Starting PostgreSQL") as status,
         ExitStack() as open_,
     ):
@@ -183,10 +183,12 @@ def main() -> int:
         for size in arguments.sizes:
             _measure(size, full, costs, status)
         comparisons = list(_comparisons(arguments.sizes, costs))
-        for what, samples in (("us", costs.wall), ("CPU us", costs.client), ("PostgreSQL's CPU us", costs.server)):
-            print(table([each for of, each in comparisons if of is samples], samples, what), end="\n\n", file=report)
-        print(f"{circumstances('3.13', BATCHES)}, {arguments.full:,} events in the full read model", file=report)
-        return max(verdict([comparison], samples) for samples, comparison in comparisons)
+        tables = [
+            Table([each for of, each in comparisons if of is samples], samples, unit)
+            for unit, samples in (("us", costs.wall), ("CPU us", costs.client), ("PostgreSQL's CPU us", costs.server))
+        ]
+        where = f"{circumstances('3.13', BATCHES)}, {arguments.full:,} events in the full read model"
+        return report("dispatch", tables, where, out=stdout)
 
 
 def _measure(size: int, full: Handler, costs: Costs, status: Status) -> None:
@@ -266,9 +268,9 @@ def _make_durable() -> None:
 @contextmanager
 def _log_to_nowhere() -> Iterator[IO[str]]:
     """The function's log is a part of what is measured, but nobody reads it. Gives where stdout was."""
-    with os.fdopen(os.dup(1), "w") as report:
+    with os.fdopen(os.dup(1), "w") as stdout:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        yield report
+        yield stdout
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ BENCHMARKS: Final = {
     "start": "Start",
     "tracing": "Tracing",
     "dispatch": "Dispatch",
-    "rebuild": "Rebuild",
     "reserve": "A hot product",
     "sweep": "Sweep",
     "visible": "From acknowledged to visible",

@@ -23,14 +23,14 @@ from bench.measure import (
     QUIET_FRAME,
     Comparison,
     Samples,
+    Table,
     Way,
     circumstances,
     installed,
     options,
     pipe,
-    table,
+    report,
     unpacked,
-    verdict,
 )
 
 from shop_cli.local.build import CHECKOUT
@@ -259,10 +259,9 @@ def main() -> int:
             for (name, route), us in repeat(every, arguments.python, texts, randomness).items():
                 samples.setdefault(f"{route}: {name}", []).append(us)
     compared = [comparison for route in events() for comparison in comparisons(route)]
-    print(table(compared, samples, "us"))
     sizes = {route: len(texts[route]) for route in events()}
-    print(f"\nbodies of {sizes} bytes; {circumstances(arguments.python, arguments.repeats)}")
-    return verdict(compared, samples)
+    where = f"bodies of {sizes} bytes; {circumstances(arguments.python, arguments.repeats)}"
+    return report("handlers", [Table(compared, samples, "CPU us")], where)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import handlers
-from bench.measure import AGAIN, QUIET_FRAME, Comparison, Samples, Way, circumstances, options, table, unpacked, verdict
+from bench.measure import AGAIN, QUIET_FRAME, Comparison, Samples, Table, Way, circumstances, options, report, unpacked
 
 ENVIRONMENT: Final = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -328,12 +328,13 @@ def main() -> int:
                     samples.setdefault(way.name, []).append(answer[unit])
         first = first_answers(arguments.python, Path(folder), arguments.repeats, randomness)
     shown = [Comparison(each.way, each.peer) for each in COMPARISONS if not each.is_aa]
-    print(table(COMPARISONS, units["ms"], "ms"))
-    print("\n" + table(shown, units["cpu_ms"], "CPU ms"))
-    print("\n" + table(shown, units["mib"], "MiB"))
-    print("\n" + table(FIRST_ANSWERS, first, "CPU ms"))
-    print("\n" + circumstances(arguments.python, arguments.repeats))
-    return verdict(COMPARISONS, units["ms"]) or verdict(FIRST_ANSWERS, first)
+    tables = [
+        Table(COMPARISONS, units["ms"], "ms"),
+        Table(shown, units["cpu_ms"], "CPU ms"),
+        Table(shown, units["mib"], "MiB"),
+        Table(FIRST_ANSWERS, first, "CPU ms", "The first answer of a new environment"),
+    ]
+    return report("start", tables, circumstances(arguments.python, arguments.repeats))
 
 
 if __name__ == "__main__":
