@@ -37,7 +37,7 @@ class RandomFaults:
     history: list[str]
 
     def choose(self, call: PortCall, faults: Mapping[str, Effect]) -> str | None:
-        if self.randomness.random() >= (FAULT_RATE if call.port != "Clock" else CLOCK_FAULT_RATE):
+        if not faults or self.randomness.random() >= (FAULT_RATE if call.port != "Clock" else CLOCK_FAULT_RATE):
             return None
         chosen = self.randomness.choice(list(faults))
         self.history.append(f"    {chosen} at {call}")
