@@ -1,7 +1,9 @@
 -- This is never prepared, like product_browse.sql. No index has the order of relevance, so all matches are ranked, and
 -- their number is limited. So what matches best is read first: the SKU, the whole name, all words in the name, all words
 -- anywhere, and at last words that only begin so. OFFSET 0 keeps the other filters out of the choice of the index, because
--- PostgreSQL takes comparing texts to be as cheap as comparing numbers, and chooses badly.
+-- PostgreSQL takes comparing texts to be as cheap as comparing numbers, and chooses badly. The words that an index is asked for
+-- are known while it plans, and their products come in the order of SKUs: of a word that most have, it then reads product
+-- after product until there are enough, where the index of words would hand over all of them first.
 WITH asked AS MATERIALIZED (
     SELECT
         ARRAY[%(q)s, upper(%(q)s), lower(%(q)s)] AS skus,
