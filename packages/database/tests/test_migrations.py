@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from shop_database import DatabaseSettings, connect
+from shop_database import DatabaseSettings, Reconnecting, connect
 from shop_database.migrations import ChangedMigrationError, Migrated, migrate
 from shop_database.testing import Database, empty_database
 
@@ -85,3 +85,37 @@ def test_a_run_that_died_leaves_no_lock_behind(database: Database, folder: Path)
 def test_an_empty_folder_is_a_mistake(connection: psycopg.Connection, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         migrate(connection, tmp_path)
+
+
+def test_a_migration_and_a_reader_that_wait_for_each_other_both_end_right(database: Database, folder: Path) -> None:
+    """The reader has an item, and the migration each other table, when the reader asks for one of those."""
+    settings = DatabaseSettings(database.url("shop_owner"))
+    (folder / "0003_other.sql").write_text("CREATE TABLE shop.other (id integer)")
+    with connect(settings, "test") as owner:
+        migrate(owner, folder)
+        (folder / "0004_both.sql").write_text(
+            "LOCK TABLE shop.other IN ACCESS EXCLUSIVE MODE; LOCK TABLE shop.item IN ACCESS EXCLUSIVE MODE"
+        )
+        reader, tries = Reconnecting(lambda: connect(settings, "reader")), []
+
+        def read(connection: psycopg.Connection) -> int:
+            tries.append(connection)
+            with connection.transaction():
+                connection.execute("SELECT FROM shop.item")
+                while (
+                    len(tries) == 1
+                    and not owner.execute(
+                        "SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+                    ).fetchall()
+                ):
+                    pass
+                return len(connection.execute("SELECT FROM shop.other").fetchall())
+
+        with connect(settings, "migrate") as other, ThreadPoolExecutor(2) as pool:
+            reading = pool.submit(reader.run, read)
+            while not tries:
+                pass
+            migrating = pool.submit(migrate, other, folder)
+            assert reading.result() == 0
+            assert migrating.result().applied == ("0004_both",)
+        reader.close()

@@ -119,7 +119,14 @@ class Reconnecting:
 
     def run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
         """Does `work`, which must bear being repeated: a kept connection may have been cut while the execution
-        environment was frozen, which only its next use shows. On a fresh connection nothing is repeated."""
+        environment was frozen, which only its next use shows. On a fresh connection nothing is repeated, but for what
+        PostgreSQL ends because a migration takes the same locks in another order."""
+        try:
+            return self._run(work)
+        except psycopg.errors.DeadlockDetected:
+            return self._run(work)
+
+    def _run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
         kept = self._connection
         if kept is None or not _usable(kept):
             return self._attempt(work, self._open())

@@ -3,6 +3,7 @@
 It goes forward only. A release expands the schema, a later one contracts it, so there is nothing to roll back to.
 """
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ import psycopg
 LOCK_KEY: Final = 0x5348_4F50
 """This advisory lock lets one migration run at a time. The server drops it with the transaction, so a run that dies
 never leaves it behind."""
+
+DEADLOCKS_MAX: Final = 9
 
 _PREPARE: Final = """
 SELECT pg_advisory_xact_lock(%s);
@@ -49,8 +52,17 @@ def migrate(connection: psycopg.Connection, folder: Path) -> Migrated:
     files = sorted(folder.glob("*.sql"))
     if not files:
         raise FileNotFoundError(f"no migrations in {folder}")
-    applied = tuple(file.stem for file in files if _apply(connection, file))
+    applied = tuple(file.stem for file in files if _applied(connection, file))
     return Migrated(applied, files[-1].stem)
+
+
+def _applied(connection: psycopg.Connection, file: Path) -> bool:
+    """Readers take locks in the order of their queries, so PostgreSQL may end a migration that waits for one of them
+    and is waited for. It has changed nothing then."""
+    for _ in range(DEADLOCKS_MAX):
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+            return _apply(connection, file)
+    return _apply(connection, file)
 
 
 def _apply(connection: psycopg.Connection, file: Path) -> bool:
