@@ -64,7 +64,7 @@ def test_the_read_model_is_written_by_one_role_and_read_by_another(aurora: Auror
 
 
 def test_the_master_may_give_the_roles_their_settings_for_a_pooler(aurora: Aurora) -> None:
-    [settings] = re.findall(r"```sql\n(SELECT show_limit.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    [settings] = re.findall(r"```sql\n(ALTER ROLE.*?)```", DOCUMENT.read_text(), re.DOTALL)
     with psycopg.connect(aurora.url("master"), autocommit=True) as master:
         master.execute(settings.encode())
     with psycopg.connect(aurora.url("shop_query")) as query:

@@ -108,6 +108,16 @@ def test_what_was_refunded_is_not_disputed() -> None:
         account.stripe().payments.disputes.open("ch_1")
 
 
+def test_what_was_refunded_during_an_inquiry_is_not_charged_back() -> None:
+    account = Account()
+    account.charged()
+    disputes = account.stripe().payments.disputes
+    disputes.open("ch_1", is_inquiry=True)
+    account.stripe().request("POST", "/v1/refunds", b"payment_intent=pi_1&amount=999")
+    [moved] = disputes.escalate("du_1")["balance_transactions"]
+    assert moved["amount"] == -1_000
+
+
 def test_what_was_refunded_before_its_bank_could_dispute_it_is_left_alone() -> None:
     account = Account()
     account.charged("pm_card_createDispute")

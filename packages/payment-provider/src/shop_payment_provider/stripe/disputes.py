@@ -61,9 +61,11 @@ class Disputes(Records):
         return dispute if is_inquiry else self._withdraw(dispute)
 
     def escalate(self, dispute_id: str) -> Record:
-        """The bank makes a chargeback of an inquiry."""
+        """The bank makes a chargeback of an inquiry, but not of what was refunded meanwhile."""
         dispute = self._in("escalate", dispute_id)
-        dispute |= {"status": "needs_response", "is_charge_refundable": False}
+        charge = self.find("charge", dispute["charge"])
+        amount = min(dispute["amount"], charge["amount"] - charge["amount_refunded"])
+        dispute |= {"status": "needs_response", "is_charge_refundable": False, "amount": amount}
         self._announce("charge.dispute.updated", self._put(dispute))
         return self._withdraw(dispute)
 
