@@ -433,8 +433,55 @@ def test_records_past_the_retention_go_and_their_consumers_skip_nothing() -> Non
     assert found == [[2, 0, 0], {"0": 1, "1": 0, "2": 0}, [["0", "2"], ["1", "~"]]]
 
 
+def test_a_transactions_items_reach_the_disk_together(tmp_path: Path) -> None:
+    file = emulator_store.StateFile(tmp_path / emulator_store.FILE)
+    with file.together():
+        file.put_item("table", "first", "", "{}")
+        time.sleep(0.3)  # in which the first one alone would be committed
+        assert file.items("table") == []
+        file.put_item("table", "second", "", "{}")
+    file.flush()
+    assert file.items("table") == ["{}", "{}"]
+    file.close()
+
+
+def test_a_transaction_puts_its_items_together() -> None:
+    found = in_the_emulators_python(
+        f"""
+        import contextlib
+        from ministack import app
+        from ministack.core import persistence
+        from ministack.services import dynamodb
+
+        class Store:
+            put = []
+            @contextlib.contextmanager
+            def together(self):
+                self.put.append("begin")
+                yield
+                self.put.append("end")
+            def put_item(self, table, pk, sk, content):
+                self.put.append(pk)
+            def remove_items(self, table):
+                pass
+
+        state = launcher.load(launcher.beside("emulator_state.py"))
+        state.Keeper(app, persistence, Store(), launcher.expect)
+        dynamodb._create_table({TABLE})
+        puts = [{{"Put": {{"TableName": "things", "Item": {{"pk": {{"S": pk}}, "sk": {{"S": "s"}}}}}}}} for pk in "ab"]
+        status = dynamodb._transact_write_items({{"TransactItems": puts}})[0]
+        print(json.dumps([status, Store.put]))
+        """
+    )
+    assert found == [200, ["begin", "a", "b", "end"]]
+
+
 @pytest.mark.parametrize(
-    "changed", ["dynamodb._set_item", "dynamodb._remove_item", "kinesis._put_records", "s3._atomic_write"]
+    "changed",
+    [
+        *("dynamodb._set_item", "dynamodb._remove_item", "dynamodb._transact_write_items"),
+        *("kinesis._put_records", "s3._atomic_write"),
+    ],
 )
 def test_a_changed_emulator_is_not_kept_silently(changed: str) -> None:
     code = f"""

@@ -32,6 +32,7 @@ CAPTURE_ATTEMPTS: Final = 100
 LOGS: Final = {"cloudwatch_logs", "cloudwatch"}
 """No request waits for them: they are saved with the rest every second, or less often."""
 DERIVED: Final = {"items", "ItemCount", "TableSizeBytes", "_index_members"}
+TRANSACTIONS: Final = ("_transact_write_items", "_execute_transaction")
 READING_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
 KEPT_BY_ITSELF: Final = re.compile(
     r"Item|PutRecord|GetRecords|GetShardIterator|\.(Query|Scan|Get\w+|List\w+|Describe\w+|Head\w+|Filter\w+)$"
@@ -199,6 +200,8 @@ class _Items:
 
         dynamodb._set_item, dynamodb._remove_item = set_and_keep, remove_and_keep
         dynamodb._items_replaced = replace_and_keep
+        for name in TRANSACTIONS:
+            setattr(dynamodb, name, self._whole(getattr(dynamodb, name), expect))
 
     def state(self) -> Any:
         return _with_globals(self._dynamodb.get_state, _tables=_stripped(self._dynamodb._tables, _definition))()
@@ -221,11 +224,23 @@ class _Items:
         for table in self._dynamodb._tables.all_values():
             self._put(table)
 
+    def _whole(self, transaction: Callable[[Any], Any], expect: Expect) -> Callable[[Any], Any]:
+        """The items of a transaction reach the disk together. It must be done without giving way to anything else."""
+        expect(list(inspect.signature(transaction).parameters) == ["data"], transaction)
+        expect(not inspect.iscoroutinefunction(transaction), transaction)
+
+        def whole(data: Any) -> Any:
+            with self._store.together():
+                return transaction(data)
+
+        return whole
+
     def _put(self, table: dict[str, Any]) -> None:
-        self._store.remove_items(table["TableId"])
-        for pk, items in table["items"].items():
-            for sk, item in items.items():
-                self._store.put_item(table["TableId"], pk, sk, json.dumps(item))
+        with self._store.together():
+            self._store.remove_items(table["TableId"])
+            for pk, items in table["items"].items():
+                for sk, item in items.items():
+                    self._store.put_item(table["TableId"], pk, sk, json.dumps(item))
 
 
 class _Records:

@@ -63,10 +63,23 @@ class StateFile:
         self._pending: list[Statement | Path] = []
         self._waiting: list[Callable[[], None]] = []
         self._is_committing = self._is_closing = False
+        self._together = 0
         _prepare(path)
         self.is_new = not self._read("SELECT 1 FROM moment")
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
         self._writer.start()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is put inside is committed whole or not at all: nothing is committed meanwhile."""
+        with self._changed:
+            self._together += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._together -= 1
+                self._changed.notify()
 
     def put_states(self, contents: Mapping[str, str]) -> None:
         self._put((PUT_STATE, each) for each in contents.items())
@@ -170,7 +183,7 @@ class StateFile:
     def _write_some(self, connection: sqlite3.Connection) -> bool:
         """Returns whether there may be more."""
         with self._changed:
-            while not (self._pending or self._waiting or self._is_closing):
+            while self._together or not (self._pending or self._waiting or self._is_closing):
                 self._changed.wait()
             entries, waiting, is_last = self._pending, self._waiting, self._is_closing
             self._pending, self._waiting, self._is_committing = [], [], True
