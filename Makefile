@@ -16,7 +16,7 @@ FUNCTION ?=
 COMMA := ,
 EVERY := packages functions tests web/tests
 # These suites need no running shop. The others mostly wait for theirs.
-ASIDE := functions packages tests/faults tests/simulation tests/releases
+ASIDE := functions packages tests/faults tests/simulation tests/releases tests/distributed
 REST = $(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates tests/rehearsal $(ASIDE)) $(filter-out $(ASIDE) web/tests,$(EVERY))
 # The storefront's suite is a run of its own: Playwright's event loop stays until the end of one, and others start theirs.
 WEB_LAST = ( $(REST); rest=$$?; $(VENV)/bin/pytest web/tests && exit $$rest )

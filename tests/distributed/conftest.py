@@ -88,7 +88,7 @@ class Servers:
         self.catch_up()
 
     def cut_off(self) -> None:
-        """From here on the writer commits what the replica never gets."""
+        """The replica never gets what the writer commits after this."""
         self.replica.set("primary_conninfo", "")
         wait(lambda: not self.writer.value("count(*) FROM pg_stat_replication"))
 
