@@ -87,6 +87,11 @@ class Servers:
         self.replica.value("pg_wal_replay_resume()")
         self.catch_up()
 
+    def commit_on_both(self) -> None:
+        """The writer answers a commit only when the replica has it, too."""
+        self.writer.set("synchronous_standby_names", "*")
+        wait(lambda: self.writer.value("count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"))
+
     def cut_off(self) -> None:
         """The replica never gets what the writer commits after this."""
         self.replica.set("primary_conninfo", "")

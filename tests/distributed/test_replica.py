@@ -2,11 +2,16 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from threading import Event
+from typing import Any, Final
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import psycopg
 import pytest
@@ -16,6 +21,7 @@ from shop_dispatch import bootstrap as dispatch
 from shop_dispatch.handlers import project, rebuild, verify
 from shop_dispatch.ports import SourceBatch
 from shop_http.testing import Answer
+from shop_observability.invocation import InvocationFailedError
 from shop_observability.testing import invoked_before
 from shop_query import bootstrap as query
 from shop_query.adapters.system import SystemClock
@@ -27,6 +33,7 @@ LISTED, BOUGHT = (
     json.loads((EVENTS / f"project-{name}.json").read_text())["Records"] for name in ("product-listed", "purchase")
 )
 PLACED = json.loads(base64.b64decode(BOUGHT[0]["kinesis"]["data"]))["data"]
+SECONDS_MAX: Final = 120
 NOT_YET = (412, "https://shop.example/problems/not-yet-visible")
 
 
@@ -70,15 +77,19 @@ def tables() -> dict[str, Any]:
     return {table: verify.handler({"table": table}, None)["rows"] for table in dispatch.rows().tables}
 
 
-@pytest.fixture(scope="module")
-def in_one_sequence() -> dict[str, Any]:
-    """The read model that has lost nothing."""
+def in_one_sequence(records: Records) -> dict[str, Any]:
+    """Returns the rows of a read model that has lost nothing."""
     with (
         migrated_database(dispatch.migrations_folder()) as database,
         wired(database.url("shop_dispatch"), database.url("shop_query")),
     ):
-        assert projected([*LISTED, *BOUGHT])["applied"] == 5
+        assert projected(records)["applied"] == len(records)
         return tables()
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    return in_one_sequence([*LISTED, *BOUGHT])
 
 
 def test_a_replica_that_is_held_back_answers_no_less_than_min_version(
@@ -92,6 +103,7 @@ def test_a_replica_that_is_held_back_answers_no_less_than_min_version(
         assert reservation(shop, asked).body["stream_version"] == 1
     answer = reservation(shop, 3)
     assert (answer.status, answer.body["type"]) == NOT_YET
+    query.queries.cache_clear()  # the next environment has not waited for anything yet
     monkeypatch.setattr(SystemClock, "sleep", lambda *_: servers.let_go())
     assert reservation(shop, 3).body["stream_version"] == 3
 
@@ -100,8 +112,11 @@ def test_a_replica_that_is_always_behind_shows_each_write_in_turn(servers: Any, 
     servers.replica.set("recovery_min_apply_delay", "300ms")
     for version, record in enumerate(BOUGHT, 1):
         projected([record])
-        while (answer := reservation(shop, version)).status != 200:
+        answer = reservation(shop, version)
+        if answer.status != 200:
             assert (answer.status, answer.body["type"]) == NOT_YET
+            servers.catch_up()
+            answer = reservation(shop, version)
         assert answer.body["stream_version"] == version
 
 
@@ -133,7 +148,7 @@ def rebuild_from(source: str) -> None:
 
 
 def test_what_a_failover_loses_holds_its_stream_back_until_it_is_delivered_again(
-    servers: Any, shop: Shop, in_one_sequence: dict[str, Any]
+    servers: Any, shop: Shop, whole: dict[str, Any]
 ) -> None:
     counts = lose_the_writer(servers)
     assert (counts["applied"], counts["waiting"]) == (0, 1)
@@ -141,17 +156,17 @@ def test_what_a_failover_loses_holds_its_stream_back_until_it_is_delivered_again
     counts = projected([*LISTED, *BOUGHT])
     assert (counts["applied"], counts["duplicates"]) == (3, 3)
     assert reservation(shop).body["stream_version"] == 3
-    assert tables() == in_one_sequence
+    assert tables() == whole
 
 
 def test_a_rebuild_from_the_store_brings_back_what_a_failover_loses(
-    servers: Any, shop: Shop, in_one_sequence: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    servers: Any, shop: Shop, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose_the_writer(servers)
     monkeypatch.setenv("DATABASE_URL", servers.url("shop_owner"))
     monkeypatch.setattr(dispatch, "_source", lambda *_: Store([*LISTED, *BOUGHT]))
     rebuild_from("store")
-    assert tables() == in_one_sequence
+    assert tables() == whole
     assert projected([*LISTED, *BOUGHT])["duplicates"] == 5
 
 
@@ -166,3 +181,49 @@ def test_a_rebuild_reaches_a_replica_whose_statements_are_prepared(
     projected(BOUGHT)
     servers.catch_up()
     assert reservation(shop, 3).body["stream_version"] == 3
+
+
+def purchases(count: int) -> list[dict[str, Any]]:
+    """Repeats the sample's purchase with other ids."""
+    records = []
+    for number in range(count):
+        for record in BOUGHT:
+            event = base64.b64decode(record["kinesis"]["data"]).decode()
+            named = event.replace(json.loads(event)["id"], str(uuid5(NAMESPACE_URL, f"{event} {number}")))
+            named = named.replace(PLACED["reservation_id"], str(UUID(int=number)))
+            data = base64.b64encode(named.encode()).decode()
+            records.append({**record, "kinesis": {**record["kinesis"], "data": data}})
+    return records
+
+
+def deliver(records: Records, answered: SimpleQueue[int], crashed: Event) -> None:
+    """Delivers each record until it is answered, as Lambda does, and never again; the last one after the crash."""
+    deadline = time.monotonic() + SECONDS_MAX
+    for record in records:
+        if record is records[-1]:
+            assert crashed.wait(SECONDS_MAX)
+        while True:
+            try:
+                answered.put(projected([record])["records"])
+                break
+            except InvocationFailedError:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+
+def test_a_writer_that_is_lost_at_work_takes_nothing_with_it_where_the_replica_has_each_commit(servers: Any) -> None:
+    """A commit is answered once the replica has it, which Aurora's storage sees to."""
+    records = [*LISTED, *purchases(60)]
+    expected = in_one_sequence(records)
+    servers.commit_on_both()
+    answered: SimpleQueue[int] = SimpleQueue()
+    crashed = Event()
+    with wired(servers.url("shop_dispatch"), servers.url("shop_query")), ThreadPoolExecutor(1) as pool:
+        delivered = pool.submit(deliver, records, answered, crashed)
+        for _ in range(len(records) // 3):
+            answered.get(timeout=SECONDS_MAX)
+        servers.writer.crash()
+        crashed.set()
+        servers.replica.promote()
+        delivered.result()
+        assert tables() == expected

@@ -53,8 +53,11 @@ class ProjectFunction:
     def answers(self, event: Mapping[str, Any], *, killed: bool) -> bool:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(event) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(event) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
         if killed:
             self._process.kill()
         return self._process.stdout.readline() != ""
@@ -64,7 +67,7 @@ class ProjectFunction:
         self._process.communicate()
 
 
-class Mapped:
+class EventSourceMapping:
     """Gives each shard's batches in order to any free environment. Some records come again: with the batch that
     follows, or because their environment was killed at work."""
 
@@ -85,11 +88,13 @@ class Mapped:
     def _invoke(self, event: Mapping[str, Any], *, killed: bool) -> None:
         for attempt in range(ATTEMPTS_MAX):
             function = self._free.get()
-            answered = function.answers(event, killed=killed and attempt == 0)
-            if not answered:
-                function.end()
-                function = ProjectFunction(self._url)
-            self._free.put(function)
+            try:
+                answered = function.answers(event, killed=killed and attempt == 0)
+                if not answered:
+                    function.end()
+                    function = ProjectFunction(self._url)
+            finally:
+                self._free.put(function)
             if answered:
                 return
         raise AssertionError("the batch is never answered")
@@ -100,12 +105,12 @@ class Mapped:
 
 
 @contextmanager
-def mapped(url: str, kinesis_event: Callable[..., dict[str, Any]]) -> Iterator[Mapped]:
-    functions = Mapped(url, kinesis_event)
+def mapped(url: str, kinesis_event: Callable[..., dict[str, Any]]) -> Iterator[EventSourceMapping]:
+    mapping = EventSourceMapping(url, kinesis_event)
     try:
-        yield functions
+        yield mapping
     finally:
-        functions.end()
+        mapping.end()
 
 
 @pytest.fixture
@@ -118,7 +123,7 @@ def stream() -> Iterator[Any]:
 
 @pytest.fixture
 def history(product: Any, reservation: Any) -> History:
-    """Most streams begin before the split and end after stocked."""
+    """Most streams begin before the split and end after it."""
     before, after = [], []
     for number, sku in enumerate(SKUS):
         stocked = product(sku)
@@ -190,9 +195,9 @@ def test_shards_projected_at_once_and_split_meanwhile_end_as_one_sequence(
     assert all(shard == homes.get(name, shard) for name, shard in home(second).items() if homes.get(name) != parent)
 
     # Lambda reads a parent to its end before its children. Here all are read at once.
-    with mapped(read_model.database.url("shop_dispatch"), kinesis) as functions:
+    with mapped(read_model.database.url("shop_dispatch"), kinesis) as mapping:
         with ThreadPoolExecutor(len(first) + len(second)) as pool:
-            list(pool.map(functions.deliver, range(100), [*first.values(), *second.values()]))
+            list(pool.map(mapping.deliver, range(100), [*first.values(), *second.values()]))
 
     concurrent = read_model.tables()
     assert not differences(read_model, [*before, *after], monkeypatch)
