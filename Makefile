@@ -17,7 +17,7 @@ COMMA := ,
 EVERY := packages functions tests web/tests
 # These suites need no running shop, and deploy nothing. The others mostly wait for theirs, and two cannot deploy from
 # one checkout at once.
-ASIDE := functions $(filter-out packages/cli,$(filter packages/%,$(MEMBERS))) tests/faults tests/simulation tests/releases
+ASIDE := functions $(filter-out packages/cli,$(filter packages/%,$(MEMBERS))) tests/faults tests/simulation tests/releases tests/distributed
 REST = $(VENV)/bin/pytest $(patsubst %,--ignore=%,tests/templates tests/rehearsal $(ASIDE)) $(filter-out $(ASIDE) web/tests,$(EVERY))
 # The storefront's suite is a run of its own: Playwright's event loop stays until the end of one, and others start theirs.
 WEB_LAST = ( $(REST); rest=$$?; $(VENV)/bin/pytest web/tests && exit $$rest )
