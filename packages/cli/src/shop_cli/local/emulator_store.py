@@ -71,7 +71,7 @@ class StateFile:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """What is put inside is committed whole or not at all: nothing is committed meanwhile."""
+        """All that is put inside is committed together, since the writer waits for the end of the block."""
         with self._changed:
             self._together += 1
         try:
