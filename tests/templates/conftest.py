@@ -53,6 +53,11 @@ def serverless_command() -> Serverless:
 
 
 @pytest.fixture(scope="session")
+def local_run() -> dict[str, str]:
+    return LOCAL_RUN
+
+
+@pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder `<stage>/<service>` with the templates of each."""
     root = tmp_path_factory.mktemp("packages")

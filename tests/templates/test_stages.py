@@ -189,13 +189,15 @@ def test_a_package_has_all_that_another_job_needs_to_deploy_it(packages: Path, s
     assert f"/{artifact.name}" in template
 
 
-def test_the_package_of_one_stage_is_not_deployed_as_another(serverless: Serverless, packages: Path) -> None:
-    package = str(packages / "production" / "shop-query")
+def test_the_package_of_one_stage_is_not_deployed_as_another(
+    serverless: Serverless, packages: Path, local_run: dict[str, str]
+) -> None:
+    package = str(packages / "local" / "shop-query")
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
-    arguments = ("deploy", "--stage", "dev", "--package", package, "--param", "platform=recorded")
-    done = serverless("shop-query", *arguments, **nowhere)
+    arguments = ("deploy", "--stage", "rehearsal", "--package", package, "--param", "platform=recorded")
+    done = serverless("shop-query", *arguments, **local_run | nowhere)
     assert done.returncode != 0
-    assert "can't be deployed as serverless/shop-query/dev/" in done.stdout + done.stderr
+    assert "can't be deployed as serverless/shop-query/rehearsal/" in done.stdout + done.stderr
 
 
 def test_what_was_live_last_is_kept_and_what_has_failed_is_not() -> None:

@@ -367,7 +367,7 @@ def test_every_function_is_traced(production: Templates, local: Templates, stage
 
 def test_every_log_group_has_an_end(production: Templates) -> None:
     groups = [g for template in production.values() for g in of_type(template, "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 13
+    assert len(groups) == 14
     assert {group["RetentionInDays"] for group in groups} == {90}
 
 

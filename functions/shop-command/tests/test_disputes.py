@@ -224,6 +224,14 @@ def test_a_lost_dispute_takes_money_in_proportion_and_at_most_what_is_left() -> 
         assert (type(state), state.given_back.disputes) == (Purchased, (KnownDispute("du_1", "lost", lines),))
 
 
+@pytest.mark.parametrize(
+    ("status", "opened"), [("withdrawn", "inquiry"), ("won", "chargeback"), ("lost", "chargeback")]
+)
+def test_what_was_decided_unheard_began_as_its_end_says(status: DisputeStatus, opened: str) -> None:
+    _, events = after(BOUGHT, seen(status))
+    assert [event.status for event in events] == [opened, status]
+
+
 def test_what_was_lost_comes_back_when_it_is_won_after_all() -> None:
     state, (won,) = after(BOUGHT, seen("chargeback"), seen("lost"), seen("won"))
     assert won.lines == lost(("MUG", 300), ("POT", 700))

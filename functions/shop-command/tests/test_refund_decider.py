@@ -1,5 +1,6 @@
 """Refunds in parts: never more money than was paid, nor more units than were bought."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from shop_command.domain.refunding import (
     RequestRefund,
 )
 from shop_command.domain.reservation_states import (
+    Expired,
     GivenBack,
     MadeRefund,
     Purchased,
@@ -28,7 +30,7 @@ from shop_command.domain.reservation_states import (
 )
 from shop_command.ports import ListedRefund, RefundOrder
 from shop_command.testing.fakes import FakeClock
-from shop_shared.events import PurchaseRefunded, PurchaseRefundRequested
+from shop_shared.events import PurchaseRefunded, PurchaseRefundFailed, PurchaseRefundRequested
 from shop_shared.values import Allocation, Money, RefundLine, ReservationLine
 
 ID = "0d3a8f6e-9b1c-5e2d-8f47-3c5a1b2d4e6f"
@@ -110,6 +112,8 @@ def test_an_amount_is_spread_over_the_lines_and_moves_no_stock() -> None:
     # The mugs' share of the 1000 is 681.8, and the pot's is 318.2: the larger remainder is rounded up.
     assert asked(PURCHASED, amount_minor=1_000).lines == (line("MUG", 0, 682), line("POT", 0, 318))
     assert asked(PURCHASED, amount_minor=1).lines == (line("MUG", 0, 1),)
+    # Of 2 the mugs' share is 1.36, and the pot's 0.64, which is the larger remainder.
+    assert asked(PURCHASED, amount_minor=2).lines == (line("MUG", 0, 1), line("POT", 0, 1))
 
 
 def test_units_go_back_to_their_buckets_or_stay_sold() -> None:
@@ -164,7 +168,9 @@ def test_a_purchase_has_a_bounded_number_of_refunds() -> None:
 def test_a_refused_refund_makes_its_amount_refundable_again_under_another_ordinal() -> None:
     event = asked(PURCHASED, lines=(("MUG", 1),))
     under_way = reservation.evolve(PURCHASED, event)
-    (failed,) = reservation.decide(RecordRefundFailure(ID, 1, "pi_1", "charge_disputed"), under_way, NOW)
+    (failed,) = reservation.decide(RecordRefundFailure(ID, 1, "pi_1", "charge_disputed", "re_9"), under_way, NOW)
+    assert isinstance(failed, PurchaseRefundFailed)
+    assert failed.refund_id == "re_9"
     again = reservation.evolve(under_way, failed)
     assert again == Purchased(TERMS, 1, "pi_1", GivenBack(last_refund=1))
     assert (asked(again).amount, asked(again).refund) == (TERMS.total, 2)
@@ -191,9 +197,60 @@ def test_states_of_before_refunds_had_parts_are_read() -> None:
     assert isinstance(made, PurchaseRefunded)
     assert (made.amount, made.left_minor) == (TERMS.total, 0)
     assert isinstance(reservation.evolve(refunding_state, made), Refunded)
+    (failure,) = reservation.decide(RecordRefundFailure(ID, 1, "pi_1", "failed"), refunding_state, NOW)
+    assert reservation.evolve(refunding_state, failure) == Purchased(TERMS, 0, "pi_1", GivenBack(last_refund=1))
     refunded = stream.from_json(f'{terms},"refund_id":"re_1","payment_intent_id":"pi_1","status":"refunded"}}')
     with pytest.raises(errors.AlreadyRefundedError):
         asked(refunded)
+    assert isinstance(refunded, Refunded)
+    whole = (line("MUG", 3, 1_500, (1, 2), (4, 1)), line("POT", 1, 700, (0, 1)))
+    assert refunding.given_back_of(refunded) == GivenBack((MadeRefund(1, "re_1", whole),), 1)
+
+
+def test_a_state_of_a_later_minor_version_is_read() -> None:
+    stream = reservation.stream(ID)
+    later = stream.from_json(stream.to_json(PURCHASED).replace('"sku":"MUG"', '"sku":"MUG","engraving":"Ada"', 1))
+    assert isinstance(later, Purchased)
+    assert [each.sku for each in later.terms.lines] == ["MUG", "POT"]
+
+
+def test_a_refund_elsewhere_takes_what_no_refund_under_way_takes_as_long_as_there_is_enough() -> None:
+    """Of the mugs 1,100 are left, and of the pot 700, of which 400 are under way."""
+    (event,) = reservation.decide(RecordRefundElsewhere(ID, "re_2", 300, "duplicate"), UNDER_WAY, NOW)
+    assert event == PurchaseRefunded(
+        purchase_id=ID,
+        reservation_id=ID,
+        customer_id="customer-1",
+        refund=3,
+        payment_intent_id="pi_1",
+        refund_id="re_2",
+        amount=Money(amount_minor=300, currency="EUR"),
+        left_minor=1_500,
+        lines=(line("MUG", 0, 236), line("POT", 0, 64)),
+        reason="duplicate",
+        origin="provider",
+    )
+    (event,) = reservation.decide(RecordRefundElsewhere(ID, "re_2", 1_500, None), UNDER_WAY, NOW)
+    assert isinstance(event, PurchaseRefunded)
+    assert event.lines == (line("MUG", 0, 917), line("POT", 0, 583))
+
+
+def test_a_refund_that_fails_later_is_the_shops_money_again_and_others_stay_made() -> None:
+    other = MadeRefund(2, "re_other", (line("MUG", 1, 500),))
+    state = replace(UNDER_WAY, given_back=GivenBack((MADE, other), 3))
+    (event,) = reservation.decide(RecordLateFailure(ID, "re_made", "no"), state, NOW)
+    assert isinstance(event, PurchaseRefundFailed)
+    assert (event.refund, event.lines, event.amount) == (1, (line("MUG", 0, 400),), EUR_400)
+    kept = replace(MADE, lines=(line("MUG", 0, 0),))
+    assert reservation.evolve(state, event) == replace(state, given_back=GivenBack((kept, other), 3))
+    with pytest.raises(errors.NotRefundingError):
+        reservation.decide(RecordLateFailure(ID, "re_none", "no"), state, NOW)
+
+
+def test_a_stray_charge_that_the_provider_does_not_give_back_is_recorded() -> None:
+    (event,) = reservation.decide(RecordRefundFailure(ID, refunding.STRAY, "pi_1", "no"), Expired(TERMS, "pi_1"), NOW)
+    assert isinstance(event, PurchaseRefundFailed)
+    assert (event.refund, event.amount, event.lines) == (refunding.STRAY, TERMS.total, ())
 
 
 WANTED: st.SearchStrategy[dict[str, Any]] = st.one_of(

@@ -182,6 +182,8 @@ def test_a_reservation_has_one_currency() -> None:
 def test_a_reservation_costs_no_more_than_can_be_charged_at_once() -> None:
     rejected = NOTHING.when(place(line("GOLD", 2, listed("GOLD", 99_999_999))))
     rejected.then_rejected(errors.TotalTooLargeError, total_minor=199_999_998, total_minor_max=99_999_999)
+    (event,) = NOTHING.when(place(line("GOLD", 1, listed("GOLD", 99_999_999)))).run()
+    assert isinstance(event, ReservationPlaced)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_no_fewer_buckets_would_have_done(quantity: int, available: dict[int, in
 
 def test_chance_chooses_among_the_buckets_that_have_enough() -> None:
     randomness = Random(1)  # noqa: S311
-    chosen = Counter(stock.allocate(2, {0: 5, 1: 1, 2: 5}, randomness)[0].bucket for _ in range(200))
+    chosen = Counter(stock.allocate(2, {0: 5, 1: 1, 2: 2}, randomness)[0].bucket for _ in range(200))
     assert set(chosen) == {0, 2}
     assert min(chosen.values()) > 50
 
@@ -100,6 +100,13 @@ def test_each_halving_takes_at_most_half_from_half_as_many(
     for taken, given_to in ((before, given_before), (after, given_after)):
         assert sum(a.quantity for a in taken) == sum(a.quantity for a in given_to)
         assert all(0 < a.quantity <= available[a.bucket] for a in taken)
+
+
+def test_what_is_even_is_not_moved_and_the_fullest_give_first() -> None:
+    assert stock.even_out({0: 1, 1: 2}, 2) == ((), ())
+    taken, given_to = stock.even_out({0: 4, 1: 8, 2: 0, 3: 0}, 4, halvings=1)
+    assert taken == (Allocation(bucket=1, quantity=2),)
+    assert sum(a.quantity for a in given_to) == 2
 
 
 def test_more_than_an_event_can_say_is_moved_in_several_steps() -> None:
