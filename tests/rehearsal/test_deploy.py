@@ -2,12 +2,15 @@
 what it lacks. `make rehearsal` runs it."""
 
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from shop_cli.errors import ShopError
 from shop_cli.local.deploy import stack_outputs
+from shop_cli.local.home import CHECKOUT
 from shop_cli.operations.people import totp
 from shop_cli.operations.people.user_pool import UserPool
 from shop_cli.passwords import new_password
@@ -77,3 +80,34 @@ def test_the_demonstration_leaves_nobody_behind(account: RehearsalAccount, deplo
     pool = user_pool(account)
     assert len(pool.cognito.list_users(UserPoolId=pool.pool_id)["Users"]) == 1
     assert [person.email for person in pool.administrators()] == [ADA]
+
+
+def test_one_function_is_released_and_taken_back(account: RehearsalAccount, deployed: str, tmp_path: Path) -> None:
+    assert deployed
+    package = ("--package", str(tmp_path / "package"), "--stage", "rehearsal")
+    command = [str(CHECKOUT / "node_modules" / ".bin" / "serverless"), "package", *package, "--param", "logLevel=DEBUG"]
+    subprocess.run(
+        command, cwd=CHECKOUT / "functions" / "shop-query", env=account.variables, check=True, capture_output=True
+    )
+
+    def log_level() -> str:
+        found = account.client("lambda").get_function_configuration(FunctionName="shop-query-rehearsal-api")
+        return str(found["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"])
+
+    assert "./shop rollback shop-query --stage rehearsal" in account.shop("release", "shop-query", *package)
+    assert log_level() == "DEBUG"
+    account.shop("rollback", "shop-query", "--stage", "rehearsal")
+    assert log_level() == "INFO"
+
+
+def test_nothing_is_left_of_a_stage_that_is_removed(account: RehearsalAccount, deployed: str) -> None:
+    """It is the last test, because the others need the stage."""
+    assert deployed
+    account.shop("remove", "--stage", "rehearsal", "--yes", "rehearsal")
+    stacks = account.client("cloudformation").list_stacks()["StackSummaries"]
+    assert {stack["StackStatus"] for stack in stacks} <= {"DELETE_COMPLETE"}
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    assert account.client("dynamodb").list_tables()["TableNames"] == []
+    assert account.client("lambda").list_functions()["Functions"] == []
+    assert account.client("ssm").get_parameters_by_path(Path="/shop", Recursive=True)["Parameters"] == []
+    assert "its stacks is left" in account.shop("remove", "--stage", "rehearsal", "--yes", "rehearsal")
