@@ -56,7 +56,7 @@ def test_a_snapshot_is_taken_without_a_connection_or_a_credential(monkeypatch: p
     hooks = SimpleNamespace(register_after_restore=lambda _: None)
     monkeypatch.setitem(sys.modules, "snapshot_restore_py", hooks)
     aurora = {"DATABASE_HOST": "shop.invalid", "DATABASE_PORT": "5432", "DATABASE_NAME": "shop"}
-    aurora |= {"DATABASE_USER": "shop_query", "AWS_REGION": "us-east-1"}
+    aurora |= {"DATABASE_USER": "shop_query", "AWS_REGION": "us-east-1", "DATABASE_ROOT_CERTIFICATE": "rds-ca.pem"}
     for name in ("DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in (aurora | {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}).items():

@@ -154,8 +154,8 @@ def test_each_kind_of_protection_is_found() -> None:
 
 
 def test_what_the_stage_keeps_stays_with_its_content_and_is_named(aws: None) -> None:
-    bucket = deploy("shop-platform", "rehearsal", policy="Retain")
-    result = remove("rehearsal", "--yes", "rehearsal")
+    bucket = deploy("shop-platform", "trial", policy="Retain")
+    result = remove("trial", "--yes", "trial")
     assert f"kept  AWS::S3::Bucket {bucket}" in result.output
     assert boto3.client("s3").list_object_versions(Bucket=bucket)["Versions"]
 

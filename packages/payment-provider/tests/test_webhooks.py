@@ -34,9 +34,10 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = receiver.status  # before it counts as received, and a test sets the next one
                 receiver.received.append((body, self.headers["Stripe-Signature"]))
                 time.sleep(receiver.delay_seconds)
-                self.send_response(receiver.status)
+                self.send_response(status)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
