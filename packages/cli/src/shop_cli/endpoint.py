@@ -25,7 +25,7 @@ def check_endpoint(stage: str, variables: Mapping[str, str] = os.environ) -> Non
     ]
     if is_emulated(stage):
         if "AWS_ENDPOINT_URL" not in local:
-            raise ShopError(f"stage {stage} goes to the emulator only: make rehearsal points to it")
+            raise ShopError(f"stage {stage} goes to the emulator only, and AWS_ENDPOINT_URL does not point to it")
     elif local:
         name = min(local)
         raise ShopError(

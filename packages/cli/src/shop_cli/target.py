@@ -17,7 +17,7 @@ import boto3
 import typer
 from botocore.config import Config
 
-from shop_cli.endpoint import check_endpoint
+from shop_cli.endpoint import check_endpoint, is_emulated
 from shop_cli.errors import ShopError
 from shop_cli.local import deploy, emulator, environment, identity, services
 from shop_cli.local.home import State
@@ -77,7 +77,8 @@ class Target:
         that can't be one, or in a shell that points to the emulator."""
         if stage is None:
             return cls.here(running_shop(aws=True)[0].state())
-        check_stage_name(stage)
+        if not is_emulated(stage):
+            check_stage_name(stage)
         check_endpoint(stage)
         return cls(stage)
 

@@ -24,6 +24,7 @@ from shop_cli.operations import guest, storefront
 from shop_cli.operations.people.command import invite
 from shop_cli.operations.people.user_pool import UserPool
 from shop_cli.progress import ProgressDisplay
+from shop_cli.stage import check_stage_name
 from shop_cli.target import Target
 
 
@@ -41,6 +42,7 @@ def deploy(
     The payment provider's keys come from SHOP_PAYMENT_API_KEY and SHOP_PAYMENT_WEBHOOK_SECRET, from an earlier
     deployment, or from this terminal. Interrupted or failed, the same command goes on.
     """
+    check_stage_name(stage)
     target, interrupts = Target.of(stage), Interrupts()
     again = f"./shop deploy --stage {stage}"
     with interrupts.installed():
