@@ -15,6 +15,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from shop_cli.buyer_testing import DECLINED, GOOD, SECURE
+from shop_cli.local.home import Home
 from shop_cli.testing import run_shop
 
 ROOT: Final = Path(__file__).parents[1]
@@ -108,7 +109,7 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true", help="also write the README's")
     parser.add_argument("--width", type=int, choices=HEIGHTS, action="append", help="only this width")
     arguments = parser.parse_args()
-    status = json.loads(run_shop(ROOT / ".shop", "status", "--json").stdout)
+    status = json.loads(run_shop(Home.current().path, "status", "--json").stdout)
     folder = ROOT / "web/screenshots"
     folder.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
