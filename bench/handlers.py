@@ -54,7 +54,7 @@ ITEMS: Final = 20
 WARM_UP: Final = 300
 BLOCK: Final = 200
 BLOCKS: Final = 5
-"""In each repeat, of each route; what counts is the middle one."""
+"""Each repeat has so many of each route, and the middle one counts."""
 EVENTS: Final = CHECKOUT / "functions" / "shop-query" / "events"
 ENVIRONMENT: Final = {
     "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",

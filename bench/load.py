@@ -37,7 +37,7 @@ PROGRESS_SECONDS: Final = 5
 STOCK: Final = 100_000
 PRODUCTS: Final = 8
 VISITS: Final = {"browse": 50, "search": 20, "leave": 8, "cancel": 4, "pay": 18}
-"""Of a hundred visits, so many look at the catalogue and a product, search, reserve and leave, cancel, and pay."""
+"""A hundred visits are shared out so. Who browses looks at the catalogue and a product; who leaves has reserved."""
 CARDS: Final = {
     "pm_card_visa": 70,
     "pm_card_visa_chargeDeclined": 8,
@@ -63,7 +63,7 @@ class Load:
     tokens: Sequence[str]
     skus: Sequence[str]
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """By route, or by kind of visit."""
+    """Each route, and each kind of visit, has its own."""
     answers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unexpected: list[str] = field(default_factory=list)
 

@@ -40,7 +40,7 @@ context = Context()
 """A way's process begins with it: the log goes nowhere, and what is measured goes to where stdout was."""
 
 Samples = dict[str, list[float]]
-"""By the way's name: one number for each repeat, in the same order for all."""
+"""Each way has one number for each repeat, in the same order for all."""
 
 
 @dataclass(frozen=True)

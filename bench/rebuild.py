@@ -177,7 +177,7 @@ def _ask(**event: Any) -> dict[str, Any]:
 
 
 def digest(database: Database) -> str:
-    """Of all rows, whatever their order; without the times at which they were received."""
+    """The digest is that of all rows in any order, without the times at which they were received."""
     digests = []
     with psycopg.connect(database.superuser_url) as connection:
         for table in TABLES:

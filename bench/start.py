@@ -128,7 +128,7 @@ FIRST_ANSWERS: Final = [
 
 
 SHARE: Final = 512 / 1769
-"""Of a processor, as both functions are deployed."""
+"""Both functions are deployed with this part of a processor."""
 FIRST_FRAME: Final = f"""
 {QUIET_FRAME}
 sys.path[:0] = sys.argv[1:]

@@ -53,7 +53,7 @@ class Run:
     behind: list[tuple[float, float]] = field(default_factory=list)
     """Each second it notes how many events wait."""
     level_at: float | None = None
-    """From this moment after the outage, or the beginning, nothing of the backlog waits."""
+    """Nothing of the backlog waits from this moment on, counted from the end of the outage, or from the beginning."""
     late: list[tuple[float, float]] = field(default_factory=list)
     """Each chunk that was applied: the seconds that it waited, and its events."""
 

@@ -113,7 +113,7 @@ def _files(shop: Shop) -> str:
 
 
 def _lines(shop: Shop, began_ms: int) -> str:
-    """Of all functions, of the API and of Firehose, as CloudWatch Logs has them."""
+    """Returns what CloudWatch Logs has of all functions, of the API and of Firehose."""
     logs, found = shop.client("logs"), []
     for group in logs.describe_log_groups()["logGroups"]:
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"], startTime=began_ms)

@@ -183,7 +183,7 @@ def more_stock(shop: Shop, purchase: dict[str, Any]) -> Iterator[set[Identity]]:
 
 @contextmanager
 def something_overdue(shop: Shop, purchase: dict[str, Any]) -> Iterator[set[Identity]]:
-    """In a partition of the index that no sweep reads, so that none repairs it meanwhile."""
+    """It is in a partition of the index that no sweep reads, so that none repairs it meanwhile."""
     due = {"due_shard": {"S": "99"}, "due_at": {"S": "2020-01-01T00:00:00.000Z"}}
     with changed_item(shop, purchase["stream_id"], "event#0000000003", lambda item: item.update(due)):
         yield {("due", f"{purchase['stream_id']}/event#0000000003", "due_at")}

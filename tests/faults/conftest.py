@@ -87,7 +87,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shop(aws: RunningEmulator, provider: ProviderProcess, wire: Wire, provider_wire: Wire) -> Iterator[DeployedShop]:
-    """With ten of its product, in a function that has just been started."""
+    """It has ten of its product, in a function that has just been started."""
     variables = {
         "PATH": os.environ["PATH"],
         **aws.credentials,

@@ -95,6 +95,9 @@ OPENERS = re.compile(
 )
 """A sentence that begins with one of these is a fragment, unless a comma shows that its main clause comes later."""
 
+PREPOSITIONS = re.compile(r"(Of|By|From|With|As|Within|Between|Beside|Without|For|Not) ", re.I)
+"""What comes after such a beginning and its comma has to be a main clause, too."""
+
 CLAUSES = re.compile(r"\b(that|which|who|whom|whose|where|what|whatever|how|why|whether|if|because|while|when)\b", re.I)
 
 VERBS = frozenset((Path(__file__).parent / "verbs.txt").read_text(encoding="utf-8").split())
@@ -116,6 +119,8 @@ def is_fragment(prose: Prose) -> bool:
     sentence = re.sub(r"`[^`]*`", "NAME", prose.first_sentence)
     if OPENERS.match(sentence):
         return True
+    while PREPOSITIONS.match(sentence):
+        sentence = re.sub(r"^(or|and) ", "", sentence.partition(", ")[2])
     words = re.findall(r"[a-z']+", sentence.lower())
     return sum(map(is_verb, words)) <= len(CLAUSES.findall(sentence))
 
@@ -136,6 +141,8 @@ def test_every_text_is_a_sentence(member: str, kind: str) -> None:
         "What the request is found by that the failure belongs to.",
         "The only moment that somebody needs.",
         "Whether it is recorded.",
+        "By route, or by kind of visit.",
+        "Of all functions, of the API and of Firehose, as CloudWatch Logs has them.",
     ],
 )
 def test_a_fragment_is_found(fragment: str) -> None:

@@ -112,7 +112,7 @@ def test_an_amount_is_spread_over_the_lines_and_moves_no_stock() -> None:
     # The mugs' share of the 1000 is 681.8, and the pot's is 318.2: the larger remainder is rounded up.
     assert asked(PURCHASED, amount_minor=1_000).lines == (line("MUG", 0, 682), line("POT", 0, 318))
     assert asked(PURCHASED, amount_minor=1).lines == (line("MUG", 0, 1),)
-    # Of 2 the mugs' share is 1.36, and the pot's 0.64, which is the larger remainder.
+    # The mugs' share of 2 is 1.36, and the pot's is 0.64, which is the larger remainder.
     assert asked(PURCHASED, amount_minor=2).lines == (line("MUG", 0, 1), line("POT", 0, 1))
 
 
@@ -215,7 +215,7 @@ def test_a_state_of_a_later_minor_version_is_read() -> None:
 
 
 def test_a_refund_elsewhere_takes_what_no_refund_under_way_takes_as_long_as_there_is_enough() -> None:
-    """Of the mugs 1,100 are left, and of the pot 700, of which 400 are under way."""
+    """The mugs have 1,100 left, and the pot has 700, of which 400 are under way."""
     (event,) = reservation.decide(RecordRefundElsewhere(ID, "re_2", 300, "duplicate"), UNDER_WAY, NOW)
     assert event == PurchaseRefunded(
         purchase_id=ID,

@@ -123,7 +123,7 @@ def test_what_is_too_large_is_lost_and_counted_as_such(client: Any, product: Any
 
 
 def line(text: bytes, length: int = RECORD_BYTES) -> bytes:
-    """By default as long as a record is made, so that it is one."""
+    """It is as long as a record is made by default, so that it is one."""
     return text.ljust(length - 1, text) + b"\n"
 
 

@@ -17,7 +17,7 @@ def test_the_tables_made_anew_from_any_source_are_the_same(shop: Any, source: Ev
     before = shop.read_model.tables()
     shop.steps(source, Phase.SWAPPED)
     assert shop.read_model.tables() == before
-    # By projecting, not by copying: when a row was received is the one thing that is new.
+    # The rows are projected and not copied: when each was received is the one thing that is new.
     assert shop.read_model.query("SELECT count(*) FROM shop.event_log NATURAL JOIN shop_before.event_log") == [(0,)]
 
 

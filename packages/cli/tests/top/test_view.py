@@ -71,7 +71,7 @@ BAD: dict[str, Any] = QUIET | {
 
 
 def drawn(shown: dict[str, Any], width: int, height: int | None = None) -> list[str]:
-    """With a height it is drawn on a screen of its own, as the command does."""
+    """It is drawn on a screen of its own if it has a height, as the command does."""
     console = Console(width=width, height=height, force_terminal=True, color_system=None, highlight=False)
     with console.capture() as capture:
         console.print(view(shown) if height is None else Screen(view(shown, height)))

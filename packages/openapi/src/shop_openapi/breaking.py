@@ -152,7 +152,7 @@ class _Comparison:
 
 
 def _resolved(document: Schema, schema: Schema) -> Schema:
-    """Without a reference, and with the alternative `null` as one more type."""
+    """Replaces a reference by what it names, and the alternative `null` by one more type."""
     while "$ref" in schema:
         found: Any = document
         for part in schema["$ref"].removeprefix("#/").split("/"):

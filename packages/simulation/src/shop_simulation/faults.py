@@ -188,7 +188,7 @@ def kind(fault: str) -> str:
 
 
 def _aside_last(_perform: Perform, args: tuple[Any, ...]) -> Any:
-    """Of two things that are done beside each other, the other one is first."""
+    """The other one is first, where two things are done beside each other."""
     aside, do = args
     try:
         return do()

@@ -92,7 +92,7 @@ class Tokens:
         self.client.meta.events.register(f"provide-client-params.{TRANSACT}", self._token_of_this_life)
 
     def forget(self) -> None:
-        """From now on every token is another one, which to the service is the same as if it had forgotten the old."""
+        """Every token is another one from now on, which to the service is the same as if it had forgotten the old."""
         self.lives += 1
 
     def _token_of_this_life(self, params: dict[str, Any], **_: Any) -> dict[str, Any] | None:

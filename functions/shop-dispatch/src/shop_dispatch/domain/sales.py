@@ -21,24 +21,23 @@ class SalesChange(NamedTuple):
 
 
 def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
-    totals: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])  # units, revenue
-    for event in events:
-        if sold := _SOLD.get(event.data.TYPE):
-            day = event.time.astimezone(UTC).date()
-            for sku, currency, units, revenue_minor in sold(event.data):
-                total = totals[day, sku, currency]
-                total[0] += units
-                total[1] += revenue_minor
-    return [SalesChange(*key, *total) for key, total in sorted(totals.items())]
+    return _summed(events, lambda day: day)
 
 
 def monthly_sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
     """The day of each is the first of its calendar month."""
+    return _summed(events, lambda day: day.replace(day=1))
+
+
+def _summed(events: Iterable[Envelope], period: Callable[[date], date]) -> list[SalesChange]:
     totals: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])  # units, revenue
-    for day, sku, currency, units, revenue_minor in sales_changes(events):
-        total = totals[day.replace(day=1), sku, currency]
-        total[0] += units
-        total[1] += revenue_minor
+    for event in events:
+        if sold := _SOLD.get(event.data.TYPE):
+            day = period(event.time.astimezone(UTC).date())
+            for sku, currency, units, revenue_minor in sold(event.data):
+                total = totals[day, sku, currency]
+                total[0] += units
+                total[1] += revenue_minor
     return [SalesChange(*key, *total) for key, total in sorted(totals.items())]
 
 

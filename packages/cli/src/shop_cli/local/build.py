@@ -23,8 +23,8 @@ from shop_cli.errors import ShopError
 from shop_cli.local import certificates
 
 CHECKOUT = Path(__file__).resolve().parents[5]
-# By Lambda's name of an architecture: the platform of its wheels, and the machine that an ELF header names. Lambda runs
-# Python 3.12 and later on Amazon Linux 2023.
+# Each architecture that Lambda names has the platform of its wheels, and the machine that an ELF header names. Lambda
+# runs Python 3.12 and later on Amazon Linux 2023.
 ARCHITECTURES = {"x86_64": ("x86_64-manylinux_2_28", 62), "arm64": ("aarch64-manylinux_2_28", 183)}
 MACHINE = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 ZIP_BYTES_MAX = 10_000_000

@@ -143,7 +143,7 @@ def newest_documents(data: Path, bytes_max: int) -> list[str]:
     """Returns the file's whole documents, oldest first. A file over `bytes_max` is first cut to its newest half."""
     if not data.exists():
         return []
-    # not splitlines: a document may hold characters that are line breaks only to Python
+    # splitlines would not do: a document may hold characters that are line breaks only to Python
     lines = [line for line in data.read_text(encoding="utf-8", errors="replace").split("\n") if _is_segment(line)]
     if data.stat().st_size > bytes_max:
         sizes = accumulate(len(line.encode()) + 1 for line in reversed(lines))
