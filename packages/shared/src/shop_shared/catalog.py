@@ -3,13 +3,12 @@
 The file lies in infra/, whose fragments include it. This module never calls Glue.
 """
 
-import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from shop_shared.envelope import Envelope
+from shop_shared.generated import write
 from shop_shared.registry import EVENT_TYPES
 
 PARTITION: Final = "type"
@@ -43,21 +42,5 @@ def _hive_type(schema: dict[str, Any]) -> str:
     return "int" if schema.get("maximum", INT_MAX + 1) <= INT_MAX else "bigint"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m shop_shared.catalog", description=__doc__)
-    parser.add_argument("file", type=Path, help="where it lies")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file differs")
-    arguments = parser.parse_args()
-    file: Path = arguments.file
-    wanted = json.dumps(catalog(), indent=2) + "\n"
-    if (file.read_text() if file.exists() else "") == wanted:
-        return 0
-    if arguments.check:
-        print(f"{file} differs from the code; run `make schemas`", file=sys.stderr)
-        return 1
-    file.write_text(wanted)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write("shop_shared.catalog", __doc__, json.dumps(catalog(), indent=2) + "\n"))

@@ -3,14 +3,13 @@
 A keyword of JSON Schema that this module does not know is an error, so that no constraint is left out of the structs.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from shop_shared.envelope import Envelope
+from shop_shared.generated import write
 from shop_shared.registry import EVENT_TYPES
 from shop_shared.upcasting import UPCASTERS
 
@@ -153,21 +152,5 @@ def _name(reference: str) -> str:
     return reference.rsplit("/", 1)[-1]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m shop_shared.struct_source", description=__doc__)
-    parser.add_argument("file", type=Path, help="where the structs lie")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file differs")
-    arguments = parser.parse_args()
-    file: Path = arguments.file
-    wanted = source()
-    if (file.read_text() if file.exists() else "") == wanted:
-        return 0
-    if arguments.check:
-        print(f"{file} differs from the code; run `make schemas`", file=sys.stderr)
-        return 1
-    file.write_text(wanted)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write("shop_shared.struct_source", __doc__, source()))
