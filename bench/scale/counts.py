@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-oper
 
 import io
 import json
-import math
 import os
 import random
 import re
@@ -23,14 +22,16 @@ from pathlib import Path
 from typing import Any, Final, cast
 from unittest import mock
 
-import boto3
+import botocore.session
 from bench.history import History
 from moto import mock_aws
 
 from shop_command import bootstrap
-from shop_command.adapters.dynamodb import DynamoDbEventStore, table
+from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.handlers import sweep
+from shop_command.testing.calls import NAME, Recorder
+from shop_command.testing.dynamodb import create_table
 from shop_command.testing.shop import LambdaContext, Shop, invoke
 from shop_dispatch import bootstrap as dispatch_bootstrap
 from shop_dispatch.adapters.firehose import FirehoseArchive
@@ -41,8 +42,6 @@ from shop_observability.testing import invoked_before, listening_to_logs
 
 COUNTS: Final = Path(__file__).with_name("counts.json")
 BUCKETS: Final = (1, 8, 64)
-NAME: Final = "shop"
-WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1_024, 4_096
 HEADERS: Final = {
     # A request has an id of the gateway, a key and a trace header of these lengths.
     "x-correlation-id": "JKJaXmPLvHcESHA=",
@@ -50,28 +49,6 @@ HEADERS: Final = {
 }
 CUSTOMER: Final = "0d3f7a52-6f0e-4c1b-9a55-2f4f6f1d9c10"
 SKU: Final = "BEANS-HOUSE-500"
-
-Item = Mapping[str, Mapping[str, Any]]
-
-
-def item_bytes(item: Item) -> int:
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: Mapping[str, Any]) -> int:
-    [(kind, content)] = value.items()
-    if kind == "N":
-        return math.ceil(len(content.lstrip("-")) / 2) + 1
-    return sum(len(one.encode()) for one in content) if kind == "SS" else len(str(content).encode())
-
-
-def index_writes(before: Item | None, after: Item | None) -> int:
-    """Returns the writes to the sparse index `due`: an entry whose key changes is taken out and put in again."""
-    old, new = (
-        tuple(str(item[name]) for name in (table.DUE_SHARD, table.DUE_AT)) if item and table.DUE_AT in item else None
-        for item in (before, after)
-    )
-    return 0 if old == new else (old is not None) + (new is not None)
 
 
 @dataclass
@@ -95,76 +72,18 @@ class Counted:
 
 
 @dataclass
-class Observer:
-    """Watches the clients' calls, and reads the items before and after each of them by a client of its own."""
+class Published:
+    """Counts what PutRecords sends, which the recorder of calls does not look at."""
 
-    table: Any
-    counted: Counted = field(default_factory=Counted)
-    _before: dict[tuple[str, str], Item | None] = field(default_factory=dict)
+    events: int = 0
+    events_bytes: int = 0
 
-    def watch(self, client: Any) -> Any:
-        service = client.meta.service_model.service_name
-        client.meta.events.register(f"provide-client-params.{service}", self._asked)
-        client.meta.events.register(f"after-call.{service}", self._answered)
-        return client
+    def listen(self, client: Any) -> None:
+        client.meta.events.register("provide-client-params.kinesis.PutRecords", self._sent)
 
-    def _asked(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
-        context["params"] = params
-        written = [*_written(model.name, params)]
-        context["before"] = [(key, self._item(key)) for key in written]
-
-    def _answered(self, model: Any, context: dict[str, Any], parsed: Mapping[str, Any], **_: Any) -> None:
-        params, counted = context["params"], self.counted
-        counted.aws[f"{model.service_model.service_name}:{model.name}"] += 1
-        # DynamoDB prepares and commits each item of a transaction. One that it cancels was prepared.
-        factor = 2 if model.name == "TransactWriteItems" and "Error" not in parsed else 1
-        for key, before in context["before"]:
-            after = self._item(key)
-            size = max(item_bytes(before or {}), item_bytes(after or {}), 1)
-            entries = index_writes(before, after)
-            counted.index_writes += entries
-            counted.write_units += factor * math.ceil(size / WRITE_UNIT_BYTES) + entries
-        counted.read_units += self._read_units(model.name, params)
-        if model.name == "PutRecords":
-            counted.events += len(params["Records"])
-            counted.events_bytes += sum(len(record["Data"]) for record in params["Records"])
-
-    def _read_units(self, operation: str, params: Mapping[str, Any]) -> float:
-        match operation:
-            case "GetItem":
-                return _units(item_bytes(self._item(_key(params["Key"])) or {}))
-            case "BatchGetItem":
-                return sum(_units(item_bytes(self._item(_key(k)) or {})) for k in params["RequestItems"][NAME]["Keys"])
-            case "Query":
-                whole = {name: value for name, value in params.items() if name != "ProjectionExpression"}
-                condition = whole["KeyConditionExpression"]
-                names = {k: v for k, v in whole["ExpressionAttributeNames"].items() if k in condition}
-                found = self.table.query(**{**whole, "ExpressionAttributeNames": names})["Items"]
-                return _units(sum(map(item_bytes, found))) * (1 if params.get("ConsistentRead") else 0.5)
-            case _:
-                return 0
-
-    def _item(self, key: tuple[str, str]) -> Item | None:
-        found: Item | None = self.table.get_item(
-            TableName=NAME, Key={table.PK: {"S": key[0]}, table.SK: {"S": key[1]}}
-        ).get("Item")
-        return found
-
-
-def _units(size: int) -> float:
-    return max(1, math.ceil(size / READ_UNIT_BYTES))
-
-
-def _written(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if operation == "UpdateItem":
-        yield _key(params["Key"])
-    for action in params.get("TransactItems", ()):
-        [(kind, details)] = action.items()
-        yield _key(details["Item"] if kind == "Put" else details["Key"])
-
-
-def _key(item: Item) -> tuple[str, str]:
-    return item[table.PK]["S"], item[table.SK]["S"]
+    def _sent(self, params: Mapping[str, Any], **_: Any) -> None:
+        self.events += len(params["Records"])
+        self.events_bytes += sum(len(record["Data"]) for record in params["Records"])
 
 
 class Ids:
@@ -183,44 +102,38 @@ def counting_shop() -> Iterator[tuple[Shop, Callable[[Callable[[], Answer | obje
     mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     with mock.patch.dict(os.environ, mine | credentials, clear=True), mock_aws(), invoked_before("shop-command"):
-        session = boto3.Session()
-        _make(session)
-        observer = Observer(session.client("dynamodb"))
+        session = botocore.session.get_session()
+        clients: dict[str, Any] = {name: session.create_client(name) for name in ("dynamodb", "kinesis")}
+        create_table(clients["dynamodb"], NAME)
+        clients["kinesis"].create_stream(StreamName=NAME, ShardCount=1)
+        recorder = Recorder(session.create_client("dynamodb"))
         shop = Shop(
-            store=DynamoDbEventStore(observer.watch(session.client("dynamodb")), NAME, random.Random(1)),  # type: ignore[arg-type]
-            publisher=KinesisPublisher(observer.watch(session.client("kinesis")), NAME, random.Random(1)),  # type: ignore[arg-type]
+            store=DynamoDbEventStore(clients["dynamodb"], NAME, random.Random(1)),  # type: ignore[arg-type]
+            publisher=KinesisPublisher(clients["kinesis"], NAME, random.Random(1)),  # type: ignore[arg-type]
         )
+        for client in clients.values():
+            recorder.listen(client)
 
         def count(command: Callable[[], Answer | object]) -> Counted:
-            counted = observer.counted = Counted()
-            asked, printed = len(shop.gateway.calls), io.StringIO()
+            recorder.calls.clear()
+            published, asked, printed = Published(), len(shop.gateway.calls), io.StringIO()
+            published.listen(clients["kinesis"])
             with listening_to_logs() as log, redirect_stdout(printed):
                 command()
-            observer.counted = Counted()  # what comes now belongs to no command
-            counted.provider.update(shop.gateway.calls[asked:])
+            clients["kinesis"].meta.events.unregister("provide-client-params.kinesis.PutRecords", published._sent)
+            counted = Counted(
+                aws=Counter(map(str, recorder.calls)),
+                provider=Counter(shop.gateway.calls[asked:]),
+                write_units=sum(call.write_units + call.index_write_units for call in recorder.calls),
+                index_writes=sum(call.index_write_units for call in recorder.calls),
+                read_units=sum(call.read_units for call in recorder.calls),
+                **vars(published),
+            )
             counted.read_logs(log.text + printed.getvalue())
             return counted
 
         with mock.patch.object(bootstrap, "application", return_value=shop.application):
             yield shop, count
-
-
-def _make(session: boto3.Session) -> None:
-    keys = [(table.PK, "HASH"), (table.SK, "RANGE")], [(table.DUE_SHARD, "HASH"), (table.DUE_AT, "RANGE")]
-    schema, index = (cast("Any", [{"AttributeName": name, "KeyType": kind} for name, kind in each]) for each in keys)
-    session.client("dynamodb").create_table(
-        TableName=NAME,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=schema,
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"}
-            for name in (table.PK, table.SK, table.DUE_SHARD, table.DUE_AT)
-        ],
-        GlobalSecondaryIndexes=[
-            {"IndexName": table.DUE_INDEX, "KeySchema": index, "Projection": {"ProjectionType": "KEYS_ONLY"}}
-        ],
-    )
-    session.client("kinesis").create_stream(StreamName=NAME, ShardCount=1)
 
 
 def count_all() -> dict[str, Counted]:

@@ -51,7 +51,7 @@ class RecordedCall:
     """Another thread than the request's made it, while the request did something else."""
     write_units: int = 0
     index_write_units: int = 0
-    read_units: int = 0
+    read_units: float = 0
 
     def __str__(self) -> str:
         return f"{self.service}:{self.operation}"
@@ -69,7 +69,7 @@ class Recorder:
         client.meta.events.register("before-call", self._begun)
         client.meta.events.register("after-call", self._ended)
 
-    def note(self, service: str, operation: str, **units: int) -> None:
+    def note(self, service: str, operation: str, **units: Any) -> None:
         self.calls.append(RecordedCall(service, operation, threading.get_ident() != self.request_thread, **units))
 
     def items(self) -> Items:
@@ -82,12 +82,22 @@ class Recorder:
     def _ended(self, model: Any, context: Mapping[str, Any], parsed: Mapping[str, Any], **_: Any) -> None:
         request, before = context["calls"]
         service = model.service_model.service_name
-        units: dict[str, int] = {}
+        units: dict[str, float] = {}
         if model.name in {"TransactWriteItems", "UpdateItem"}:
-            units = _written(before, self.items(), times=2 if model.name == "TransactWriteItems" else 1)
+            # A transaction prepares and commits each item. One that is cancelled has prepared them.
+            times = 2 if model.name == "TransactWriteItems" and "Error" not in parsed else 1
+            units = _written(request, before, self.items(), times)
         elif service == "dynamodb":
-            units = {"read_units": _read(request, parsed)}
+            units = {"read_units": self._queried(request) if model.name == "Query" else _read(request, parsed)}
         self.note(service, model.name, **units)
+
+    def _queried(self, request: Mapping[str, Any]) -> float:
+        """A query reads whole items, whatever it projects, and takes half as much where it need not be consistent."""
+        condition = request["KeyConditionExpression"]
+        names = {name: of for name, of in request["ExpressionAttributeNames"].items() if name in condition}
+        whole = {name: of for name, of in request.items() if name != "ProjectionExpression"}
+        found = self.looking.query(**whole | {"ExpressionAttributeNames": names})["Items"]
+        return read_units(sum(map(item_bytes, found))) * (1 if request.get("ConsistentRead") else 0.5)
 
 
 class RecordedGateway(FakeGateway):
@@ -201,14 +211,25 @@ def _sent(event: dict[str, Any]) -> Answer:
     return answer
 
 
-def _written(before: Items, after: Items, times: int) -> dict[str, int]:
+def _written(request: Mapping[str, Any], before: Items, after: Items, times: int) -> dict[str, float]:
+    """An item costs what it is written with, also where it stays the same."""
+    actions = (
+        [next(iter(action.values())) for action in request["TransactItems"]]
+        if "TransactItems" in request
+        else [request]
+    )
     table_units = index_units = 0
-    for key in before.keys() | after.keys():
+    for action in actions:
+        key = _key(action.get("Key") or action["Item"])
         old, new = before.get(key, {}), after.get(key, {})
-        if old != new:
-            table_units += times * ceil(max(_bytes(old), _bytes(new)) / 1024)
-            index_units += len({_entry(old), _entry(new)} - {None}) if _entry(old) != _entry(new) else 0
+        table_units += times * max(1, ceil(max(item_bytes(old), item_bytes(new)) / 1024))
+        index_units += index_writes(old, new)
     return {"write_units": table_units, "index_write_units": index_units}
+
+
+def index_writes(old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
+    """Returns the writes to the sparse index: an entry whose key changes is taken out and put in again."""
+    return len({_entry(old), _entry(new)} - {None}) if _entry(old) != _entry(new) else 0
 
 
 def _entry(item: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -218,19 +239,19 @@ def _entry(item: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def _read(request: Mapping[str, Any], answer: Mapping[str, Any]) -> int:
     if "RequestItems" in request:
-        found = {json.dumps(_key(item)): item for items in answer["Responses"].values() for item in items}
+        found = {_key(item): item for items in answer["Responses"].values() for item in items}
         wanted = [key for asked in request["RequestItems"].values() for key in asked["Keys"]]
-        return sum(_read_units(_bytes(found.get(json.dumps(_key(key)), {}))) for key in wanted)
+        return sum(read_units(item_bytes(found.get(_key(key), {}))) for key in wanted)
     if "Key" in request:
-        return _read_units(_bytes(answer.get("Item", {})))
-    return _read_units(sum(_bytes(item) for item in answer["Items"]))
+        return read_units(item_bytes(answer.get("Item", {})))
+    raise AssertionError(request)
 
 
-def _key(item: Mapping[str, Any]) -> list[str]:
-    return [item[table.PK]["S"], item[table.SK]["S"]]
+def _key(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item[table.PK]["S"], item[table.SK]["S"]
 
 
-def _read_units(size: int) -> int:
+def read_units(size: int) -> int:
     return max(1, ceil(size / 4096))
 
 
@@ -239,10 +260,10 @@ def _bytes_while_due(stored: Items, event: Envelope) -> int:
         table.DUE_SHARD: {"S": table.due_shard(event.subject)},
         table.DUE_AT: {"S": table.due_at(event.time)},
     }
-    return _bytes({**stored[event.subject, table.event_sk(event.streamversion)], **due})
+    return item_bytes({**stored[event.subject, table.event_sk(event.streamversion)], **due})
 
 
-def _bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
+def item_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
     return sum(len(name.encode()) + _value_bytes(*value.items()) for name, value in item.items())
 
