@@ -1,4 +1,4 @@
-"""Writes the table of all goals into bench/RESULTS.md, and a chart for each benchmark, from what was recorded.
+"""Writes the table of all goals and each benchmark's own into bench/RESULTS.md, and its chart, from what was recorded.
 
     python -m bench.goals                    # after `make bench`, which records in bench/results
     python -m bench.goals --check dispatch   # measures again, and says what got worse by more than the noise
@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from bench.measure import RECORDED, THROWN_AWAY, RecordedRow, recorded
+from bench.measure import RECORDED, THROWN_AWAY, RecordedRow, number, recorded
 
 from shop_cli.local.build import CHECKOUT
 
@@ -47,7 +48,7 @@ HELD_BY_TESTS: Final = (
 """A test counts these, and `bench/calls.json` has them."""
 RESULTS: Final = CHECKOUT / "bench" / "RESULTS.md"
 CHARTS: Final = CHECKOUT / "docs" / "images"
-BEGIN, END = "<!-- the goals: python -m bench.goals -->", "<!-- the end of the goals -->"
+BEGIN, END = "<!-- python -m bench.goals writes: {} -->", "<!-- the end of {} -->"
 TRIES_MAX: Final = 3
 WIDTH, LEFT, RIGHT, LINE = 720, 300, 60, 26
 
@@ -59,27 +60,67 @@ def main() -> int:
     if arguments.check:
         return min(1, sum(got_worse(name) for name in arguments.check))
     known = {name: recorded(RECORDED, name)[1] for name in BENCHMARKS if (RECORDED / f"{name}.json").is_file()}
-    text = RESULTS.read_text(encoding="utf-8")
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    RESULTS.write_text(f"{before}{BEGIN}\n{table(known)}\n{END}{after}", encoding="utf-8")
+    text = written(RESULTS.read_text(encoding="utf-8"), "all goals", table(known))
+    for name in known:
+        text = written(text, name, details(name))
+    RESULTS.write_text(text, encoding="utf-8")
     for name, rows in known.items():
         if held := [row for row in rows if row.goal]:
             (CHARTS / f"bench-{name}.svg").write_text(chart(BENCHMARKS[name], held), encoding="utf-8")
     return 0
 
 
-def table(known: dict[str, list[RecordedRow]]) -> str:
-    rows = ["| what | measured | goal | |", "|---|--:|--:|---|"]
-    for name, found in known.items():
-        rows += [
-            f"| [{BENCHMARKS[name]}](../docs/images/bench-{name}.svg): {row.what}{_against(row)} | {_measured(row)}"
-            f" | {row.goal:.3g}{'' if row.against else ' ' + row.unit} | {'met' if row.is_met else _missed(row)} |"
+def written(text: str, part: str, content: str) -> str:
+    begin, end = BEGIN.format(part), END.format(part)
+    before, is_there, rest = text.partition(begin)
+    if not is_there or end not in rest:
+        raise SystemExit(f"{RESULTS} has no place for {part}: it needs the lines {begin} and {end}")
+    return f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
+
+
+def details(name: str) -> str:
+    where, rows = recorded(RECORDED, name)
+    parts = []
+    for unit, found in groupby(rows, key=lambda row: row.unit):
+        parts.append(f"| what | {unit} | against | {unit} | ratio (middle half) | goal |\n|---|--:|---|--:|--:|---|")
+        parts[-1] += "".join(
+            f"\n| {row.what} | {number(row.value)} | {row.against} | {number(row.other) if row.other else ''}"
+            f" | {_measured(row) if row.against else ''} | {_shown_goal(row)} |"
             for row in found
-            if row.goal
-        ]
+        )
+    return "\n" + "\n\n".join([*parts, f"{where}."]) + "\n"
+
+
+def table(known: dict[str, list[RecordedRow]]) -> str:
+    """Shows the worst of the rows that have one goal in common, and how many of them meet it."""
+    lines = ["| what | measured | goal | |", "|---|--:|--:|---|"]
+    for name, rows in known.items():
+        for _, same in groupby(sorted(filter(_has_goal, rows), key=_aim), key=_aim):
+            found = list(same)
+            worst, met = max(found, key=lambda row: row.ratio), sum(row.is_met for row in found)
+            what = (
+                f"[{BENCHMARKS[name]}](../docs/images/bench-{name}.svg): {worst.what}{_against(worst)}, in {worst.unit}"
+            )
+            verdict = "met" if met == len(found) else _missed(worst)
+            of_all = f"; {met} of {len(found)} meet it" if len(found) > 1 else ""
+            lines.append(f"| {what} | {_measured(worst)} | {worst.goal:.3g} | {verdict}{of_all} |")
     for what, measured, goal, verdict, test in HELD_BY_TESTS:
-        rows.append(f"| [{what}](../functions/{test}) | {measured} | {goal} | {verdict} |")
-    return "\n".join(rows)
+        lines.append(f"| [{what}](../functions/{test}) | {measured} | {goal} | {verdict} |")
+    return "\n".join(lines)
+
+
+def _has_goal(row: RecordedRow) -> bool:
+    return row.goal is not None
+
+
+def _aim(row: RecordedRow) -> tuple[str, str, float]:
+    return row.unit, row.against, row.goal or 0
+
+
+def _shown_goal(row: RecordedRow) -> str:
+    if row.goal is None:
+        return ""
+    return f"{'at most' if row.is_met else '**missed**:'} {row.goal:.3g}"
 
 
 def _against(row: RecordedRow) -> str:
@@ -112,8 +153,8 @@ def chart(title: str, rows: Sequence[RecordedRow]) -> str:
         yield f'<text x="8" y="20" font-size="15">{escape(title)}: measured, as a part of the goal</text>'
         yield f'<line x1="{x(1):.0f}" x2="{x(1):.0f}" y1="30" y2="{height - 20}" stroke="#888" stroke-dasharray="4"/>'
         yield f'<text x="{x(1):.0f}" y="{height - 6}" text-anchor="middle" fill="#555">goal</text>'
-        for number, (row, (first, third, middle)) in enumerate(zip(rows, parts, strict=True)):
-            y, colour = 44 + LINE * number, "#2a7d4f" if row.is_met else "#b3402e"
+        for place, (row, (first, third, middle)) in enumerate(zip(rows, parts, strict=True)):
+            y, colour = 44 + LINE * place, "#2a7d4f" if row.is_met else "#b3402e"
             yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(row.what)}{_shown_peer(row)}</text>'
             yield (
                 f'<line x1="{x(first):.1f}" x2="{max(x(third), x(first) + 1):.1f}" y1="{y}" y2="{y}" stroke="{colour}"'

@@ -80,7 +80,7 @@ class Comparison:
         middle = statistics.median(ratios)
         goal = f"{AA_RANGE[0]} to {AA_RANGE[1]}" if self.is_aa else f"at most {self.goal:.3g}" if self.goal else ""
         ratio = f"{middle:.2f}" if self.holds(samples) else f"**{middle:.2f}**"
-        own, other = (_number(statistics.median(samples[name])) for name in (self.way, self.peer))
+        own, other = (number(statistics.median(samples[name])) for name in (self.way, self.peer))
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
         return f"| {self.way} | {own} | {self.peer} | {other} | {ratio} ({spread}) | {goal} |"
 
@@ -239,5 +239,5 @@ def circumstances(python: str, repeats_done: int) -> str:
     )
 
 
-def _number(value: float) -> str:
-    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+def number(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
