@@ -3,7 +3,8 @@
     python -m bench.goals                    # after `make bench`, which records in bench/results
     python -m bench.goals --check dispatch   # measures again, and says what got worse by more than the noise
 
-A row got worse if the middle half of its ratios lies above the middle half of those recorded, without touching it.
+A row got worse if the middle half of its ratios lies above the middle half of those recorded, without touching it; and
+one that has no peer, if it met its goal and doesn't any more.
 Exits with 1 if one did, or if a benchmark can't be believed three times in a row.
 """
 
@@ -29,6 +30,7 @@ BENCHMARKS: Final = {
     "start": "Start",
     "tracing": "Tracing",
     "dispatch": "Dispatch",
+    "rebuild": "Rebuild",
     "reserve": "A hot product",
     "sweep": "Sweep",
     "visible": "From acknowledged to visible",
@@ -171,6 +173,12 @@ def _shown_peer(row: RecordedRow) -> str:
     return f" / {escape(row.against)}" if row.against and len(row.what) + len(row.against) < 44 else ""
 
 
+def _is_worse(row: RecordedRow, old: RecordedRow) -> bool:
+    if row.against:
+        return row.quartiles[0] > old.quartiles[1]
+    return old.is_met and not row.is_met
+
+
 def got_worse(name: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder:
         environment = os.environ | {"BENCH_RESULTS": folder}
@@ -185,7 +193,7 @@ def got_worse(name: str) -> bool:
         worse = False
         for row in recorded(Path(folder), name)[1]:
             old = before.get((row.what, row.against, row.unit))
-            if old and row.quartiles[0] > old.quartiles[1]:
+            if old and _is_worse(row, old):
                 worse = True
                 print(f"{name}: WORSE: {row.what}{_against(row)}: {row.ratio:.2f}, recorded {old.ratio:.2f}")
         if not worse:

@@ -8,6 +8,7 @@ from statistics import quantiles
 from types import MappingProxyType
 
 from bench.aws import assumed
+from bench.measure import RECORDED, recorded
 from bench.scale.demand import calls, counted
 from bench.scale.engine import Simulation, Station
 
@@ -16,8 +17,6 @@ HOT_STOCK: Mapping[int, tuple[float, float, float, float]] = MappingProxyType(
     {1: (705, 4_462, 8_091, 10_372), 8: (720, 4_195, 8_121, 11_521), 64: (833, 5_092, 8_887, 10_548)}
 )
 """bench/RESULTS.md, hot stock: seconds for all attempts, and ms at the 50th, 95th and 99th percentile, by buckets."""
-DISPATCH_US, REBUILD_PER_SECOND, OUTAGE_LEVEL_SECONDS = 146, 7_404, 3.8
-"""bench/RESULTS.md: dispatch at 1,000 a batch, rebuild from the log, and the outage's time until all was level."""
 
 Row = tuple[str, str, str, str]
 
@@ -31,12 +30,16 @@ def rows() -> Iterator[Row]:
         for name, cut, was in zip(("50", "95", "99"), cuts, measured[1:], strict=True):
             yield _row(f"hot stock, {buckets} buckets: ms, {name} %", cut * 1000, was)
     of_event = assumed("project_event_processor_seconds") + assumed("project_event_database_seconds")
-    yield _row("dispatch: us an event on a whole processor", of_event * 1e6, DISPATCH_US)
-    yield _row("rebuild: events/s", 1 / of_event, REBUILD_PER_SECOND)
+    yield _row("dispatch: us an event on a whole processor", of_event * 1e6, _recorded("dispatch", "project, 500"))
+    yield _row("rebuild: us an event", of_event * 1e6, _recorded("rebuild", "load from the log"))
 
 
 def _row(what: str, modelled: float, measured: float) -> Row:
     return what, f"{modelled:,.0f}", f"{measured:,.0f}", f"{(modelled / measured - 1) * 100:+.0f} %"
+
+
+def _recorded(benchmark: str, what: str) -> float:
+    return next(row.value for row in recorded(RECORDED, benchmark)[1] if row.what == what)
 
 
 def _calls(buckets: int) -> int:
