@@ -90,6 +90,8 @@ def test_each_page_and_face_on_the_way_to_a_purchase(
     check(page)
     buyer.pay(SECURE)
     buyer.sees("Your bank wants to see you")
+    page.get_by_text("Pay in another way", exact=True).click()
+    expect(buyer.pay_button).to_be_visible()
     check(page)
     page.goto("/purchases")
     expect(page.get_by_role("heading", name="Held for you")).to_be_visible()
