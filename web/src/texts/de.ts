@@ -214,6 +214,8 @@ export const de: Texts = {
     returnedHelp: 'Machen Sie in dem Fenster weiter, in dem Sie begonnen haben, oder sehen Sie in Ihre Einkäufe.',
     cardDetails: 'Kartendaten',
     cardLoading: 'Das Kartenformular wird geladen …',
+    bankFailed:
+      'Die Seite Ihrer Bank ließ sich nicht öffnen. Prüfen Sie die Verbindung, und versuchen Sie es noch einmal.',
     cardFailed: 'Das Kartenformular konnte nicht geladen werden. Prüfen Sie Ihre Verbindung.',
   },
   thanks: {

@@ -207,6 +207,7 @@ export const en = {
     returnedHelp: 'Go on in the window in which you began, or look at your purchases.',
     cardDetails: 'Card details',
     cardLoading: 'The card form is loading …',
+    bankFailed: 'Your bank’s page could not be opened. Check your connection, and try again.',
     cardFailed: 'The card form could not be loaded. Check your connection.',
   },
   thanks: {
