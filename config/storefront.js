@@ -27,10 +27,10 @@ function at(generated, path) {
   return { 'Fn::Sub': [text + path, variables] };
 }
 
-/** Cards are typed into frames of Stripe's, and only where a stage has a key of Stripe is its script allowed:
- *  https://docs.stripe.com/security/guide#content-security-policy */
+/** Cards are typed into frames of Stripe's, and only where a stage has a key of Stripe is its script allowed. It opens
+ *  frames on other names below its own: https://docs.stripe.com/security/guide#content-security-policy */
 function contentSecurityPolicy(userPoolPages, userPoolApi, stripeKey) {
-  const stripe = stripeKey ? ' https://js.stripe.com' : '';
+  const stripe = stripeKey ? ' https://js.stripe.com https://*.js.stripe.com' : '';
   const directives = [
     "default-src 'none'",
     `script-src 'self'${stripe}`,

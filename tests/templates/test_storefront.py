@@ -185,8 +185,8 @@ def test_a_stage_has_a_domain_and_cards_of_its_own_by_parameters(serverless: Ser
     assert storefront["certificate"]["AcmCertificateArn"] == given["webCertificate"]
     assert storefront["signedInUrls"] == ["https://shop.example.com/signed-in"]
     policy = directives(storefront["contentSecurityPolicy"]["Fn::Sub"])
-    assert policy["script-src"] == "'self' https://js.stripe.com"
-    assert policy["frame-src"] == "https://js.stripe.com https://hooks.stripe.com"
+    assert policy["script-src"] == "'self' https://js.stripe.com https://*.js.stripe.com"
+    assert policy["frame-src"] == "https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com"
 
 
 def test_the_browser_is_told_everything_by_the_stack_and_nobody_of_the_local_stage(production: Templates) -> None:

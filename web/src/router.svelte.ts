@@ -14,6 +14,8 @@ export interface Entry {
   version?: number;
   /** The total that the basket showed, in minor units. */
   shown?: number;
+  /** Whether an earlier payment than the last one has paid, of which the customer is told. */
+  byEarlier?: boolean;
 }
 
 export function match(path: string): Route {

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from shop_cli.browser_testing import REFRESH_TOKEN, Visit
-from shop_cli.buyer_testing import GOOD, SECURE, SECURE_THEN_DECLINED, SLOW, Buyer
+from shop_cli.buyer_testing import DECLINED, GOOD, SECURE, SECURE_THEN_DECLINED, SLOW, Buyer
 from shop_cli.testing import Shop
 
 FIFTEEN_MINUTES_MS = 900_000
@@ -70,6 +70,57 @@ def test_who_walks_away_from_the_bank_can_go_there_again(buyer: Buyer) -> None:
     buyer.has_paid(reservation)
 
 
+def test_who_comes_back_from_the_bank_pays_with_another_card_at_once(buyer: Buyer) -> None:
+    reservation = at_the_bank(buyer)
+    bank = buyer.page.url
+    buyer.page.go_back()
+    buyer.sees("Your bank wants to see you")
+    buyer.pay_in_another_way(GOOD)
+    buyer.has_paid(reservation)
+    assert len(buyer.charges(reservation)) == 1
+    buyer.page.goto(bank)
+    expect(buyer.page.get_by_text("This payment does not wait for you")).to_be_visible()
+
+
+def test_who_had_confirmed_at_the_bank_has_bought_once_and_is_told_so(buyer: Buyer) -> None:
+    reservation = buyer.reserve_one()
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    buyer.page.route("**/api/reservations/*", lambda route: route.abort())  # or the page would notice by itself
+    bank = Buyer(buyer.page.context.new_page(), buyer.shop)
+    bank.page.goto(buyer.link("Go to your bank").get_attribute("href") or "")
+    bank.button("Complete authentication").click()
+    bank.has_paid(reservation)
+    buyer.pay_in_another_way(GOOD)
+    buyer.has_paid(reservation)
+    expect(buyer.page.get_by_text("The other card was not charged.")).to_be_visible()
+    assert len(buyer.charges(reservation)) == 1
+
+
+def test_a_tab_whose_payment_another_one_gave_up_says_so_and_follows(buyer: Buyer) -> None:
+    reservation = buyer.reserve_one()
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    second = Buyer(buyer.page.context.new_page(), buyer.shop)
+    second.page.goto(f"/checkout/{reservation}")
+    second.pay_in_another_way(DECLINED)
+    second.sees("Your card was declined")
+    buyer.sees("This payment was given up")
+    second.pay(GOOD)
+    for each in (second, buyer):
+        each.has_paid(reservation)
+
+
+def test_who_gives_the_reservation_up_at_the_bank_has_it_back_in_the_basket(buyer: Buyer) -> None:
+    reservation = buyer.reserve_one()
+    buyer.pay(SECURE)
+    buyer.sees("Your bank wants to see you")
+    buyer.button("Give it up").click()
+    buyer.sees("Your basket")
+    buyer.page.goto(f"/checkout/{reservation}")
+    buyer.sees("This reservation was given up")
+
+
 def test_who_stays_away_from_the_bank_until_the_time_is_over_pays_nothing(buyer: Buyer) -> None:
     reservation = buyer.reserve_one()
     buyer.page.clock.install()
@@ -95,7 +146,7 @@ def test_the_bank_is_visited_from_another_tab_and_the_first_one_notices(buyer: B
     buyer.sees("Thank you")
 
 
-def test_another_browser_waits_for_the_bank_without_beginning_anything(
+def test_another_browser_waits_for_the_bank_or_pays_in_another_way(
     buyer: Buyer, new_context: Callable[..., BrowserContext]
 ) -> None:
     reservation = buyer.reserve_one()
@@ -108,6 +159,9 @@ def test_another_browser_waits_for_the_bank_without_beginning_anything(
     other.page.goto(f"/checkout/{reservation}")
     expect(other.page.get_by_text("Your bank waits for you in another window.")).to_be_visible()
     expect(other.pay_button).to_have_count(0)
+    other.pay_in_another_way(GOOD)
+    other.has_paid(reservation)
+    buyer.sees("Thank you")
 
 
 def test_a_payment_that_is_not_settled_yet_says_so_and_settles_by_itself(buyer: Buyer) -> None:
@@ -135,7 +189,9 @@ def test_when_the_time_is_over_nothing_can_be_paid_and_the_things_go_back_into_t
     buyer.page.clock.fast_forward(FIFTEEN_MINUTES_MS - 100_000)
     expect(buyer.page.get_by_text("Nearly over")).to_be_visible()
     expect(spoken.filter(has_text="Two minutes left to pay.")).to_have_count(1)
-    buyer.page.clock.fast_forward(100_000)
+    buyer.page.clock.fast_forward(75_000)
+    expect(spoken.filter(has_text="Thirty seconds left to pay.")).to_have_count(1)
+    buyer.page.clock.fast_forward(25_000)
     buyer.sees("The time is over")
     expect(buyer.pay_button).to_have_count(0)
     buyer.button("Put it back in the basket").click()

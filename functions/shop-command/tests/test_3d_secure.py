@@ -8,6 +8,8 @@ import httpx
 import pytest
 import stripe
 
+from shop_command.domain import reservation
+from shop_command.domain.reservation import ATTEMPTS_MAX
 from shop_command.ports import StoreUnavailableError
 from shop_command.testing import Shop, http_event, invoke
 from shop_command.testing.fakes import Counters
@@ -18,6 +20,7 @@ from shop_payment_provider.testing import ProviderProcess
 CARD = "pm_card_authenticationRequired"
 THEN_DECLINED = "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds"
 FAILURE = "payment_intent_authentication_failure"
+GIVEN_UP = (reservation.INTENT_CANCELED, reservation.GIVEN_UP)
 
 
 def types(shop: Shop, reservation_id: str) -> list[str]:
@@ -144,13 +147,138 @@ def test_who_completes_it_while_the_sweep_cancels_has_bought(stocked: Shop, rese
     assert types(stocked, reserved)[-1] == "purchase.confirmed"
 
 
-def test_a_second_key_has_to_wait_for_the_first_ones_customer(stocked: Shop, reserved: str) -> None:
+def test_who_pays_in_another_way_gives_it_up_first_and_is_charged_once(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, CARD, key="first")
+    answer = stocked.purchase(reserved, key="second")
+    assert (answer.status, answer.body["payment_intent_id"]) == (201, stocked.gateway.with_status("succeeded")[0])
+    assert stocked.gateway.with_status("canceled") == ["pi_1"]
+    declined = stocked.purchase(reserved, CARD, key="first")
+    assert (declined.status, declined.body["code"], declined.body["decline_code"]) == (402, *GIVEN_UP)
+    assert types(stocked, reserved)[2:] == ["payment.declined", "payment.requested", "purchase.confirmed"]
+    assert stocked.purchase(reserved, key="second").body == answer.body
+    assert stocked.totals() == Counters(8, 0, 2)
+
+
+def test_who_asks_anew_with_the_same_card_is_asked_anew(stocked: Shop, reserved: str) -> None:
+    first = stocked.purchase(reserved, CARD, key="first")
+    second = stocked.purchase(reserved, CARD, key="second")
+    assert (second.status, second.body["status"]) == (202, "requires_action")
+    assert second.body["next_action"]["url"] != first.body["next_action"]["url"]
+    assert stocked.gateway.with_status("requires_action") == [second.body["payment_intent_id"]]
+
+
+def other_card(shop: Shop, reserved: str) -> Answer:
+    return shop.purchase(reserved, key="second")
+
+
+def cancelling(shop: Shop, reserved: str) -> Answer:
+    return shop.cancel(reserved)
+
+
+EACH_OTHER_WAY = pytest.mark.parametrize("other", [other_card, cancelling])
+OtherWay = Callable[[Shop, str], Answer]
+
+
+def test_who_gives_the_reservation_up_gives_its_payment_up(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, CARD, key="first")
+    assert stocked.cancel(reserved).status == 200
+    assert types(stocked, reserved)[2:] == ["payment.declined", "reservation.cancelled"]
+    assert stocked.gateway.with_status("canceled") == ["pi_1"]
+    assert stocked.totals() == Counters(10, 0, 0)
+    assert stocked.sweep().due == 0
+
+
+@EACH_OTHER_WAY
+@pytest.mark.parametrize("moment", ["before", "while it is given up"])
+def test_who_has_confirmed_it_has_bought_and_is_told_so(
+    stocked: Shop, reserved: str, other: OtherWay, moment: str
+) -> None:
+    stocked.purchase(reserved, CARD, key="first")
+    if moment == "before":
+        stocked.gateway.authenticate("pi_1")
+    else:
+        stocked.gateway.meanwhile["cancel"] = [lambda: stocked.gateway.authenticate("pi_1")]
+    answer = other(stocked, reserved)
+    assert (answer.status, slug(answer), answer.body["purchase_id"]) == (409, "already-purchased", reserved)
+    assert stocked.purchase(reserved, CARD, key="first").status == 201
+    assert stocked.gateway.with_status("succeeded") == ["pi_1"]
+    assert stocked.totals() == Counters(8, 0, 2)
+
+
+@EACH_OTHER_WAY
+@pytest.mark.parametrize("fault", ["unreachable", "lost"])
+def test_a_giving_up_that_nobody_knows_the_end_of_begins_nothing_else_and_a_repeat_goes_on(
+    stocked: Shop, reserved: str, other: OtherWay, fault: str
+) -> None:
+    stocked.purchase(reserved, CARD, key="first")
+    getattr(stocked.gateway, fault).add("cancel")
+    answer = other(stocked, reserved)
+    assert (answer.status, slug(answer)) == (503, "try-again")
+    assert types(stocked, reserved) == ["payment.requested", "payment.action-required"]
+    getattr(stocked.gateway, fault).clear()
+    assert other(stocked, reserved).status in (200, 201)
+
+
+@EACH_OTHER_WAY
+@pytest.mark.parametrize("quicker", ["webhook", "other card", "cancelling"])
+def test_whoever_is_quicker_to_give_it_up_changes_nothing_about_the_end(
+    stocked: Shop, reserved: str, other: OtherWay, quicker: str
+) -> None:
+    stocked.purchase(reserved, CARD, key="first")
+    rivals: dict[str, Callable[[], object]] = {
+        "webhook": lambda: stocked.webhook("payment_intent.canceled", "pi_1", reserved),
+        "other card": lambda: stocked.purchase(reserved, key="third"),
+        "cancelling": lambda: stocked.cancel(reserved),
+    }
+    stocked.store.before_commit.append(rivals[quicker])
+    answer = other(stocked, reserved)
+    assert len(stocked.gateway.with_status("succeeded")) == types(stocked, reserved).count("purchase.confirmed") <= 1
+    assert stocked.gateway.with_status("requires_action") == []
+    if quicker == "webhook":
+        assert answer.status in (200, 201)
+    else:
+        assert types(stocked, reserved)[-1] == (
+            "purchase.confirmed" if quicker == "other card" else "reservation.cancelled"
+        )
+
+
+@EACH_OTHER_WAY
+def test_what_the_provider_works_on_is_not_given_up(stocked: Shop, reserved: str, other: OtherWay) -> None:
+    stocked.purchase(reserved, CARD, key="first")
+    stocked.gateway.records.put(stocked.gateway.intent("pi_1") | {"status": "processing"})
+    answer = other(stocked, reserved)
+    assert (answer.status, slug(answer)) == (409, "payment-in-progress")
+    assert types(stocked, reserved) == ["payment.requested", "payment.action-required"]
+
+
+@EACH_OTHER_WAY
+def test_what_is_known_to_be_asked_for_only_by_the_bank_is_not_given_up(
+    stocked: Shop, reserved: str, other: OtherWay
+) -> None:
+    """Its confirmation may still be under way."""
+    stocked.store.before_commit += [lambda: None, raising(StoreUnavailableError())]
     stocked.purchase(reserved, CARD, key="first")
     calls = list(stocked.gateway.calls)
-    answer = stocked.purchase(reserved, key="second")
-    assert (answer.status, slug(answer)) == (409, "payment-in-progress")
-    assert slug(stocked.cancel(reserved)) == "payment-in-progress"
+    assert slug(other(stocked, reserved)) == "payment-in-progress"
     assert stocked.gateway.calls == calls
+
+
+@EACH_OTHER_WAY
+def test_when_the_time_is_over_the_sweep_decides(stocked: Shop, reserved: str, other: OtherWay) -> None:
+    stocked.purchase(reserved, CARD, key="first")
+    calls = list(stocked.gateway.calls)
+    stocked.clock.advance(900)
+    assert slug(other(stocked, reserved)) == "payment-in-progress"
+    assert stocked.gateway.calls == calls
+
+
+def test_the_last_card_that_may_be_tried_is_not_given_up_for_one_that_may_not(stocked: Shop, reserved: str) -> None:
+    for number in range(1, ATTEMPTS_MAX):
+        stocked.purchase(reserved, "pm_card_visa_chargeDeclined", key=f"card-{number}")
+    stocked.purchase(reserved, CARD, key="last")
+    assert slug(stocked.purchase(reserved, key="one-more")) == "payment-in-progress"
+    stocked.gateway.authenticate("pi_1")
+    assert stocked.purchase(reserved, CARD, key="last").status == 201
 
 
 @pytest.mark.parametrize("learn", [by_repeat, by_webhook])

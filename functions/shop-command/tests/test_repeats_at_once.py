@@ -29,7 +29,10 @@ def test_a_product_is_listed_once_and_both_are_told_so(shop: Shop, monkeypatch: 
     assert answer.status == 201
 
 
-@pytest.mark.parametrize(("card", "status"), [("pm_card_visa", 201), ("pm_card_visa_chargeDeclined", 402)])
+@pytest.mark.parametrize(
+    ("card", "status"),
+    [("pm_card_visa", 201), ("pm_card_visa_chargeDeclined", 402), ("pm_card_authenticationRequired", 202)],
+)
 def test_a_payment_is_made_once_and_both_are_told_its_outcome(
     stocked: Shop, monkeypatch: pytest.MonkeyPatch, card: str, status: int
 ) -> None:

@@ -283,7 +283,7 @@ export interface paths {
         put?: never;
         /**
          * Pays for a reservation
-         * @description A charge whose outcome is unknown is answered with 202, never as a failure: repeat the request with the same Idempotency-Key, or follow `Location`, to see how it ended. It is charged once at most. While it is open, another key is refused with 409 `payment-in-progress`. With the status `requires_action` the customer has to go through 3-D Secure until the reservation expires: open `next_action.url`, or give `client_secret` to Stripe.js, and then repeat the request.
+         * @description A charge whose outcome is unknown is answered with 202, never as a failure: repeat the request with the same Idempotency-Key, or follow `Location`, to see how it ended. It is charged once at most. While it is open, another key is refused with 409 `payment-in-progress`. With the status `requires_action` the customer has to go through 3-D Secure until the reservation expires: open `next_action.url`, or give `client_secret` to Stripe.js, and then repeat the request. Or pay in another way, with another key: that gives the payment up, which then is declined with the `decline_code` `given_up`, unless the customer has confirmed it before and so has bought.
          */
         post: operations["purchase"];
         delete?: never;
@@ -392,7 +392,7 @@ export interface paths {
         post?: never;
         /**
          * Gives a reservation up
-         * @description This works before it is paid for. It needs no Idempotency-Key: a repeat answers the same and does no more.
+         * @description This works before it is paid for, and while the customer is asked for 3-D Secure. It needs no Idempotency-Key: a repeat answers the same and does no more.
          */
         delete: operations["cancelReservation"];
         options?: never;

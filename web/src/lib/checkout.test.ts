@@ -137,6 +137,32 @@ test('3-D Secure resumed after a reload or in another tab: the key brings the ad
   expect(step(resumed, asked)).toMatchObject({ face: 'challenge', action: page });
 });
 
+const otherCard: Happened = { type: 'pay', paymentMethod: 'pm_card_visa', newKey: 'second' };
+
+test('3-D Secure given up: another key pays, also with the same card, and a purchase that was quicker is told of', () => {
+  const instead = after(open, pay, asked, otherCard);
+  expect(instead).toMatchObject({ face: 'paying', attempt: { key: 'second', received: false, instead: true } });
+  const purchased: Happened = { type: 'refused', problem: 'already-purchased' };
+  expect(step(instead, purchased)).toMatchObject({ face: 'paid', byEarlier: true });
+  expect(after(open, pay, purchased)).not.toHaveProperty('byEarlier');
+  expect(step(instead, asked)).toMatchObject({ face: 'challenge', attempt: { key: 'second', received: true } });
+});
+
+test('3-D Secure given up in another window is told as that', () => {
+  const givenUp = { ...declined, code: 'given_up' } as Happened;
+  const repeat = after(open, pay, asked, read(reserved('active', 4, 'payment-declined')));
+  expect(step(repeat, givenUp)).toMatchObject({ face: 'held', refusal: { kind: 'given-up' }, attempt: null });
+});
+
+test('what was to take the place of 3-D Secure, and may never have arrived, begins only when Pay is pressed', () => {
+  const instead: Attempt = { ...sent, key: 'second', instead: true };
+  const reloaded = after(read(reserved('paying', 3, 'payment-action-required'), instead));
+  expect(reloaded).toMatchObject({ face: 'settling', attempt: null });
+  expect(kept(step(reloaded, otherCard))?.key).toBe('second');
+  const lost = after(open, pay, asked, otherCard, ...Array<Happened>(REPEATS_MAX).fill({ type: 'no-answer' }));
+  expect(wants(step(lost, read(reserved('paying', 3, 'payment-action-required'))))).toBe('reservation');
+});
+
 test('3-D Secure in another browser: without the key the page waits for the outcome', () => {
   const elsewhere = after(read(reserved('paying', 3, 'payment-action-required')));
   expect(elsewhere).toMatchObject({ face: 'settling', attempt: null });

@@ -12,6 +12,8 @@ export interface Attempt {
   paymentMethod: string;
   /** Whether the shop is known to have it. Asking again then starts nothing new. */
   received: boolean;
+  /** Whether it was to take the place of a payment that waited for the bank. */
+  instead?: boolean;
   paymentIntent?: string;
 }
 
@@ -19,6 +21,7 @@ export interface Attempt {
 export type Refusal =
   | { kind: 'declined'; code: string }
   | { kind: 'not-confirmed' } // 3-D Secure failed
+  | { kind: 'given-up' } // another window pays in another way, instead of 3-D Secure
   | { kind: 'too-many-attempts' }
   | { kind: 'too-many-cards' }
   | { kind: 'not-payable' }
@@ -37,7 +40,8 @@ export type Checkout =
   | { face: 'unanswered'; reservation: Reservation; attempt: Attempt; times: number }
   | { face: 'settling'; reservation: Reservation; attempt: Attempt | null }
   | { face: 'challenge'; reservation: Reservation; attempt: Attempt; action: Action }
-  | { face: 'paid' | 'refunded' | 'over' | 'cancelled'; reservation: Reservation };
+  | { face: 'paid'; reservation: Reservation; byEarlier?: boolean } // what the bank was to be asked for no more
+  | { face: 'refunded' | 'over' | 'cancelled'; reservation: Reservation };
 
 export type Happened =
   | { type: 'read'; reservation: Reservation; attempt: Attempt | null; now: number }
@@ -134,10 +138,15 @@ function read(checkout: Checkout, { reservation: found, attempt: stored, now }: 
       return { face: 'over', reservation: found };
     case 'paying':
       if (checkout.face === 'challenge') return { ...checkout, reservation: found };
-      // Asking again with the key tells whether the bank waits for the customer, and where.
-      if (attempt && (checkout.face === 'loading' || waitsForBank(found, now)))
+      // Asking again with the key tells whether the bank waits for the customer, and where. What was to take that
+      // payment's place has not begun as far as anybody knows, and begins only when the customer presses Pay.
+      if (
+        attempt &&
+        (attempt.received || !attempt.instead) &&
+        (checkout.face === 'loading' || waitsForBank(found, now))
+      )
         return { face: 'paying', reservation: found, attempt: received(attempt) };
-      return { face: 'settling', reservation: found, attempt };
+      return { face: 'settling', reservation: found, attempt: attempt?.instead && !attempt.received ? null : attempt };
     case 'active':
       if (checkout.face === 'held') return timeGoesOn({ ...checkout, reservation: found }, now);
       // It is not under way any more, so the attempt was declined: the repeat says why.
@@ -151,6 +160,11 @@ function read(checkout: Checkout, { reservation: found, attempt: stored, now }: 
 }
 
 function pay(checkout: Checkout, paymentMethod: string, newKey: string): Checkout {
+  // Whoever pays in another way than the bank waits for gives that payment up, and never repeats its key.
+  if (checkout.face === 'challenge' || checkout.face === 'settling') {
+    const attempt = { key: newKey, paymentMethod, received: false, instead: true };
+    return { face: 'paying', reservation: checkout.reservation, attempt };
+  }
   if (checkout.face !== 'held') return checkout;
   const before = checkout.attempt;
   const attempt = before?.paymentMethod === paymentMethod ? before : { key: newKey, paymentMethod, received: false };
@@ -174,7 +188,7 @@ function refused(reservation: Reservation, attempt: Attempt, { problem, code = '
     case 'card-declined':
       return held(now, refusalOf(code));
     case 'already-purchased':
-      return { face: 'paid', reservation: now };
+      return { face: 'paid', reservation: now, ...(attempt.instead && { byEarlier: true }) };
     case 'payment-in-progress':
       // Another window pays. This attempt never began, and must not begin by itself if the other one fails.
       return { face: 'settling', reservation: now, attempt: attempt.received ? attempt : null };
@@ -218,7 +232,8 @@ function lastRefusal(reservation: Reservation): Refusal | null {
 }
 
 function refusalOf(code: string): Refusal {
-  return code === 'payment_intent_authentication_failure' ? { kind: 'not-confirmed' } : { kind: 'declined', code };
+  if (code === 'payment_intent_authentication_failure') return { kind: 'not-confirmed' };
+  return code === 'given_up' ? { kind: 'given-up' } : { kind: 'declined', code };
 }
 
 function received(attempt: Attempt, paymentIntent = attempt.paymentIntent): Attempt {

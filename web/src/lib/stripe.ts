@@ -21,6 +21,13 @@ export interface Stripe {
   handleNextAction(options: { clientSecret: string }): Promise<unknown>;
 }
 
+// A page makes a policy of a name once, also where the script has to be loaded again.
+const policy = (globalThis as { trustedTypes?: TrustedTypePolicyFactory }).trustedTypes?.createPolicy('stripe', {
+  createScriptURL: (url: string) => {
+    if (url !== SCRIPT) throw new TypeError(`${url} is not Stripe's script`);
+    return url;
+  },
+});
 let loading: Promise<Stripe> | undefined;
 
 export function loadStripe(key: string): Promise<Stripe> {
@@ -32,12 +39,6 @@ export function loadStripe(key: string): Promise<Stripe> {
 }
 
 async function load(key: string): Promise<Stripe> {
-  const policy = (globalThis as { trustedTypes?: TrustedTypePolicyFactory }).trustedTypes?.createPolicy('stripe', {
-    createScriptURL: (url: string) => {
-      if (url !== SCRIPT) throw new TypeError(`${url} is not Stripe's script`);
-      return url;
-    },
-  });
   const script = document.createElement('script');
   script.src = (policy?.createScriptURL(SCRIPT) ?? SCRIPT) as string;
   await new Promise((resolve, reject) => {

@@ -169,8 +169,10 @@ export const de: Texts = {
       'Bestätigen Sie die Zahlung auf der Seite Ihrer Bank. Danach kommen Sie hierher zurück; vorher wird nichts bezahlt.',
     openBank: 'Zu Ihrer Bank',
     bankElsewhere: 'Haben Sie in einem anderen Fenster bestätigt? Dann warten Sie kurz; diese Seite merkt es.',
-    bankRefused:
-      'Bestätigen Sie nicht, wird nichts bezahlt, und die Reservierung endet mit ihrer Zeit. Für eine andere Karte lehnen Sie erst bei Ihrer Bank ab.',
+    bankRefused: 'Bestätigen Sie nicht, wird nichts bezahlt, und die Reservierung endet mit ihrer Zeit.',
+    otherWay: 'Anders bezahlen',
+    otherWayHelp:
+      'Ihre Bank wird dann nicht mehr gefragt. Haben Sie schon bestätigt, gilt diese Zahlung, und es gibt keine zweite.',
     declined: 'Ihre Karte wurde abgelehnt',
     declinedHelp: 'Es wurde nichts abgebucht. Ihre Sachen bleiben reserviert: versuchen Sie eine andere Karte.',
     codes: {
@@ -185,6 +187,8 @@ export const de: Texts = {
     'not-confirmed': 'Ihre Bank konnte nicht bestätigen, dass Sie es sind',
     'not-confirmedHelp':
       'Es wurde nichts abgebucht. Ihre Sachen bleiben reserviert: versuchen Sie es noch einmal, oder mit einer anderen Karte.',
+    'given-up': 'Diese Zahlung wurde aufgegeben',
+    'given-upHelp': 'Damit wurde nichts abgebucht. Ihre Sachen bleiben reserviert: nehmen Sie eine beliebige Karte.',
     'too-many-attempts': 'Zu viele Karten wurden abgelehnt',
     'too-many-attemptsHelp':
       'Es wurde nichts abgebucht. Diese Reservierung nimmt keine weitere Karte; geben Sie sie auf, und reservieren Sie neu.',
@@ -210,11 +214,15 @@ export const de: Texts = {
     returnedHelp: 'Machen Sie in dem Fenster weiter, in dem Sie begonnen haben, oder sehen Sie in Ihre Einkäufe.',
     cardDetails: 'Kartendaten',
     cardLoading: 'Das Kartenformular wird geladen …',
+    bankFailed:
+      'Die Seite Ihrer Bank ließ sich nicht öffnen. Prüfen Sie die Verbindung, und versuchen Sie es noch einmal.',
     cardFailed: 'Das Kartenformular konnte nicht geladen werden. Prüfen Sie Ihre Verbindung.',
   },
   thanks: {
     title: 'Vielen Dank',
     paid: (total) => `Sie haben ${total} bezahlt.`,
+    byEarlier:
+      'Sie hatten bei Ihrer Bank schon bestätigt, also gilt diese Zahlung. Die andere Karte wurde nicht belastet.',
     number: 'Ihr Einkauf',
     next: 'Wie es weitergeht',
     steps: [
@@ -249,7 +257,7 @@ export const de: Texts = {
       placed: 'Sie haben reserviert.',
       'payment-requested': 'Sie haben Ihre Bank gebeten zu bezahlen.',
       'payment-action-required': 'Ihre Bank wollte Ihre Bestätigung.',
-      'payment-declined': 'Ihre Bank hat abgelehnt. Es wurde nichts abgebucht.',
+      'payment-declined': 'Diese Zahlung kam nicht zustande. Es wurde nichts abgebucht.',
       purchased: 'Es wurde bezahlt.',
       cancelled: 'Es wurde aufgegeben.',
       expired: 'Die Zeit zum Bezahlen war um.',

@@ -167,8 +167,10 @@ export const en = {
       'Confirm the payment on your bank’s page. You come back here by yourself, and nothing is paid before.',
     openBank: 'Go to your bank',
     bankElsewhere: 'Have you confirmed in another window? Then wait a moment; this page notices.',
-    bankRefused:
-      'If you do not confirm, nothing is paid, and the reservation ends with its time. To pay with another card, refuse at your bank first.',
+    bankRefused: 'If you do not confirm, nothing is paid, and the reservation ends with its time.',
+    otherWay: 'Pay in another way',
+    otherWayHelp:
+      'Your bank is then asked no more. If you have confirmed already, that payment counts, and no second one is made.',
     declined: 'Your card was declined',
     declinedHelp: 'No money was taken. Your things stay reserved: try another card.',
     codes: {
@@ -182,6 +184,8 @@ export const en = {
     } as Record<string, string>,
     'not-confirmed': 'Your bank could not confirm that it is you',
     'not-confirmedHelp': 'No money was taken. Your things stay reserved: try again, or take another card.',
+    'given-up': 'This payment was given up',
+    'given-upHelp': 'No money was taken by it. Your things stay reserved: take any card.',
     'too-many-attempts': 'Too many cards were declined',
     'too-many-attemptsHelp': 'No money was taken. This reservation takes no other card; give it up and reserve again.',
     'too-many-cards': 'You have tried too many cards',
@@ -203,11 +207,13 @@ export const en = {
     returnedHelp: 'Go on in the window in which you began, or look at your purchases.',
     cardDetails: 'Card details',
     cardLoading: 'The card form is loading …',
+    bankFailed: 'Your bank’s page could not be opened. Check your connection, and try again.',
     cardFailed: 'The card form could not be loaded. Check your connection.',
   },
   thanks: {
     title: 'Thank you',
     paid: (total: string) => `You have paid ${total}.`,
+    byEarlier: 'You had confirmed at your bank already, so that payment counts. The other card was not charged.',
     number: 'Your purchase',
     next: 'What happens next',
     steps: [
@@ -242,7 +248,7 @@ export const en = {
       placed: 'You reserved it.',
       'payment-requested': 'You asked your bank to pay.',
       'payment-action-required': 'Your bank wanted you to confirm.',
-      'payment-declined': 'Your bank declined. No money was taken.',
+      'payment-declined': 'This payment did not succeed. No money was taken.',
       purchased: 'It was paid.',
       cancelled: 'It was given up.',
       expired: 'The time to pay was over.',

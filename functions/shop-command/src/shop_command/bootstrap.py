@@ -198,7 +198,7 @@ def assemble(
     settlement = Settlement(journal, gateway)
     return Application(
         products=Products(journal, randomness),
-        reservations=Reservations(journal, randomness, reservation_seconds),
+        reservations=Reservations(journal, gateway, randomness, reservation_seconds),
         purchases=Purchases(journal, gateway),
         refunds=Refunds(journal, gateway),
         settlement=settlement,

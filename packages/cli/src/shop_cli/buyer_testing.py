@@ -63,6 +63,12 @@ class Buyer:
         self.choose(card)
         self.pay_button.click()
 
+    def pay_in_another_way(self, card: str) -> None:
+        """Gives up a payment that waits for the bank."""
+        self.page.get_by_text("Pay in another way", exact=True).click()
+        expect(self.pay_button).to_be_visible()
+        self.pay(card)
+
     @property
     def pay_button(self) -> Locator:
         return self.page.get_by_role("button", name=re.compile(r"^(Pay|Ask again for) "))
@@ -82,8 +88,8 @@ class Buyer:
             for event in self.shop.events(f"reservation-{reservation_id}")
             if event["type"] == "shop.payment.requested.v1"
         ]
-        found = self.shop.provider("GET", f"/v1/charges?payment_intent={requested[0]}")["data"]
-        return [charge for charge in found if charge["status"] == "succeeded"]
+        found = [self.shop.provider("GET", f"/v1/charges?payment_intent={intent}")["data"] for intent in set(requested)]
+        return [charge for charges in found for charge in charges if charge["status"] == "succeeded"]
 
 
 def available(product: Any) -> int | None:

@@ -155,6 +155,12 @@ class PaymentActionRequired(EventData):
 
 
 class PaymentDeclined(EventData):
+    """The attempt has ended, and moved no money.
+
+    `code` and `decline_code` are the provider's. After `intent_canceled` and `intent_missing` the intent is dead; with
+    `given_up`, its customer did not want to go through 3-D Secure.
+    """
+
     TYPE: ClassVar[str] = "shop.payment.declined.v1"
     reservation_id: Uuid
     attempt: Attempt

@@ -20,7 +20,15 @@ from shop_command.application.stock_search import StockSearch
 from shop_command.application.sweeping import Sweep
 from shop_command.domain import disputing, limits, refunding, reservation, stock
 from shop_command.domain.reservation_states import Cancelled, Paying
-from shop_command.ports import Captured, Declined, StockShortError, StoreUnavailableError, Unknown, VersionConflictError
+from shop_command.ports import (
+    Captured,
+    Declined,
+    IntentCancelled,
+    StockShortError,
+    StoreUnavailableError,
+    Unknown,
+    VersionConflictError,
+)
 from shop_dispatch.application import project
 from shop_observability.logs import logger
 from shop_shared.currencies import CurrencyRules
@@ -65,6 +73,15 @@ BUGS: Final = (
         and_so=((reservation, "_due_at", mistakes.due_after_a_minute),),
     ),
     Bug(
+        2,
+        "gives up the payment that the same request, sent twice at once, has begun",
+        settling,
+        "give_up",
+        changed_arguments(lambda journal, gateway, request, loaded, _key: (journal, gateway, request, loaded)),
+        "3-D Secure, then sweep",
+        faults_max=2,
+    ),
+    Bug(
         13,
         "cancels what is being paid",
         reservation,
@@ -86,6 +103,14 @@ BUGS: Final = (
         "provider_amount",
         instead(lambda _rules, amount_minor: amount_minor),
         "purchase in whole units",
+    ),
+    Bug(
+        3,
+        "begins another payment while the one that is given up can still be confirmed",
+        StripeGateway,
+        "cancel",
+        instead(lambda _self, _intent: IntentCancelled()),
+        "3-D Secure that is given up",
     ),
     Bug(
         4,

@@ -90,11 +90,20 @@ def _one_end(world: World, facts: WorldFacts) -> Iterator[str]:
 
 
 def _customers_have_time_for_3d_secure(world: World, facts: WorldFacts) -> Iterator[str]:
-    """Nobody's payment is cancelled who was asked to authenticate it and whose reservation has not expired."""
+    """Nobody's payment is cancelled who was asked to authenticate it, has asked for nothing else since, and whose
+    reservation has not expired."""
     for purchase in facts.of_kind("purchase"):
-        placed = facts.reservations.get(purchase.body["reservation_id"])
+        reservation_id = purchase.body["reservation_id"]
+        placed = facts.reservations.get(reservation_id)
+        others = [
+            other
+            for other in (*facts.of_kind("purchase"), *facts.of_kind("cancel"))
+            if other.body["reservation_id"] == reservation_id and other.caller == purchase.caller and other != purchase
+        ]
         for name, cancelled_at in world.provider.cut_off:
             asked_at = purchase.asked_at.get(name)
+            if asked_at and any(other.sent[-1] >= asked_at for other in others):
+                continue
             if placed and asked_at and asked_at.timestamp() < cancelled_at < (placed.sent[0] + HOLD).timestamp():
                 yield f"{name} was cancelled while its customer, who had been asked for 3-D Secure, had time left"
 

@@ -239,6 +239,18 @@ PAYING: Final = (
         rivals=(authenticate(), sweep()),
     ),
     Workflow(
+        "3-D Secure that is given up",
+        before=(*PLACED, purchase("pm_card_authenticationRequired")),
+        steps=(
+            purchase(name="purchase again"),
+            receive_webhooks().maybe(),
+            purchase("pm_card_authenticationRequired").maybe(),
+            cancel().maybe(),
+        ),
+        rivals=(authenticate(), receive_webhooks(), cancel(), purchase(name="purchase too"), sweep()),
+        faults_max=1,
+    ),
+    Workflow(
         "a charge after the end",
         before=(
             *PLACED,

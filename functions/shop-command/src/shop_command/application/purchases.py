@@ -15,7 +15,7 @@ from shop_command.application.request import Key, Request
 from shop_command.domain import reservation
 from shop_command.domain.errors import NotPayingError
 from shop_command.domain.reservation import RequestPayment
-from shop_command.domain.reservation_states import Active, Reservation
+from shop_command.domain.reservation_states import Active, Paying, Reservation
 from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 from shop_shared.events import PaymentActionRequired, PaymentDeclined, PaymentRequested, PurchaseConfirmed
@@ -81,11 +81,12 @@ class Purchases:
     def purchase(self, request: Request, reservation_id: str, payment_method: str) -> PurchaseOutcome:
         """Returns the event of the purchase, or Pending while the attempt has no outcome. Raises CardDeclinedError."""
 
+        key = Key.of(request, "purchase")
+
         def decide(loaded: Snapshot[Reservation], _rounds: int) -> Decided:
             expiring.owned(self.journal, request, reservation_id, loaded)
-            return self._request(request, reservation_id, loaded)
+            return self._request(request, key, reservation_id, loaded)
 
-        key = Key.of(request, "purchase")
         handled = self.journal.run(request, reservation.stream(reservation_id), decide, key=key, publish=False)
         attempt = Attempt(handled.event, payment_method)
         if handled.committed is None:
@@ -93,8 +94,10 @@ class Purchases:
         outcome = self.journal.publish_beside(handled.committed.events, partial(self._confirm, attempt))
         return self._settle(request, attempt, outcome, left=handled.committed.after)
 
-    def _request(self, request: Request, reservation_id: str, loaded: Snapshot[Reservation]) -> Decided:
+    def _request(self, request: Request, key: Key, reservation_id: str, loaded: Snapshot[Reservation]) -> Decided:
         present = expiring.in_time(self.journal, request, reservation_id, loaded)
+        if isinstance(loaded.state, Paying) and loaded.state.attempt < reservation.ATTEMPTS_MAX:
+            settling.give_up(self.journal, self.gateway, request, loaded, key)
         active = reservation.payable(reservation_id, loaded.state, present)
         intent = active.payment_intent_id or self._intent(active)
         # The provider took its time, so the clock is asked again: what has expired meanwhile is not paid for.

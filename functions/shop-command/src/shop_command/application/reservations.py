@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 from typing import cast
 
-from shop_command.application import expiring
+from shop_command.application import expiring, settling
 from shop_command.application.journal import ROUNDS_MAX, Decided, Journal, first_of
 from shop_command.application.request import IdempotencyKeyReusedError, Request
 from shop_command.application.stock_search import StockSearch, WantedLine
@@ -15,7 +15,7 @@ from shop_command.domain.placing import PlaceReservation, RequestedLine
 from shop_command.domain.reservation import CancelReservation
 from shop_command.domain.reservation_states import Cancelled, Reservation, Terms
 from shop_command.domain.stream import Snapshot
-from shop_command.ports import ContentionError, StockShortError, VersionConflictError
+from shop_command.ports import ContentionError, PaymentGateway, StockShortError, VersionConflictError
 from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled, ReservationPlaced
 
@@ -23,6 +23,7 @@ from shop_shared.events import ReservationCancelled, ReservationPlaced
 @dataclass(frozen=True)
 class Reservations:
     journal: Journal
+    gateway: PaymentGateway
     randomness: Random
     hold_seconds: int
 
@@ -47,6 +48,7 @@ class Reservations:
             state, now = expiring.owned(self.journal, request, reservation_id, loaded)
             if isinstance(state, Cancelled):
                 return state
+            settling.give_up(self.journal, self.gateway, request, loaded)
             return Decided(reservation.decide(CancelReservation(reservation_id), state, now), now)
 
         handled = self.journal.run(request, stream, decide)

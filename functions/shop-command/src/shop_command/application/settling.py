@@ -5,12 +5,12 @@ to settle. All may do so at once: the stream's version lets one of them record i
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, assert_never, cast
 
 from shop_command import ports
 from shop_command.application.journal import ROUNDS_MAX, Journal
-from shop_command.application.request import Request
+from shop_command.application.request import Key, Request
 from shop_command.domain import disputing, refunding, reservation
 from shop_command.domain.disputing import RecordDispute
 from shop_command.domain.errors import NotPayingError, NotStrayError, RefundTooLargeError
@@ -267,6 +267,38 @@ def returned(
             return None
         case _:
             assert_never(found)
+
+
+def give_up(
+    journal: Journal,
+    gateway: ports.PaymentGateway,
+    request: Request,
+    loaded: Snapshot[Reservation],
+    key: Key | None = None,
+) -> None:
+    """Ends the payment of a customer who was asked for 3-D Secure, and now wants something else.
+
+    Does nothing for any other reservation, nor where the provider works on the payment already. Otherwise it raises
+    VersionConflictError: the payment has ended, as a purchase if the customer had confirmed it before, so that the
+    command is to be decided anew. Raises ContentionError where only a repeat can tell.
+    """
+    state, now = loaded.state, journal.now()
+    if not isinstance(state, Paying) or not state.action_required or now >= state.terms.expires_at:
+        return
+    if key and journal.store.key_use(key.id):
+        raise ports.VersionConflictError  # the same request, sent twice at once, has begun this very payment
+    # The cancellation comes first, as in the sweep: nothing else may be begun while a confirmation could still charge.
+    found = gateway.cancel(_asked(state.terms, state.payment_intent_id))
+    if isinstance(found, Unknown):
+        raise ports.ContentionError
+    command = _outcome_of(state, found)
+    if command is None:
+        return
+    if isinstance(found, IntentCancelled) and isinstance(command, DeclinePayment):
+        command = replace(command, decline_code=reservation.GIVEN_UP)
+    decided = reservation.decide(command, state, now)
+    journal.append(reservation.stream(command.reservation_id), loaded, decided, request, now=now)
+    raise ports.VersionConflictError
 
 
 def record(

@@ -30,6 +30,8 @@ SETTLE_AFTER_SECONDS: Final = 60
 INTENT_CANCELED: Final = "intent_canceled"
 INTENT_MISSING: Final = "intent_missing"
 """After a decline with one of these codes the intent is never charged, and the next attempt makes a new one."""
+GIVEN_UP: Final = "given_up"
+"""The decline code of an intent that was cancelled because its customer wanted something else than 3-D Secure."""
 _PREFIX: Final = "reservation-"
 
 ReservationEvent = (

@@ -83,7 +83,8 @@ def purchase(call: HttpRequest, body: PurchaseBody) -> Created[ConfirmedPurchase
     Idempotency-Key, or follow `Location`, to see how it ended. It is charged once at most. While it is open, another
     key is refused with 409 `payment-in-progress`. With the status `requires_action` the customer has to go through 3-D
     Secure until the reservation expires: open `next_action.url`, or give `client_secret` to Stripe.js, and then repeat
-    the request.
+    the request. Or pay in another way, with another key: that gives the payment up, which then is declined with the
+    `decline_code` `given_up`, unless the customer has confirmed it before and so has bought.
     """
     stream = reservation.stream(body.reservation_id)
     annotate(stream)

@@ -103,7 +103,8 @@ _CANCELLING: Final = ("not-found", "reservation-expired", "already-purchased", "
 def cancel_reservation(call: HttpRequest, reservation_id: str) -> Done[CancelledReservation]:
     """Gives a reservation up.
 
-    This works before it is paid for. It needs no Idempotency-Key: a repeat answers the same and does no more.
+    This works before it is paid for, and while the customer is asked for 3-D Secure. It needs no Idempotency-Key: a
+    repeat answers the same and does no more.
     """
     if not forms.UUID.matches(reservation_id):
         raise ReservationNotFoundError(reservation_id)
