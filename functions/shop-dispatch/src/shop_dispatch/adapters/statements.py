@@ -141,7 +141,12 @@ ON CONFLICT DO NOTHING
 """,
     "sales_monthly": """
 INSERT INTO {schema}.sales_monthly AS s (month, sku, currency, units, revenue_minor)
-SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+SELECT
+    date_trunc('month', day::timestamp)::date, sku COLLATE "C", currency COLLATE "C", sum(units), sum(revenue_minor)
+FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+    AS change (day, sku, currency, units, revenue_minor)
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3
 ON CONFLICT (month, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
 """,

@@ -202,11 +202,11 @@ def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
 def _change(transaction: Transaction, applied: Sequence[Event], heads: Mapping[str, int]) -> None:
     # All is folded before the first of these calls, because that one waits until the server has logged the events.
     envelopes = [event.envelope for event in applied]
-    changes = [(projection.table, projection.fold(envelopes)) for projection in PROJECTIONS]
+    changes = {fold: fold(envelopes) for fold in dict.fromkeys(projection.fold for projection in PROJECTIONS)}
     ends = dict(event.key for event in applied)
     transaction.advance_heads({stream_id: end for stream_id, end in ends.items() if heads.get(stream_id) != end})
-    for table, rows in changes:
-        transaction.change(table, rows)
+    for projection in PROJECTIONS:
+        transaction.change(projection.table, changes[projection.fold])
 
 
 def _outcome(applied: Sequence[Event]) -> Projected:
