@@ -71,7 +71,7 @@ class InMemoryTransaction:
         for event in events:
             if event.key in self.tables.event_log:
                 raise ValueError(f"duplicate key {event.key}")
-            self.tables.event_log[event.key] = event.text
+            self.tables.event_log[event.key] = event.record.decode()
 
     def advance_heads(self, heads: Mapping[str, int]) -> None:
         self.tables.heads.update(heads)

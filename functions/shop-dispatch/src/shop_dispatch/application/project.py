@@ -74,7 +74,7 @@ class Project:
         try:
             return self.read_model.transact(lambda transaction: _log(transaction, event))
         except RefusedError as error:
-            refused = Parked(event.text.encode(), error.cause, *event.key)
+            refused = Parked(event.record, error.cause, *event.key)
             self.read_model.transact(lambda transaction: transaction.park([refused]))
             return Projected(records=1, parked=1)
 
@@ -149,7 +149,7 @@ def _sort_out(
 
 def _conflict(event: Event, known_id: str) -> Parked:
     cause = f"ConflictingEventError: its version is event {known_id} already, and this is event {event.envelope.id}"
-    return Parked(event.text.encode(), cause, *event.key)
+    return Parked(event.record, cause, *event.key)
 
 
 def contiguous_runs(heads: Mapping[str, int], events: Iterable[Event]) -> list[Event]:
@@ -195,7 +195,7 @@ def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
     if following is None or following.envelope.id != event.envelope.id:
         return Projected(waiting=held_back)
     transaction.withdraw(*event.key)
-    transaction.park([Parked(event.text.encode(), cause, *event.key)])
+    transaction.park([Parked(event.record, cause, *event.key)])
     return Projected(parked=1, waiting=held_back - 1)
 
 
