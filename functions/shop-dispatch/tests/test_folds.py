@@ -217,7 +217,7 @@ def test_every_projection_yields_its_rows_in_the_order_of_their_keys(product: An
 def test_a_run_ends_at_the_first_gap(product: Any) -> None:
     mug, pot = product("MUG"), product("POT")
     first, second, _third, fourth = mug.listed(), mug.received(), mug.received(), mug.received()
-    events = [Event(envelope, "") for envelope in (fourth, second, first, pot.listed())]
+    events = [Event(envelope, b"") for envelope in (fourth, second, first, pot.listed())]
     runs = contiguous_runs({"product-MUG": 0, "product-POT": 1}, events)
     assert [event.envelope for event in runs] == [first, second]
     assert contiguous_runs({"product-MUG": 2}, events) == []

@@ -23,6 +23,6 @@ def test_a_mutation_that_the_structs_read_is_applied_as_the_models_read_it(name:
         if event is not None:
             judged = _judged(text.encode())
             assert isinstance(judged, Event)
-            assert (event.key, event.trace, event.text) == (judged.key, judged.trace, judged.text)
+            assert (event.key, event.trace, event.record) == (judged.key, judged.trace, judged.record)
             for projection in PROJECTIONS:
                 assert projection.fold([event.envelope]) == projection.fold([judged.envelope])

@@ -455,10 +455,7 @@ def test_any_text_arrives_in_the_tables_as_it_is(read_model: Any, product: Any) 
 
 
 STATEMENTS = {
-    **{
-        name: getattr(statements, name)
-        for name in ("ADD_HEADS", "LOCK_HEADS", "HELD_BACK", "LOGGED_IDS", "ADVANCE_HEADS")
-    },
+    **{name: getattr(statements, name) for name in ("LOCK_HEADS", "KNOWN", "LOGGED_IDS", "ADVANCE_HEADS")},
     **statements.CHANGE,
 }
 

@@ -25,12 +25,10 @@ class RefusedError(Exception):
 class Transaction(Protocol):
     """One transaction on the read model. Each call is a fixed number of statements, however much it is given."""
 
-    def lock_heads(self, stream_ids: Sequence[str]) -> dict[str, int]:
-        """Returns the heads by stream id, in order; a new stream has 0. No other transaction gets past this call for
-        any of these streams until this one ends."""
-
-    def held_back(self, heads: Mapping[str, int]) -> dict[Key, bytes]:
-        """Returns the logged events above the heads, by stream and version."""
+    def lock_heads(self, ends: Mapping[str, int]) -> tuple[dict[str, int], dict[Key, bytes]]:
+        """Returns the heads of the streams that were known, and their logged events above these. The head of a new
+        stream is where `ends` says. No other transaction gets past this call for any of these streams until this one
+        ends."""
 
     def logged_ids(self, keys: Sequence[Key]) -> dict[Key, str]:
         """Returns the ids of the events that the log has in these places."""

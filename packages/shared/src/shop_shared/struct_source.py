@@ -19,16 +19,22 @@ The structs have the fields and constraints of the models, and are stricter: onl
 time is in UTC.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
-Data = TypeVar("Data")
-
 
 class ValueStruct(Struct, frozen=True, gc=False, omit_defaults=True):
     """No struct refers to itself, so the garbage collector has nothing to look for."""
+
+    def matches(self) -> bool:
+        """Says whether its texts match their patterns, in less time than msgspec takes. The envelope asks."""
+        return True
+
+
+Data = TypeVar("Data", bound=ValueStruct)
 '''
 _CONSTRAINTS: Final = {
     "minLength": "min_length",
@@ -42,22 +48,25 @@ _CONSTRAINTS: Final = {
 }
 _COMPARED: Final = frozenset({"type", "partitionkey"})
 """`canonical.py` compares these attributes of the envelope with others, which is faster than a pattern."""
-_NO_CONSTRAINTS: Final = frozenset({"title", "description", "examples", "default", "type"})
+_NO_CONSTRAINTS: Final = frozenset({"title", "description", "examples", "default", "type", "pattern"})
+"""The patterns are in `matches`."""
 
 
 def source() -> str:
     models = [model for model in EVENT_TYPES.values() if model not in UPCASTERS]
     written: dict[str, str] = {}
+    patterns: dict[str, str] = {}
     for model in models:
         schema = model.model_json_schema()
         for name, definition in _in_order_of_use(schema, schema.get("$defs", {})):
-            written[name] = _struct(name, definition)
-        written[model.__name__] = _struct(model.__name__, schema, model.TYPE)
-    written["Envelope"] = _struct("Envelope", Envelope.model_json_schema())
+            written[name] = _struct(name, definition, patterns)
+        written[model.__name__] = _struct(model.__name__, schema, patterns, model.TYPE)
+    written["Envelope"] = _struct("Envelope", Envelope.model_json_schema(), patterns)
     names = "".join(f"    {model.__name__}Struct,\n" for model in models)
     table = f"EVENT_STRUCTS: Final = (\n{names})\n"
     note = '"""A type that an upcaster puts in the words of a later version has no struct."""\n'
-    return "\n\n".join([_HEAD, *written.values(), table + note])
+    compiled = "".join(f'{name}: Final = re.compile(r"{pattern}").fullmatch\n' for pattern, name in patterns.items())
+    return "\n\n".join([_HEAD, compiled, *written.values(), table + note])
 
 
 def _in_order_of_use(schema: Any, definitions: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -76,7 +85,7 @@ def _in_order_of_use(schema: Any, definitions: dict[str, Any]) -> Iterator[tuple
                 yield from _in_order_of_use(inner, definitions)
 
 
-def _struct(name: str, schema: dict[str, Any], event_type: str | None = None) -> str:
+def _struct(name: str, schema: dict[str, Any], patterns: dict[str, str], event_type: str | None = None) -> str:
     bases = "ValueStruct, Generic[Data]" if name == "Envelope" else "ValueStruct"
     lines = [f"class {name}Struct({bases}, frozen=True, kw_only=True):"]
     if event_type:
@@ -85,8 +94,37 @@ def _struct(name: str, schema: dict[str, Any], event_type: str | None = None) ->
     for field, of in schema["properties"].items():
         may_be_absent = " = None" if {"type": "null"} in of.get("anyOf", []) else ""
         lines.append(f"    {field}: {'str' if field in compared else _type(of)}{may_be_absent}")
-    lines += _check_of_times(schema["properties"])
+    properties = {field: of for field, of in schema["properties"].items() if field not in compared}
+    if name == "Envelope" or event_type:
+        conditions = _conditions("self", {**schema, "properties": properties}, schema.get("$defs", {}), patterns)
+        lines += ["", "    def matches(self) -> bool:", f"        return bool({' and '.join(conditions)})"]
+    lines += _check_of_times(properties)
+    if name == "Envelope":
+        lines += ["        if not self.matches():", '            raise ValueError("a text that does not match")']
     return "\n".join(lines) + "\n"
+
+
+def _conditions(
+    value: str, schema: dict[str, Any], definitions: dict[str, Any], patterns: dict[str, str]
+) -> Iterator[str]:
+    match schema:
+        case {"$ref": str(reference)} if _name(reference) == "EventData":
+            yield f"{value}.matches()"
+        case {"$ref": str(reference)}:
+            yield from _conditions(value, definitions[_name(reference)], definitions, patterns)
+        case {"properties": dict(properties)}:
+            for field, of in properties.items():
+                yield from _conditions(f"{value}.{field}", of, definitions, patterns)
+        case {"anyOf": [dict(first), {"type": "null"}]}:
+            for condition in _conditions(value, first, definitions, patterns):
+                yield f"({value} is None or {condition})"
+        case {"type": "array", "items": dict(items)}:
+            for condition in _conditions("each", items, definitions, patterns):
+                yield f"all([{condition} for each in {value}])"
+        case {"format": "date-time"}:
+            return
+        case {"pattern": str(pattern)}:
+            yield f"{patterns.setdefault(_whole(pattern), f'_match_{len(patterns) + 1}')}({value})"
 
 
 def _check_of_times(properties: dict[str, dict[str, Any]]) -> list[str]:
@@ -130,18 +168,17 @@ def _constrained(python_type: str, schema: dict[str, Any], *known: str) -> str:
     for keyword, value in schema.items():
         if keyword in _CONSTRAINTS:
             constraints.append(f"{_CONSTRAINTS[keyword]}={value}")
-        elif keyword == "pattern":
-            constraints.append(f'pattern=r"{_whole(value)}"')
         elif keyword not in _NO_CONSTRAINTS and keyword not in known:
             raise ValueError(f"no struct can have {keyword}: {value}")
     return f"Annotated[{python_type}, Meta({', '.join(constraints)})]" if constraints else python_type
 
 
 def _whole(pattern: str) -> str:
-    r"""Python's `$` also matches before a line break at the end, and `\Z` does not. Groups that capture are slow."""
+    """Python's `$` also matches before a line break at the end, and `fullmatch` does not. Groups that capture are
+    slow."""
     if not pattern.startswith("^") or not pattern.endswith("$"):
         raise ValueError(f"not a pattern of the whole text: {pattern}")
-    return re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern[:-1]) + r"\Z"
+    return re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern[1:-1])
 
 
 def _quoted(value: str) -> str:

@@ -171,7 +171,7 @@ BUGS: Final = (
         "starts every stream anew",
         InMemoryTransaction,
         "lock_heads",
-        changed_answer(lambda heads: dict.fromkeys(heads, 0)),
+        changed_answer(lambda locked: (dict.fromkeys(locked[0], 0), locked[1])),
         "delivery",
     ),
     Bug(9, "ignores versions", project, "contiguous_runs", instead(lambda _, events: list(events)), "delivery"),

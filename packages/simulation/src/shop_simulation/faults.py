@@ -42,7 +42,6 @@ PURE: Final = frozenset(
         ("Clock", "now"),
         ("EventIds", "next"),
         ("Transaction", "lock_heads"),
-        ("Transaction", "held_back"),
         ("Transaction", "logged_ids"),
     }
 )

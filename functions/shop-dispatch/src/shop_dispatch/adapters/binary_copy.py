@@ -24,7 +24,7 @@ def log_rows(events: Iterable[Event]) -> bytes:
     parts = [_HEAD]
     for event in events:
         envelope = event.envelope
-        stream_id, event_type, text = envelope.subject.encode(), envelope.type.encode(), event.text.encode()
+        stream_id, event_type = envelope.subject.encode(), envelope.type.encode()
         event_id = bytes.fromhex(envelope.id.replace("-", ""))
         since = envelope.time - _EPOCH
         microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
@@ -33,8 +33,8 @@ def log_rows(events: Iterable[Event]) -> bytes:
             stream_id,
             _VERSION_AND_ID.pack(4, envelope.streamversion, 16, event_id, len(event_type)),
             event_type,
-            _TIME_AND_EVENT.pack(8, microseconds, len(text)),
-            text,
+            _TIME_AND_EVENT.pack(8, microseconds, len(event.record)),
+            event.record,
         )
     parts.append(_TAIL)
     return b"".join(parts)

@@ -64,14 +64,12 @@ class PostgresTransaction:
     def __post_init__(self) -> None:
         self._copying = self.until_commit.enter_context(ExitStack())
 
-    def lock_heads(self, stream_ids: Sequence[str]) -> dict[str, int]:
-        ids = [_array(stream_ids)]
-        self._run(statements.ADD_HEADS, ids)
-        return dict(self._run(statements.LOCK_HEADS, ids))
-
-    def held_back(self, heads: Mapping[str, int]) -> dict[Key, bytes]:
-        rows = self._run(statements.HELD_BACK, [_array(heads), _array(heads.values())])
-        return {(stream_id, version): text.encode() for stream_id, version, text in rows}
+    def lock_heads(self, ends: Mapping[str, int]) -> tuple[dict[str, int], dict[Key, bytes]]:
+        new = {stream_id for (stream_id,) in self._run(statements.LOCK_HEADS, [_array(ends), _array(ends.values())])}
+        known = [stream_id for stream_id in ends if stream_id not in new]
+        rows = self._run(statements.KNOWN, [_array(known)]).fetchall() if known else []
+        heads = {stream_id: head for stream_id, head, _, _ in rows}
+        return heads, {(stream_id, version): text.encode() for stream_id, _, version, text in rows if version}
 
     def logged_ids(self, keys: Sequence[Key]) -> dict[Key, str]:
         columns = [_array(column) for column in zip(*keys, strict=True)]

@@ -15,26 +15,25 @@ from psycopg import sql
 # planner's statistics are. No statement is long enough to be worth compiling.
 SESSION: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
-# New heads are added first, in order and without a lock on any other, and then all are locked in order, so that no two
-# batches wait for each other.
-ADD_HEADS: Final = """
-INSERT INTO {schema}.stream_head (stream_id, stream_version)
-SELECT stream_id, 0 FROM unnest(%s::text[]) AS batch (stream_id) ORDER BY stream_id COLLATE "C"
-ON CONFLICT DO NOTHING
-"""
+# New heads are added and known ones locked in one order, so that no two batches wait for each other in a circle. What
+# is locked in this way is not changed: https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
 LOCK_HEADS: Final = """
-SELECT stream_id, stream_version FROM {schema}.stream_head WHERE stream_id = ANY (%s::text[])
-ORDER BY stream_id FOR UPDATE
+INSERT INTO {schema}.stream_head AS head (stream_id, stream_version)
+SELECT * FROM unnest(%s::text[], %s::integer[]) AS batch (stream_id, stream_version) ORDER BY stream_id COLLATE "C"
+ON CONFLICT (stream_id) DO UPDATE SET stream_version = head.stream_version WHERE false
+RETURNING stream_id
+"""
+# It is a statement of its own, so that it sees what the transaction that it waited for has committed.
+KNOWN: Final = """
+SELECT head.stream_id, head.stream_version, log.stream_version, log.event
+FROM {schema}.stream_head AS head
+LEFT JOIN {schema}.event_log AS log ON log.stream_id = head.stream_id AND log.stream_version > head.stream_version
+WHERE head.stream_id = ANY (%s::text[])
 """
 ADVANCE_HEADS: Final = """
 UPDATE {schema}.stream_head SET stream_version = batch.stream_version
 FROM unnest(%s::text[], %s::integer[]) AS batch (stream_id, stream_version)
 WHERE stream_head.stream_id = batch.stream_id
-"""
-HELD_BACK: Final = """
-SELECT log.stream_id, log.stream_version, log.event
-FROM unnest(%s::text[], %s::integer[]) AS head (stream_id, stream_version)
-JOIN {schema}.event_log AS log ON log.stream_id = head.stream_id AND log.stream_version > head.stream_version
 """
 LOGGED_IDS: Final = """
 SELECT log.stream_id, log.stream_version, log.event_id::text
@@ -142,7 +141,12 @@ ON CONFLICT DO NOTHING
 """,
     "sales_monthly": """
 INSERT INTO {schema}.sales_monthly AS s (month, sku, currency, units, revenue_minor)
-SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+SELECT
+    date_trunc('month', day::timestamp)::date, sku COLLATE "C", currency COLLATE "C", sum(units), sum(revenue_minor)
+FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+    AS change (day, sku, currency, units, revenue_minor)
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3
 ON CONFLICT (month, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
 """,

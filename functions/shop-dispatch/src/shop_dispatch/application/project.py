@@ -74,7 +74,7 @@ class Project:
         try:
             return self.read_model.transact(lambda transaction: _log(transaction, event))
         except RefusedError as error:
-            refused = Parked(event.text.encode(), error.cause, *event.key)
+            refused = Parked(event.record, error.cause, *event.key)
             self.read_model.transact(lambda transaction: transaction.park([refused]))
             return Projected(records=1, parked=1)
 
@@ -94,15 +94,16 @@ class Project:
 def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[Parked]) -> Projected:
     # Everything rests on this lock. Whoever holds a stream's head is the only one to log and apply its events, so what
     # is read below it stays true: the version of an event at or below the head, or held back, is known.
-    heads = transaction.lock_heads(list(dict.fromkeys(event.envelope.subject for event in events)))
-    held_back = transaction.held_back(heads)
+    ends = _ends(events)
+    known, held_back = transaction.lock_heads(ends)
+    heads = dict.fromkeys(ends, 0) | known
     fresh, conflicts = _sort_out(transaction, heads, held_back, events)
     transaction.log(fresh)
 
     # An event that can't be read any more (only a release that was rolled back knew its type) waits like a gap.
     readable = [record for record in map(read, held_back.values()) if isinstance(record, Event)]
     applied = contiguous_runs(heads, [*fresh, *readable])
-    _change(transaction, applied)
+    _change(transaction, applied, ends | known)
     transaction.park([*parked, *conflicts])
     return Projected(
         records=len(events) + len(parked),
@@ -111,6 +112,16 @@ def _apply(transaction: Transaction, events: Sequence[Event], parked: Sequence[P
         parked=len(parked),
         conflicts=len(conflicts),
     ) + _outcome(applied)
+
+
+def _ends(events: Iterable[Event]) -> dict[str, int]:
+    """Returns, by stream, up to which version its events follow each other from the first one on, as they came."""
+    ends: dict[str, int] = {}
+    for event in events:
+        stream_id, version = event.key
+        if version == ends.setdefault(stream_id, 0) + 1:
+            ends[stream_id] = version
+    return dict(sorted(ends.items()))
 
 
 def _sort_out(
@@ -138,7 +149,7 @@ def _sort_out(
 
 def _conflict(event: Event, known_id: str) -> Parked:
     cause = f"ConflictingEventError: its version is event {known_id} already, and this is event {event.envelope.id}"
-    return Parked(event.text.encode(), cause, *event.key)
+    return Parked(event.record, cause, *event.key)
 
 
 def contiguous_runs(heads: Mapping[str, int], events: Iterable[Event]) -> list[Event]:
@@ -154,8 +165,9 @@ def contiguous_runs(heads: Mapping[str, int], events: Iterable[Event]) -> list[E
 
 
 def _log(transaction: Transaction, event: Event) -> Projected:
-    heads = transaction.lock_heads([event.envelope.subject])
-    fresh, conflicts = _sort_out(transaction, heads, transaction.held_back(heads), [event])
+    new = {event.envelope.subject: 0}
+    known, held_back = transaction.lock_heads(new)
+    fresh, conflicts = _sort_out(transaction, new | known, held_back, [event])
     transaction.log(fresh)
     transaction.park(conflicts)
     return Projected(records=1, duplicates=1 - len(fresh) - len(conflicts), conflicts=len(conflicts))
@@ -163,9 +175,8 @@ def _log(transaction: Transaction, event: Event) -> Projected:
 
 def _following(stream_id: str, transaction: Transaction) -> tuple[Event | None, int]:
     """Returns the logged event after the head, if it can be read, and how many events the stream holds back."""
-    heads = transaction.lock_heads([stream_id])
-    held_back = transaction.held_back(heads)
-    following = held_back.get((stream_id, heads[stream_id] + 1))
+    known, held_back = transaction.lock_heads({stream_id: 0})
+    following = held_back.get((stream_id, known.get(stream_id, 0) + 1))
     event = read(following) if following else None
     return event if isinstance(event, Event) else None, len(held_back)
 
@@ -174,7 +185,7 @@ def _apply_one(event: Event, transaction: Transaction) -> Projected:
     following, _ = _following(event.envelope.subject, transaction)
     if following is None or following.envelope.id != event.envelope.id:
         return Projected()  # the same batch, delivered twice at once, was quicker
-    _change(transaction, [event])
+    _change(transaction, [event], {})
     return _outcome([event])
 
 
@@ -184,17 +195,18 @@ def _set_aside(event: Event, cause: str, transaction: Transaction) -> Projected:
     if following is None or following.envelope.id != event.envelope.id:
         return Projected(waiting=held_back)
     transaction.withdraw(*event.key)
-    transaction.park([Parked(event.text.encode(), cause, *event.key)])
+    transaction.park([Parked(event.record, cause, *event.key)])
     return Projected(parked=1, waiting=held_back - 1)
 
 
-def _change(transaction: Transaction, applied: Sequence[Event]) -> None:
+def _change(transaction: Transaction, applied: Sequence[Event], heads: Mapping[str, int]) -> None:
     # All is folded before the first of these calls, because that one waits until the server has logged the events.
     envelopes = [event.envelope for event in applied]
-    changes = [(projection.table, projection.fold(envelopes)) for projection in PROJECTIONS]
-    transaction.advance_heads(dict(event.key for event in applied))
-    for table, rows in changes:
-        transaction.change(table, rows)
+    changes = {fold: fold(envelopes) for fold in dict.fromkeys(projection.fold for projection in PROJECTIONS)}
+    ends = dict(event.key for event in applied)
+    transaction.advance_heads({stream_id: end for stream_id, end in ends.items() if heads.get(stream_id) != end})
+    for projection in PROJECTIONS:
+        transaction.change(projection.table, changes[projection.fold])
 
 
 def _outcome(applied: Sequence[Event]) -> Projected:

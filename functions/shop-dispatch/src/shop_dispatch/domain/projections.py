@@ -19,7 +19,7 @@ from shop_dispatch.domain.product_words import product_names
 from shop_dispatch.domain.products import product_changes
 from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
-from shop_dispatch.domain.sales import monthly_sales_changes, sales_changes
+from shop_dispatch.domain.sales import sales_changes
 from shop_dispatch.domain.stock import stock_changes
 from shop_shared.envelope import Envelope
 
@@ -41,5 +41,5 @@ PROJECTIONS: Final = (
     Projection("product_word", product_names),
     Projection("stock", stock_changes),
     Projection("sales_daily", sales_changes),
-    Projection("sales_monthly", monthly_sales_changes),
+    Projection("sales_monthly", sales_changes),  # its statement sums the days up
 )

@@ -21,19 +21,10 @@ class SalesChange(NamedTuple):
 
 
 def sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
-    return _summed(events, lambda day: day)
-
-
-def monthly_sales_changes(events: Iterable[Envelope]) -> list[SalesChange]:
-    """The day of each is the first of its calendar month."""
-    return _summed(events, lambda day: day.replace(day=1))
-
-
-def _summed(events: Iterable[Envelope], period: Callable[[date], date]) -> list[SalesChange]:
     totals: defaultdict[tuple[date, str, str], list[int]] = defaultdict(lambda: [0, 0])  # units, revenue
     for event in events:
         if sold := _SOLD.get(event.data.TYPE):
-            day = period(event.time.astimezone(UTC).date())
+            day = event.time.astimezone(UTC).date()
             for sku, currency, units, revenue_minor in sold(event.data):
                 total = totals[day, sku, currency]
                 total[0] += units
