@@ -181,8 +181,8 @@ load: setup ## visit the running shop RATE=5 times a second for MINUTES=2 as peo
 hot-stock: setup ## 10,000 reservations by 64 clients of 100 units at 1, 8 and 64 buckets of the running shop, then audit it
 	@$(VENV)/bin/python -m bench.hot_stock $(if $(ATTEMPTS),--attempts $(ATTEMPTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BUCKETS),--buckets $(BUCKETS))
 
-mutants: setup ## change FUNCTION=shop-command in thousands of small ways, and list what its tests let through; ONLY=name.*
-	@$(VENV)/bin/python -m bench.mutants $(or $(FUNCTION),shop-command) $(if $(ONLY),--only "$(ONLY)")
+mutants: setup ## change FUNCTION=shop-command in thousands of small ways, and list what its tests let through; ONLY=name.* SAMPLE=200 SEED=1
+	@$(VENV)/bin/python -m bench.mutants $(or $(FUNCTION),shop-command) $(if $(ONLY),--only "$(ONLY)") $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 BENCHMARKS = $(subst $(COMMA), ,$(or $(ONLY),handlers query start tracing dispatch rebuild reserve sweep))
 

@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from shop_dispatch.adapters.firehose import (
     ATTEMPTS_MAX,
+    BACKOFF_SECONDS,
     RECORD_BYTES,
     RECORD_LINES_MAX,
     RECORDS_MAX,
@@ -17,7 +18,7 @@ from shop_dispatch.adapters.firehose import (
     FirehoseArchive,
 )
 from shop_dispatch.application.archive import LINE_BYTES_MAX, ArchiveBatch
-from shop_dispatch.domain.records import Event, Parked, read
+from shop_dispatch.domain.records import Event, Parked, Trace, read
 from shop_dispatch.ports import ArchiveError
 from shop_shared.envelope import encode
 
@@ -83,6 +84,7 @@ def test_each_event_becomes_a_line_of_json_as_it_was(client: Any, product: Any) 
     records = [encode(mug.listed()), encode(mug.received())]
     archived = ArchiveBatch(FirehoseArchive(client, "events"))(records)
     assert (archived.records, archived.archived, archived.skipped) == (2, 2, 0)
+    assert archived.traces == tuple(event.trace for event in map(read, records) if isinstance(event, Event))
     assert stored(client) == records
 
 
@@ -105,6 +107,7 @@ def test_what_would_break_a_query_is_left_out_and_an_unknown_type_is_kept(client
     foreign = b'{"specversion":"1.0","id":"1","source":"/elsewhere","type":"other"}'
     archived = ArchiveBatch(FirehoseArchive(client, "events"))([*unfit, newer, indented, whole_pair, foreign])
     assert (archived.archived, archived.skipped, archived.too_large) == (4, len(unfit), 0)
+    assert archived.traces[-1] == Trace("", "", "other", "")
     # The read model has nothing that the archive lacks, and a rebuild from either is the same.
     assert [it for it in unfit if not isinstance(read(it), Parked)] == []
     assert isinstance(read(indented), Event)
@@ -155,15 +158,15 @@ def test_a_record_holds_what_firehose_takes_apart_again_and_no_line_is_cut(clien
     assert [len(record) for record in requests.sent.pop()] == [2, LINE_BYTES_MAX, 2]
 
 
-def test_only_what_was_refused_is_sent_again(client: Any) -> None:
+def test_only_what_was_refused_is_sent_again(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda *bounds: bounds)
     requests = Requests(client)
     requests.refuse([False, True, False, True], [True, False])
-    slept: list[float] = []
+    slept: list[Any] = []
     FirehoseArchive(client, "events", slept.append).put([A, B, C, D])
     assert requests.sent == [[A, B, C, D], [B, D], [B]]
     assert stored(client) == [B.strip()]
-    assert len(slept) == 2
-    assert all(0 <= seconds <= 0.4 for seconds in slept)
+    assert slept == [(0, BACKOFF_SECONDS), (0, 2 * BACKOFF_SECONDS)]
 
 
 def test_after_the_last_attempt_the_batch_is_given_back(client: Any) -> None:

@@ -183,7 +183,9 @@ def test_an_event_is_told_of_in_the_trace_of_the_request_that_it_came_from(
     assert line["trace_ids"] == [ROOT]
     assert line["stream_ids"] == ["product-MUG", "product-POT", "product-TEA"]
     for document in (batch, event):
-        assert [call["name"] for call in document["subsegments"]] == ["postgresql"]
+        assert [(call["name"], call["namespace"], call["sql"]) for call in document["subsegments"]] == [
+            ("postgresql", "remote", {"database_type": "PostgreSQL", "user": "shop_dispatch"})
+        ]
     assert event["subsegments"][0]["start_time"] == pytest.approx(batch["subsegments"][0]["start_time"], abs=0.01)
 
 

@@ -93,7 +93,7 @@ def test_a_record_whose_event_came_by_another_way_leaves_the_list_when_it_is_rep
     operating.project_records([listed, newer(received)])
     operating.project_records([encode(received)])
     (record,) = act("list")["records"]
-    assert (record["stream_version"], record["applied_version"]) == (2, 2)
+    assert (record["stream_version"], record["applied_version"], record["conflicts_with"]) == (2, 2, None)
     release()
     assert act("replay", ids=[record["id"]])["applied"] == 0
     assert act("list")["records"] == []

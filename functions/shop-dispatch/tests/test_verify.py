@@ -10,6 +10,7 @@ from shop_dispatch import bootstrap
 from shop_dispatch.adapters.rows import TABLES, PostgresRows
 from shop_dispatch.domain.rebuild import EventSource, Phase
 from shop_dispatch.handlers import verify
+from shop_observability.testing import ROOT, Daemon
 
 OPERATOR = "arn:aws:iam::123456789012:user/operator"
 
@@ -85,6 +86,17 @@ def test_whoever_reads_is_in_the_log_and_no_row_is(audited: Any, caplog: pytest.
     (line,) = caplog.records
     assert (vars(line)["message"], vars(line)["table"], vars(line)["rows"]) == ("read", "reservations", 2)
     assert customer not in str(vars(line))
+
+
+def test_a_read_is_in_the_trace_of_its_invocation(
+    audited: Any, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={ROOT};Sampled=1")
+    rows("heads")
+    (document,) = daemon.documents()
+    (call,) = document["subsegments"]
+    assert (call["name"], call["namespace"]) == ("postgresql", "remote")
+    assert call["sql"] == {"database_type": "PostgreSQL", "user": "shop_query"}
 
 
 @pytest.mark.parametrize("request_", [{}, {"table": "parked"}, {"table": 1}, {"table": "products", "rebuilt": True}])

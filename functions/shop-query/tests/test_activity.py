@@ -52,7 +52,8 @@ def test_it_comes_in_pages(refunded: Shop) -> None:
 
 @pytest.mark.parametrize("stream_id", ["product-NONE", f"reservation-{PURCHASE[:-1]}2", "order-1", "product-"])
 def test_a_stream_that_does_not_exist_is_not_found(refunded: Shop, stream_id: str) -> None:
-    assert refunded.get(f"/streams/{stream_id}/activity", customer="somebody", groups="[admin]").status == 404
+    answer = refunded.get(f"/streams/{stream_id}/activity", customer="somebody", groups="[admin]")
+    assert (answer.status, answer.body["detail"]) == (404, "There is no such stream.")
 
 
 def test_no_customer_sees_it_nor_finds_the_administrator_in_a_purchase(refunded: Shop) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shop_query.application.catalogue import Selection, Sort
-from shop_query.application.cursors import Cursors, Order
+from shop_query.application.cursors import CURSOR_CHARACTERS_MAX, SIGNATURE_BYTES, Cursors, Order
 from shop_query.application.errors import InvalidParameterError
 from shop_query.handlers import api
 from shop_query.handlers.parameters import CURSOR
@@ -42,10 +42,35 @@ def test_a_cursor_comes_back_as_the_place_it_was_made_of() -> None:
     assert cursors().decode(ORDER, SCOPE, None) == {"after_name": None, "after_sku": None}
 
 
+def test_a_cursor_may_end_in_any_character() -> None:
+    ends = set()
+    for last in map(chr, range(32, 127)):
+        cursor = cursors().encode(ORDER, SCOPE, ("Mug", "MUG" + last))
+        assert cursor is not None
+        assert cursors().decode(ORDER, SCOPE, cursor)["after_sku"] == "MUG" + last
+        ends.add(cursor[-1])
+    assert len(ends) == 64
+
+
 def test_the_longest_place_fits() -> None:
     cursor = cursors().encode(ORDER, SCOPE, ("\U0001f375" * 200, "A" * 40))
     assert cursor is not None
     assert cursors().decode(ORDER, SCOPE, cursor)["after_sku"] == "A" * 40
+
+
+def test_a_cursor_has_as_many_characters_as_are_allowed_and_no_more() -> None:
+    bytes_left = CURSOR_CHARACTERS_MAX // 4 * 3 - SIGNATURE_BYTES - len("Mug\0")
+    longest, longer = (cursors().encode(ORDER, SCOPE, ("Mug", "A" * (bytes_left + more))) for more in (0, 1))
+    assert longest is not None
+    assert longer is not None
+    assert not refused(ORDER, SCOPE, longest)
+    assert refused(ORDER, SCOPE, longer)
+
+
+def test_a_place_has_one_value_for_each_column() -> None:
+    for key in (["Mug"], ["Mug", "MUG", "EUR"]):
+        with pytest.raises(ValueError, match="argument 2"):
+            ORDER.after(key)
 
 
 def test_no_character_of_a_cursor_can_be_changed_left_out_or_added() -> None:

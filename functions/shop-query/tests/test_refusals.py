@@ -41,6 +41,7 @@ def test_what_is_ones_own_or_nobodys_is_no_refusal(shop: Shop, log: Log, refusal
     for path, status in (
         (f"/reservations/{HERS}", 200),
         (f"/purchases/{HERS}", 404),
+        ("/purchases/no-id", 404),
         ("/products/NONE", 404),
         ("/nowhere", 404),
     ):

@@ -1,10 +1,12 @@
 import json
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shop_http.answers import NOBODY_KEEPS
+from shop_query.adapters.system import SystemClock
 from shop_query.application.queries import Queries
 from shop_query.ports import Document, Page, Parameters, Query
 from shop_query.testing import FixedClock, Shop
@@ -29,6 +31,19 @@ def test_an_administrator_sees_units_and_revenue_by_day_and_product(shop: Shop) 
         ],
         "next_cursor": None,
     }
+
+
+def test_today_is_a_day_of_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local days of these two zones always differ, so at most one of them is UTC's."""
+    try:
+        for zone in ("UTC-14", "UTC+12"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            before, today, after = datetime.now(UTC).date(), SystemClock().today(), datetime.now(UTC).date()
+            assert before <= today <= after
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("groups", [None, "[customers]", "[administrators]"])

@@ -382,7 +382,7 @@ _OF_PAYMENT: Final = (
 )
 _OF_QUERIES: Final = (
     Problem(
-        answered(problem, NotYetVisibleError("product", "MUG-BLUE", 4)),
+        answered(problem, NotYetVisibleError("product", 4)),
         "What you want to read back has not reached the read model yet.",
         "A read with `min_version` has waited for that version, or could not: it is late, or no `stream_version` of "
         "this thing; the product is not known yet; or too many others wait.",

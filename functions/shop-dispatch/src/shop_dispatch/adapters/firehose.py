@@ -27,7 +27,7 @@ fails for ever."""
 _RECORD_FRAME_BYTES: Final = len('{"Data": ""}, ')
 _REQUEST_FRAME_BYTES: Final = 1_024
 ATTEMPTS_MAX: Final = 5
-BACKOFF_SECONDS: Final = 0.1
+BACKOFF_SECONDS: Final = 0.2
 """The second attempt waits up to this long. The limit doubles each time, and each wait is a random part of it."""
 
 
@@ -47,7 +47,7 @@ class FirehoseArchive:
         cause = ""
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
-                self.sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - jitter, no secret
+                self.sleep(random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1)))  # noqa: S311 - jitter, no secret
             records, cause = self._put_once(records)
             if not records:
                 return

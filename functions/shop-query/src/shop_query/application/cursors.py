@@ -76,11 +76,11 @@ class Cursors:
 
 
 def _bytes(cursor: str) -> bytes:
-    """Nothing of what we never write: Python's decoder skips foreign characters and forgives stray bits."""
+    """Nothing of what we never write: Python's decoder skips foreign characters and forgives bits and padding."""
     if len(cursor) > CURSOR_CHARACTERS_MAX:
         return b""
     try:
-        decoded = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        decoded = urlsafe_b64decode(cursor + "==")
     except ValueError:
         return b""
     return decoded if urlsafe_b64encode(decoded).decode().rstrip("=") == cursor else b""

@@ -93,11 +93,11 @@ class Queries:
     def activity(self, stream_id: str, limit: int, cursor: str | None = None) -> str:
         """Lists the events of one stream and who brought them about; the newest comes first."""
         if not forms.STREAM_ID.matches(stream_id):
-            raise NotFoundError("stream", stream_id)
+            raise NotFoundError("stream")
         scope = {"stream_id": stream_id}
         page = self._page(Query.ACTIVITY, ACTIVITY, scope, cursor, {**scope, "limit": limit})
         if cursor is None and page.startswith('{"items":[],'):
-            raise NotFoundError("stream", stream_id)
+            raise NotFoundError("stream")
         return page
 
     def _days(self, first: date | None, last: date | None) -> tuple[date, date]:
@@ -111,12 +111,12 @@ class Queries:
 
     def _document(self, query: Query, identifier: str, keys: Parameters, min_version: int | None) -> str:
         if not _FORMS[query].matches(identifier):
-            raise NotFoundError(query, identifier)
+            raise NotFoundError(query)
         document = self._read_model.document(query, keys)
         if min_version is not None:
             return self._awaited(query, identifier, keys, min_version, document).text
         if document is None:
-            raise NotFoundError(query, identifier, is_anothers=self._is_anothers(identifier, keys))
+            raise NotFoundError(query, is_anothers=self._is_anothers(identifier, keys))
         return document.text
 
     def _awaited(
@@ -133,7 +133,7 @@ class Queries:
                     if _has(document, min_version):
                         return document
         is_anothers = document is None and self._is_anothers(identifier, keys)
-        raise NotYetVisibleError(query, identifier, min_version, is_anothers=is_anothers)
+        raise NotYetVisibleError(query, min_version, is_anothers=is_anothers)
 
     def _is_anothers(self, identifier: str, keys: Parameters) -> bool:
         """The answer is the same; only the log tells who asks for other customers' things."""
