@@ -109,6 +109,7 @@ FUNCTIONS = {
     "shown_dispute": "(disputed text) -> json",
     "similar_query": "(asked text) -> tsquery",
     "shown_lines": "(lines jsonb) -> json",
+    "total": "(bigint) -> bigint",
 }
 
 
