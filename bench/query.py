@@ -97,6 +97,7 @@ FILL: Final = (
     FROM shop.sales_daily GROUP BY 1, 2, 3
     """,
     "INSERT INTO shop.product_word SELECT DISTINCT word FROM shop.product, shop.name_words(name) AS word",
+    "INSERT INTO shop.category SELECT category, count(*) FROM shop.product WHERE status = 'listed' GROUP BY category",
     "VACUUM ANALYZE",
 )
 

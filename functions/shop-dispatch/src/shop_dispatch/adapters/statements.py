@@ -71,6 +71,7 @@ WHEN MATCHED THEN UPDATE SET
     status = coalesce(change.status, p.status),
     listed_at = coalesce(change.listed_at, p.listed_at),
     category = nullif(coalesce(change.category, p.category), ''), -- no category any more
+    counted_in = CASE WHEN p.status = 'listed' THEN p.category END,
     images = coalesce(change.images, p.images)
 WHEN NOT MATCHED THEN
     INSERT (sku, version, name, description, price_minor, currency, status, listed_at, category, images)
@@ -145,6 +146,17 @@ INSERT INTO {schema}.sales_monthly AS s (month, sku, currency, units, revenue_mi
 SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
 ON CONFLICT (month, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
+""",
+    # The products have been changed before, in the same transaction, which has left where each was counted.
+    "category": """
+INSERT INTO {schema}.category AS c (category, products)
+SELECT moved.category, sum(moved.products)
+FROM {schema}.product, LATERAL (
+    VALUES (counted_in, -1), (CASE WHEN status = 'listed' THEN product.category END, 1)
+) AS moved (category, products)
+WHERE sku = ANY (%s::text[]) AND moved.category IS NOT NULL
+GROUP BY moved.category HAVING sum(moved.products) <> 0 ORDER BY moved.category
+ON CONFLICT (category) DO UPDATE SET products = c.products + excluded.products
 """,
 }
 
