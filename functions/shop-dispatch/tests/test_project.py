@@ -365,7 +365,7 @@ def test_a_correction_shows_in_the_catalogue(read_model: Any, product: Any) -> N
 
 
 def categories(read_model: Any) -> dict[str, int]:
-    """What is kept is also what a migration of these products would count."""
+    """Returns the kept counts, which must be what a migration of these products would count."""
     kept = dict(read_model.query("SELECT category, products FROM read_v1.categories", "shop_query"))
     (filled,) = re.findall(r"INSERT INTO shop.category\n(SELECT.*?);", CATEGORIES.read_text(), re.DOTALL)
     assert kept == dict(read_model.query(filled))

@@ -19,7 +19,7 @@ from shop_shared.events import (
 from shop_shared.values import Image, Images
 
 MOVING: Final = (ProductListed.TYPE, ProductDescribed.TYPE, ProductRetired.TYPE, ProductRelisted.TYPE)
-"""These change how many products of a category are for sale."""
+"""Such an event may change how many products of a category are for sale."""
 NO_CATEGORY: Final = ""
 """The product has no category any more, where None says that it has the one it had."""
 

@@ -12,8 +12,8 @@ AHEAD_MAX: Final = 10
 """A version that is further ahead than this of what the read model has is no answer's of a moment ago: a command adds
 three events at most, and a stream's commands come one after the other."""
 PAUSE_SECONDS_FIRST: Final = 0.002
-"""What is waited for is often a moment away. As each pause is twice as long as the one before, a long wait has three
-looks more than one that begins with 20 ms."""
+"""A projection mostly ends some milliseconds after the command's answer. Pauses double, so a wait that takes long has
+three looks more than one that begins with 20 ms."""
 PAUSE_SECONDS_MAX: Final = 0.16
 
 
