@@ -1,6 +1,7 @@
 -- How many products of each category are for sale, so that nobody who asks has to count them.
 ALTER TABLE shop.product -- no batch is applied from here to the end of this
-    ADD COLUMN counted_in text COLLATE "C"; -- the category that had the product before its last change
+    ADD COLUMN counted_in text COLLATE "C"; -- the category that counts the product
+UPDATE shop.product SET counted_in = category WHERE status = 'listed' AND category IS NOT NULL;
 
 CREATE TABLE shop.category (
     category text COLLATE "C" PRIMARY KEY,

@@ -71,7 +71,6 @@ WHEN MATCHED THEN UPDATE SET
     status = coalesce(change.status, p.status),
     listed_at = coalesce(change.listed_at, p.listed_at),
     category = nullif(coalesce(change.category, p.category), ''), -- no category any more
-    counted_in = CASE WHEN p.status = 'listed' THEN p.category END,
     images = coalesce(change.images, p.images)
 WHEN NOT MATCHED THEN
     INSERT (sku, version, name, description, price_minor, currency, status, listed_at, category, images)
@@ -147,15 +146,22 @@ SELECT * FROM unnest(%s::date[], %s::text[], %s::text[], %s::bigint[], %s::bigin
 ON CONFLICT (month, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
 """,
-    # The products have been changed before, in the same transaction, which has left where each was counted.
+    # The products have been changed before, in the same transaction. Each row says where the product is counted so far.
     "category": """
+WITH moved AS (
+    UPDATE {schema}.product SET counted_in = known.wanted
+    FROM (
+        SELECT sku, counted_in, CASE WHEN status = 'listed' THEN category END AS wanted
+        FROM {schema}.product WHERE sku = ANY (%s::text[])
+    ) AS known
+    WHERE product.sku = known.sku AND known.counted_in IS DISTINCT FROM known.wanted
+    RETURNING known.counted_in, known.wanted
+)
 INSERT INTO {schema}.category AS c (category, products)
-SELECT moved.category, sum(moved.products)
-FROM {schema}.product, LATERAL (
-    VALUES (counted_in, -1), (CASE WHEN status = 'listed' THEN product.category END, 1)
-) AS moved (category, products)
-WHERE sku = ANY (%s::text[]) AND moved.category IS NOT NULL
-GROUP BY moved.category HAVING sum(moved.products) <> 0 ORDER BY moved.category
+SELECT counted.category, sum(counted.products)
+FROM moved, LATERAL (VALUES (moved.counted_in, -1), (moved.wanted, 1)) AS counted (category, products)
+WHERE counted.category IS NOT NULL
+GROUP BY counted.category HAVING sum(counted.products) <> 0 ORDER BY counted.category
 ON CONFLICT (category) DO UPDATE SET products = c.products + excluded.products
 """,
 }
