@@ -36,6 +36,8 @@ from shop_query.handlers.api import handler
 from shop_query.ports import Document, Page, Parameters, Query
 
 RATIO_MAX: Final = 3.0
+RANGE_MS_MAX_PER_MILLION: Final = 300
+"""The best sellers of a range that is neither a month nor a day are added up of as many sales lines as it has."""
 CPU_RATIO_MAX: Final = 1.5
 PARTS: Final = 4
 """The requests are divided into so many parts, whose ratios say how much the noise is."""
@@ -95,6 +97,7 @@ FILL: Final = (
     FROM shop.sales_daily GROUP BY 1, 2, 3
     """,
     "INSERT INTO shop.product_word SELECT DISTINCT word FROM shop.product, shop.name_words(name) AS word",
+    "INSERT INTO shop.category SELECT category, count(*) FROM shop.product WHERE status = 'listed' GROUP BY category",
     "VACUUM ANALYZE",
 )
 
@@ -189,6 +192,7 @@ def request(path: str, query: dict[str, str] | None = None, customer: str = "adm
 DAY: Final = {"from": "2026-09-15", "to": "2026-09-15"}
 HALF_A_YEAR: Final = {"from": "2026-03-15", "to": "2026-09-14"}
 SEPTEMBER: Final = {"from": "2026-09-01", "to": "2026-09-30"}
+LONG_RANGE: Final = "GET /sales/top (half a year)"
 ROUTES: Final[dict[str, Ask]] = {
     "GET /products": lambda _c, _r: request("/products"),
     "GET /products/{sku}": lambda c, r: request(f"/products/{c.sku(r)}"),
@@ -220,7 +224,7 @@ ROUTES: Final[dict[str, Ask]] = {
         "/sales/top", SEPTEMBER | {"sort": "revenue", "currency": "EUR"}
     ),
     "GET /sales/top (a day)": lambda _c, _r: request("/sales/top", DAY),
-    "GET /sales/top (half a year)": lambda _c, _r: request("/sales/top", HALF_A_YEAR),
+    LONG_RANGE: lambda _c, _r: request("/sales/top", HALF_A_YEAR),
 }
 
 
@@ -311,6 +315,14 @@ def table(small: Catalogue, large: Catalogue, found: list[RecordedRow]) -> str:
     for route in ROUTES:
         (low, high), (low_large, high_large) = (_cuts(each.times_ms[route]) for each in (small, large))
         ratio = high_large / high
+        if route == LONG_RANGE:
+            goal = RANGE_MS_MAX_PER_MILLION * large.size.purchases / 1_000_000
+            spread = quartiles(large.times_ms[route])
+            found.append(RecordedRow(f"{route}, p95", "ms", high_large, high_large, spread, goal))
+            rows.append(
+                f"| `{route}` | {low:.2f}, {high:.2f} | {low_large:.2f}, {high_large:.2f} | at most {goal:g} ms |"
+            )
+            continue
         parts = [_cuts(each.times_ms[route][part::PARTS])[1] for part in range(PARTS) for each in (large, small)]
         spread = quartiles([*map(float.__truediv__, parts[::2], parts[1::2])])
         peer = "that of the small catalogue"

@@ -282,6 +282,7 @@ CORRUPTIONS: list[Corruption] = [
     more_stock,
     something_overdue,
     changed_row("product", "sku", "price_minor", 1, "products", "{sku}", "price_minor"),
+    changed_row("category", "category", "products", 1, "categories", "{category}", "products"),
     changed_row("stock", "sku", "sold", -1, "products", "{sku}", "available"),
     changed_row("sales_daily", "sku", "units", 1, "sales_daily", "{day}/{sku}/EUR", "units"),
     changed_row("sales_monthly", "sku", "units", 1, "sales_monthly", "{month}/{sku}/EUR", "units"),

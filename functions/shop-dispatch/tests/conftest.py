@@ -40,7 +40,7 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CUSTOMER = "0f9a6c1e-customer"
 TABLES = (
     *("event_log", "stream_head", "product", "stock", "reservation", "refund", "dispute"),
-    *("sales_daily", "sales_monthly", "product_word", "parked"),
+    *("sales_daily", "sales_monthly", "product_word", "category", "parked"),
 )
 
 

@@ -28,6 +28,7 @@ from shop_shared.values import Image
 
 Item = TypeVar("Item")
 MIGRATION = Path(__file__).parents[1] / "migrations" / "0008_refunds.sql"
+CATEGORIES = MIGRATION.with_name("0021_categories.sql")
 SALES_MONTHLY = MIGRATION.with_name("0016_sales_monthly.sql")
 
 
@@ -361,6 +362,42 @@ def test_a_correction_shows_in_the_catalogue(read_model: Any, product: Any) -> N
     assert read_model.query("SELECT sku FROM read_v1.products WHERE terms @@ to_tsquery('english', 'coffee')")
     read_model.project(mug.described(), mug.relisted(), mug.adjusted(1))
     assert read_model.query(row) == [("Cup", None, [], 7, "listed")]
+
+
+def categories(read_model: Any) -> dict[str, int]:
+    """Returns the kept counts, which must be what a migration of these products would count."""
+    kept = dict(read_model.query("SELECT category, products FROM read_v1.categories", "shop_query"))
+    (filled,) = re.findall(r"INSERT INTO shop.category\n(SELECT.*?);", CATEGORIES.read_text(), re.DOTALL)
+    assert kept == dict(read_model.query(filled))
+    return kept
+
+
+def test_a_product_is_counted_in_its_category_for_as_long_as_it_is_for_sale(read_model: Any, product: Any) -> None:
+    mug, pot = product("MUG"), product("POT")
+    for batch, expected in (
+        ([mug.listed(category="cups"), pot.listed(category="cups")], {"cups": 2}),
+        ([mug.described("mugs"), mug.received(1)], {"cups": 1, "mugs": 1}),
+        ([mug.repriced(990)], {"cups": 1, "mugs": 1}),
+        ([mug.retired(), pot.described()], {}),
+        ([mug.described("cups"), pot.retired()], {}),
+        ([mug.relisted(), pot.relisted()], {"cups": 1}),
+        ([mug.retired(), mug.described("mugs"), mug.relisted(), mug.described("cups")], {"cups": 1}),
+    ):
+        for _ in range(2):  # a repetition changes nothing
+            read_model.project(*batch)
+            assert categories(read_model) == expected
+
+
+def test_products_that_change_categories_at_once_are_each_counted_once(read_model: Any, product: Any) -> None:
+    """Each batch touches all categories, in its own order: none waits for another in a circle."""
+    names, batches = ("cups", "mugs", "pots"), []
+    for number in range(24):
+        streams = [product(f"{name}-{number}") for name in names[number % 3 :] + names[: number % 3]]
+        listed = [stream.listed(category=names[place]) for place, stream in enumerate(streams)]
+        moved = [stream.described(names[place - 1]) for place, stream in enumerate(streams)]
+        batches += [listed, [*moved, streams[0].retired()], listed]
+    concurrently(read_model, batches)
+    assert sum(categories(read_model).values()) == 24 * 2
 
 
 @pytest.mark.parametrize("seed", range(3))

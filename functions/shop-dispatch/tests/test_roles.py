@@ -6,7 +6,17 @@ import psycopg
 import pytest
 
 VIEWS = [
-    *("activity", "cursor_key", "disputes", "event_digests", "heads", "product_words", "products", "purchases"),
+    *(
+        "activity",
+        "categories",
+        "cursor_key",
+        "disputes",
+        "event_digests",
+        "heads",
+        "product_words",
+        "products",
+        "purchases",
+    ),
     *("refunds", "reservations", "sales_daily", "sales_monthly", "timeline"),
 ]
 

@@ -27,7 +27,16 @@ from shop_shared.envelope import Envelope, encode
 
 STREAM, SHARDS, FUNCTIONS, BATCH, ATTEMPTS_MAX = "shop-shards", 4, 4, 12, 10
 SKUS = ("MUG", "POT", "CUP", "JUG")
-OF_THE_READ_MODEL = ("heads", "products", "reservations", "purchases", "refunds", "sales_daily", "sales_monthly")
+OF_THE_READ_MODEL = (
+    "heads",
+    "products",
+    "categories",
+    "reservations",
+    "purchases",
+    "refunds",
+    "sales_daily",
+    "sales_monthly",
+)
 History = tuple[list[Envelope], list[Envelope]]
 LOOP = """
 import json, sys

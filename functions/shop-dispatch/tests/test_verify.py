@@ -39,7 +39,7 @@ def audited(read_model: Any, product: Any, reservation: Any, monkeypatch: pytest
     """Two products and two reservations, of which one was bought, refunded in parts, and disputed."""
     reads(read_model, monkeypatch)
     mug, bought, held = product("MUG"), reservation(1, {"MUG": 2}), reservation(2, {"MUG": 1})
-    read_model.project(mug.listed(), mug.received(9), product("POT").listed(), held.placed())
+    read_model.project(mug.listed(category="cups"), mug.received(9), product("POT").listed(), held.placed())
     read_model.project(bought.placed(), bought.requested(), bought.confirmed())
     read_model.project(bought.refunded(units=1), bought.refunded(refund=2, units=1), bought.dispute_opened())
     return read_model

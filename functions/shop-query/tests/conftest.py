@@ -35,7 +35,7 @@ def shop(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(
             "TRUNCATE shop.product, shop.stock, shop.reservation, shop.refund, shop.dispute, shop.sales_daily,"
-            " shop.sales_monthly, shop.product_word, shop.event_log, shop.stream_head"
+            " shop.sales_monthly, shop.product_word, shop.category, shop.event_log, shop.stream_head"
         )
         yield Shop(superuser)
         bootstrap.read_model().close()

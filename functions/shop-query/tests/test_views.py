@@ -99,6 +99,7 @@ VIEWS = {
         "authtype": "text",
         "authid": "text",
     },
+    "categories": {"category": "text", "products": "bigint"},
     "cursor_key": {"key": "text"},
     # These are for the audit, which signs in as shop-query does.
     "event_digests": {"stream_id": "text", "stream_version": "integer", "digest": "text"},
@@ -109,6 +110,7 @@ FUNCTIONS = {
     "shown_dispute": "(disputed text) -> json",
     "similar_query": "(asked text) -> tsquery",
     "shown_lines": "(lines jsonb) -> json",
+    "total": "(bigint) -> bigint",
 }
 
 

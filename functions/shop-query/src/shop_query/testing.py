@@ -89,6 +89,12 @@ class Shop:
             *(sku, name, description, price_minor, currency, status, listed_at, category, Jsonb(images)),
         )
         self.execute("INSERT INTO shop.product_word SELECT shop.name_words(%s) ON CONFLICT DO NOTHING", name)
+        if category is not None and status == "listed":
+            self.execute(
+                "INSERT INTO shop.category AS c VALUES (%s, 1)"
+                " ON CONFLICT (category) DO UPDATE SET products = c.products + 1",
+                category,
+            )
         if stock is not None:
             self.execute("INSERT INTO shop.stock VALUES (%s, %s, 0, 0)", sku, stock)
 

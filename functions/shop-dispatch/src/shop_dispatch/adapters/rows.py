@@ -52,6 +52,11 @@ TABLES: Final[Mapping[str, _Table]] = {
         ORDER BY sku LIMIT %s
         """,
     ),
+    "categories": _Table(
+        ("category",),
+        ("",),
+        "SELECT category, products FROM {schema}.categories WHERE category > %s ORDER BY category LIMIT %s",
+    ),
     "reservations": _Table(
         ("reservation_id",),
         ("",),

@@ -150,6 +150,24 @@ ORDER BY 1, 2, 3
 ON CONFLICT (month, sku, currency) DO UPDATE SET
     units = s.units + excluded.units, revenue_minor = s.revenue_minor + excluded.revenue_minor
 """,
+    # The products have been changed before, in the same transaction. Each row says where the product is counted so far.
+    "category": """
+WITH moved AS (
+    UPDATE {schema}.product SET counted_in = known.wanted
+    FROM (
+        SELECT sku, counted_in, CASE WHEN status = 'listed' THEN category END AS wanted
+        FROM {schema}.product WHERE sku = ANY (%s::text[])
+    ) AS known
+    WHERE product.sku = known.sku AND known.counted_in IS DISTINCT FROM known.wanted
+    RETURNING known.counted_in, known.wanted
+)
+INSERT INTO {schema}.category AS c (category, products)
+SELECT counted.category, sum(counted.products)
+FROM moved, LATERAL (VALUES (moved.counted_in, -1), (moved.wanted, 1)) AS counted (category, products)
+WHERE counted.category IS NOT NULL
+GROUP BY counted.category HAVING sum(counted.products) <> 0 ORDER BY counted.category
+ON CONFLICT (category) DO UPDATE SET products = c.products + excluded.products
+""",
 }
 
 PARKED: Final = """

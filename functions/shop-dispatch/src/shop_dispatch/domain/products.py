@@ -18,6 +18,8 @@ from shop_shared.events import (
 )
 from shop_shared.values import Image, Images
 
+MOVING: Final = (ProductListed.TYPE, ProductDescribed.TYPE, ProductRetired.TYPE, ProductRelisted.TYPE)
+"""Such an event may change how many products of a category are for sale."""
 NO_CATEGORY: Final = ""
 """The product has no category any more, where None says that it has the one it had."""
 
@@ -33,6 +35,15 @@ class ProductChange(NamedTuple):
     listed_at: datetime | None = None
     category: str | None = None
     images: str | None = None
+
+
+class MovedProduct(NamedTuple):
+    sku: str
+
+
+def moved_products(events: Iterable[Envelope]) -> list[MovedProduct]:
+    moved = {event.subject.removeprefix("product-") for event in events if event.data.TYPE in MOVING}
+    return [MovedProduct(sku) for sku in sorted(moved)]
 
 
 def product_changes(events: Iterable[Envelope]) -> list[ProductChange]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from shop_dispatch.domain.disputes import dispute_changes
 from shop_dispatch.domain.product_words import product_names
-from shop_dispatch.domain.products import product_changes
+from shop_dispatch.domain.products import moved_products, product_changes
 from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import sales_changes
@@ -42,4 +42,5 @@ PROJECTIONS: Final = (
     Projection("stock", stock_changes),
     Projection("sales_daily", sales_changes),
     Projection("sales_monthly", sales_changes),  # its statement sums the days up
+    Projection("category", moved_products),
 )

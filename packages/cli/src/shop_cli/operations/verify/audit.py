@@ -4,6 +4,7 @@ which a second look drops.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "heads": ("stream_id",),
     "log": ("stream_id", "stream_version"),
     "products": ("sku",),
+    "categories": ("category",),
     "reservations": ("reservation_id",),
     "purchases": ("purchase_id",),
     "refunds": ("purchase_id", "refund"),
@@ -58,6 +60,7 @@ class Audit:
     grace_seconds: float
     findings: Findings = field(default_factory=Findings)
     ledger: stock.Ledger = field(default_factory=stock.Ledger)
+    categories: Counter[str] = field(default_factory=Counter)
     buckets: dict[stock.Bucket, Mapping[str, int]] = field(default_factory=dict)
     named_since: datetime | None = None
     """This is when the first event of all that says who brought it about was made."""
@@ -154,6 +157,8 @@ class Audit:
         self.findings.add("lives", differences)
         self._state(stream_id, {"version": product.version, **product.state()}, state, owed=False)
         facts.add("products", product.sku, EXPECTED, product.row())
+        if product.category and product.status == "listed":
+            self.categories[product.category] += 1
 
     def _reservation(
         self, facts: FactTable, stream_id: str, events: Sequence[streams.Event], state: Mapping[str, Any] | None
@@ -222,11 +227,13 @@ class Audit:
 
     def _judge_rows(self, facts: FactTable) -> None:
         available = self.ledger.available()
+        for category, count in self.categories.items():
+            facts.add("categories", category, EXPECTED, {"products": count})
         for key, row in self.ledger.sales():
             facts.add("sales_daily", key, EXPECTED, row)
         for key, row in self.ledger.monthly_sales():
             facts.add("sales_monthly", key, EXPECTED, row)
-        for table in ("products", "reservations", "purchases", "refunds", "disputes", "sales_daily", "sales_monthly"):
+        for table in (name for name in TABLES if name not in ("heads", "log")):
             for key, expected, found in facts.pairs(table):
                 row, shown = _first(expected), _first(found)
                 if row is not None and table == "products":

@@ -25,6 +25,7 @@ CHECKS: Final = {
     "due": Check((13, 14), "Nothing that is owed is overdue: to publish, to expire, to settle"),
     "heads": Check((9, 11), "The read model has applied every stream to its end, from the same bytes"),
     "products": Check((12,), "Products in the read model are the fold"),
+    "categories": Check((12,), "Each category in the read model has as many products for sale as the fold"),
     "reservations": Check((12,), "Reservations in the read model are the fold"),
     "purchases": Check((12,), "Purchases in the read model are the fold"),
     "refunds": Check((12, 15), "Refunds in the read model are the fold, and never more than was paid or bought"),

@@ -245,6 +245,7 @@ def _fill_read_model(shop: RecordedShop) -> None:
             "version": 2,
         },
     ]
+    shop.tables["categories"] = [{"category": "cups", "products": 1}]
     reservations = [
         (BOUGHT, "purchased", 2, "pi_bought", 3),
         (DECLINED, "active", 1, "pi_declined", 3),
