@@ -79,6 +79,7 @@ def test_an_answer_that_was_given_stands_although_its_metrics_could_not_be_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("POWERTOOLS_METRICS_NAMESPACE")
+    metrics._line.cache_clear()
     answered = False
     with listening_to_logs() as log, invocation("shop-test"):
         count(Metric.EVENTS_SWEPT)
