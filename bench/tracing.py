@@ -87,9 +87,8 @@ def handler(event, context):
 CALLS: Final = """
 from shop_observability import tracing
 from shop_observability.invocation import invocation as invoked
-from shop_observability.trace_header import request_header
 def handler(event, context):
-    with invoked("shop-command", request_header(None), route="POST /purchase", correlation_id="request-1"):
+    with invoked("shop-command", route="POST /purchase", correlation_id="request-1"):
         for number in range(6):
             with tracing.subsegment("DynamoDB", "aws", aws={"operation": "GetItem", "table_name": "shop"}):
                 pass

@@ -75,7 +75,7 @@ class Trading:
         return reserve(self, request(key), 2).subject.removeprefix("reservation-")
 
     def events(self) -> list[Envelope]:
-        ids = {self.reservation_id, self.purchase_id, request().reservation_id()}
+        ids = {self.reservation_id, self.purchase_id, request().reservation_id}
         streams = ("product-MUG", "product-CUP", *(f"reservation-{each}" for each in ids))
         return [event for stream_id in streams for event in self.under_test.store.events(stream_id)]
 

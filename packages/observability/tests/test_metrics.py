@@ -93,6 +93,7 @@ def test_what_one_invocation_could_not_say_is_logged_and_in_no_others_line(
     count(Metric.COMMANDS_FAILED)
     with monkeypatch.context() as patch, listening_to_logs() as log:
         patch.delenv("POWERTOOLS_METRICS_NAMESPACE")
+        metrics._line.cache_clear()
         metrics.flush()
     [error] = log.lines()
     assert (error["message"], error["exception_name"]) == ("metrics are lost", "SchemaValidationError")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shop_observability.trace_header import TraceHeader, request_header
+from shop_observability.trace_header import TraceHeader, lambdas_header, request_header
 
 ROOT = "1-5759e988-bd862e3fe1be46a994272793"
 PARENT = "53995c3f42cd8ad8"
@@ -89,7 +89,7 @@ def test_a_header_with_neither_parent_nor_decision_is_the_gateways_and_lambdas_t
     own = "1-5759e988-cccccccccccccccccccccccc"
     monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={own};Parent={PARENT};Sampled=1;Lineage=1:a87bd80c:0")
     for gateways in (f"Root={ROOT}", f"Self={ROOT};Root={ROOT}", f"Root={ROOT};Parent=;Sampled=?"):
-        assert request_header(gateways) == TraceHeader(own, PARENT, sampled=True)
+        assert request_header(gateways, lambdas_header()) == TraceHeader(own, PARENT, sampled=True)
 
 
 def test_the_clients_trace_goes_before_lambdas_and_the_decision_falls_back_to_lambda(
@@ -97,9 +97,9 @@ def test_the_clients_trace_goes_before_lambdas_and_the_decision_falls_back_to_la
 ) -> None:
     own = "1-5759e988-cccccccccccccccccccccccc"
     monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={own};Parent={PARENT};Sampled=1")
-    assert request_header(f"Root={ROOT};Sampled=0") == TraceHeader(ROOT, None, sampled=False)
-    assert request_header(f"Root={ROOT};Parent={PARENT}") == TraceHeader(ROOT, PARENT, sampled=True)
-    assert request_header("nonsense") == TraceHeader(own, PARENT, sampled=True)
+    assert request_header(f"Root={ROOT};Sampled=0", lambdas_header()) == TraceHeader(ROOT, None, sampled=False)
+    assert request_header(f"Root={ROOT};Parent={PARENT}", lambdas_header()) == TraceHeader(ROOT, PARENT, sampled=True)
+    assert request_header("nonsense", lambdas_header()) == TraceHeader(own, PARENT, sampled=True)
     monkeypatch.delenv("_X_AMZN_TRACE_ID")
-    assert request_header(None) is None
-    assert request_header(f"Root={ROOT}") == TraceHeader(ROOT, None, sampled=False)
+    assert request_header(None, lambdas_header()) is None
+    assert request_header(f"Root={ROOT}", lambdas_header()) == TraceHeader(ROOT, None, sampled=False)

@@ -16,7 +16,6 @@ from shop_observability import work
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
-from shop_observability.trace_header import request_header
 
 Handler = TypeVar("Handler", bound=Callable[..., Response[str]])
 
@@ -71,9 +70,11 @@ class HttpFunction:
         started = time.monotonic()
         correlation = correlation_id(event)
         route = event.get("routeKey", "$default")
-        trace = request_header(header(event, "x-amzn-trace-id"))
-        with invocation(self.service, trace, correlation_id=correlation, route=route):
-            answer = self.resolver.resolve(event, context)
+        received = header(event, "x-amzn-trace-id")
+        with invocation(self.service, received, correlation_id=correlation, route=route) as trace:
+            self.resolver.context["event"] = event
+            # The resolver would write the name of each header anew, only to look for one that is not its concern here.
+            answer = self.resolver.resolve({**event, "headers": {}}, context)
             if event["requestContext"]["http"]["method"] == "HEAD":
                 # It has the headers of GET's answer and no body. https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
                 answer |= {"body": "", "isBase64Encoded": False}
@@ -87,9 +88,9 @@ class HttpFunction:
         return answer
 
     def _answer(self, route: Route, parameters: Mapping[str, str]) -> Response[str]:
-        replays: list[bool] = []
+        event, replays = self._event, list[bool]()
         try:
-            answer = route.answer(self.resolver.current_event.raw_event, parameters, lambda: replays.append(True))
+            answer = route.answer(event, parameters, lambda: replays.append(True))
         except Exception as error:
             if not replays:
                 raise
@@ -100,7 +101,7 @@ class HttpFunction:
                 # The first answer is given again, however much has happened since.
                 answer.headers["Link"] = f'<{location}>; rel="status"'  # https://www.rfc-editor.org/rfc/rfc8631
         if route.compress:
-            compress(answer, header(self.resolver.current_event.raw_event, "accept-encoding"))
+            compress(answer, header(event, "accept-encoding"))
         return answer
 
     def _failed(self, error: Exception) -> Response[str]:
@@ -111,9 +112,14 @@ class HttpFunction:
         return self._problem(problem)
 
     def _problem(self, problem: ProblemError) -> Response[str]:
-        event = self.resolver.current_event.raw_event
+        event = self._event
         _count_refusal(event, problem)
         return problem.response(event["requestContext"]["http"]["path"], correlation_id(event))
+
+    @property
+    def _event(self) -> dict[str, Any]:
+        event: dict[str, Any] = self.resolver.context["event"]
+        return event
 
 
 def _count_refusal(event: Mapping[str, Any], problem: ProblemError) -> None:

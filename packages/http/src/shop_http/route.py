@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -35,8 +35,7 @@ class RequestBody(Protocol):
         """Returns what a repeat of the request has to send again."""
 
 
-@dataclass(frozen=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """One request, as far as its route's declaration has checked it."""
 
     event: Mapping[str, Any]
@@ -141,7 +140,7 @@ class Route:
         given: Mapping[str, str] | None = event.get("queryStringParameters")
         if not given:
             return self._defaults
-        known = {parameter.name: parameter for parameter in self.query}
+        known = self._known
         for name in given:
             if name not in known:
                 allowed = ", ".join(known) or "none"
@@ -149,5 +148,9 @@ class Route:
         return self._defaults | {name: known[name].read(text) for name, text in given.items()}
 
     @cached_property
+    def _known(self) -> dict[str, Parameter[Any]]:
+        return {parameter.name: parameter for parameter in self.query or ()}
+
+    @cached_property
     def _defaults(self) -> dict[str, Any]:
-        return {parameter.name: parameter.default for parameter in self.query or ()}
+        return {name: parameter.default for name, parameter in self._known.items()}

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shop_observability import logs, metrics
-from shop_observability.trace_header import TraceHeader, lambdas_header
+from shop_observability.trace_header import TraceHeader, lambdas_header, request_header
 from shop_observability.tracing import segment
-from shop_observability.work import Annotation, Work, doing
+from shop_observability.work import Annotation, Work
 
 
 class InvocationFailedError(Exception):
@@ -18,18 +18,22 @@ class InvocationFailedError(Exception):
 
 
 @contextmanager
-def invocation(service: str, header: TraceHeader | None, **annotations: Annotation) -> Iterator[None]:
+def invocation(service: str, received: str | None = None, /, **annotations: Annotation) -> Iterator[TraceHeader | None]:
     """Opens one segment, decides at random whether it logs from DEBUG on, and writes one line of metrics at the end.
+
+    `received` is the trace header that a client has sent. Gives the header that the segment has.
 
     A segment of another trace than Lambda's own names and links that one, which has its cold start and time-out.
     Raises InvocationFailedError for whatever is raised inside.
     """
     logs.sample()
     metrics.begin()
+    own = lambdas_header()
+    header = request_header(received, own)
     try:
-        with doing(_invoked(lambdas_header())), segment(service, header, **annotations):
+        with segment(service, header, _invoked(own), **annotations):
             try:
-                yield
+                yield header
             except Exception:
                 logs.logger().exception("failed")
                 raise

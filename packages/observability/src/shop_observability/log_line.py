@@ -25,7 +25,8 @@ class LineFormatter(BasePowertoolsFormatter):
         self._encode = encoder.encode
 
     def append_keys(self, **additional_keys: Any) -> None:
-        self._keys.update(additional_keys)
+        keys = self._keys | additional_keys
+        self._keys = {name: value for name, value in keys.items() if value is not None}
 
     def remove_keys(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -43,7 +44,7 @@ class LineFormatter(BasePowertoolsFormatter):
             "location": f"{record.funcName}:{record.lineno}",
             "timestamp": f"{moment},{int(record.msecs):03}+0000",
         }
-        line.update({name: value for name, value in vars(record).items() if name not in _ITS_OWN})
+        line |= {name: value for name, value in vars(record).items() if value is not None and name not in _ITS_OWN}
         if root := os.environ.get("_X_AMZN_TRACE_ID"):
             line["xray_trace_id"] = root.partition(";")[0].removeprefix("Root=")
-        return self._encode({name: value for name, value in line.items() if value is not None})
+        return self._encode(line)

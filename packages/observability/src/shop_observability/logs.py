@@ -16,6 +16,7 @@ def logger() -> Logger:
     Each line has the annotations of the current work, and everything of an exception but its message."""
     # No line tells of these. https://docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined] # it is new in Python 3.12
     made = Logger(
         # A value that JSON cannot hold may be personal, and by default str() would write it out.
         logger_formatter=LineFormatter(json_default=lambda value: exceptions.name_of(type(value))),

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 import os
 from enum import StrEnum
+from functools import cache
 from threading import Lock
 from typing import Final, Self
 
@@ -97,6 +98,8 @@ _measured: dict[Metric, list[float]] = {}
 _lock: Final = Lock()
 """An invocation may count in several threads."""
 _is_cold = True
+_line: Final = cache(EphemeralMetrics)
+"""One serves all lines, because making it anew takes a third of the time of a line."""
 
 
 def count(metric: Metric, number: int = 1) -> None:
@@ -134,13 +137,14 @@ def flush() -> None:
             _emit()
     except Exception:  # noqa: BLE001 - it is logged, and the work is done
         logger().exception("metrics are lost")
+        _line.cache_clear()  # values of a line that failed are in no other
     finally:
         _counts.clear()
         _measured.clear()
 
 
 def _emit() -> None:
-    line = EphemeralMetrics()  # a new one, so that values of a line that failed are in no other
+    line = _line()
     line.add_dimension("stage", os.environ.get("SHOP_STAGE", "undefined"))  # one set with `service`: no more metrics
     for metric, values in _measured.items():
         for value in values:
@@ -149,3 +153,5 @@ def _emit() -> None:
         line.add_metric(metric, metric.unit, number)
     if line.metric_set:
         line.flush_metrics()
+    else:
+        line.clear_metrics()

@@ -103,6 +103,7 @@ def invoked_before(service: str) -> Iterator[None]:
         mock.patch.object(metrics, "_is_cold", new=False),
     ):
         metrics.begin()
+        metrics._line.cache_clear()
         yield
 
 

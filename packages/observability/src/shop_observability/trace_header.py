@@ -2,8 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 _TRACE_ID: Final = re.compile("1-[0-9a-f]{8}-[0-9a-f]{24}")
 _SEGMENT_ID: Final = re.compile("[0-9a-f]{16}")
@@ -14,8 +13,7 @@ _USUAL: Final = re.compile(
 _DECISIONS: Final[dict[str | None, bool]] = {"1": True, "0": False}
 
 
-@dataclass(frozen=True)
-class TraceHeader:
+class TraceHeader(NamedTuple):
     """https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader"""
 
     root: str
@@ -43,14 +41,14 @@ class TraceHeader:
         return f"Root={self.root}{parent};Sampled={int(bool(self.sampled))}"
 
 
-def request_header(received: str | None) -> TraceHeader | None:
-    """Continues the trace that a client sent, or else the one that Lambda began for this invocation.
+def request_header(received: str | None, own: TraceHeader | None) -> TraceHeader | None:
+    """Continues the trace that a client sent, or else `own`, the one that Lambda began for this invocation.
 
     Lambda ignores what it is sent through an HTTP API. Where nobody has sent a header, the API adds one with a `Root`
     alone, which names a third trace that nothing else is in: https://github.com/aws/aws-xray-sdk-java/issues/301.
     Where the client leaves the sampling decision open, Lambda's decision holds.
     """
-    theirs, own = TraceHeader.parse(received), lambdas_header()
+    theirs = TraceHeader.parse(received)
     if own and (theirs is None or (theirs.parent is None and theirs.sampled is None)):
         return own
     if theirs is None or theirs.sampled is not None:

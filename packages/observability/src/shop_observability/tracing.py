@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import cache
@@ -65,17 +65,14 @@ _timeline: ContextVar[Timeline | None] = ContextVar("timeline", default=None)
 """The innermost open `timeline` collects calls here."""
 
 
-@contextmanager
-def segment(name: str, header: TraceHeader | None, **annotations: Annotation) -> Iterator[None]:
-    """Opens a segment of the trace that `header` names. One of another trace inside of it names and links it."""
-    work = Work(header, _inside(header) | annotations)
-    outer = ongoing.current()
-    with ongoing.doing(work):
-        if not _is_recorded(header):
-            yield
-        else:
-            with _recorded_segment(name, header, work, outer):
-                yield
+def segment(
+    name: str, header: TraceHeader | None, outer: Work | None = None, /, **annotations: Annotation
+) -> AbstractContextManager[None]:
+    """Opens a segment of the trace that `header` names. One of another trace than `outer`, the current work unless it
+    is given, names and links it."""
+    outer = outer or ongoing.current()
+    work = Work(header, _inside(header, outer) | annotations)
+    return _recorded_segment(name, header, work, outer) if _is_recorded(header) else ongoing.Doing(work)
 
 
 @contextmanager
@@ -91,11 +88,10 @@ def subsegment(name: str, namespace: Namespace = "local", **details: dict[str, A
             with _recorded_subsegment(name, namespace, details):
                 yield
     finally:
-        call = Call(name, namespace, details, started, time.time())
         if open_timeline := _timeline.get():
-            open_timeline.calls.append(call)
+            open_timeline.calls.append(Call(name, namespace, details, started, time.time()))
         if logger().log_level == logging.DEBUG:
-            logger().debug(name, extra={"duration_ms": round((call.ended - started) * 1000, 1), **details})
+            logger().debug(name, extra={"duration_ms": round((time.time() - started) * 1000, 1), **details})
 
 
 @contextmanager
@@ -118,9 +114,9 @@ def trace_events(name: str, done: Timeline, events: Iterable[EventTrace]) -> Non
     parsed = ((TraceHeader.parse(event[0]), event) for event in events if "Sampled=1" in event[0])
     sampled = ((header, event) for header, event in parsed if _is_recorded(header))
     for header, (_, stream_id, event_type, correlation_id) in islice(sampled, TRACED_EVENTS_MAX):
-        work = Work(header, _inside(header))
+        work = Work(header, _inside(header, batch := ongoing.current()))
         work.annotations |= {"stream_id": stream_id, "event_type": event_type, "correlation_id": correlation_id}
-        with _recorded_segment(name, header, work, ongoing.current(), done):
+        with _recorded_segment(name, header, work, batch, done):
             for call in done.calls:
                 with _recorded_subsegment(call.name, call.namespace, call.details, call):
                     pass
@@ -154,14 +150,11 @@ def current_header() -> str | None:
     return str(TraceHeader(work.header.root, _recorder().get_trace_entity().id, sampled=True))
 
 
-def _inside(header: TraceHeader | None) -> dict[str, Annotation]:
+def _inside(header: TraceHeader | None, outer: Work | None) -> dict[str, Annotation]:
     """Returns the annotations that a segment takes from the one that it is opened in."""
-    outer = ongoing.current()
     if outer is None:
         return {}
-    inherited: dict[str, Annotation] = {
-        name: outer.annotations[name] for name in _INHERITED if name in outer.annotations
-    }
+    inherited = {name: value for name, value in outer.annotations.items() if name in _INHERITED}
     if outer.header and not (header and header.root == outer.header.root):
         inherited["invocation_trace_id"] = outer.header.root
     return inherited
@@ -190,7 +183,8 @@ def _recorded_segment(
             # The SDK has no links. AWS's distribution of OpenTelemetry writes them in this form.
             entity.links = [{"trace_id": outer.header.root, "id": outer.segment_id}]
     try:
-        yield
+        with ongoing.Doing(work):
+            yield
     except BaseException as error:
         _mark_fault(entity, error)
         raise

@@ -1,8 +1,6 @@
 """The current work has a trace and annotations, which its segment and its log lines carry."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,13 +27,20 @@ def current() -> Work | None:
     return _current.get()
 
 
-@contextmanager
-def doing(work: Work) -> Iterator[None]:
-    token = _current.set(work)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class Doing:
+    """Inside, the work is the current one. A generator in its place takes three times as long."""
+
+    __slots__ = ("_token", "_work")
+    _token: Token[Work | None]
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._work)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def annotate(**annotations: Annotation) -> None:

@@ -35,7 +35,7 @@ class WorldFacts:
 
     @cached_property
     def reservations(self) -> dict[str, ClientIntent]:
-        return {Request(i.caller, i.key, "", "").reservation_id(): i for i in self.of_kind("place")}
+        return {Request(i.caller, i.key, "", "").reservation_id: i for i in self.of_kind("place")}
 
     @cached_property
     def statuses(self) -> dict[str, str]:

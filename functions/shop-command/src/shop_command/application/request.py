@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from shop_command.ports import KeyUse
@@ -48,6 +49,7 @@ class Request:
         """Nobody asks: what happened before is the cause, and what follows belongs to the same request."""
         return cls("", "", event.id, event.correlationid, actor=SYSTEM)
 
+    @cached_property
     def reservation_id(self) -> str:
         """A repeat finds its own stream. Nobody can guess the id, and it is of use to its owner only."""
         return str(uuid.uuid5(_RESERVATIONS, f"{self.caller}\n{self.idempotency_key}"))

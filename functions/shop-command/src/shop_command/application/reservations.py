@@ -28,7 +28,7 @@ class Reservations:
     hold_seconds: int
 
     def place(self, request: Request, lines: tuple[WantedLine, ...]) -> "Envelope[ReservationPlaced]":
-        stream = reservation.stream(request.reservation_id())
+        stream = reservation.stream(request.reservation_id)
         stored = self.journal.store.states([stream.id, *(product.stream(line.sku).id for line in lines)])
         if stream.id in stored:
             return self._first_answer(request, stream.id)
@@ -62,11 +62,11 @@ class Reservations:
         # The first round takes from buckets chosen blindly, each further one from what was just read. A round is lost
         # only to somebody who took from the same bucket, so there is no pause between two: waiting would only lose the
         # next one too.
-        stream = reservation.stream(request.reservation_id())
+        stream = reservation.stream(request.reservation_id)
         for _ in range(ROUNDS_MAX):
             now = self.journal.now()
             command = PlaceReservation(
-                reservation_id=request.reservation_id(),
+                reservation_id=request.reservation_id,
                 customer_id=request.caller,
                 lines=tuple(
                     RequestedLine(line.sku, line.quantity, search.products[line.sku], search.allocations[line.sku])

@@ -8,11 +8,10 @@ from shop_command.adapters.telemetry import SERVICE
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
-from shop_observability.trace_header import request_header
 
 
 def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ARG001 - every handler is called with both
-    with invocation(SERVICE, request_header(None), function="integrity"):
+    with invocation(SERVICE, function="integrity"):
         for record in event["Records"]:
             if changed := changed_event(record):
                 logger().error("an event was changed in the store", extra=asdict(changed))

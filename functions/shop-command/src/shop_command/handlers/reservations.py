@@ -73,7 +73,7 @@ def place_reservation(call: HttpRequest, body: ReservationBody) -> Created[Place
     """
     request = request_of(call)
     lines = tuple(WantedLine(line.sku, line.quantity) for line in body.lines)
-    annotate(reservation.stream(request.reservation_id()))
+    annotate(reservation.stream(request.reservation_id))
     placed = bootstrap.application().reservations.place(request, lines)
     data = placed.data
     answer: PlacedReservation = {

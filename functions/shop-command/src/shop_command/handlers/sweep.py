@@ -14,7 +14,7 @@ from shop_command.ports import deadline
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count, measure
-from shop_observability.trace_header import TraceHeader, request_header
+from shop_observability.trace_header import TraceHeader
 
 ENDING_SECONDS: Final = 12.0
 """So much of Lambda's time is left for the item that was begun last, and its call to the provider."""
@@ -26,7 +26,7 @@ COUNTS: Final = ("due", "published", "expired", "settled", "refunded", "left")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A schedule names no shards, while a sweep that starts another does."""
     seconds = context.get_remaining_time_in_millis() / 1000
-    with invocation(SERVICE, request_header(None), function="sweep"), deadline.ending_in(seconds):
+    with invocation(SERVICE, function="sweep"), deadline.ending_in(seconds):
         if event.get("task") == RECONCILE:
             return reconcile(seconds - ENDING_SECONDS)
         return _sweep(seconds - ENDING_SECONDS, event.get("shards", EVERY_SHARD))

@@ -10,7 +10,7 @@ from shop_dispatch.bootstrap import SERVICE
 from shop_dispatch.domain.records import Trace
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
-from shop_observability.trace_header import TraceHeader, request_header
+from shop_observability.trace_header import TraceHeader
 from shop_observability.tracing import timeline, trace_events
 
 NAMED_EVENTS_MAX: Final = 50
@@ -52,7 +52,7 @@ def _payload(data: object) -> bytes:
 def traced(function: str, message: str, work: Callable[[], Outcome], **annotations: str | int | bool) -> Outcome:
     """Does the work under the invocation's own trace, and records it in the traces of its sampled events."""
     started = time.monotonic()
-    with invocation(SERVICE, request_header(None), function=function, **annotations):
+    with invocation(SERVICE, function=function, **annotations):
         with timeline() as done:
             outcome = work()
         trace_events(SERVICE, done, outcome.traces)

@@ -9,7 +9,6 @@ from shop_dispatch.domain.rebuild import EventSource, Progress, RebuildError
 from shop_dispatch.handlers import operators
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
-from shop_observability.trace_header import request_header
 
 SECONDS_DEFAULT: Final = 20.0
 SECONDS_MAX: Final = 300.0
@@ -18,7 +17,7 @@ SECONDS_MAX: Final = 300.0
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers an error with its `code` and a `message` that says what to do."""
-    with invocation(SERVICE, request_header(None), function="rebuild", actor=operators.actor(event)):
+    with invocation(SERVICE, function="rebuild", actor=operators.actor(event)):
         return _step(event)
 
 

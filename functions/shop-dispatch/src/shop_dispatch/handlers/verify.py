@@ -9,7 +9,6 @@ from shop_dispatch.domain.rebuild import RebuildError
 from shop_dispatch.handlers import operators
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
-from shop_observability.trace_header import request_header
 
 ROWS_MAX: Final = 2_000
 BYTES_MAX: Final = 4_000_000
@@ -19,7 +18,7 @@ BYTES_MAX: Final = 4_000_000
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers a mistake in the request with an `error`. When there are more rows, the answer's `next` is to be sent as
     `after`."""
-    with invocation(SERVICE, request_header(None), function="verify", actor=operators.actor(event)):
+    with invocation(SERVICE, function="verify", actor=operators.actor(event)):
         match event:
             case {"table": str(table)} if table in bootstrap.rows().tables:
                 return _page(table, event.get("after"), rebuilt=event.get("rebuilt") is True)

@@ -104,13 +104,14 @@ def counts(item: Mapping[str, Any]) -> CustomerCounts:
 
 
 def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
+    time = table.due_at(event.time)
     item = {
         table.PK: {"S": event.subject},
         table.SK: {"S": table.event_sk(event.streamversion)},
         table.VERSION: {"N": str(event.streamversion)},
         table.TYPE: {"S": event.type},
-        table.TIME: {"S": table.due_at(event.time)},
-        **{name: {"S": text} for name, text in stored.shortened(event, table.due_at(event.time)).items()},
+        table.TIME: {"S": time},
+        **{name: {"S": text} for name, text in stored.shortened(event, time).items()},
         table.DUE_SHARD: {"S": table.due_shard(event.subject)},
         table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS))},
     }
