@@ -72,9 +72,7 @@ class HttpFunction:
         route = event.get("routeKey", "$default")
         received = header(event, "x-amzn-trace-id")
         with invocation(self.service, received, correlation_id=correlation, route=route) as trace:
-            self.resolver.context["event"] = event
-            # The resolver would write the name of each header anew, only to look for one that is not its concern here.
-            answer = self.resolver.resolve({**event, "headers": {}}, context)
+            answer = self.resolver.resolve(event, context)
             if event["requestContext"]["http"]["method"] == "HEAD":
                 # It has the headers of GET's answer and no body. https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
                 answer |= {"body": "", "isBase64Encoded": False}
@@ -118,8 +116,7 @@ class HttpFunction:
 
     @property
     def _event(self) -> dict[str, Any]:
-        event: dict[str, Any] = self.resolver.context["event"]
-        return event
+        return self.resolver.current_event.raw_event
 
 
 def _count_refusal(event: Mapping[str, Any], problem: ProblemError) -> None:
