@@ -167,7 +167,7 @@ BUGS: Final = (
     Bug(8, "publishes before it commits", Journal, "commit", with_fields(mistakes.publishing_first)),
     Bug(8, "answers before it knows that it is stored", Journal, "commit", with_fields(mistakes.hoping), "place"),
     Bug(
-        9,
+        11,
         "starts every stream anew",
         InMemoryTransaction,
         "lock_heads",
