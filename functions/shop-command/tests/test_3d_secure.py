@@ -255,7 +255,7 @@ def test_what_the_provider_works_on_is_not_given_up(stocked: Shop, reserved: str
 def test_what_is_known_to_be_asked_for_only_by_the_bank_is_not_given_up(
     stocked: Shop, reserved: str, other: OtherWay
 ) -> None:
-    """Its confirmation may still be under way."""
+    """The confirmation of such a payment may still be under way."""
     stocked.store.before_commit += [lambda: None, raising(StoreUnavailableError())]
     stocked.purchase(reserved, CARD, key="first")
     calls = list(stocked.gateway.calls)
