@@ -47,12 +47,13 @@ def samples() -> set[str]:
 @pytest.fixture(scope="module")
 def purchase(shop: Shop) -> dict[str, Any]:
     """A purchase of one piece of a product of its own, arrived everywhere."""
-    sku = shop.new_product(stock=3)
+    category = "audited"
+    sku = shop.new_product(stock=3, category=category)
     reservation = shop.reserve(sku)
     paid = shop.purchase(reservation["reservation_id"], "pm_card_visa")
     assert paid.status == 201
     day = shop.events(paid.body["stream_id"])[-1]["time"][:10]
-    return {**paid.body, "sku": sku, "day": day, "month": f"{day[:7]}-01"}
+    return {**paid.body, "sku": sku, "category": category, "day": day, "month": f"{day[:7]}-01"}
 
 
 def test_a_shop_that_was_used_is_clean(shop: Shop, purchase: dict[str, Any]) -> None:

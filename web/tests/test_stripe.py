@@ -33,7 +33,7 @@ for (const button of document.querySelectorAll('button')) button.onclick = async
 
 @pytest.fixture(scope="module")
 def policy(shop: Shop) -> str:
-    """The policy of a stage with Stripe's key, by the code that gives it to the distribution."""
+    """A stage with Stripe's key has this policy, which the code that gives it to the distribution makes here."""
     pool = shop.status["aws_endpoint_url"]
     given = {"webDomain": "shop.example", "stripeKey": "pk_1", "userPoolPages": pool, "userPoolApi": pool}
     script = """require('./config/storefront.js')({

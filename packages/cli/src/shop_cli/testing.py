@@ -93,7 +93,7 @@ class Shop:
             aws_secret_access_key=self.status["aws_secret_access_key"],
         )
 
-    def new_product(self, *, stock: int, price_minor: int = 1_000, buckets: int = 1) -> str:
+    def new_product(self, *, stock: int, price_minor: int = 1_000, buckets: int = 1, **more: Any) -> str:
         """Lists a product of its own for one test, so that no test sells another's stock."""
         sku = f"TEST-{uuid.uuid4().hex[:12].upper()}"
         product = {
@@ -102,6 +102,7 @@ class Shop:
             "description": "",
             "price": {"amount_minor": price_minor, "currency": "EUR"},
             "stock_buckets": buckets,
+            **more,
         }
         assert self.administrator("POST", "/products", key=f"list-{sku}", body=product).status == 201
         if stock:
