@@ -183,6 +183,7 @@ BUGS: Final = (
     ),
     Bug(11, "does not keep in mind what is to be published", SimulatedStore, "commit", mistakes.never_due, "place"),
     Bug(11, "says of what it sweeps that it was published", Sweep, "_publish", instead(mistakes.only_marked), "place"),
+    Bug(11, "forgets the events for which a state is due", Journal, "carried", instead(lambda *_: ()), "purchase"),
     Bug(
         12,
         "counts each sale twice",
