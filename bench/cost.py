@@ -24,7 +24,7 @@ from bench.scale.demand import (
     project_seconds,
     provider_calls_of_sale,
 )
-from bench.stacks import STAGES, alarm_metrics, count, setting
+from bench.stacks import STAGES, alarm_metrics, count, sends_metrics, setting
 
 DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "cost.md"
 SECONDS: Final = HOURS_OF_MONTH * 3_600
@@ -79,14 +79,18 @@ def idle(stage: str) -> list[Line]:
     seconds = sum(times * command_seconds(what, "Sweep") for what, times in runs.items())
     logs = sum(times * (counted(what, "log_bytes") + assumed("lambda_log_bytes")) for what, times in runs.items())
     mappings = [setting(stage, "shop-dispatch", name, "MetricsConfig") for name in ("ProjectMapping", "ArchiveMapping")]
-    metrics = sum(counted(what, "metrics") for what in runs) + MAPPING_METRICS * sum(map(bool, mappings))
+    of_runs = sum(counted(what, "metrics") for what in runs) if sends_metrics(stage, "shop-command") else 0
+    metrics = of_runs + MAPPING_METRICS * sum(bool(mapping["Metrics"]) for mapping in mappings)
     acu_hours = count(stage, "AWS::RDS::DBInstance") * capacity * HOURS_OF_MONTH
-    stream_hours = count(stage, "AWS::Kinesis::Stream") * HOURS_OF_MONTH
+    mode = setting(stage, "shop-platform", "Stream", "StreamModeDetails")["StreamMode"]
+    shards = setting(stage, "shop-platform", "Stream", "ShardCount") if mode == "PROVISIONED" else 0
+    stream_hours = (mode == "ON_DEMAND") * HOURS_OF_MONTH
     invocations = SWEEPS + RECONCILIATIONS
     return [
         line("Aurora", "ACU-hours", acu_hours, "aurora_acu_hour"),
         line("Aurora", "GB of storage", 1, "aurora_gb_month"),
-        line("Kinesis", "hours of the stream", stream_hours, "kinesis_stream_hour"),
+        line("Kinesis", "hours of the stream, on demand", stream_hours, "kinesis_stream_hour"),
+        line("Kinesis", "hours of shards, provisioned", shards * HOURS_OF_MONTH, "kinesis_shard_hour"),
         line("CloudWatch", "metrics of alarms", alarm_metrics(stage), "alarm_metric_month"),
         line("CloudWatch", "metrics of the sweep and of the mappings", metrics, "custom_metric_month"),
         line("CloudWatch", "dashboards", count(stage, "AWS::CloudWatch::Dashboard"), "dashboard_month"),
@@ -198,9 +202,7 @@ def document() -> str:
             dev=total(months["dev"]),
             production=total(months["production"]),
             small=T4G_SMALL_MONTH,
-            stream=total(months["dev"], "Kinesis"),
             shard=price("kinesis_shard_hour") * HOURS_OF_MONTH,
-            alarms=total(months["dev"], "CloudWatch"),
             database=total(months["production"], "Aurora"),
             sold=total(sold),
             each=total(sold) / MILLION * 100,

@@ -45,7 +45,7 @@ HELD_BY_TESTS: Final = (
         "shop-command/tests/test_calls.py",
     ),
     ("the provider's calls for a purchase", "2", "2", "met", "shop-command/tests/test_calls.py"),
-    ("write units of a sale", "37", "31", "**missed**", "shop-command/tests/test_calls.py"),
+    ("write units of a sale", "32", "31", "**missed**", "shop-command/tests/test_calls.py"),
 )
 """A test counts these, and `bench/calls.json` has them."""
 RESULTS: Final = CHECKOUT / "bench" / "RESULTS.md"

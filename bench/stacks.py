@@ -26,7 +26,7 @@ SETTINGS: Final = {
     "AWS::Lambda::Function": ("MemorySize", "ReservedConcurrentExecutions"),
     "AWS::Lambda::EventSourceMapping": ("BatchSize", "ParallelizationFactor", "MetricsConfig"),
     "AWS::Events::Rule": ("ScheduleExpression",),
-    "AWS::Kinesis::Stream": ("StreamModeDetails", "RetentionPeriodHours"),
+    "AWS::Kinesis::Stream": ("StreamModeDetails", "ShardCount", "RetentionPeriodHours"),
     "AWS::RDS::DBCluster": ("ServerlessV2ScalingConfiguration", "ManageMasterUserPassword"),
     "AWS::ApiGatewayV2::Stage": ("DefaultRouteSettings",),
 }
@@ -45,12 +45,18 @@ def inventory(template: Mapping[str, Any]) -> Inventory:
     return {
         "resources": dict(sorted(Counter(resource["Type"] for resource in resources.values()).items())),
         "alarm metrics": sum(map(_alarm_metrics, resources.values())),
+        "own metrics go to": sorted(set(filter(None, map(_own_metrics, resources.values())))),
         "settings": settings,
     }
 
 
 def _settings_of(resource: Mapping[str, Any]) -> list[str]:
     return [name for name in SETTINGS.get(resource["Type"], ()) if name in resource["Properties"]]
+
+
+def _own_metrics(resource: Mapping[str, Any]) -> str | None:
+    found: str | None = resource.get("Properties", {}).get("Environment", {}).get("Variables", {}).get("SHOP_METRICS")
+    return found if resource["Type"] == "AWS::Lambda::Function" else None
 
 
 def _alarm_metrics(resource: Mapping[str, Any]) -> int:
@@ -72,6 +78,11 @@ def count(stage: str, kind: str) -> int:
 
 def alarm_metrics(stage: str) -> int:
     return sum(stack["alarm metrics"] for stack in recorded()[stage].values())
+
+
+def sends_metrics(stage: str, stack: str) -> bool:
+    found: list[str] = recorded()[stage][stack]["own metrics go to"]
+    return found != ["logs"]
 
 
 def setting(stage: str, stack: str, resource: str, name: str) -> Any:

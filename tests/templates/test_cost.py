@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bench import stacks
+from bench.cost import T4G_SMALL_MONTH, idle, total
 
 STALE = "run make cost scale"
 
@@ -16,10 +17,14 @@ def test_production_is_as_recorded(production: dict[str, Any], stack: str) -> No
     assert stacks.inventory(production[stack]) == stacks.recorded()["production"][stack], STALE
 
 
-def test_the_platform_of_dev_is_as_recorded(serverless: Callable[..., Any], tmp_path: Path) -> None:
-    """The functions' stacks of dev differ from production's in concurrency and the age of logs alone."""
+@pytest.mark.parametrize("stack", stacks.STACKS)
+def test_dev_is_as_recorded(serverless: Callable[..., Any], tmp_path: Path, stack: str) -> None:
     given = ("--stage", "dev", "--param", "platform=recorded", "--param", "throttledRoutes=waiting")
-    done = serverless("shop-platform", "package", *given, "--package", str(tmp_path))
+    done = serverless(stack, "package", *given, "--package", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     template = json.loads((tmp_path / "cloudformation-template-update-stack.json").read_text(encoding="utf-8"))
-    assert stacks.inventory(template) == stacks.recorded()["dev"]["shop-platform"], STALE
+    assert stacks.inventory(template) == stacks.recorded()["dev"][stack], STALE
+
+
+def test_an_idle_month_of_dev_is_cheaper_than_a_small_server() -> None:
+    assert total(idle("dev")) < T4G_SMALL_MONTH

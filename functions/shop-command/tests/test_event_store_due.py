@@ -5,7 +5,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shop_command.ports import DUE_SHARDS, PUBLISH_GRACE_SECONDS, Commit, Due, DueEvent, DueState, EventStore
+from shop_command.ports import (
+    DUE_SHARDS,
+    PUBLISH_GRACE_SECONDS,
+    Commit,
+    Due,
+    DueEvent,
+    DueState,
+    EventStore,
+    StoredState,
+)
 from shop_command.testing.stores import NOW, STREAM, StoreUnderTest, transaction
 
 GRACE = timedelta(seconds=PUBLISH_GRACE_SECONDS)
@@ -142,12 +151,24 @@ def test_a_settled_state_is_no_longer_due_and_otherwise_as_it_was(tested: StoreU
     store, committed = tested.store, transaction(due_at=NOW)
     store.commit(committed)
     store.mark_published(committed.events)
-    before = store.states([STREAM])
     store.mark_settled(STREAM, 1)
     assert tested.due() == set()
-    assert store.states([STREAM]) == before
+    assert store.states([STREAM]) == {STREAM: StoredState(1, committed.state)}
     store.commit(transaction(1, due_at=NOW))
     assert (STREAM, "state") in tested.due()
+
+
+def test_a_state_is_due_for_events_that_are_not_due_themselves(tested: StoreUnderTest) -> None:
+    store, committed = tested.store, transaction(events=2, due_at=NOW, unpublished=1)
+    store.commit(committed)
+    assert tested.due() == {(STREAM, "state")}
+    assert store.states([STREAM]) == {STREAM: StoredState(2, committed.state, NOW, 1)}
+    store.mark_settled(STREAM, 2, LATER)
+    assert all_due(store) == [DueState(STREAM, LATER)]
+    assert store.states([STREAM]) == {STREAM: StoredState(2, committed.state, LATER)}
+    store.mark_settled(STREAM, 2)
+    assert tested.due() == set()
+    assert store.states([STREAM]) == {STREAM: StoredState(2, committed.state)}
 
 
 @pytest.mark.parametrize("version", [1, 3])

@@ -1,7 +1,9 @@
 """Commands publish events, which say where they come from."""
 
+from datetime import timedelta
 from typing import Any
 
+from shop_command.ports import PUBLISH_GRACE_SECONDS
 from shop_command.testing import Shop, http_event, invoke
 
 
@@ -15,12 +17,15 @@ def test_every_event_is_published_and_no_longer_due(stocked: Shop, reserved: str
         "shop.purchase.confirmed.v1",
     ]
     assert not stocked.store.due_events
+    assert not stocked.store.due_states
 
 
 def test_an_event_that_is_not_published_stays_due_and_fails_nothing(stocked: Shop, reserved: str) -> None:
     stocked.publisher.fails = lambda event: event.type == "shop.payment.requested.v1"
     assert stocked.purchase(reserved).status == 201
-    assert stocked.store.due_events == {(f"reservation-{reserved}", 2)}
+    state = stocked.store.stored[f"reservation-{reserved}"]
+    assert (state.version, state.unpublished) == (3, 2)
+    assert state.due_at == stocked.clock.now() + timedelta(seconds=PUBLISH_GRACE_SECONDS)
 
 
 def test_events_say_what_caused_them_and_what_they_belong_to(stocked: Shop) -> None:

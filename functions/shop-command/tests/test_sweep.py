@@ -65,9 +65,12 @@ def test_what_the_stream_still_refuses_stays_due_and_holds_up_nothing(stocked: S
     stocked.purchase(reserved)
     stocked.reserve(key="another")
     stocked.clock.advance(900)
-    assert done(stocked.sweep()) == {"expired": 1, "left": 1}
+    assert done(stocked.sweep()) == {"published": 1, "expired": 1, "left": 1}
     stocked.publisher.fails = lambda _: False
-    assert done(stocked.sweep()) == {"published": 1}
+    assert done(stocked.sweep()) == {"published": 2}
+    requested, confirmed = stocked.publisher.published[-2:]
+    assert (requested.type, confirmed.type) == ("shop.payment.requested.v1", "shop.purchase.confirmed.v1")
+    stays_clean(stocked)
 
 
 def test_more_than_a_page_of_each_shard_is_published(stocked: Shop) -> None:

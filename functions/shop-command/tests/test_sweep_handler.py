@@ -49,7 +49,7 @@ def test_ages_and_count_are_metrics(stocked: Shop, reserved: str, capsys: pytest
     [metrics] = [line for line in lines(capsys) if "_aws" in line]
     assert metrics["OldestUnpublishedSeconds"] == [75.0]
     assert metrics["OldestUnsettledSeconds"] == [75.0]
-    assert metrics["DueCount"] == [2.0]
+    assert metrics["DueCount"] == [1.0]
     [directive] = metrics["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], metrics["service"]) == ("Shop", "shop-command")
 

@@ -45,6 +45,20 @@ def test_one_line_holds_all_metrics_with_namespace_service_units_and_values(line
     assert line == {"service": "shop-test", "OldestUnpublishedSeconds": [12.5], "EventsPublished": [3.0]}
 
 
+def test_what_is_for_the_log_alone_has_nothing_of_which_cloudwatch_makes_metrics(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count(Metric.EVENTS_PUBLISHED, 3)
+    metrics.flush()
+    monkeypatch.setenv("SHOP_METRICS", "logs")
+    count(Metric.EVENTS_PUBLISHED, 3)
+    metrics.flush()
+    for_cloudwatch, for_the_log = lines()
+    described, metadata = (for_the_log.pop("metrics"), for_cloudwatch.pop("_aws"))
+    assert described["CloudWatchMetrics"] == metadata["CloudWatchMetrics"]
+    assert for_the_log == for_cloudwatch
+
+
 def test_threads_count_together(lines: Lines) -> None:
     started = Barrier(8)
 

@@ -29,6 +29,13 @@ from shop_cli.local.ports import HOST
 
 START_SECONDS_MAX: Final = 60
 FIRED_MAX: Final = 2_000
+PARAMETERS: Final = {
+    "deletionPolicy": "Delete",
+    "deletionProtection": "false",
+    "streamMode": "ON_DEMAND",
+    "streamShards": "{Ref: AWS::NoValue}",
+    "streamHours": "168",
+}
 
 
 LOAD: Final = """
@@ -129,7 +136,7 @@ def running_wire(upstream: str, credentials: Mapping[str, str] | None = None) ->
 def _deploy(state: State, name: str) -> dict[str, str]:
     """A fragment of the platform's stack as a stack of its own; its outputs."""
     template = (CHECKOUT / "infra" / f"{name}.yml").read_text()
-    for parameter, value in {"deletionPolicy": "Delete", "deletionProtection": "false"}.items():
+    for parameter, value in PARAMETERS.items():
         template = template.replace(f"${{param:{parameter}}}", value)
     cloudformation = emulator.client(state, "cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=template)

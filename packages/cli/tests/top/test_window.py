@@ -1,6 +1,7 @@
 """The last minute, folded of lines that come late, in any order and again and again."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,6 +38,12 @@ def sample(*lines: LogLine, now: float = NOW) -> dict[str, Any]:
     folded = Window()
     folded.add(lines, now)
     return folded.document(now)
+
+
+def test_what_is_counted_for_the_log_alone_is_shown_like_metrics() -> None:
+    for_cloudwatch = metrics(NOW, EventsPublished=[3.0])
+    for_the_log = replace(for_cloudwatch, text=for_cloudwatch.text.replace('"_aws"', '"metrics"'))
+    assert sample(for_the_log) == sample(for_cloudwatch) != sample()
 
 
 def counted(folded: Window, now: float) -> int:

@@ -4,11 +4,12 @@ Anything may count and measure while a request is answered or a batch is applied
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+import json
 import os
 from enum import StrEnum
 from functools import cache
 from threading import Lock
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.metrics import MetricUnit as Unit
@@ -127,7 +128,8 @@ def begin() -> None:
 
 def flush() -> None:
     """Writes one line with everything, or none if nothing was counted. The namespace and the dimensions `service` and
-    `stage` come from POWERTOOLS_METRICS_NAMESPACE, POWERTOOLS_SERVICE_NAME and SHOP_STAGE.
+    `stage` come from POWERTOOLS_METRICS_NAMESPACE, POWERTOOLS_SERVICE_NAME and SHOP_STAGE. With SHOP_METRICS=logs the
+    line is for readers of the log alone.
 
     Never fails the work that was measured."""
     if not (_counts or _measured):
@@ -151,7 +153,11 @@ def _emit() -> None:
             line.add_metric(metric, metric.unit, value)  # the format's 100th value of a metric is the end of a line
     for metric, number in _counts.items():
         line.add_metric(metric, metric.unit, number)
-    if line.metric_set:
+    if line.metric_set and os.environ.get("SHOP_METRICS") != "logs":
         line.flush_metrics()
-    else:
-        line.clear_metrics()
+        return
+    if line.metric_set:
+        said: dict[str, Any] = {**line.serialize_metric_set()}
+        # CloudWatch makes metrics, which cost money, of lines with its own name only.
+        print(json.dumps({"metrics": said.pop("_aws"), **said}))
+    line.clear_metrics()

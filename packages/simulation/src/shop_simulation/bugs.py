@@ -209,6 +209,14 @@ BUGS: Final = (
     Bug(11, "does not keep in mind what is to be published", SimulatedStore, "commit", mistakes.never_due, "place"),
     Bug(11, "says of what it sweeps that it was published", Sweep, "_publish", instead(mistakes.only_marked), "place"),
     Bug(
+        11,
+        "says of what a state is due for that it was published",
+        Sweep,
+        "_publish_carried",
+        instead(mistakes.only_settled),
+        "purchase",
+    ),
+    Bug(
         12,
         "counts each sale twice",
         project,
@@ -389,6 +397,7 @@ BUGS: Final = (
         "webhooks that never come",
     ),
     Bug(14, "publishes nothing in the sweep", Sweep, "_publish", instead(lambda *_: None), "place"),
+    Bug(14, "forgets the events for which a state is due", Journal, "carried", instead(lambda *_: ()), "purchase"),
     Bug(14, "keeps a purchase due", reservation, "_due_at", mistakes.due_when_purchased),
     Bug(
         14,

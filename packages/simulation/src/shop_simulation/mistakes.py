@@ -167,6 +167,11 @@ def only_marked(self: Sweep, due: Any, _: Report) -> None:
     self.journal.store.mark_published(self.journal.store.unpublished(due))
 
 
+def only_settled(self: Sweep, loaded: Any, events: Any, due_at: Any, _: Report) -> Any:
+    self.journal.store.mark_settled(events[0].subject, loaded.version, due_at)
+    return replace(loaded, unpublished=None)
+
+
 def twice_returned(right: Original) -> Original:
     return lambda event: right(event) * (2 if isinstance(event, ReservationCancelled) else 1)
 

@@ -1,9 +1,8 @@
 """The journal loads streams, runs commands, and appends events: one transaction, then their publication."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import partial
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from shop_command import ports
@@ -18,6 +17,8 @@ from shop_shared.registry import dataschema
 
 ROUNDS_MAX: Final = 5
 """A command is decided anew at most this often because another one was quicker."""
+CARRYING_SECONDS: Final = 60
+"""A state that the sweep looks at so soon is due for its events as well."""
 OVERTAKEN: Final[tuple[type[Exception], ...]] = (ports.VersionConflictError, ports.KeyUsedError)
 
 State = TypeVar("State")
@@ -36,6 +37,8 @@ class Committed(Generic[State]):
     events: tuple[Envelope, ...]
     after: Snapshot[State]
     """This is the stream as the events have left it."""
+    due_at: datetime | None
+    """Then the stream has to be looked at again, if all events are published."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Journal:
                     return decided
                 committed = self.commit(stream, loaded, decided.events, request, now=decided.now, key=key)
                 if publish:
-                    self.publish(committed.events)
+                    self.publish(committed)
                 return Handled(committed.events[-1], loaded.state, committed)
             except overtaken:
                 continue
@@ -135,7 +138,7 @@ class Journal:
     ) -> "Envelope[Any]":
         """Commits the events, publishes what it can, and gives back the last. Raises what EventStore.commit does."""
         committed = self.commit(stream, loaded, decided, request, now=now, cause=cause)
-        self.publish(committed.events)
+        self.publish(committed)
         return committed.events[-1]
 
     def commit(
@@ -156,31 +159,60 @@ class Journal:
             self._envelope(stream.id, version, data, request=request, cause=cause, now=now)
             for version, data in enumerate(decided, loaded.version + 1)
         )
+        own_due_at, version = stream.due_at(state, now), events[-1].streamversion
+        after = _carrying(loaded, Snapshot(version, state, own_due_at), now)
         self.store.commit(
             ports.Commit(
                 stream_id=stream.id,
                 expected_version=loaded.version,
                 events=events,
                 state=stream.to_json(state),
-                due_at=stream.due_at(state, now),
+                due_at=after.due_at,
+                unpublished=after.unpublished,
                 stock=tuple(change for data in decided for change in stock.changes(data)),
                 customer=limits.change(self.limits, loaded.state, state, decided, now),
-                key_use=key.used(stream.id, events[-1].streamversion) if key else None,
+                key_use=key.used(stream.id, version) if key else None,
             )
         )
         self.telemetry.committed(events)
-        return Committed(events, Snapshot(events[-1].streamversion, state))
+        return Committed(events, after, own_due_at)
 
-    def publish(self, events: Sequence[Envelope]) -> None:
+    def publish(self, committed: Committed[State]) -> None:
         """Never raises: the command is done. What fails here leaves the events due, and changes nothing about the
         answer."""
-        published = self.publisher.publish(events)
-        if published:
-            self.store.mark_published(published)
+        self.nothing_follows(committed, self._publish(committed))
 
-    def publish_beside(self, events: Sequence[Envelope], do: Callable[[], Result]) -> Result:
-        """Publishes what was committed while it does something that relies on the commit alone."""
-        return self.workers.beside(partial(self.publish, events), do)
+    def publish_beside(self, committed: Committed[State], do: Callable[[], Result]) -> tuple[Result, Snapshot[State]]:
+        """Publishes what was committed while it does something that relies on the commit alone.
+
+        Returns also the stream as this leaves it. A state that is due for its events stays so, because what is
+        committed next needs that as well. Call `nothing_follows` if there is nothing to commit.
+        """
+        left = [committed.after]
+        result = self.workers.beside(lambda: left.append(self._publish(committed)), do)
+        return result, left[-1]
+
+    def nothing_follows(self, committed: Committed[State], left: Snapshot[State]) -> None:
+        """Ends that the state is due for its events, if all are published. Never raises."""
+        if committed.after.unpublished is not None and left.unpublished is None:
+            self.store.mark_settled(committed.events[0].subject, left.version, committed.due_at)
+
+    def _publish(self, committed: Committed[State]) -> Snapshot[State]:
+        """Returns the stream with what is now left to be published."""
+        after, published = committed.after, self.publisher.publish(committed.events)
+        if after.unpublished is None:
+            if published:
+                self.store.mark_published(published)
+        elif len(published) == len(committed.events) and after.unpublished == published[0].streamversion:
+            return replace(after, unpublished=None)
+        return after
+
+    def carried(self, stream: Stream[State, Event], loaded: Snapshot[State]) -> Sequence[Envelope]:
+        """Reads the events for which the state is due, up to the last one, as they were written."""
+        if loaded.unpublished is None or loaded.due_at is None:
+            return ()
+        versions = range(loaded.unpublished, loaded.version + 1)
+        return self.store.unpublished([ports.DueEvent(stream.id, version, loaded.due_at) for version in versions])
 
     def _envelope(
         self, stream_id: str, version: int, data: EventData, *, request: Request, cause: str | None, now: datetime
@@ -206,5 +238,21 @@ def first_of(events: Iterable[Envelope], *types: type[EventData]) -> "Envelope[A
     return next((event for event in events if isinstance(event.data, types)), None)
 
 
+def _carrying(loaded: Snapshot[Any], after: Snapshot[State], now: datetime) -> Snapshot[State]:
+    """Makes the state due for its events where the sweep looks at it about as soon as it would at them.
+
+    An entry in the index that is early enough stays as it is, so that it costs nothing.
+    """
+    publish_at = now + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS)
+    is_due_before = loaded.unpublished is not None or (loaded.due_at is not None and loaded.due_at <= publish_at)
+    is_due_soon = after.due_at is not None and after.due_at <= now + timedelta(seconds=CARRYING_SECONDS)
+    if not (is_due_before or is_due_soon):
+        return after
+    due_at = min(moment for moment in (loaded.due_at, after.due_at, publish_at) if moment)
+    return replace(after, due_at=due_at, unpublished=loaded.unpublished or loaded.version + 1)
+
+
 def snapshot(stream: Stream[State, Event], stored: ports.StoredState | None) -> Snapshot[State]:
-    return Snapshot(stored.version, stream.from_json(stored.state)) if stored else Snapshot(0, None)
+    if stored is None:
+        return Snapshot(0, None)
+    return Snapshot(stored.version, stream.from_json(stored.state), stored.due_at, stored.unpublished)

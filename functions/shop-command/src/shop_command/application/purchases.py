@@ -91,8 +91,11 @@ class Purchases:
         attempt = Attempt(handled.event, payment_method)
         if handled.committed is None:
             return self._again(request, attempt)
-        outcome = self.journal.publish_beside(handled.committed.events, partial(self._confirm, attempt))
-        return self._settle(request, attempt, outcome, left=handled.committed.after)
+        outcome, left = self.journal.publish_beside(handled.committed, partial(self._confirm, attempt))
+        found = self._settle(request, attempt, outcome, left=left)
+        if isinstance(found, Pending) and found.action is None:
+            self.journal.nothing_follows(handled.committed, left)
+        return found
 
     def _request(self, request: Request, key: Key, reservation_id: str, loaded: Snapshot[Reservation]) -> Decided:
         present = expiring.in_time(self.journal, request, reservation_id, loaded)

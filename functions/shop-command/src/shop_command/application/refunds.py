@@ -46,8 +46,11 @@ class Refunds:
         if handled.committed is None:
             return self._again(request, handled.event)
         send = partial(self.gateway.refund, _order(handled.event))
-        found = self.journal.publish_beside(handled.committed.events, send)
-        return self._return_money(request, handled.event, found, left=handled.committed.after)
+        found, left = self.journal.publish_beside(handled.committed, send)
+        event = self._return_money(request, handled.event, found, left=left)
+        if event is handled.event:
+            self.journal.nothing_follows(handled.committed, left)
+        return event
 
     def _again(self, request: Request, requested: "Envelope[PurchaseRefundRequested]") -> RefundEvent:
         recorded = self._recorded(requested)

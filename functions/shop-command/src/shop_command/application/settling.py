@@ -154,6 +154,8 @@ class Settlement:
         """Nobody may be charged any more for a reservation that has ended."""
         closed = self.gateway.cancel(intent)
         match closed:
+            case IntentCancelled() | ports.IntentMissing() if loaded.unpublished is not None:
+                return "open"
             case IntentCancelled() | ports.IntentMissing():
                 self.journal.store.mark_settled(last.subject, loaded.version)
                 return "settled"

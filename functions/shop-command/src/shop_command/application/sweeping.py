@@ -5,7 +5,7 @@ HELP_AFTER get a sweep of their own.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -17,6 +17,8 @@ from shop_command.application.journal import Journal
 from shop_command.application.request import Request
 from shop_command.application.settling import Settlement
 from shop_command.domain import reservation
+from shop_command.domain.reservation_states import Reservation
+from shop_command.domain.stream import Snapshot
 from shop_shared.envelope import Envelope
 
 PAGE_ITEMS: Final = 100
@@ -156,9 +158,12 @@ class Sweep:
             report.failures.append(Failure(due[0].stream_id, error))
             report.left += 1
             return
+        self._put(events, self.journal.store.mark_published, report)
+
+    def _put(self, events: Sequence[Envelope], mark: Callable[[Sequence[Envelope]], None], report: Report) -> None:
         with self.journal.telemetry.for_all() as events_of_traces:
             published = self.journal.publisher.publish(events)
-            self.journal.store.mark_published(published)
+            mark(published)
             events_of_traces.extend(published)
         report.published += len(published)
         report.left += len(events) - len(published)
@@ -174,11 +179,15 @@ class Sweep:
             loaded = self.journal.load(stream)
             if loaded.state is None:
                 return None
-            last = self.journal.last(stream, loaded)
-            now = self.journal.now()
+            carried = self.journal.carried(stream, loaded)
+            last = carried[-1] if carried else self.journal.last(stream, loaded)
             due_at = stream.due_at(loaded.state, last.time)
+            now = self.journal.now()
+            if carried:
+                report.oldest_unpublished = now - carried[0].time
+                loaded = self._publish_carried(loaded, carried, due_at, report)
             if due_at is None or due_at > now:
-                return None  # the index showed what was due a moment ago
+                return None  # the state was due for its events alone, or the index showed what was due a moment ago
             if reservation.is_overdue(loaded.state, now):
                 with self.journal.telemetry.following(last):
                     expire(self.journal, Request.following(last), reservation.id_of(due.stream_id), loaded)
@@ -194,6 +203,19 @@ class Sweep:
             report.left += 1
             return None
         return last
+
+    def _publish_carried(
+        self, loaded: Snapshot[Reservation], events: Sequence[Envelope], due_at: datetime | None, report: Report
+    ) -> Snapshot[Reservation]:
+        """Returns the stream with what is now left to be published."""
+
+        def mark(published: Sequence[Envelope]) -> None:
+            if len(published) == len(events):
+                self.journal.store.mark_settled(events[0].subject, loaded.version, due_at)
+
+        left = report.left
+        self._put(events, mark, report)
+        return loaded if report.left > left else replace(loaded, unpublished=None)
 
     def _settle(self, ends: datetime, last: Envelope, report: Report) -> None:
         """`last` is what its stream's last event was when it was found due."""

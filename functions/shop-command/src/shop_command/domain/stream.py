@@ -41,3 +41,7 @@ class Snapshot(Generic[State]):
 
     version: int
     state: State | None
+    due_at: datetime | None = None
+    """From this moment on the sweep looks at it."""
+    unpublished: int | None = None
+    """The events from this version on may not have been published, and the sweep learns it from this state alone."""

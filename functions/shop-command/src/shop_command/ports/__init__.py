@@ -38,6 +38,10 @@ class StoredState:
 
     version: int
     state: str
+    due_at: datetime | None = None
+    """It is in the index with this moment."""
+    unpublished: int | None = None
+    """Events from this version on may not have been published, and are not due themselves."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Level:
 class Commit:
     """Events follow `expected_version` without a gap; the first one's id identifies the transaction for ever.
 
-    `due_at` is the moment at which the new state must be looked at again.
+    `due_at` is the moment at which the new state must be looked at again. Without `unpublished` each event is due by
+    itself until it is published; with it, the state is due for all events from that version on.
     """
 
     stream_id: str
@@ -70,6 +75,7 @@ class Commit:
     events: tuple[Envelope, ...]
     state: str
     due_at: datetime | None = None
+    unpublished: int | None = None
     stock: tuple[BucketChange, ...] = ()
     customer: CustomerChange | None = None
     key_use: KeyUse | None = None
@@ -158,8 +164,9 @@ class EventStore(Protocol):
     def mark_published(self, events: Sequence[Envelope]) -> None:
         """Ends that they are due. Never raises: what stays due by mistake is published again, which readers expect."""
 
-    def mark_settled(self, stream_id: str, version: int) -> None:
-        """Ends that the state is due, unless it has a later version. Never raises, as `mark_published`."""
+    def mark_settled(self, stream_id: str, version: int, due_at: datetime | None = None) -> None:
+        """Ends that the state is due, unless it has a later version: all its events are published, and nothing has to
+        be looked at before `due_at`. Never raises, as `mark_published`."""
 
     def bookmark(self) -> Bookmark | None: ...
 

@@ -63,6 +63,8 @@ class Recorder:
 
     looking: Any  # botocore's client of DynamoDB, which nobody listens to
     calls: list[RecordedCall] = field(default_factory=list)
+    put_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    """So large was each item when it was put last."""
     request_thread: int = field(default_factory=threading.get_ident)
 
     def listen(self, client: Any) -> None:
@@ -77,7 +79,10 @@ class Recorder:
         return {(item[table.PK]["S"], item[table.SK]["S"]): item for item in found}
 
     def _begun(self, params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
-        context["calls"] = json.loads(params["body"]), self.items()
+        request = json.loads(params["body"])
+        puts = [action["Put"]["Item"] for action in request.get("TransactItems", ()) if "Put" in action]
+        self.put_bytes |= {_key(item): item_bytes(item) for item in puts}
+        context["calls"] = request, self.items()
 
     def _ended(self, model: Any, context: Mapping[str, Any], parsed: Mapping[str, Any], **_: Any) -> None:
         request, before = context["calls"]
@@ -138,18 +143,18 @@ def _sale(lines: int) -> dict[str, Any]:
             _customer("POST /purchase", {"reservation_id": reserved, "payment_method": "pm_card_visa"})
             purchase = recorder.calls[len(reservation) :]
             placed, *others = bootstrap.application().purchases.journal.store.events(f"reservation-{reserved}")
-            stored = recorder.items()
     return {
-        "reservation": _counts(reservation) | _sizes(stored, [placed]),
-        "purchase": _counts(purchase) | _sizes(stored, others),
+        "reservation": _counts(reservation) | _sizes(recorder, [placed]),
+        "purchase": _counts(purchase) | _sizes(recorder, others),
     }
 
 
-def _sizes(stored: Items, events: Sequence[Envelope]) -> dict[str, dict[str, int]]:
-    """Returns the bytes of whole events, as they are published, and of their items while they are due."""
+def _sizes(recorder: Recorder, events: Sequence[Envelope]) -> dict[str, dict[str, int]]:
+    """Returns the bytes of whole events, as they are published, and of their items as they were put."""
+    places = {event.type: (event.subject, table.event_sk(event.streamversion)) for event in events}
     return {
         "event_bytes": {event.type: len(encode(event)) for event in events},
-        "item_bytes": {event.type: _bytes_while_due(stored, event) for event in events},
+        "item_bytes": {name: recorder.put_bytes[place] for name, place in places.items()},
     }
 
 
@@ -253,14 +258,6 @@ def _key(item: Mapping[str, Any]) -> tuple[str, str]:
 
 def read_units(size: int) -> int:
     return max(1, ceil(size / 4096))
-
-
-def _bytes_while_due(stored: Items, event: Envelope) -> int:
-    due = {
-        table.DUE_SHARD: {"S": table.due_shard(event.subject)},
-        table.DUE_AT: {"S": table.due_at(event.time)},
-    }
-    return item_bytes({**stored[event.subject, table.event_sk(event.streamversion)], **due})
 
 
 def item_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:

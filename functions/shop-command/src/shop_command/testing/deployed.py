@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final
 
 from shop_command import bootstrap
@@ -73,8 +74,11 @@ class DeployedShop:
 
     def due(self, stream_id: str) -> set[str]:
         """Ids of the events that are still to be published."""
-        items = [item for item in self._items(stream_id) if table.EVENT in item and table.DUE_AT in item]
-        return {decode(event_text_of_dynamodb(item)).id for item in items}
+        items = self._items(stream_id)
+        first = next((int(item[table.UNPUBLISHED]["N"]) for item in items if table.UNPUBLISHED in item), inf)
+        events = [item for item in items if table.EVENT in item]
+        due = [item for item in events if table.DUE_AT in item or int(item[table.VERSION]["N"]) >= first]
+        return {decode(event_text_of_dynamodb(item)).id for item in due}
 
     def published(self, stream_id: str) -> list[Envelope]:
         events = []

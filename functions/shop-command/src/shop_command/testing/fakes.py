@@ -74,7 +74,6 @@ class InMemoryEventStore:
     attempts: dict[tuple[str, datetime], int] = field(default_factory=dict)
     """It counts each customer's attempts at cards in each window."""
     due_events: set[tuple[str, int]] = field(default_factory=set)
-    due_states: dict[str, datetime] = field(default_factory=dict)
     marked: Bookmark | None = None
     done: set[str] = field(default_factory=set)
     before_commit: list[Callable[[], object]] = field(default_factory=list)
@@ -110,11 +109,11 @@ class InMemoryEventStore:
         self.done.add(first.id)
         self.streams.setdefault(transaction.stream_id, []).extend(encode(event) for event in transaction.events)
         version = transaction.expected_version + len(transaction.events)
-        self.stored[transaction.stream_id] = StoredState(version, transaction.state)
-        self.due_events |= {(event.subject, event.streamversion) for event in transaction.events}
-        self.due_states.pop(transaction.stream_id, None)
-        if transaction.due_at is not None:
-            self.due_states[transaction.stream_id] = transaction.due_at
+        self.stored[transaction.stream_id] = StoredState(
+            version, transaction.state, transaction.due_at, transaction.unpublished
+        )
+        if transaction.unpublished is None:
+            self.due_events |= {(event.subject, event.streamversion) for event in transaction.events}
         for change in transaction.stock:
             self.buckets[change.bucket] = self._changed(change.bucket, change.available, change.held, change.sold)
         self._count(transaction.customer)
@@ -124,10 +123,14 @@ class InMemoryEventStore:
     def mark_published(self, events: Sequence[Envelope]) -> None:
         self.due_events -= {(event.subject, event.streamversion) for event in events}
 
-    def mark_settled(self, stream_id: str, version: int) -> None:
+    @property
+    def due_states(self) -> dict[str, datetime]:
+        return {stream_id: stored.due_at for stream_id, stored in self.stored.items() if stored.due_at}
+
+    def mark_settled(self, stream_id: str, version: int, due_at: datetime | None = None) -> None:
         stored = self.stored.get(stream_id)
         if stored is not None and stored.version == version:
-            self.due_states.pop(stream_id, None)
+            self.stored[stream_id] = StoredState(version, stored.state, due_at)
 
     def bookmark(self) -> Bookmark | None:
         return self.marked

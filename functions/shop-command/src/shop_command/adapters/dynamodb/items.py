@@ -14,7 +14,7 @@ from shop_shared import stored
 from shop_shared.envelope import Envelope, encode
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
 
 FAILED_CONDITION: Final = "ConditionalCheckFailed"
 FORGOTTEN_AFTER: Final = timedelta(days=30)
@@ -25,7 +25,7 @@ RETRIED: Final = frozenset({"TransactionConflict", "ThrottlingError", "Provision
 def actions(name: str, transaction: ports.Commit) -> "list[TransactWriteItemTypeDef]":
     """Returns the actions for events, state, stock, customer and key in this order, which `refusal` relies on."""
     return [
-        *(_put_event(name, event) for event in transaction.events),
+        *(_put_event(name, event, is_due=transaction.unpublished is None) for event in transaction.events),
         _put_state(name, transaction),
         *(_change_stock(name, change) for change in transaction.stock),
         *([_count(name, transaction.customer, transaction.events[0].time)] if transaction.customer else []),
@@ -88,7 +88,12 @@ def _limit_reached(change: CustomerChange, item: Mapping[str, Any]) -> Exception
 
 
 def stored_state(item: Mapping[str, Any]) -> ports.StoredState:
-    return ports.StoredState(int(item[table.VERSION]["N"]), item[table.STATE]["S"])
+    return ports.StoredState(
+        int(item[table.VERSION]["N"]),
+        item[table.STATE]["S"],
+        table.moment(item[table.DUE_AT]["S"]) if table.DUE_AT in item else None,
+        int(item[table.UNPUBLISHED]["N"]) if table.UNPUBLISHED in item else None,
+    )
 
 
 def key_use(key_id: str, item: Mapping[str, Any]) -> ports.KeyUse:
@@ -103,18 +108,19 @@ def counts(item: Mapping[str, Any]) -> CustomerCounts:
     )
 
 
-def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
+def _put_event(name: str, event: Envelope, *, is_due: bool) -> "TransactWriteItemTypeDef":
     time = table.due_at(event.time)
-    item = {
+    item: dict[str, AttributeValueTypeDef] = {
         table.PK: {"S": event.subject},
         table.SK: {"S": table.event_sk(event.streamversion)},
         table.VERSION: {"N": str(event.streamversion)},
         table.TYPE: {"S": event.type},
         table.TIME: {"S": time},
         **{name: {"S": text} for name, text in stored.shortened(event, time).items()},
-        table.DUE_SHARD: {"S": table.due_shard(event.subject)},
-        table.DUE_AT: {"S": table.due_at(event.time + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS))},
     }
+    if is_due:
+        item[table.DUE_SHARD] = {"S": table.due_shard(event.subject)}
+        item[table.DUE_AT] = {"S": table.due_at(event.time + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS))}
     return {
         "Put": {
             "TableName": name,
@@ -127,7 +133,7 @@ def _put_event(name: str, event: Envelope) -> "TransactWriteItemTypeDef":
 
 
 def _put_state(name: str, transaction: ports.Commit) -> "TransactWriteItemTypeDef":
-    item = {
+    item: dict[str, AttributeValueTypeDef] = {
         table.PK: {"S": transaction.stream_id},
         table.SK: {"S": table.STATE_SK},
         table.VERSION: {"N": str(transaction.expected_version + len(transaction.events))},
@@ -136,6 +142,8 @@ def _put_state(name: str, transaction: ports.Commit) -> "TransactWriteItemTypeDe
     if transaction.due_at is not None:
         item[table.DUE_SHARD] = {"S": table.due_shard(transaction.stream_id)}
         item[table.DUE_AT] = {"S": table.due_at(transaction.due_at)}
+    if transaction.unpublished is not None:
+        item[table.UNPUBLISHED] = {"N": str(transaction.unpublished)}
     if transaction.expected_version == 0:
         return {"Put": {"TableName": name, "Item": item, "ConditionExpression": f"attribute_not_exists({table.PK})"}}
     return {

@@ -39,6 +39,8 @@ _BUSY: Final = frozenset(
         "RequestLimitExceeded",
     }
 )
+_NOT_DUE: Final = "REMOVE #shard, #at"
+_DUE_AGAIN: Final = "SET #shard = :shard, #at = :at"
 _Key = tuple[str, str]
 
 
@@ -137,19 +139,23 @@ class DynamoDbEventStore:
     def mark_published(self, events: Sequence[Envelope]) -> None:
         for event in events:
             try:
-                self._take_out_of_due(event.subject, table.event_sk(event.streamversion))
+                self._mark(event.subject, table.event_sk(event.streamversion), _NOT_DUE)
             except (ClientError, ports.ContentionError, ports.StoreUnavailableError):
                 fields = {"stream_id": event.subject, "correlation_id": event.correlationid}
                 logger().warning("event stays due although it was published", extra=fields, exc_info=True)
 
-    def mark_settled(self, stream_id: str, version: int) -> None:
+    def mark_settled(self, stream_id: str, version: int, due_at: datetime | None = None) -> None:
+        values = {":version": {"N": str(version)}}
+        if due_at is not None:
+            values |= {":shard": {"S": table.due_shard(stream_id)}, ":at": {"S": table.due_at(due_at)}}
         try:
-            self._take_out_of_due(
+            self._mark(
                 stream_id,
                 table.STATE_SK,
-                {"#version": table.VERSION},
+                f"{_NOT_DUE}, #unpublished" if due_at is None else f"{_DUE_AGAIN} REMOVE #unpublished",
+                {"#version": table.VERSION, "#unpublished": table.UNPUBLISHED},
                 ConditionExpression="#version = :version",
-                ExpressionAttributeValues={":version": {"N": str(version)}},
+                ExpressionAttributeValues=values,
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             pass  # the stream has moved on, and says itself what it owes
@@ -183,12 +189,12 @@ class DynamoDbEventStore:
                 },
             )
 
-    def _take_out_of_due(self, pk: str, sk: str, names: Mapping[str, str] | None = None, **condition: Any) -> None:
+    def _mark(self, pk: str, sk: str, update: str, names: Mapping[str, str] | None = None, **condition: Any) -> None:
         with self._call("UpdateItem"):
             self.client.update_item(
                 TableName=self.table_name,
                 Key={table.PK: {"S": pk}, table.SK: {"S": sk}},
-                UpdateExpression="REMOVE #shard, #at",
+                UpdateExpression=update,
                 ExpressionAttributeNames={"#shard": table.DUE_SHARD, "#at": table.DUE_AT, **(names or {})},
                 **condition,
             )

@@ -19,7 +19,8 @@ How much of an event its item's attribute `event` has is told by `shop_shared.st
 A bucket's version counts its changes: two reads of the same version have seen everything that was between them.
 
 The index `due` is sparse: an item is in it while something has to be done about it. An event is due until it has been
-published, a state when its reservation expires, or its payment or refund has to be settled.
+published, a state when its reservation expires, or its payment or refund has to be settled. Where that is soon, the
+state is due for the stream's events too: those from its attribute `unpublished` on are not in the index themselves.
 """
 
 from datetime import datetime
@@ -52,6 +53,7 @@ COMPLETE_AT: Final = "complete_at"
 DUE_INDEX: Final = "due"
 DUE_SHARD: Final = "due_shard"
 DUE_AT: Final = "due_at"
+UNPUBLISHED: Final = "unpublished"
 
 BOOKMARK_PK: Final = "provider#events"
 STATE_SK: Final = "state"

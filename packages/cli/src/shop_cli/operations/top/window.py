@@ -112,7 +112,7 @@ class Window:
             case None:
                 if found := NO_ANSWER.search(line.text):
                     self._trouble(line, {"level": "ERROR", "message": found[0]})
-            case {"_aws": {"CloudWatchMetrics": groups}}:
+            case {"_aws": {"CloudWatchMetrics": groups}} | {"metrics": {"CloudWatchMetrics": groups}}:
                 self._measure(line.at, entry, groups)
             case {"level": "WARNING" | "ERROR" | "CRITICAL"}:
                 self._trouble(line, entry)
