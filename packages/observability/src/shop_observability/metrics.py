@@ -157,7 +157,7 @@ def _emit() -> None:
         line.flush_metrics()
         return
     if line.metric_set:
-        said: dict[str, Any] = {**line.serialize_metric_set()}
+        fields: dict[str, Any] = {**line.serialize_metric_set()}
         # CloudWatch makes metrics, which cost money, of lines with its own name only.
-        print(json.dumps({"metrics": said.pop("_aws"), **said}))
+        print(json.dumps({"metrics": fields.pop("_aws"), **fields}))
     line.clear_metrics()

@@ -42,6 +42,6 @@ class Snapshot(Generic[State]):
     version: int
     state: State | None
     due_at: datetime | None = None
-    """From this moment on the sweep looks at it."""
+    """The sweep looks at it from this moment on."""
     unpublished: int | None = None
     """The events from this version on may not have been published, and the sweep learns it from this state alone."""
