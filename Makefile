@@ -163,13 +163,13 @@ simulate-nightly: setup ## the same with three faults at once and 10,000 random 
 rehearsal: setup web/node_modules/.ready ## deploy stage rehearsal from nothing by ./shop deploy, to an emulator of its own, in some minutes
 	@$(VENV)/bin/pytest tests/rehearsal
 
-chaos: setup ## kill -9 functions and payment provider of the running shop during PURCHASES=500, then audit it; SEED=1
+chaos: setup ## kill -9 functions and payment provider during PURCHASES=500, then audit the shop, which runs detached; SEED=1
 	@$(VENV)/bin/python -m bench.chaos $(if $(PURCHASES),--purchases $(PURCHASES)) $(if $(SEED),--seed $(SEED))
 
 hammer: setup ## send every route of the running shop at random for MINUTES=10, twice at once and again, then audit it; SEED=1
 	@$(VENV)/bin/python -m bench.hammer $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-outage: setup ## stop PostgreSQL of the running shop for SECONDS=60, kill -9 each server while customers buy, then audit it
+outage: setup ## stop PostgreSQL for SECONDS=60, kill -9 each server while customers buy, then audit the shop, which runs detached
 	@$(VENV)/bin/python -m bench.outage $(if $(SECONDS),--seconds $(SECONDS))
 
 burst: setup ## send CLIENTS=16 at once to the running shop while no function of it has a process, and again
