@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -378,6 +379,16 @@ def crashing() -> type[CrashingReadModel]:
 
 
 @pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own time zone is 14 hours before UTC, where the day of noon is another one."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EAST-14")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture
 def kinesis() -> Callable[..., dict[str, Any]]:
     return kinesis_event
 
@@ -494,6 +505,10 @@ class Shop:
         key = f"events/date=2026-03-04/{next(self.numbers):04d}.json"
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(lines) if packed else lines)
 
+    def empty_archive(self) -> None:
+        for entry in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            self.s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
+
     def source(self, connection: psycopg.Connection, source: EventSource) -> EventReader:
         match source:
             case EventSource.LOG:
@@ -580,5 +595,4 @@ def shop(
     shop.publish(placed, confirmed, refunded)  # a gap: the two last are held back
     yield shop
     dynamodb.delete_table(TableName=TABLE)
-    for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
+    shop.empty_archive()

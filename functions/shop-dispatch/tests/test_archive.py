@@ -1,5 +1,6 @@
 """The archive against moto's Firehose, and against one that refuses."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from shop_dispatch.adapters import firehose
 from shop_dispatch.adapters.firehose import (
     ATTEMPTS_MAX,
     BACKOFF_SECONDS,
@@ -105,8 +107,9 @@ def test_what_would_break_a_query_is_left_out_and_an_unknown_type_is_kept(client
     ]
     whole_pair = changed + b',"colour":"\\ud83d\\ude00 \\\\ud800"}'
     foreign = b'{"specversion":"1.0","id":"1","source":"/elsewhere","type":"other"}'
-    archived = ArchiveBatch(FirehoseArchive(client, "events"))([*unfit, newer, indented, whole_pair, foreign])
-    assert (archived.archived, archived.skipped, archived.too_large) == (4, len(unfit), 0)
+    last = record.replace(b'"streamversion":1', b'"streamversion":2147483647')
+    archived = ArchiveBatch(FirehoseArchive(client, "events"))([*unfit, newer, indented, whole_pair, last, foreign])
+    assert (archived.archived, archived.skipped, archived.too_large) == (5, len(unfit), 0)
     assert archived.traces[-1] == Trace("", "", "other", "")
     # The read model has nothing that the archive lacks, and a rebuild from either is the same.
     assert [it for it in unfit if not isinstance(read(it), Parked)] == []
@@ -115,14 +118,16 @@ def test_what_would_break_a_query_is_left_out_and_an_unknown_type_is_kept(client
     first, second, *others = stored(client)
     assert first == newer
     assert json.loads(second) == json.loads(record)
-    assert others == [whole_pair, foreign]
+    assert others == [whole_pair, last, foreign]
 
 
 def test_what_is_too_large_is_lost_and_counted_as_such(client: Any, product: Any) -> None:
     record = encode(product("MUG").listed())
-    archived = ArchiveBatch(FirehoseArchive(client, "events"))([record.replace(b"tea", b"t" * LINE_BYTES_MAX), record])
+    room = LINE_BYTES_MAX - len(record + b"\n")
+    largest, larger = (record.replace(b"tea", b"tea" + b"." * more) for more in (room, room + 1))
+    archived = ArchiveBatch(FirehoseArchive(client, "events"))([larger, largest])
     assert (archived.archived, archived.skipped, archived.too_large) == (1, 0, 1)
-    assert stored(client) == [record]
+    assert stored(client) == [largest]
 
 
 def line(text: bytes, length: int = RECORD_BYTES) -> bytes:
@@ -191,6 +196,27 @@ def test_a_request_keeps_to_500_records_and_4_mib_as_it_is_sent(client: Any, mon
     monkeypatch.setattr("shop_dispatch.adapters.firehose.RECORD_BYTES", 2)
     archive.put([b"x\n"] * (2 * RECORDS_MAX + 1))
     assert [len(records) for records in requests.sent] == [RECORDS_MAX, RECORDS_MAX, 1]
+
+
+@pytest.mark.parametrize("length", [30, 31, 32])
+def test_a_request_has_as_many_records_as_its_bytes_allow(
+    client: Any, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(firehose, "RECORD_BYTES", 1)
+    lines = [line(text, length) for text in (b"a", b"b", b"c", b"d")]
+    three = 3 * len('{"Data": ""}, ' + base64.b64encode(lines[0]).decode()) + firehose._REQUEST_FRAME_BYTES
+    requests = Requests(client)
+    for bytes_max, counts in ((three, [3, 1]), (three - 1, [2, 2])):
+        monkeypatch.setattr(firehose, "REQUEST_BYTES_MAX", bytes_max)
+        requests.sent.clear()
+        FirehoseArchive(client, "events", no_sleep).put(lines)
+        assert [len(records) for records in requests.sent] == counts
+
+
+def test_an_answer_that_leaves_out_a_record_is_no_success(client: Any) -> None:
+    Requests(client).refuse([False])
+    with pytest.raises(ValueError, match="shorter"):
+        FirehoseArchive(client, "events", no_sleep).put([A, B])
 
 
 def test_an_empty_batch_calls_nobody(client: Any) -> None:

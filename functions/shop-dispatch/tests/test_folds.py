@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shop_dispatch.application.project import contiguous_runs
+from shop_dispatch.application.project import Projected, contiguous_runs
 from shop_dispatch.domain.disputes import DisputeChange, dispute_changes
 from shop_dispatch.domain.products import NO_CATEGORY, ProductChange, product_changes
 from shop_dispatch.domain.projections import PROJECTIONS
-from shop_dispatch.domain.records import Event, Parked, read
+from shop_dispatch.domain.records import Event, Parked, Trace, read
 from shop_dispatch.domain.refunds import refund_changes
 from shop_dispatch.domain.reservations import reservation_changes
 from shop_dispatch.domain.sales import SalesChange, sales_changes
@@ -34,6 +34,10 @@ def test_a_change_says_nothing_of_what_no_event_changed(product: Any) -> None:
     mug = product("MUG")
     mug.listed()
     assert product_changes([mug.retired()]) == [ProductChange("MUG", 2, status="retired")]
+
+
+def test_a_new_price_has_its_currency(product: Any) -> None:
+    assert product_changes([product("MUG").repriced(990)]) == [ProductChange("MUG", 1, price_minor=990, currency="EUR")]
 
 
 def test_a_description_replaces_all_that_it_does_not_repeat(product: Any) -> None:
@@ -112,6 +116,7 @@ def test_stock_is_held_then_sold_or_given_back(reservation: Any, history: list[s
     ]
 
 
+@pytest.mark.usefixtures("far_east")
 def test_a_refund_counts_on_its_own_day_in_utc(reservation: Any) -> None:
     order, other = reservation(1, {"MUG": 2}), reservation(2, {"MUG": 1})
     late = datetime.fromisoformat("2026-03-05T01:30:00+02:00")
@@ -189,6 +194,8 @@ def test_a_dispute_is_what_its_events_say_last(reservation: Any) -> None:
     assert dispute_changes(history) == [row]
     assert dispute_changes(history[2:]) == [row._replace(reason=None, opened_at=None)]
     assert dispute_changes(history[:2]) == [row._replace(status="chargeback", closed_at=None)]
+    again = order.dispute_opened("chargeback", end)
+    assert dispute_changes([*history, again]) == [row._replace(status="chargeback", opened_at=end)]
 
 
 def test_a_refund_that_was_only_asked_for_changes_nothing_when_it_fails(reservation: Any) -> None:
@@ -223,6 +230,14 @@ def test_a_run_ends_at_the_first_gap(product: Any) -> None:
     assert contiguous_runs({"product-MUG": 2}, events) == []
 
 
+def test_outcomes_of_parts_of_a_batch_add_up() -> None:
+    traces = Trace("", "product-MUG", "", ""), Trace("", "product-POT", "", "")
+    one = Projected(1, 2, 3, 4, 5, 6, traces[:1], NOON)
+    other = Projected(10, 20, 30, 40, 50, 60, traces[1:], NOON.replace(day=1))
+    assert one + other == Projected(11, 22, 33, 44, 55, 66, traces, NOON.replace(day=1))
+    assert one + Projected() == Projected() + one == one
+
+
 def broken(record: bytes, old: bytes, new: bytes) -> bytes:
     assert old in record
     return record.replace(old, new)
@@ -231,16 +246,16 @@ def broken(record: bytes, old: bytes, new: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("old", "new", "cause"),
     [
-        (b'"subject":"product-MUG"', b'"subject":"product-POT"', "the subject is not the stream"),
+        (b'"subject":"product-MUG"', b'"subject":"product-POT"', "Error: the subject is not the stream"),
         (b'"subject":"product-MUG"', b'"subject":"customer-MUG"', "subject"),
-        (b"The MUG", b"The \\u0000", "NUL"),
-        (b"2026-03-04T12:00:00Z", b"0001-01-01T00:00:00+14:00", "the end of the calendar"),
+        (b"The MUG", b"The \\u0000", "Error: a text holds NUL"),
+        (b"2026-03-04T12:00:00Z", b"0001-01-01T00:00:00+14:00", "Error: a time at the end of the calendar"),
         (b"2026-03-04T12:00:00Z", b"2026-03-04T12:00:00", "RFC 3339"),
         (b"2026-03-04T12:00:00Z", b"2026-03-04t12:00:00z", "RFC 3339"),
         (b'"2026-03-04T12:00:00Z"', b"1772625600", "RFC 3339"),
-        (b'"sku"', b'"sku":"POT","sku"', "a name comes twice"),
+        (b'"sku"', b'"sku":"POT","sku"', "Error: a name comes twice"),
         (b"product.listed.v1", b"product.listed.v2", "UnknownEventTypeError"),
-        (b"product.listed.v1", b"product.retired.v1", "a stream can't begin with"),
+        (b"product.listed.v1", b"product.retired.v1", "Error: a stream can't begin with"),
         (b"The MUG", b"The \\ud800", "MalformedEventError"),
         (b"The MUG", b"\xff", "UnicodeDecodeError"),
         (b'"streamversion":1', b'"streamversion":0', "streamversion"),
@@ -254,6 +269,21 @@ def test_what_the_tables_could_not_bear_is_parked(product: Any, old: bytes, new:
     assert isinstance(parked, Parked)
     assert parked.payload == record
     assert cause in parked.cause
+
+
+@pytest.mark.parametrize("name", ["time", "expires_at"])
+@pytest.mark.parametrize(("year", "is_fit"), [("0001", False), ("0002", True), ("9998", True), ("9999", False)])
+def test_a_time_must_exist_in_every_time_zone(reservation: Any, name: str, year: str, is_fit: bool) -> None:
+    placed = encode(reservation(1, {"MUG": 1}).placed())
+    record = broken(placed, f'"{name}":"2026'.encode(), f'"{name}":"{year}'.encode())
+    assert isinstance(read(record), Event) == is_fit
+
+
+def test_a_cause_has_at_most_a_thousand_characters(reservation: Any) -> None:
+    placed = encode(reservation(1, {f"MUG-{number}": 1 for number in range(20)}).placed())
+    parked = read(broken(broken(placed, b'"sku"', b'"article"'), b'"quantity"', b'"pieces"'))
+    assert isinstance(parked, Parked)
+    assert len(parked.cause) == 1_000
 
 
 def test_an_escaped_backslash_before_u0000_is_no_nul(product: Any) -> None:
@@ -286,7 +316,18 @@ def test_an_aggregated_record_is_parked_as_what_it_is(product: Any) -> None:
     assert parked.payload == aggregated
 
 
-def test_what_is_parked_says_which_version_its_stream_waits_for(product: Any) -> None:
-    parked = read(broken(encode(product("MUG").listed()), b'"sku"', b'"article"'))
+@pytest.mark.parametrize(
+    ("version", "claimed"),
+    [
+        (b"1", 1),
+        (b"2147483647", 2_147_483_647),
+        *((version, None) for version in (b"0", b"2147483648", b"1.0", b"true", b'"1"')),
+    ],
+)
+def test_what_is_parked_says_which_version_its_stream_waits_for(
+    product: Any, version: bytes, claimed: int | None
+) -> None:
+    record = broken(encode(product("MUG").listed()), b'"streamversion":1', b'"streamversion":' + version)
+    parked = read(broken(record, b'"sku"', b'"article"'))
     assert isinstance(parked, Parked)
-    assert (parked.stream_id, parked.stream_version) == ("product-MUG", 1)
+    assert (parked.stream_id, parked.stream_version) == ("product-MUG", claimed)

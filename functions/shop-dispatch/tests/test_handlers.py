@@ -215,7 +215,9 @@ def test_the_archive_gets_its_lines_and_its_segments(
     assert counts == {"records": 2, "archived": 1, "skipped": 1, "too_large": 0}
     (document,) = daemon.documents()
     assert document["annotations"]["stream_id"] == "product-MUG"
-    assert document["subsegments"][0]["aws"]["operation"] == "PutRecordBatch"
+    call = document["subsegments"][0]
+    assert (call["name"], call["namespace"]) == ("Firehose", "aws")
+    assert call["aws"] == {"operation": "PutRecordBatch", "record_count": 1}
     assert archive.handler(sample("archive.json"), None)["skipped"] == 0
     assert len(archiving.list_objects_v2(Bucket="archive")["Contents"]) == 2
 

@@ -1,6 +1,7 @@
 """Operators and the records that could not be applied, through the handler, on a real PostgreSQL."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,7 @@ def test_a_poison_event_among_a_thousand_holds_up_its_stream_until_it_is_replaye
     cause = "UnknownEventTypeError: no such event type: 'shop.product.stock-received.v2'"
     known = {"cause": cause, "stream_id": "product-POT", "stream_version": 2, "applied_version": 1, "waiting": 2}
     assert known.items() <= record.items()
+    assert re.fullmatch("[0-9a-f]{32}", record["id"])
     answer = act("replay", ids=None)
     assert (answer["resolved"], answer["still_parked"], answer["applied"]) == ([], [record["id"]], 0)
 

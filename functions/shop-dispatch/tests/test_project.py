@@ -536,6 +536,22 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
     assert statements_of(purchases(0, 1)) == statements_of(purchases(100, 300))
 
 
+def test_the_changes_of_all_tables_are_sent_without_waiting_for_one_another(
+    read_model: Any, product: Any, reservation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipelines = []
+    original = psycopg.Connection.pipeline
+
+    def pipeline(connection: Any) -> Any:
+        pipelines.append(connection)
+        return original(connection)
+
+    monkeypatch.setattr(psycopg.Connection, "pipeline", pipeline)
+    mug, order = product("MUG"), reservation(1, {"MUG": 1})
+    read_model.project(mug.listed(), mug.received(), order.placed(), order.confirmed())
+    assert len(pipelines) == 1
+
+
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CUSTOMER = "0f9a6c1e-customer"
 SKUS = ("MUG", "POT", "TEA")

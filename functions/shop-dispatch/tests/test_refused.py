@@ -60,6 +60,33 @@ def test_a_refused_event_in_a_batch_of_a_thousand_holds_up_its_own_stream_alone(
     assert versions(read_model) == {mug.stream_id: 2 for mug in others} | {"product-POT": 1}
 
 
+def test_what_the_log_itself_refuses_leaves_its_place_free(read_model: Any, product: Any) -> None:
+    pot, mug = product("POT"), product("MUG")
+    listed, received = pot.listed(), pot.received(5)
+    read_model.execute("ALTER TABLE shop.event_log ADD CONSTRAINT no_tea CHECK (event NOT LIKE '%tea%') NOT VALID")
+    try:
+        counts = read_model.project(listed, received, mug.received(1).model_copy(update={"streamversion": 2}))
+    finally:
+        read_model.execute("ALTER TABLE shop.event_log DROP CONSTRAINT no_tea")
+    assert (counts.records, counts.applied, counts.waiting, counts.duplicates, counts.parked) == (3, 0, 2, 0, 1)
+    cause = "23514 CheckViolation: event_log no_tea"
+    assert parked(read_model) == [("product-POT", 1, cause, encode(listed).decode())]
+    assert read_model.project(listed).applied == 2
+
+
+def test_duplicates_and_conflicts_beside_a_refused_event_are_counted_as_ever(
+    read_model: Any, product: Any, cheap_only: Rule
+) -> None:
+    pot = product("POT")
+    listed, expensive = pot.listed(), pot.repriced(9_900)
+    other = listed.model_copy(update={"id": expensive.id})
+    with cheap_only():
+        counts = read_model.project(listed, expensive, listed, other)
+    assert (counts.records, counts.applied, counts.waiting) == (4, 1, 0)
+    assert (counts.duplicates, counts.parked, counts.conflicts) == (1, 1, 1)
+    assert [row[1] for row in parked(read_model)] == [1, 2]
+
+
 def test_what_is_beyond_a_limit_of_the_server_is_parked(read_model: Any, product: Any) -> None:
     mug, pot = product("MUG"), product("POT")
     text = "".join(chr(0x4E00 + sha256(bytes([n % 256, n // 256])).digest()[0] * 64 + n % 64) for n in range(2_000))
@@ -145,6 +172,42 @@ def test_the_same_poison_batch_several_times_at_once_parks_and_applies_once(
         assert [row[:2] for row in parked(read_model)] == [("product-MUG", 2), ("product-POT", 3)]
         assert versions(read_model) == {"product-MUG": 1, "product-POT": 2}
         assert read_model.query("SELECT received FROM shop.stock WHERE sku = 'POT'") == [(5,)]
+
+
+class Interrupted(PostgresReadModel):
+    """Another function does `meanwhile` before one of the transactions, counting from 0."""
+
+    def __init__(self, connection: Reconnecting, meanwhile: Callable[[], Any], at: int) -> None:
+        super().__init__(connection)
+        self.transactions, self.meanwhile, self.at = 0, meanwhile, at
+
+    def transact(self, work: Any) -> Any:
+        self.transactions += 1
+        if self.transactions - 1 == self.at:
+            self.meanwhile()
+        return super().transact(work)
+
+
+def test_the_same_poison_batch_between_any_two_transactions_changes_nothing_twice(
+    read_model: Any, product: Any, cheap_only: Rule
+) -> None:
+    pot = product("POT")
+    batch = [encode(event) for event in (pot.listed(), pot.repriced(9_900), pot.received(5))]
+    rivals: list[Any] = []
+    with read_model.open("shop_dispatch") as kept, cheap_only():
+        connection = Reconnecting(lambda: kept)
+        for step in range(100):
+            read_model.clear()
+            rivals.clear()
+            model = Interrupted(connection, lambda: rivals.append(read_model.project_records(batch)), step)
+            counts = Project(model)(batch)
+            assert versions(read_model) == {"product-POT": 1}
+            assert [row[:2] for row in parked(read_model)] == [("product-POT", 2)]
+            assert (counts.records, counts.waiting) == (3, 1)
+            if not rivals:
+                break
+            assert counts.applied + rivals[0].applied == 1
+    assert step == model.transactions > 5
 
 
 def test_a_crash_at_any_call_while_an_event_is_being_parked_loses_and_doubles_nothing(

@@ -8,7 +8,7 @@ import pytest
 
 from shop_dispatch import bootstrap
 from shop_dispatch.adapters.rows import TABLES, PostgresRows
-from shop_dispatch.domain.rebuild import EventSource, Phase
+from shop_dispatch.domain.rebuild import EventSource, Phase, RebuildError
 from shop_dispatch.handlers import verify
 from shop_observability.testing import ROOT, Daemon
 
@@ -80,6 +80,16 @@ def test_a_row_says_what_is_in_the_read_model_and_nothing_of_an_event(audited: A
     assert sold["sku"] == "MUG"
 
 
+@pytest.mark.usefixtures("far_east")
+def test_a_moment_is_told_in_utc_whatever_the_zone_of_the_session_or_the_machine(audited: Any) -> None:
+    reader = audited.kept["shop_query"]
+    reader.run(lambda connection: connection.execute("SET timezone TO 'Asia/Tokyo'"))
+    try:
+        assert {row["listed_at"] for row in rows("products")} == {"2026-03-04T12:00:00+00:00"}
+    finally:
+        reader.run(lambda connection: connection.execute("SET timezone TO DEFAULT"))
+
+
 def test_whoever_reads_is_in_the_log_and_no_row_is(audited: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         customer = rows("reservations")[0]["customer_id"]
@@ -132,6 +142,9 @@ def test_the_tables_of_a_rebuild_can_be_read_until_they_are_swapped_in(
     assert next(both) == next(both) != []  # its names of event types are not taken for tables
     shop.steps(EventSource.STORE, until=Phase.SWAPPED)
     assert rows("products") == made["products"]
+    with pytest.raises(RebuildError) as error:
+        bootstrap.rows().read("products", None, rebuilt=True, limit=1)
+    assert error.value.code == "no-rebuild"
     assert verify.handler({"table": "products", "rebuilt": True}, None) == {
         "error": "no new tables are there: shop rebuild --no-swap makes them"
     }

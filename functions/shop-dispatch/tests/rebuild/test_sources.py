@@ -1,12 +1,20 @@
 """A rebuild from each source on a real PostgreSQL: the same tables, or a refusal."""
 
 import json
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from threading import Barrier, Lock
 from typing import Any
 
 import pytest
 
+from shop_dispatch.adapters import sources
+from shop_dispatch.adapters.sources import ArchiveSource
 from shop_dispatch.domain.rebuild import EventSource, Phase, RebuildError
 from shop_shared.envelope import encode
+
+BATCH_EVENTS = 4
+"""The fixture `shop` reads so many at once."""
 
 
 @pytest.mark.parametrize("source", list(EventSource))
@@ -19,6 +27,75 @@ def test_the_tables_made_anew_from_any_source_are_the_same(shop: Any, source: Ev
     assert shop.read_model.tables() == before
     # The rows are projected and not copied: when each was received is the one thing that is new.
     assert shop.read_model.query("SELECT count(*) FROM shop.event_log NATURAL JOIN shop_before.event_log") == [(0,)]
+
+
+@dataclass
+class Watched:
+    """A client whose scans have pages of two items, as of half a megabyte each, and whose objects are read only when
+    so many are asked for at once."""
+
+    client: Any
+    scans: list[dict[str, Any]] = field(default_factory=list)
+    at_once: int = 1
+    reading: int = 0
+    reading_max: int = 0
+
+    def __post_init__(self) -> None:
+        self._barrier, self._lock = Barrier(self.at_once), Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def scan(self, **request: Any) -> Any:
+        self.scans.append(request)
+        return self.client.scan(**request, Limit=2)
+
+    def get_object(self, **request: Any) -> Any:
+        with self._lock:
+            self.reading += 1
+            self.reading_max = max(self.reading, self.reading_max)
+        self._barrier.wait(timeout=30)
+        answer = self.client.get_object(**request)
+        with self._lock:
+            self.reading -= 1
+        return answer
+
+
+@pytest.mark.parametrize("source", list(EventSource))
+def test_any_checkpoint_goes_on_with_what_follows_it(shop: Any, source: EventSource) -> None:
+    shop.purchase(paid=False)
+    # The bucket also has what is not the archive, such as the answers of queries.
+    shop.s3.put_object(Bucket=shop.bucket, Key="results/1.json", Body=encode(shop.events[0]))
+    shop.dynamodb = watched = Watched(shop.dynamodb)
+    with shop.opened() as rebuild:
+        reader = rebuild.source(source)
+        batches = list(islice(reader.batches(None), len(shop.events)))
+        ids = [json.loads(record)["id"] for batch in batches for record in batch.records]
+        assert sorted(ids) == sorted(event.id for event in shop.events)
+        *full, last = batches
+        assert [len(batch.records) for batch in full] == [BATCH_EVENTS] * (len(ids) // BATCH_EVENTS)
+        assert last.checkpoint is None
+        for number, batch in enumerate(full, start=1):
+            following = reader.batches(json.loads(json.dumps(batch.checkpoint)))
+            assert list(islice(following, len(batches))) == batches[number:]
+    assert all(request["ConsistentRead"] is True for request in watched.scans)
+
+
+def test_objects_are_read_together_up_to_a_number_and_a_size(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.empty_archive()
+    monkeypatch.setattr(sources, "BYTES_AT_ONCE", 100)
+    sizes = [[40, 40, 20], [60, 40], [100], [101], [1]]
+    for number, size in enumerate(chain.from_iterable(sizes)):
+        shop.s3.put_object(Bucket=shop.bucket, Key=f"events/{number}", Body=b"x" * size)
+    source = ArchiveSource(shop.s3, shop.bucket, BATCH_EVENTS)
+    assert [len(keys) for keys in source._keys("")] == [len(together) for together in sizes]
+
+    shop.empty_archive()
+    for number in range(2 * sources.OBJECTS_AT_ONCE):
+        shop.s3.put_object(Bucket=shop.bucket, Key=f"events/{number:02d}", Body=b"x")
+    watched: Any = Watched(shop.s3, at_once=sources.OBJECTS_AT_ONCE)
+    assert next(ArchiveSource(watched, shop.bucket, 2 * BATCH_EVENTS * sources.OBJECTS_AT_ONCE).batches(None)).records
+    assert watched.reading_max == sources.OBJECTS_AT_ONCE
 
 
 @pytest.mark.parametrize("source", list(EventSource))
@@ -151,8 +228,9 @@ def test_what_is_another_event_in_the_source_is_refused_when_it_arrives_meanwhil
     shop.steps(EventSource.STORE, Phase.READY)
     shop.read_model.project(listed)
     with shop.opened() as rebuild:
-        with pytest.raises(RebuildError, match="1 events that have arrived meanwhile"):
+        with pytest.raises(RebuildError, match="1 events that have arrived meanwhile") as error:
             rebuild.swap()
+        assert error.value.code == "incomplete"
         rebuild.swap(replace=True)
     assert shop.read_model.query("SELECT event_id::text FROM shop.event_log WHERE stream_id = 'product-CUP'") == [
         (other.id,)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from shop_dispatch import bootstrap
 from shop_dispatch.adapters.shadow import ShadowTables
+from shop_dispatch.application import rebuild as application
 from shop_dispatch.domain.rebuild import BusyError, EventSource, Phase, RebuildError
 from shop_dispatch.handlers import rebuild as handler
 from shop_dispatch.ports import Shadow
@@ -84,8 +85,9 @@ def test_two_at_once_do_not_work_on_it(shop: Any) -> None:
         first.begin(EventSource.LOG)
         with first.shadow.claimed():
             for act in (partial(second.go_on, 1), second.swap, second.abandon, second.drop_old):
-                with pytest.raises(BusyError, match="another invocation"):
+                with pytest.raises(BusyError, match="another invocation") as error:
                     act()
+                assert error.value.code == "busy"
         assert second.status().phase is Phase.LOADING
     assert shop.step(EventSource.LOG) is not Phase.NONE
 
@@ -93,8 +95,9 @@ def test_two_at_once_do_not_work_on_it(shop: Any) -> None:
 def test_another_release_or_a_migration_does_not_go_on_with_it(shop: Any) -> None:
     with shop.opened("1") as rebuild:
         rebuild.begin(EventSource.LOG)
-    with shop.opened("2") as rebuild, pytest.raises(RebuildError, match="another release"):
+    with shop.opened("2") as rebuild, pytest.raises(RebuildError, match=r"another release.*: abandon it$") as error:
         rebuild.go_on(1)
+    assert error.value.code == "other-release"
     shop.steps(EventSource.LOG, Phase.READY)
     shop.read_model.execute("INSERT INTO migration.applied (name, digest) VALUES ('9999_later', '')")
     with shop.opened("1") as rebuild:
@@ -106,10 +109,19 @@ def test_another_release_or_a_migration_does_not_go_on_with_it(shop: Any) -> Non
 
 def test_a_projection_without_its_table_is_told_of_at_once(shop: Any) -> None:
     shop.read_model.execute("ALTER TABLE shop.sales_daily RENAME TO sales")
-    with shop.opened() as rebuild, pytest.raises(RebuildError, match="sales_daily is not there yet: migrate first"):
+    with shop.opened() as rebuild, pytest.raises(RebuildError, match="sales_daily is not there yet") as error:
         rebuild.begin(EventSource.LOG)
+    assert error.value.code == "no-table"
     shop.read_model.execute("ALTER TABLE shop.sales RENAME TO sales_daily")
     assert shop.phase() is Phase.NONE
+
+
+def test_a_step_without_time_takes_one_batch(shop: Any) -> None:
+    with shop.opened() as rebuild:
+        rebuild.begin(EventSource.LOG)
+        for batches in (1, 2):
+            replace(rebuild, now=lambda: 0.0).go_on(0)
+            assert rebuild.status().events == batches * application.BATCH_EVENTS
 
 
 def test_an_abandoned_one_leaves_nothing(shop: Any) -> None:
@@ -146,6 +158,19 @@ def test_between_ready_and_swap_a_stream_that_fell_behind_is_noticed(shop: Any) 
     shop.read_model.execute("UPDATE shop.stream_head SET stream_version = 9 WHERE stream_id = 'product-POT'")
     with shop.opened() as rebuild, pytest.raises(RebuildError, match="product-POT at version 9"):
         rebuild.swap()
+    assert shop.phase() is Phase.READY
+
+
+def test_a_swap_gives_up_where_events_arrive_faster_than_they_are_applied(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.steps(EventSource.LOG, Phase.READY)
+    monkeypatch.setattr(application, "DRAINS_MAX", 1)
+    for _ in range(2):
+        shop.purchase()
+    with shop.opened() as rebuild, pytest.raises(RebuildError, match=r": continue first$") as error:
+        rebuild.swap()
+    assert error.value.code == "behind"
     assert shop.phase() is Phase.READY
 
 
@@ -188,18 +213,22 @@ def test_whoever_rebuilds_is_named_in_the_log(shop: Any, invoke: Any, caplog: py
     assert lines == [("begin", "arn:aws:iam::123456789012:user/operator"), ("abandon", "unknown")]
 
 
-def test_the_function_answers_what_cannot_be_done(shop: Any, invoke: Any) -> None:
-    def refused(**event: Any) -> str:
-        return str(invoke(**event)["error"]["code"])
+def test_the_function_answers_what_cannot_be_done_and_what_to_do(shop: Any, invoke: Any) -> None:
+    def refused(**event: Any) -> tuple[str, str]:
+        error = invoke(**event)["error"]
+        return error["code"], error["message"].rpartition(": ")[2]
 
-    assert refused(action="dance") == refused(action="begin", source="memory") == refused() == "unknown-action"
-    for action in ("continue", "swap", "abandon"):
-        assert refused(action=action) == "not-under-way"
-    assert refused(action="drop-old") == "no-old-tables"
+    assert refused(action="dance") == refused(action="begin", source="memory") == refused()
+    assert refused()[0] == "unknown-action"
+    for action in ("continue", "swap"):
+        assert refused(action=action) == ("not-under-way", "begin one")
+    assert refused(action="abandon") == ("not-under-way", "no rebuild is under way")
+    assert refused(action="drop-old") == ("no-old-tables", "there are no tables from before a rebuild")
     invoke(action="begin", source="log")
-    assert refused(action="begin", source="log") == "under-way"
-    assert refused(action="swap") == "not-ready"
+    assert refused(action="begin", source="log") == ("under-way", "continue or abandon it")
+    assert refused(action="swap") == ("not-ready", "continue first")
+    assert refused(action="continue", replace=True) == ("log-replaced", "abandon it, and name another source")
     invoke(action="continue")
     invoke(action="swap")
-    assert refused(action="begin", source="log") == "old-tables"
-    assert refused(action="abandon") == "not-under-way"
+    assert refused(action="begin", source="log") == ("old-tables", "drop them")
+    assert refused(action="abandon")[0] == "not-under-way"

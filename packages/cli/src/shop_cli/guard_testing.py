@@ -16,14 +16,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 
 import psutil
 
 CLEAN_UP_SECONDS_MAX = 60
 
 
+@cache
 def guard_this_process() -> None:
-    """Call it once, before anything is started."""
+    """Call it before anything is started. A later call does nothing: `make mutants` runs pytest again and again in one
+    process and its forks, and a folder within the first one would be closed to servers of other users."""
     folder = tempfile.mkdtemp(prefix="shop-run-")
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     # The kernel closes the writing end, which no program that we start inherits, when this process ends.

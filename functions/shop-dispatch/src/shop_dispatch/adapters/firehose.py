@@ -44,27 +44,26 @@ class FirehoseArchive:
             self._put_all(request)
 
     def _put_all(self, records: Sequence[bytes]) -> None:
-        cause = ""
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 self.sleep(random.uniform(0, BACKOFF_SECONDS * 2 ** (attempt - 1)))  # noqa: S311 - jitter, no secret
-            records, cause = self._put_once(records)
-            if not records:
+            refused = self._put_once(records)
+            if not refused:
                 return
-        raise ArchiveError(len(records), cause)
+            records = [record for record, _ in refused]
+        raise ArchiveError(len(refused), refused[-1][1])
 
-    def _put_once(self, records: Sequence[bytes]) -> tuple[list[bytes], str]:
-        """Returns the refused records, and one of the reasons. The call succeeds even if every record is refused."""
+    def _put_once(self, records: Sequence[bytes]) -> list[tuple[bytes, str]]:
+        """Returns the refused records with the reasons. The call succeeds even if every record is refused."""
         with subsegment("Firehose", "aws", aws={"operation": "PutRecordBatch", "record_count": len(records)}):
             answer = self.client.put_record_batch(
                 DeliveryStreamName=self.delivery_stream, Records=[{"Data": record} for record in records]
             )
-        refused = [
+        return [
             (record, entry["ErrorCode"])
             for record, entry in zip(records, answer["RequestResponses"], strict=True)
             if entry.get("ErrorCode")
         ]
-        return [record for record, _ in refused], refused[-1][1] if refused else ""
 
 
 def _sent_bytes(record: bytes) -> int:

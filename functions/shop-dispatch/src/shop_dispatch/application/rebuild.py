@@ -108,7 +108,7 @@ class Rebuild:
             raise AssertionError("a rebuild has a source")
         for batch in self.source(progress.source).batches(progress.checkpoint):
             with self.shadow.whole():
-                unreadable = Project(self.shadow)(batch.records).parked if batch.records else 0
+                unreadable = Project(self.shadow)(batch.records).parked
                 self.shadow.loaded(batch.checkpoint, len(batch.records), unreadable)
                 if batch.checkpoint is None:
                     self.shadow.enter(Phase.INDEXING)
@@ -143,7 +143,7 @@ class Rebuild:
     def _drain_once(self, replace: bool) -> int:
         with self.shadow.whole():
             taken, records = self.shadow.take_noted(BATCH_EVENTS)
-            conflicts = Project(self.shadow)(records).conflicts if records else 0
+            conflicts = Project(self.shadow)(records).conflicts
             if conflicts and not replace:
                 raise RebuildError(
                     "incomplete",

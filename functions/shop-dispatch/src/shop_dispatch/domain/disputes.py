@@ -24,7 +24,7 @@ def dispute_changes(events: Iterable[Envelope]) -> list[DisputeChange]:
     for event in events:
         if fold := _FOLDS.get(event.data.TYPE):
             fold(changes, event, event.data)
-    return sorted(changes.values(), key=lambda change: change[:2])
+    return sorted(changes.values())
 
 
 Changes = dict[tuple[str, str], DisputeChange]

@@ -26,7 +26,7 @@ def refund_changes(events: Iterable[Envelope]) -> list[RefundChange]:
     for event in events:
         if fold := _FOLDS.get(event.data.TYPE):
             fold(changes, event, event.data)
-    return sorted(changes.values(), key=lambda change: change[:2])
+    return sorted(changes.values())
 
 
 Changes = dict[tuple[str, int], RefundChange]
