@@ -189,9 +189,22 @@ def test_every_read_is_consistent(answering: Any) -> None:
         assert b'"ConsistentRead": true' in request["body"]
 
 
-@pytest.mark.parametrize("mark", [lambda s: s.mark_published([EVENT]), lambda s: s.mark_settled(STREAM, 8)])
-@pytest.mark.parametrize("failure", [error("AccessDeniedException"), error("InternalServerError", 500)])
-def test_what_stays_due_by_mistake_fails_nothing(answering: Any, failure: Any, mark: Any) -> None:
+@pytest.mark.parametrize(
+    ("mark", "logged"),
+    [
+        (lambda s: s.mark_published([EVENT]), {"stream_id": STREAM, "correlation_id": EVENT.correlationid}),
+        (lambda s: s.mark_settled(STREAM, 8), {"stream_id": STREAM}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("failure", "name"),
+    [(error("AccessDeniedException"), "ClientError"), (error("InternalServerError", 500), "StoreUnavailableError")],
+)
+def test_what_stays_due_by_mistake_fails_nothing(
+    answering: Any, caplog: pytest.LogCaptureFixture, *, failure: Any, name: str, mark: Any, logged: dict[str, str]
+) -> None:
     store, service = answering("UpdateItem", failure)
     mark(store)
     assert len(service.requests) == 1
+    [line] = [vars(record) for record in caplog.records if "stays due" in record.message]
+    assert line.items() >= {**logged, "exception_name": name}.items()

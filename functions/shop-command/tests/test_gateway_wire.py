@@ -105,6 +105,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
             return
         status, answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self.send_response(status)
+        self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -188,6 +189,44 @@ def test_a_refused_key_is_read_again_and_the_same_call_sent_once_more(scripted: 
 )
 def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer: Any) -> None:
     assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 11
+
+
+MISSING = 404, {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "intent"}}
+ANOTHER_REASON = "the answer is about another intent, reservation, amount or currency"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "intent_id"),
+    [
+        ((403, {"error": {"type": "invalid_request_error"}}), "HTTP 403 invalid_request_error", None),
+        (MISSING, "HTTP 404 invalid_request_error resource_missing", "pi_1"),
+        ((200, intent("succeeded", id="pi_2")), ANOTHER_REASON, "pi_1"),
+    ],
+)
+def test_an_operator_finds_what_needs_one_by_its_reason_and_intent(
+    scripted: Answering, caplog: pytest.LogCaptureFixture, answer: tuple[int, Any], reason: str, intent_id: str | None
+) -> None:
+    scripted(answer).retrieve(ASKED)
+    found = [vars(record) for record in caplog.records if "needs an operator" in record.message]
+    assert [(line["reason"], line["payment_intent_id"]) for line in found] == [(reason, intent_id)]
+
+
+def test_an_operator_finds_why_an_outcome_is_open(scripted: Answering, caplog: pytest.LogCaptureFixture) -> None:
+    gateway = scripted((500, {"error": {"type": "api_error"}}), (200, b""), (200, {**OURS, "currency": "usd"}))
+    gateway.retrieve(ASKED)
+    gateway.retrieve(ASKED)
+    gateway.refund(ORDER)
+    lines = [vars(record) for record in caplog.records if "payment provider" in record.message]
+    assert [line["reason"] for line in lines] == ["HTTP 500 api_error", "JSONDecodeError", "HTTP 200", "HTTP 200"]
+    assert lines[1]["message"] == "the payment provider did not answer"
+    assert "another refund" in lines[2]["message"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(scripted: Answering, status: int) -> None:
+    gateway = scripted((status, {}), (200, intent("succeeded")))
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Unknown(f"HTTP {status}")
+    assert len(Scripted.seen) == 1
 
 
 @pytest.mark.parametrize("status", ["succeeded", "canceled", "processing", "requires_payment_method"])
@@ -531,8 +570,7 @@ def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> 
     for metadata in ({}, {"reservation_id": "x"}, None):
         assert scripted((200, {**intent, "metadata": metadata})).reservation_of("pi_1") is None
     assert isinstance(scripted((200, {**intent, "id": "pi_2", "metadata": {}})).reservation_of("pi_1"), Unknown)
-    missing = {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "intent"}}
-    assert scripted((404, missing)).reservation_of("pi_1") is None
+    assert scripted(MISSING).reservation_of("pi_1") is None
 
 
 def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:

@@ -83,17 +83,33 @@ def test_only_what_failed_is_sent_again(
     assert len(pauses) == 2
 
 
+def stay_due(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """Returns the line that an operator finds."""
+    [line] = [vars(record) for record in caplog.records if "events stay due" in record.message]
+    return line
+
+
 def test_what_keeps_failing_is_given_up_and_not_said_to_be_published(
-    client: Any, publisher: KinesisPublisher, events: list[Envelope]
+    client: Any, publisher: KinesisPublisher, events: list[Envelope], caplog: pytest.LogCaptureFixture
 ) -> None:
     service = Failing(client, {1}, {0})
     assert publisher.publish(events) == [events[0], events[2]]
     assert len(service.calls) == ATTEMPTS_MAX
+    line = stay_due(caplog)
+    assert (line["refused"], line["stream_ids"]) == (1, [events[1].subject])
+    assert line["code"] == "ProvisionedThroughputExceededException"
 
 
-def test_no_answer_fails_nothing(client: Any, publisher: KinesisPublisher, events: list[Envelope]) -> None:
+def test_no_answer_fails_nothing(
+    client: Any, publisher: KinesisPublisher, events: list[Envelope], caplog: pytest.LogCaptureFixture
+) -> None:
     Failing(client, ConnectTimeoutError(endpoint_url="kinesis"))
     assert publisher.publish(events) == []
+    line = stay_due(caplog)
+    assert (line["exception_name"], line["stream_ids"]) == (
+        "ConnectTimeoutError",
+        ["product-MUG", events[2].subject],
+    )
 
 
 def test_what_was_published_before_the_connection_broke_is_not_forgotten(
