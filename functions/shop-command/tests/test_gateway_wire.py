@@ -388,6 +388,9 @@ def test_a_decline_on_record_is_not_taken_for_the_current_attempts(scripted: Ans
         assert gateway.retrieve(ASKED) == Unconfirmed("card_declined", "lost_card"), (
             "which may be of an earlier attempt"
         )
+        assert scripted((200, intent(status, last_payment_error={"message": "m"}))).retrieve(ASKED) == Unconfirmed(
+            "unknown"
+        )
 
 
 @pytest.mark.parametrize(
@@ -559,7 +562,10 @@ def test_events_are_hints_with_a_time_the_oldest_first(scripted: Answering) -> N
 def test_only_an_event_that_is_missing_is_forgotten(scripted: Answering) -> None:
     missing = {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "ending_before"}}
     assert scripted((400, missing)).events_after("evt_0") == EventsForgotten()
-    assert isinstance(scripted((400, missing)).events_since(datetime(2026, 1, 1, tzinfo=UTC)), Unknown)
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert isinstance(scripted((400, missing)).events_since(since), Unknown)
+    no_such = scripted(refusal("resource_missing", param="starting_after"))
+    assert no_such.events_since(since, "evt_1") == Unknown("no such event")
     assert isinstance(scripted((500, {})).events_after("evt_0"), Unknown)
 
 
