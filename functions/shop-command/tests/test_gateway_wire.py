@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -580,14 +581,31 @@ def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> 
 
 
 def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:
-    for unhelpful in ((200, {}), (200, {"data": [OTHERS[0]], "has_more": True})):
-        assert isinstance(scripted(unhelpful).find_refund(ORDER), Unknown)
+    endless = {"data": [OTHERS[0]], "has_more": True}
+    for unhelpful, reason in (((200, {}), "HTTP 200"), ((200, endless), "too many refunds")):
+        assert scripted(unhelpful).find_refund(ORDER) == Unknown(reason)
     page = f"GET /v1/refunds?payment_intent=pi_1&limit={LISTED_PER_PAGE}"
     paths = [seen[0] for seen in Scripted.seen][-LIST_PAGES_MAX:]
     assert paths == [page, *[f"{page}&starting_after=re_9"] * (LIST_PAGES_MAX - 1)]
 
 
+def test_only_events_that_the_shop_uses_are_asked_for() -> None:
+    asked = parse_qs(urlsplit(provider_events.path(ending_before="evt_1")).query)
+    assert asked.pop("types[]") == sorted(provider_events.OF_INTENTS | provider_events.OF_MONEY)
+    assert asked == {"limit": ["100"], "ending_before": ["evt_1"]}
+
+
+def test_a_provider_whose_address_ends_with_a_slash_is_the_same(scripted: Answering) -> None:
+    url = scripted((200, intent("succeeded")))._url
+    assert StripeGateway(f"{url}/", KNOWN_KEY).retrieve(ASKED) == Captured()
+    assert Scripted.seen[0][0] == "GET /v1/payment_intents/pi_1"
+
+
 def test_a_long_code_is_cut_to_what_an_event_holds(scripted: Answering) -> None:
+    refunded = {**OURS, "status": "failed", "failure_reason": "x" * 500}
+    assert scripted((200, refunded)).refund(ORDER) == RefundRefused("x" * 100, "re_1")
+    listed = scripted((200, {"data": [refunded], "has_more": False})).refunds_of("pi_1", "reservation")
+    assert [refund.code for refund in listed] == ["x" * 100]  # type: ignore[union-attr]
     declined = scripted((402, {"error": {"type": "card_error", "code": "x" * 500, "decline_code": "y" * 500}}))
     outcome = declined.confirm(ASKED, 1, "pm_card_visa")
     assert outcome == Declined("x" * 100, "y" * 100)

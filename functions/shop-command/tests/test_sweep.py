@@ -8,6 +8,7 @@ import pytest
 
 from shop_command.adapters.dynamodb import table
 from shop_command.adapters.threads import Threads
+from shop_command.application import sweeping
 from shop_command.application.sweeping import PAGE_ITEMS, Report
 from shop_command.ports import DUE_SHARDS, Due, DueEvent, StoreUnavailableError, deadline
 from shop_command.testing import Shop
@@ -275,6 +276,15 @@ def test_while_the_provider_does_not_answer_nothing_is_decided(
     before = stocked.contents()
     assert done(stocked.sweep()) == {"left": 1}
     assert stocked.contents() == before
+
+
+def test_the_payments_of_every_page_are_settled(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "PAGE_ITEMS", 1)
+    for n in range(DUE_SHARDS + 1):  # so one shard has two pages
+        reserved = stocked.reserve(("MUG", 1), key=f"n-{n}").body["reservation_id"]
+        stocked.purchase(reserved, "pm_card_error_after_charge", key=f"n-{n}")
+    stocked.clock.advance(60)
+    assert done(stocked.sweep()) == {"settled": DUE_SHARDS + 1}
 
 
 def test_payments_without_an_answer_do_not_keep_the_others_waiting_for_ever(stocked: Shop) -> None:

@@ -103,6 +103,8 @@ def test_an_expiry_belongs_to_the_trace_of_the_request_that_placed_the_reservati
     assert annotations["event_type"] == "shop.reservation.expired.v1"
     assert annotations["stream_id"] == f"reservation-{reservation_id}"
     assert annotations["invocation_trace_id"] == OWN
+    placed = shop.store.events(f"reservation-{reservation_id}")[0]
+    assert (expiry["name"], annotations["correlation_id"]) == ("shop-command", placed.correlationid)
     expired = shop.store.events(f"reservation-{reservation_id}")[-1]
     assert expired.awstraceheader == f"Root={ROOT};Parent={expiry['id']};Sampled=1"
 
@@ -121,12 +123,15 @@ def test_what_a_sweep_publishes_is_told_in_the_traces_of_its_events(
     shop.clock.advance(10)
     assert sweep.handler({}, LambdaContext())["published"] == 3
     *published, own = daemon.documents()
-    logged = [(it["trace_id"], it["parent_id"], it["annotations"]["event_type"]) for it in published]
+    names = ("event_type", "stream_id", "correlation_id")
+    logged = [(it["trace_id"], it["parent_id"], *(it["annotations"][name] for name in names)) for it in published]
+    more, paid = (it["annotations"]["correlation_id"] for it in (received, purchase))
     assert set(logged) == {
-        (OWN, received["id"], "shop.product.stock-received.v1"),
-        (ROOT, purchase["id"], "shop.payment.requested.v1"),
-        (ROOT, purchase["id"], "shop.payment.declined.v1"),
+        (OWN, received["id"], "shop.product.stock-received.v1", "product-MUG", more),
+        (ROOT, purchase["id"], "shop.payment.requested.v1", f"reservation-{reservation_id}", paid),
+        (ROOT, purchase["id"], "shop.payment.declined.v1", f"reservation-{reservation_id}", paid),
     }
+    assert {it["name"] for it in published} == {"shop-command"}
     assert own["annotations"] == {"function": "sweep"}
 
 
