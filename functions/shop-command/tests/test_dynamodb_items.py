@@ -177,8 +177,8 @@ def test_streams_are_due_in_different_shards() -> None:
     ],
 )
 def test_each_mix_of_reasons_has_its_meaning(codes: tuple[str, ...], refusal: type[Exception] | None) -> None:
-    meaning = items.refusal(TRANSACTION, [{"Code": code} for code in codes])
-    assert type(meaning) is (refusal or type(None))
+    for reasons in ([{"Code": code} for code in codes], [{"Code": code} if code != NONE else {} for code in codes]):
+        assert type(items.refusal(TRANSACTION, reasons)) is (refusal or type(None))
 
 
 def test_every_short_bucket_is_named() -> None:
