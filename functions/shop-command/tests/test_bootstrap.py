@@ -3,8 +3,10 @@
 import json
 import random
 import sys
+import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +19,7 @@ import stripe
 from shop_command import bootstrap
 from shop_command.adapters import secrets
 from shop_command.adapters.dynamodb import table
+from shop_command.adapters.system import SystemClock
 from shop_command.bootstrap import Settings, SettingsError
 from shop_command.domain.limits import Limits
 from shop_command.handlers import sweep
@@ -158,9 +161,18 @@ def test_every_sample_event_is_answered_by_what_is_deployed(deployed: boto3.Sess
 
 
 def test_ids_are_unique_and_of_version_7(deployed: boto3.Session) -> None:
+    before = time.time_ns() // 1_000_000
     ids = [bootstrap.application().products.journal.ids.next() for _ in range(100)]
     assert len(set(ids)) == 100
+    assert all(before <= int(text[:8] + text[9:13], 16) <= time.time_ns() // 1_000_000 for text in ids)
     assert all(text[14] == "7" and text[19] in "89ab" for text in ids)
+
+
+def test_the_time_of_an_event_is_the_present_in_milliseconds() -> None:
+    before = datetime.now(UTC)
+    now = SystemClock().now()
+    assert before - timedelta(milliseconds=1) < now <= datetime.now(UTC)
+    assert now.microsecond % 1000 == 0
 
 
 def test_what_the_environment_says_reaches_the_use_cases(

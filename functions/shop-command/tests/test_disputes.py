@@ -210,7 +210,8 @@ def test_an_unknown_status_alerts_an_operator_and_holds_nothing_up(
     stocked.gateway.records.put(stocked.gateway.disputes.find("dispute", "du_1") | {"status": "of_next_year"})
     assert stocked.money_webhook("charge.dispute.updated").status == 200
     assert recorded(stocked, purchased) == []
-    assert any("needs an operator" in record.message for record in caplog.records)
+    [alert] = [vars(record) for record in caplog.records if "needs an operator" in record.message]
+    assert (alert["reason"], alert["payment_intent_id"]) == ("a dispute that can't be read", "pi_1")
 
 
 def test_a_lost_dispute_takes_money_in_proportion_and_at_most_what_is_left() -> None:

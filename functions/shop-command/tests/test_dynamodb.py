@@ -16,9 +16,10 @@ from shop_command.adapters.dynamodb.store import (
     READ_ATTEMPTS_MAX,
 )
 from shop_command.domain.stock import Bucket, BucketChange
-from shop_command.ports import ContentionError, KeyUse, StoreUnavailableError, VersionConflictError
+from shop_command.ports import Bookmark, ContentionError, KeyUse, StoreUnavailableError, VersionConflictError
 from shop_command.testing.dynamodb import CONFLICT, FAILED, NONE, Answers, cancelled, error, failed_at, ok
-from shop_command.testing.stores import STREAM, transaction
+from shop_command.testing.stores import NOW, STREAM, transaction
+from shop_observability.tracing import timeline
 
 TRANSACTION = transaction(
     7,
@@ -173,25 +174,60 @@ def test_keys_that_were_not_processed_are_read_again(answering: Any) -> None:
     assert len(service.requests) == READ_ATTEMPTS_MAX
 
 
-def test_every_read_is_consistent(answering: Any) -> None:
-    nothing: dict[str, Any] = {"Responses": {"shop-test": []}, "UnprocessedKeys": {}}
-    reads: list[tuple[str, dict[str, Any], Callable[[DynamoDbEventStore], object]]] = [
-        ("BatchGetItem", nothing, lambda store: store.states([STREAM])),
-        ("BatchGetItem", nothing, lambda store: store.levels([Bucket("MUG", 0)])),
-        ("BatchGetItem", nothing, lambda store: store.state_and_key_use(STREAM, "digest")),
-        ("Query", {"Items": []}, lambda store: store.events(STREAM)),
-        ("GetItem", {}, lambda store: store.key_use("digest")),
-    ]
-    for operation, answer, read in reads:
-        store, service = answering(operation, ok(answer))
-        read(store)
-        [request] = service.requests
-        assert b'"ConsistentRead": true' in request["body"]
+NOTHING: dict[str, Any] = {"Responses": {"shop-test": []}, "UnprocessedKeys": {}}
+READS: list[tuple[str, dict[str, Any], Callable[[DynamoDbEventStore], object]]] = [
+    ("BatchGetItem", NOTHING, lambda store: store.states([STREAM])),
+    ("BatchGetItem", NOTHING, lambda store: store.levels([Bucket("MUG", 0)])),
+    ("BatchGetItem", NOTHING, lambda store: store.state_and_key_use(STREAM, "digest")),
+    ("Query", {"Items": []}, lambda store: store.events(STREAM)),
+    ("GetItem", {}, lambda store: store.key_use("digest")),
+]
 
 
-@pytest.mark.parametrize("mark", [lambda s: s.mark_published([EVENT]), lambda s: s.mark_settled(STREAM, 8)])
-@pytest.mark.parametrize("failure", [error("AccessDeniedException"), error("InternalServerError", 500)])
-def test_what_stays_due_by_mistake_fails_nothing(answering: Any, failure: Any, mark: Any) -> None:
+@pytest.mark.parametrize(("operation", "answer", "read"), READS)
+def test_every_read_is_consistent(answering: Any, operation: str, answer: Any, read: Any) -> None:
+    store, service = answering(operation, ok(answer))
+    read(store)
+    [request] = service.requests
+    assert b'"ConsistentRead": true' in request["body"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "call"),
+    [
+        *READS,
+        ("Query", {"Items": []}, lambda store: store.due(0, NOW, 1)),
+        ("UpdateItem", {}, lambda store: store.set_bookmark(Bookmark(None, NOW, NOW))),
+        ("UpdateItem", {}, lambda store: store.mark_published([EVENT])),
+        ("TransactWriteItems", {}, lambda store: store.commit(TRANSACTION)),
+    ],
+)
+def test_each_call_is_traced_by_the_name_of_its_operation(
+    answering: Any, operation: str, answer: Any, call: Any
+) -> None:
+    store, _ = answering(operation, ok(answer))
+    with timeline() as done:
+        call(store)
+    traced = [(each.name, each.namespace, each.details) for each in done.calls]
+    assert traced == [("DynamoDB", "aws", {"aws": {"operation": operation, "table_name": "shop-test"}})]
+
+
+@pytest.mark.parametrize(
+    ("mark", "logged"),
+    [
+        (lambda s: s.mark_published([EVENT]), {"stream_id": STREAM, "correlation_id": EVENT.correlationid}),
+        (lambda s: s.mark_settled(STREAM, 8), {"stream_id": STREAM}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("failure", "name"),
+    [(error("AccessDeniedException"), "ClientError"), (error("InternalServerError", 500), "StoreUnavailableError")],
+)
+def test_what_stays_due_by_mistake_fails_nothing(
+    answering: Any, caplog: pytest.LogCaptureFixture, *, failure: Any, name: str, mark: Any, logged: dict[str, str]
+) -> None:
     store, service = answering("UpdateItem", failure)
     mark(store)
     assert len(service.requests) == 1
+    [line] = [vars(record) for record in caplog.records if "stays due" in record.message]
+    assert line.items() >= {**logged, "exception_name": name}.items()

@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore, items, table
+from shop_command.domain.limits import CardAttempt, Limits, Opening
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import (
     DUE_SHARDS,
@@ -109,6 +110,20 @@ def test_the_items_are_those_of_the_design(aws: boto3.Session) -> None:
     }
 
 
+def test_what_a_customer_has_held_and_tried_may_be_deleted_a_month_later(aws: boto3.Session) -> None:
+    client, long_after = aws.client("dynamodb"), {"N": str(int((NOW + timedelta(days=30)).timestamp()))}
+    store = DynamoDbEventStore(client, "shop-test", random.Random(1))  # noqa: S311
+    changes = Opening("customer", "reservation", {"MUG": 1}, Limits()), CardAttempt("customer", NOW, 1)
+    for version, change in enumerate(changes):
+        event = EVENT.model_copy(update={"streamversion": version + 1, "id": f"{EVENT.id[:-1]}{version}"})
+        store.commit(Commit(STREAM, version, (event,), "{}", customer=change))
+    kept = [item for item in client.scan(TableName="shop-test")["Items"] if item["pk"]["S"] == "customer#customer"]
+    assert {item["sk"]["S"]: item["forget_at"] for item in kept} == {
+        "state": long_after,
+        "cards#2026-11-23T09:00Z": long_after,
+    }
+
+
 def test_an_event_of_before_is_read_whole_and_published_as_it_is(aws: boto3.Session) -> None:
     """Earlier releases kept the whole event in its item."""
     client = aws.client("dynamodb")
@@ -162,8 +177,8 @@ def test_streams_are_due_in_different_shards() -> None:
     ],
 )
 def test_each_mix_of_reasons_has_its_meaning(codes: tuple[str, ...], refusal: type[Exception] | None) -> None:
-    meaning = items.refusal(TRANSACTION, [{"Code": code} for code in codes])
-    assert type(meaning) is (refusal or type(None))
+    for reasons in ([{"Code": code} for code in codes], [{"Code": code} if code != NONE else {} for code in codes]):
+        assert type(items.refusal(TRANSACTION, reasons)) is (refusal or type(None))
 
 
 def test_every_short_bucket_is_named() -> None:

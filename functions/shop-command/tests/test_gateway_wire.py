@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -105,6 +106,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
             return
         status, answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self.send_response(status)
+        self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -188,6 +190,44 @@ def test_a_refused_key_is_read_again_and_the_same_call_sent_once_more(scripted: 
 )
 def test_what_proves_nothing_is_unknown(scripted: Answering, status: int, answer: Any) -> None:
     assert [type(outcome) for outcome in everything(scripted((status, answer)))] == [Unknown] * 11
+
+
+MISSING = 404, {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "intent"}}
+ANOTHER_REASON = "the answer is about another intent, reservation, amount or currency"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "intent_id"),
+    [
+        ((403, {"error": {"type": "invalid_request_error"}}), "HTTP 403 invalid_request_error", None),
+        (MISSING, "HTTP 404 invalid_request_error resource_missing", "pi_1"),
+        ((200, intent("succeeded", id="pi_2")), ANOTHER_REASON, "pi_1"),
+    ],
+)
+def test_an_operator_finds_what_needs_one_by_its_reason_and_intent(
+    scripted: Answering, caplog: pytest.LogCaptureFixture, answer: tuple[int, Any], reason: str, intent_id: str | None
+) -> None:
+    scripted(answer).retrieve(ASKED)
+    found = [vars(record) for record in caplog.records if "needs an operator" in record.message]
+    assert [(line["reason"], line["payment_intent_id"]) for line in found] == [(reason, intent_id)]
+
+
+def test_an_operator_finds_why_an_outcome_is_open(scripted: Answering, caplog: pytest.LogCaptureFixture) -> None:
+    gateway = scripted((500, {"error": {"type": "api_error"}}), (200, b""), (200, {**OURS, "currency": "usd"}))
+    gateway.retrieve(ASKED)
+    gateway.retrieve(ASKED)
+    gateway.refund(ORDER)
+    lines = [vars(record) for record in caplog.records if "payment provider" in record.message]
+    assert [line["reason"] for line in lines] == ["HTTP 500 api_error", "JSONDecodeError", "HTTP 200", "HTTP 200"]
+    assert lines[1]["message"] == "the payment provider did not answer"
+    assert "another refund" in lines[2]["message"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(scripted: Answering, status: int) -> None:
+    gateway = scripted((status, {}), (200, intent("succeeded")))
+    assert gateway.confirm(ASKED, 1, "pm_card_visa") == Unknown(f"HTTP {status}")
+    assert len(Scripted.seen) == 1
 
 
 @pytest.mark.parametrize("status", ["succeeded", "canceled", "processing", "requires_payment_method"])
@@ -348,6 +388,9 @@ def test_a_decline_on_record_is_not_taken_for_the_current_attempts(scripted: Ans
         gateway = scripted((200, intent(status, last_payment_error=error)))
         assert gateway.retrieve(ASKED) == Unconfirmed("card_declined", "lost_card"), (
             "which may be of an earlier attempt"
+        )
+        assert scripted((200, intent(status, last_payment_error={"message": "m"}))).retrieve(ASKED) == Unconfirmed(
+            "unknown"
         )
 
 
@@ -520,7 +563,10 @@ def test_events_are_hints_with_a_time_the_oldest_first(scripted: Answering) -> N
 def test_only_an_event_that_is_missing_is_forgotten(scripted: Answering) -> None:
     missing = {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "ending_before"}}
     assert scripted((400, missing)).events_after("evt_0") == EventsForgotten()
-    assert isinstance(scripted((400, missing)).events_since(datetime(2026, 1, 1, tzinfo=UTC)), Unknown)
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert isinstance(scripted((400, missing)).events_since(since), Unknown)
+    no_such = scripted(refusal("resource_missing", param="starting_after"))
+    assert no_such.events_since(since, "evt_1") == Unknown("no such event")
     assert isinstance(scripted((500, {})).events_after("evt_0"), Unknown)
 
 
@@ -531,19 +577,35 @@ def test_only_the_intents_metadata_name_its_reservation(scripted: Answering) -> 
     for metadata in ({}, {"reservation_id": "x"}, None):
         assert scripted((200, {**intent, "metadata": metadata})).reservation_of("pi_1") is None
     assert isinstance(scripted((200, {**intent, "id": "pi_2", "metadata": {}})).reservation_of("pi_1"), Unknown)
-    missing = {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "intent"}}
-    assert scripted((404, missing)).reservation_of("pi_1") is None
+    assert scripted(MISSING).reservation_of("pi_1") is None
 
 
 def test_a_list_that_cannot_be_read_to_its_end_leaves_the_outcome_open(scripted: Answering) -> None:
-    for unhelpful in ((200, {}), (200, {"data": [OTHERS[0]], "has_more": True})):
-        assert isinstance(scripted(unhelpful).find_refund(ORDER), Unknown)
+    endless = {"data": [OTHERS[0]], "has_more": True}
+    for unhelpful, reason in (((200, {}), "HTTP 200"), ((200, endless), "too many refunds")):
+        assert scripted(unhelpful).find_refund(ORDER) == Unknown(reason)
     page = f"GET /v1/refunds?payment_intent=pi_1&limit={LISTED_PER_PAGE}"
     paths = [seen[0] for seen in Scripted.seen][-LIST_PAGES_MAX:]
     assert paths == [page, *[f"{page}&starting_after=re_9"] * (LIST_PAGES_MAX - 1)]
 
 
+def test_only_events_that_the_shop_uses_are_asked_for() -> None:
+    asked = parse_qs(urlsplit(provider_events.path(ending_before="evt_1")).query)
+    assert asked.pop("types[]") == sorted(provider_events.OF_INTENTS | provider_events.OF_MONEY)
+    assert asked == {"limit": ["100"], "ending_before": ["evt_1"]}
+
+
+def test_a_provider_whose_address_ends_with_a_slash_is_the_same(scripted: Answering) -> None:
+    url = scripted((200, intent("succeeded")))._url
+    assert StripeGateway(f"{url}/", KNOWN_KEY).retrieve(ASKED) == Captured()
+    assert Scripted.seen[0][0] == "GET /v1/payment_intents/pi_1"
+
+
 def test_a_long_code_is_cut_to_what_an_event_holds(scripted: Answering) -> None:
+    refunded = {**OURS, "status": "failed", "failure_reason": "x" * 500}
+    assert scripted((200, refunded)).refund(ORDER) == RefundRefused("x" * 100, "re_1")
+    listed = scripted((200, {"data": [refunded], "has_more": False})).refunds_of("pi_1", "reservation")
+    assert [refund.code for refund in listed] == ["x" * 100]  # type: ignore[union-attr]
     declined = scripted((402, {"error": {"type": "card_error", "code": "x" * 500, "decline_code": "y" * 500}}))
     outcome = declined.confirm(ASKED, 1, "pm_card_visa")
     assert outcome == Declined("x" * 100, "y" * 100)

@@ -1,5 +1,6 @@
 """The same request again: at once, after its answer was lost, from elsewhere, and for ever. For every command."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -232,6 +233,31 @@ def test_a_repeat_from_before_a_deployment_is_recognized_by_its_stored_digest(tr
         digests[name] = list(trading.store.key_uses.values())[-1].body_digest
     assert digests.pop("list again") == digests["list"]
     assert digests == STORED
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("list", "list-product"),
+        ("receive", "receive-stock"),
+        ("reprice", "reprice"),
+        ("redistribute", "redistribute-stock"),
+        ("adjust", "adjust-stock"),
+        ("describe", "describe"),
+        ("retire", "retire"),
+        ("relist", "relist"),
+        ("purchase", "purchase"),
+        ("refund", "refund"),
+    ],
+)
+def test_a_repeat_from_before_a_deployment_is_recognized_by_its_stored_key(
+    trading: Shop, name: str, operation: str
+) -> None:
+    if name == "relist":
+        trading.retire()
+    COMMANDS.get(name, Command("POST /products/{sku}/relist")).send(trading)
+    words = f"{operation}\ncustomer-1\nthe-key"
+    assert hashlib.sha256(words.encode()).hexdigest() in trading.store.key_uses
 
 
 @pytest.mark.parametrize("purpose", ["purchase", "refund"])

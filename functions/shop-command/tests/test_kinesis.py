@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from shop_command.adapters.kinesis import ATTEMPTS_MAX, KinesisPublisher
+from shop_command.adapters.kinesis import ATTEMPTS_MAX, PAUSE_SECONDS_MAX, KinesisPublisher
 from shop_command.testing import Shop
 from shop_shared.envelope import Envelope, decode, encode
 
@@ -80,20 +80,37 @@ def test_only_what_failed_is_sent_again(
     service = Failing(client, {0, 2}, {1}, set())
     assert {event.id for event in publisher.publish(events)} == {event.id for event in events}
     assert [sent(call) for call in service.calls] == [events, [events[0], events[2]], [events[2]]]
-    assert len(pauses) == 2
+    assert len(set(pauses)) == 2
+    assert all(0 <= pause <= PAUSE_SECONDS_MAX for pause in pauses)
+
+
+def stay_due(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """Returns the line that an operator finds."""
+    [line] = [vars(record) for record in caplog.records if "events stay due" in record.message]
+    return line
 
 
 def test_what_keeps_failing_is_given_up_and_not_said_to_be_published(
-    client: Any, publisher: KinesisPublisher, events: list[Envelope]
+    client: Any, publisher: KinesisPublisher, events: list[Envelope], caplog: pytest.LogCaptureFixture
 ) -> None:
     service = Failing(client, {1}, {0})
     assert publisher.publish(events) == [events[0], events[2]]
     assert len(service.calls) == ATTEMPTS_MAX
+    line = stay_due(caplog)
+    assert (line["refused"], line["stream_ids"]) == (1, [events[1].subject])
+    assert line["code"] == "ProvisionedThroughputExceededException"
 
 
-def test_no_answer_fails_nothing(client: Any, publisher: KinesisPublisher, events: list[Envelope]) -> None:
+def test_no_answer_fails_nothing(
+    client: Any, publisher: KinesisPublisher, events: list[Envelope], caplog: pytest.LogCaptureFixture
+) -> None:
     Failing(client, ConnectTimeoutError(endpoint_url="kinesis"))
     assert publisher.publish(events) == []
+    line = stay_due(caplog)
+    assert (line["exception_name"], line["stream_ids"]) == (
+        "ConnectTimeoutError",
+        ["product-MUG", events[2].subject],
+    )
 
 
 def test_what_was_published_before_the_connection_broke_is_not_forgotten(

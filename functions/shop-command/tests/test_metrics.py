@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 import stripe
 from botocore.exceptions import ConnectTimeoutError
 
+from shop_command.adapters import telemetry
 from shop_command.adapters.dynamodb import DynamoDbEventStore
 from shop_command.adapters.kinesis import KinesisPublisher
 from shop_command.adapters.payment import StripeGateway
@@ -211,6 +213,14 @@ def test_what_is_unknown_is_counted_again_when_the_sweep_finds_it_out(
     assert sweep.handler({}, SweepContext())["settled"] == 1
     line = printed()
     assert (line["PaymentsCaptured"], line["EventsPublished"], line["EventsSwept"]) == ([1.0], [1.0], [1.0])
+
+
+def test_the_length_of_a_call_is_measured_in_milliseconds(printed: Printed) -> None:
+    started = time.monotonic()
+    with telemetry.payment_call("provider", {}):
+        time.sleep(0.02)
+    [length] = printed()["PaymentCallMilliseconds"]
+    assert 20 <= length <= (time.monotonic() - started) * 1000 + 0.1
 
 
 def test_a_call_that_gets_no_answer_is_measured_too(printed: Printed) -> None:

@@ -42,6 +42,16 @@ def test_a_refund_returns_money_and_stock(stocked: Shop, purchased: str) -> None
     assert f"reservation-{purchased}" not in stocked.store.due_states
 
 
+def test_a_refund_that_nobody_disturbs_reads_its_stream_once(
+    stocked: Shop, purchased: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[object] = []
+    states = stocked.store.states
+    monkeypatch.setattr(stocked.store, "states", lambda names: reads.append(names) or states(names))
+    stocked.refund(purchased)
+    assert len(reads) == 1
+
+
 def test_it_is_recorded_as_wanted_before_the_provider_is_asked(stocked: Shop, purchased: str) -> None:
     seen: list[list[str]] = []
     stocked.gateway.meanwhile["refund"] = [lambda: seen.append(types(stocked, purchased))]

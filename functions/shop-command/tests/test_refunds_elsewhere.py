@@ -122,6 +122,24 @@ def test_a_refund_there_that_fails_later_is_taken_back(stocked: Shop, reserved: 
     assert stocked.refund(reserved).body["total"]["amount_minor"] == 1_000
 
 
+def test_a_webhook_that_another_one_is_quicker_than_is_received(stocked: Shop, purchased: str) -> None:
+    stocked.gateway.refund_elsewhere("pi_1", 400)
+    stocked.store.before_commit.append(stocked.money_webhook)
+    assert stocked.money_webhook().status == 200
+    assert len(recorded(stocked, purchased)) == 1
+
+
+def test_money_that_a_failure_brought_back_is_refunded_anew_in_one_look(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, "pm_card_refundFail")
+    failing = stocked.gateway.refund_elsewhere("pi_1", 1_000)
+    stocked.money_webhook()
+    stocked.gateway.finish(failing)
+    stocked.gateway.refund_elsewhere("pi_1", 1_000)
+    assert stocked.money_webhook("refund.failed").status == 200
+    made, failed, anew = recorded(stocked, reserved)
+    assert [type(event) for event in (made, failed, anew)] == [PurchaseRefunded, PurchaseRefundFailed, PurchaseRefunded]
+
+
 @pytest.mark.parametrize("call", ["retrieve", "list refunds"])
 def test_without_the_providers_answer_the_webhook_has_to_come_again(stocked: Shop, purchased: str, call: Any) -> None:
     stocked.gateway.refund_elsewhere("pi_1", 400)

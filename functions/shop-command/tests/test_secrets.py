@@ -75,13 +75,17 @@ def test_a_value_that_another_thread_has_read_meanwhile_is_not_read_again(parame
     assert parameter.reads == 2
 
 
-def test_while_it_cannot_be_read_the_old_one_is_used_and_asked_for_now_and_then(parameter: Parameter) -> None:
+def test_while_it_cannot_be_read_the_old_one_is_used_and_asked_for_now_and_then(
+    parameter: Parameter, caplog: pytest.LogCaptureFixture
+) -> None:
     parameter.secret.values()
     parameter.values = None
     for parameter.seconds in (300, 301, 329, 330, 359):
         assert parameter.secret.values() == FIRST
         assert parameter.secret.others_than(FIRST) is None
     assert parameter.reads == 1 + 2
+    warned = [vars(record)["exception_name"] for record in caplog.records if "secret" in record.message]
+    assert warned == ["SecretUnavailableError"] * 2
 
 
 def test_one_that_was_never_read_is_unavailable_until_it_can_be(parameter: Parameter) -> None:
@@ -121,7 +125,9 @@ def test_the_version_before_is_read_while_it_may_be_in_use(reading: Reading) -> 
     assert reading(stored("second", 2, NEW), earlier, overlap=timedelta()) == ("second",)
 
 
-def test_a_version_that_is_gone_leaves_the_newest(reading: Reading) -> None:
+def test_a_version_that_is_gone_leaves_the_newest(reading: Reading, caplog: pytest.LogCaptureFixture) -> None:
     assert reading(stored("second", 2, NEW), error("ParameterVersionNotFound")) == ("second",)
-    with pytest.raises(SecretUnavailableError):
+    [line] = [vars(record) for record in caplog.records if "secret" in record.message]
+    assert line["exception_name"] == "SecretUnavailableError"
+    with pytest.raises(SecretUnavailableError, match=NAME):
         reading(error("ParameterNotFound"))

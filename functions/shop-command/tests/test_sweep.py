@@ -8,6 +8,7 @@ import pytest
 
 from shop_command.adapters.dynamodb import table
 from shop_command.adapters.threads import Threads
+from shop_command.application import sweeping
 from shop_command.application.sweeping import PAGE_ITEMS, Report
 from shop_command.ports import DUE_SHARDS, Due, DueEvent, StoreUnavailableError, deadline
 from shop_command.testing import Shop
@@ -84,23 +85,26 @@ def test_more_than_a_page_of_each_shard_is_published(stocked: Shop) -> None:
     assert versions == sorted(versions)
 
 
-def test_an_event_that_cannot_be_read_stops_no_other(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("events", "broken"), [(2, {4}), (3, {4}), (4, {3, 5})])
+def test_an_event_that_cannot_be_read_stops_no_other(
+    stocked: Shop, monkeypatch: pytest.MonkeyPatch, events: int, broken: set[int]
+) -> None:
     stocked.publisher.fails = lambda _: True
-    for n in range(3):
+    for n in range(events):
         stocked.receive(quantity=1, key=f"receive-{n}")
     stocked.publisher.fails = lambda _: False
     stocked.clock.advance(10)
     unpublished = stocked.store.unpublished
 
     def poisoned(due: Collection[DueEvent]) -> Sequence[Envelope]:
-        if any(item.version == 4 for item in due):
+        if any(item.version in broken for item in due):
             raise ValueError("not JSON")
         return unpublished(due)
 
     monkeypatch.setattr(stocked.store, "unpublished", poisoned)
     report = stocked.sweep()
-    assert done(report) == {"published": 2, "left": 1, "failed": 1}
-    assert [failure.stream_id for failure in report.failures] == ["product-MUG"]
+    assert done(report) == {"published": events - len(broken), "left": len(broken), "failed": len(broken)}
+    assert [failure.stream_id for failure in report.failures] == ["product-MUG"] * len(broken)
 
 
 def test_a_shard_that_cannot_be_read_stops_no_other(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,6 +281,15 @@ def test_while_the_provider_does_not_answer_nothing_is_decided(
     assert stocked.contents() == before
 
 
+def test_the_payments_of_every_page_are_settled(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "PAGE_ITEMS", 1)
+    for n in range(DUE_SHARDS + 1):  # so one shard has two pages
+        reserved = stocked.reserve(("MUG", 1), key=f"n-{n}").body["reservation_id"]
+        stocked.purchase(reserved, "pm_card_error_after_charge", key=f"n-{n}")
+    stocked.clock.advance(60)
+    assert done(stocked.sweep()) == {"settled": DUE_SHARDS + 1}
+
+
 def test_payments_without_an_answer_do_not_keep_the_others_waiting_for_ever(stocked: Shop) -> None:
     for n in range(5):
         reserved = stocked.reserve(("MUG", 1), key=f"n-{n}").body["reservation_id"]
@@ -333,6 +346,7 @@ def test_what_the_time_is_not_enough_for_is_left_to_the_next_sweep(stocked: Shop
     stocked.store.before_commit += [lambda: stocked.clock.advance(30)] * 4
     first = stocked.sweep(seconds=50)
     assert 0 < first.expired < 4
+    assert first.left == 4 - first.expired
     stocked.store.before_commit.clear()
     assert done(stocked.sweep()) == {"expired": 4 - first.expired}
 

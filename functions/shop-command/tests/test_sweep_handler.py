@@ -80,7 +80,9 @@ def test_a_sweep_of_some_shards_looks_at_no_others(stocked: Shop) -> None:
     assert max(expired) < 10
 
 
-def test_another_sweep_is_an_invocation_of_the_same_function(aws: boto3.Session) -> None:
+def test_another_sweep_is_an_invocation_of_the_same_function(
+    aws: boto3.Session, caplog: pytest.LogCaptureFixture
+) -> None:
     client = aws.client("lambda")
     answers = Answers((Http(202), {"StatusCode": 202}), error("TooManyRequestsException", 429))
     client.meta.events.register("before-call.lambda.Invoke", answers)
@@ -91,3 +93,5 @@ def test_another_sweep_is_an_invocation_of_the_same_function(aws: boto3.Session)
     assert request["headers"]["X-Amz-Invocation-Type"] == "Event"
     assert json.loads(request["body"]) == {"shards": [3]}
     assert not helpers.start(4)
+    [line] = [vars(record) for record in caplog.records if "no other sweep" in record.message]
+    assert line["code"] == "TooManyRequestsException"

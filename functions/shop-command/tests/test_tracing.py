@@ -38,12 +38,12 @@ def test_every_call_of_a_sampled_command_is_a_subsegment_and_its_event_hands_the
     assert invoke(http_event("POST /products", body, groups="[admin]", headers=headers)).status == 201
     (document,) = daemon.documents()
     assert (document["name"], document["trace_id"]) == ("shop-command", ROOT)
-    calls = [(call["name"], call["namespace"], call["aws"]["operation"]) for call in document["subsegments"]]
+    calls = [(call["name"], call["namespace"], call["aws"]) for call in document["subsegments"]]
     assert calls == [
-        ("DynamoDB", "aws", "BatchGetItem"),
-        ("DynamoDB", "aws", "TransactWriteItems"),
-        ("Kinesis", "aws", "PutRecords"),
-        ("DynamoDB", "aws", "UpdateItem"),
+        ("DynamoDB", "aws", {"operation": "BatchGetItem", "table_name": "shop-test"}),
+        ("DynamoDB", "aws", {"operation": "TransactWriteItems", "table_name": "shop-test"}),
+        ("Kinesis", "aws", {"operation": "PutRecords", "stream_name": "shop-test"}),
+        ("DynamoDB", "aws", {"operation": "UpdateItem", "table_name": "shop-test"}),
     ]
     key = {"pk": {"S": "product-MUG"}, "sk": {"S": "event#0000000001"}}
     stored = deployed.client("dynamodb").get_item(TableName="shop-test", Key=key)["Item"]
@@ -61,10 +61,13 @@ def test_payment_calls_are_subsegments_and_hold_no_key_or_card(deployed: Any, da
     assert invoke(http_event("POST /purchase", body, headers=headers)).status == 201
     (document,) = daemon.documents()
     text = json.dumps(document)
-    names = [call["name"] for call in document["subsegments"]]
-    payments = [name for name in names if name.startswith("127.0.0.1:")]
-    assert len(payments) == 2
-    assert "SSM" in names
+    payments = [call for call in document["subsegments"] if call["namespace"] == "remote"]
+    assert [call["http"]["request"]["method"] for call in payments] == ["POST"] * 2
+    for call in payments:
+        assert call["http"]["request"]["url"].startswith(f"http://{call['name']}/v1/payment_intents")
+        assert call["http"]["response"] == {"status": 200}
+    [secret] = [call for call in document["subsegments"] if call["name"] == "SSM"]
+    assert (secret["namespace"], secret["aws"]) == ("aws", {"operation": "GetParameter"})
     assert "sk_test" not in text
     assert "pm_card_visa" not in text
 
@@ -100,6 +103,8 @@ def test_an_expiry_belongs_to_the_trace_of_the_request_that_placed_the_reservati
     assert annotations["event_type"] == "shop.reservation.expired.v1"
     assert annotations["stream_id"] == f"reservation-{reservation_id}"
     assert annotations["invocation_trace_id"] == OWN
+    placed = shop.store.events(f"reservation-{reservation_id}")[0]
+    assert (expiry["name"], annotations["correlation_id"]) == ("shop-command", placed.correlationid)
     expired = shop.store.events(f"reservation-{reservation_id}")[-1]
     assert expired.awstraceheader == f"Root={ROOT};Parent={expiry['id']};Sampled=1"
 
@@ -118,12 +123,15 @@ def test_what_a_sweep_publishes_is_told_in_the_traces_of_its_events(
     shop.clock.advance(10)
     assert sweep.handler({}, LambdaContext())["published"] == 3
     *published, own = daemon.documents()
-    logged = [(it["trace_id"], it["parent_id"], it["annotations"]["event_type"]) for it in published]
+    names = ("event_type", "stream_id", "correlation_id")
+    logged = [(it["trace_id"], it["parent_id"], *(it["annotations"][name] for name in names)) for it in published]
+    more, paid = (it["annotations"]["correlation_id"] for it in (received, purchase))
     assert set(logged) == {
-        (OWN, received["id"], "shop.product.stock-received.v1"),
-        (ROOT, purchase["id"], "shop.payment.requested.v1"),
-        (ROOT, purchase["id"], "shop.payment.declined.v1"),
+        (OWN, received["id"], "shop.product.stock-received.v1", "product-MUG", more),
+        (ROOT, purchase["id"], "shop.payment.requested.v1", f"reservation-{reservation_id}", paid),
+        (ROOT, purchase["id"], "shop.payment.declined.v1", f"reservation-{reservation_id}", paid),
     }
+    assert {it["name"] for it in published} == {"shop-command"}
     assert own["annotations"] == {"function": "sweep"}
 
 

@@ -103,6 +103,21 @@ def test_a_charge_that_no_purchase_can_come_of_is_given_back_once(stocked: Shop,
     assert stocked.totals() == (Counters(10, 0, 0) if end == "cancelled" else Counters(8, 0, 2))
 
 
+def test_each_charge_that_no_purchase_can_come_of_is_given_back(stocked: Shop, reserved: str) -> None:
+    stocked.gateway.unreachable.add("confirm")
+    stocked.purchase(reserved, key="first")
+    stocked.gateway.unreachable.clear()
+    stocked.clock.advance(60)
+    stocked.sweep()  # cancels the first intent, so that the next attempt has another one
+    stocked.purchase(reserved, "pm_card_visa_chargeDeclined", key="second")
+    stocked.cancel(reserved)
+    for intent in ("pi_1", "pi_2"):
+        stocked.gateway.charge_anyway(intent)
+        check_received(stocked.webhook(SUCCEEDED, intent, reserved))
+        assert len(stocked.gateway.refunds(intent)) == 1
+    assert types(stocked, reserved).count("shop.payment.refunded.v1") == 2
+
+
 def test_one_that_comes_while_its_own_request_records_the_outcome_changes_nothing(stocked: Shop, reserved: str) -> None:
     answers: list[Answer] = []
     stocked.store.before_commit += [
@@ -111,6 +126,13 @@ def test_one_that_comes_while_its_own_request_records_the_outcome_changes_nothin
     ]
     answers.append(stocked.purchase(reserved))
     assert [answer.status for answer in answers] == [200, 201]
+    assert types(stocked, reserved).count("shop.purchase.confirmed.v1") == 1
+
+
+def test_one_that_somebody_is_quicker_than_is_received(stocked: Shop, reserved: str) -> None:
+    stocked.purchase(reserved, "pm_card_error_after_charge")
+    stocked.store.before_commit.append(lambda: stocked.purchase(reserved, "pm_card_error_after_charge"))
+    check_received(stocked.webhook(SUCCEEDED, "pi_1", reserved))
     assert types(stocked, reserved).count("shop.purchase.confirmed.v1") == 1
 
 

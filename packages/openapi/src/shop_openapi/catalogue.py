@@ -193,7 +193,7 @@ _OF_COMMANDS: Final = (
         instance="/products/MUG-BLUE/relist",
     ),
     Problem(
-        _command(errors.AdjustmentTooLargeError("MUG-BLUE", -5, 3)),
+        _command(errors.AdjustmentTooLargeError("MUG-BLUE", 3)),
         "So much is not there to be taken away; the stock is as before.",
         "There is less than that, as `available` says. What customers hold or have bought does not count.",
         "It can: the key is not used up, and stock may have come back.",

@@ -71,7 +71,8 @@ class StripeGateway:
         self._api_key = api_key
         self._return_url = return_url
         self._call_seconds_max = connect_timeout_seconds + read_timeout_seconds
-        # Retries are not urllib3's business: it would repeat after a timeout too, and nobody has that much time.
+        # Retries and redirects are not urllib3's business: it would repeat after a timeout too, and nobody has that
+        # much time.
         self._http = urllib3.PoolManager(
             retries=False,
             maxsize=connections_max,
@@ -300,7 +301,7 @@ class StripeGateway:
             try:
                 http: dict[str, Any] = {"request": {"method": method, "url": url}}
                 with telemetry.payment_call(self._host, http):
-                    response = self._http.request(method, url, body=body, headers=headers, redirect=False)
+                    response = self._http.request(method, url, body=body, headers=headers)
                     http["response"] = {"status": response.status}
                     return response
             except ProtocolError:

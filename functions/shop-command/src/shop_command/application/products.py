@@ -90,7 +90,7 @@ class Products:
         try:
             search.look({sku})
         except OutOfStockError as error:
-            raise AdjustmentTooLargeError(sku, -quantity, error.shortages[0].available) from error
+            raise AdjustmentTooLargeError(sku, error.shortages[0].available) from error
         return search.allocations[sku]
 
     def redistribute_stock(self, request: Request, sku: str, stock_buckets: int) -> "Envelope[StockRedistributed]":

@@ -168,8 +168,8 @@ class Settlement:
 
     def _give_back(self, loaded: Snapshot[Reservation], last: Envelope, intent: str) -> Progress:
         """Refunds a charge that no purchase can come of."""
-        for event in self.journal.store.events(last.subject):
-            if isinstance(event.data, PaymentRefunded | PurchaseRefundFailed) and _is_end_of(intent, event.data):
+        for data in (event.data for event in self.journal.store.events(last.subject)):
+            if isinstance(data, PaymentRefunded | PurchaseRefundFailed) and data.payment_intent_id == intent:
                 return "refunded"
         if loaded.state is None:
             return "nothing"
@@ -187,10 +187,6 @@ class Settlement:
         if isinstance(command, RequireAction):
             return "open"
         return "refunded" if isinstance(command, RecordRefund | RecordStrayRefund) else "settled"
-
-
-def _is_end_of(intent: str, data: PaymentRefunded | PurchaseRefundFailed) -> bool:
-    return data.payment_intent_id == intent and getattr(data, "refund", refunding.STRAY) == refunding.STRAY
 
 
 def news(

@@ -44,7 +44,6 @@ class ProductNotRetiredError(ProductError): ...
 class AdjustmentTooLargeError(ProductError):
     """Only what is available can be taken away: what is held or sold belongs to somebody."""
 
-    quantity_change: int
     available: int
 
 

@@ -433,7 +433,7 @@ def _limited(buckets: Iterable[tuple[int, int]], quantity: int) -> tuple[Allocat
 
 def _whole(terms: Terms) -> RefundLines:
     left = lines_left(terms, GivenBack())
-    return _units({line.sku: line.quantity for line in left}, left, restock=True, with_all_money=True)
+    return _units({line.sku: line.quantity for line in left}, left, restock=True)
 
 
 def _stray(reservation_id: str, payment_intent_id: str, state: Reservation | None) -> Reservation:

@@ -79,7 +79,7 @@ def _limit_reached(change: CustomerChange, item: Mapping[str, Any]) -> Exception
             case Opening():
                 limits.check_opening(change, counts(item))
             case CardAttempt():
-                limits.check_attempt(change, int(item.get(table.ATTEMPTS, {"N": "0"})["N"]))
+                limits.check_attempt(change, int(item[table.ATTEMPTS]["N"]))
             case _:
                 assert_never(change)
     except DomainError as error:
