@@ -92,6 +92,8 @@ def take(browser: Browser, web_url: str, folder: Path, width: int, scheme: Any) 
     page = context.new_page()
     for name in pages(page):
         page.wait_for_load_state("networkidle")
+        page.mouse.move(0, 0)  # a button that is under it looks different
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=folder / f"{name}-{width}-{scheme}.png")
     context.close()
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from shop_cli.accessibility_testing import look_at
 from shop_cli.buyer_testing import Buyer
 from shop_cli.testing import Shop, eventually
 
@@ -149,6 +150,7 @@ def test_what_sells_out_while_somebody_looks_can_no_longer_be_put_in_the_basket(
     buyer.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(buyer.button("Sold out")).to_be_disabled()
     expect(buyer.page.get_by_text("The last one was just taken.")).to_be_visible()
+    look_at(buyer.page)
 
 
 def test_what_is_no_longer_sold_says_so(buyer: Buyer) -> None:
@@ -158,6 +160,7 @@ def test_what_is_no_longer_sold_says_so(buyer: Buyer) -> None:
     eventually(lambda: buyer.shop.request("GET", f"/products/{sku}").body["status"], lambda status: status == "retired")
     buyer.page.goto(f"/products/{sku}")
     expect(buyer.page.get_by_text("This is no longer sold.")).to_be_visible()
+    look_at(buyer.page)
     buyer.page.goto("/basket")
     expect(buyer.page.get_by_text("It is no longer sold.")).to_be_visible()
 
@@ -174,6 +177,7 @@ def test_a_catalogue_that_cannot_be_read_says_so_and_can_be_tried_again(buyer: B
     buyer.page.route("**/api/products?*", lambda route: route.fulfill(status=503, json={"status": 503, "type": "x"}))
     buyer.page.goto("/?sort=name")
     buyer.sees("That did not work")
+    look_at(buyer.page)
     buyer.page.unroute("**/api/products?*")
     buyer.button("Try again").click()
     expect(buyer.page.locator("a.card").first).to_be_visible()
@@ -184,6 +188,7 @@ def test_an_empty_shop_says_so(buyer: Buyer) -> None:
     buyer.page.route("**/api/products?*", lambda route: route.fulfill(json=nothing))
     buyer.page.goto("/?sort=name")
     expect(buyer.page.get_by_role("heading", name="The shelves are empty")).to_be_visible()
+    look_at(buyer.page)
 
 
 @pytest.mark.browser_context_args(locale="de-DE")

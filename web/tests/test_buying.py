@@ -7,10 +7,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from shop_cli.accessibility_testing import look_at
 from shop_cli.buyer_testing import DECLINED, GOOD, Buyer, available
 from shop_cli.testing import Shop, eventually
 
-PHONE = {"viewport": {"width": 360, "height": 740}}
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+STEPS = ("Moka pot, six cups", "Put in basket", "Go to basket", "customer", "Reserve and pay", "Pay €32.90")
+"""Nobody has to do more, when what is wanted has been searched for."""
 
 
 @pytest.fixture
@@ -19,19 +22,18 @@ def buyer(context: BrowserContext, shop: Shop, signed_in: Callable[[BrowserConte
 
 
 @pytest.mark.browser_context_args(**PHONE)
-def test_somebody_who_has_read_nothing_buys_on_a_phone(page: Page, shop: Shop) -> None:
+def test_somebody_who_has_read_nothing_buys_on_a_phone_by_tapping_the_words_that_can_be_read(
+    page: Page, shop: Shop
+) -> None:
     buyer = Buyer(page, shop)
     page.goto("/")
-    page.get_by_label("Search products").fill("moka pot")
-    page.get_by_role("link", name=re.compile("Moka pot")).click()
-    buyer.sees("Moka pot, six cups")
-    buyer.button("Put in basket").click()
-    buyer.link("Go to basket").click()
-    page.get_by_role("button", name="customer", exact=True).click()
-    buyer.button("Reserve and pay").click()
-    buyer.sees("Pay")
+    page.get_by_placeholder("What are you looking for?").tap()
+    page.keyboard.type("moka pot")
+    expect(page).to_have_url("/?q=moka+pot")
+    for words in STEPS:
+        page.get_by_text(words, exact=True).tap()
+    buyer.sees("Thank you")
     reservation = page.url.rpartition("/")[2]
-    buyer.pay(GOOD)
     buyer.has_paid(reservation)
     expect(page.get_by_role("link", name="Basket, empty")).to_be_visible()
 
@@ -42,6 +44,14 @@ def test_somebody_who_has_read_nothing_buys_on_a_phone(page: Page, shop: Shop) -
     buyer.link("Purchases").click()
     number = reservation[:8].upper()
     expect(buyer.link(f"Purchase {number}")).to_be_visible()
+
+
+@pytest.mark.browser_context_args(**PHONE)
+def test_the_way_to_the_basket_is_in_sight_as_soon_as_something_is_in_it(page: Page, shop: Shop) -> None:
+    page.goto("/products/TEAPOT-700")
+    page.get_by_text("Put in basket", exact=True).tap()
+    expect(page.get_by_text("Go to basket", exact=True)).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
 
 
 def test_after_a_declined_card_another_one_pays(buyer: Buyer) -> None:
@@ -81,6 +91,7 @@ def test_a_price_that_changed_meanwhile_is_told_before_anything_is_reserved(buye
     buyer.page.goto("/basket")
     expect(buyer.page.get_by_text("The price was €10.00 and is €12.50 now.")).to_be_visible()
     expect(buyer.button("Reserve and pay")).to_have_count(0)
+    look_at(buyer.page)
     buyer.button("Accept the changes").click()
     buyer.button("Reserve and pay").click()
     expect(buyer.pay_button).to_have_text("Pay €12.50")
@@ -200,6 +211,7 @@ def test_what_is_given_up_comes_back_into_the_basket(buyer: Buyer) -> None:
     expect(buyer.page.get_by_role("link", name="Basket, 1 item")).to_be_visible()
     buyer.page.goto(f"/checkout/{reservation}")
     buyer.sees("This reservation was given up")
+    look_at(buyer.page)
 
 
 def test_what_was_removed_can_be_put_back(buyer: Buyer) -> None:
@@ -207,6 +219,7 @@ def test_what_was_removed_can_be_put_back(buyer: Buyer) -> None:
     buyer.page.goto("/basket")
     buyer.page.get_by_role("button", name=re.compile("^Remove")).click()
     buyer.sees("Your basket is empty")
+    look_at(buyer.page)
     buyer.button("Undo").click()
     buyer.sees("Your basket")
 

@@ -6,6 +6,7 @@ import struct
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from shop_cli.accessibility_testing import look_at
 from shop_cli.browser_testing import SECONDS_MAX, Storefront
 
 ALLOWED = {"service_workers": "allow"}
@@ -34,6 +35,7 @@ def test_a_page_that_cannot_be_fetched_says_so_and_comes_when_it_can(
     context.set_offline(True)
     page.goto("/products/BEANS-HOUSE-500")
     expect(page.get_by_role("heading", name=title)).to_be_visible()
+    look_at(page)
     context.set_offline(False)
     page.get_by_role("link", name=again).click()
     expect(page.locator("#app")).to_be_attached()

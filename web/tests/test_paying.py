@@ -1,10 +1,13 @@
 """A payment goes on at the bank, or not at all, later than the page waits, or after the time is over."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from shop_cli.accessibility_testing import look_at
 from shop_cli.browser_testing import REFRESH_TOKEN, Visit
 from shop_cli.buyer_testing import DECLINED, GOOD, SECURE, SECURE_THEN_DECLINED, SLOW, Buyer
 from shop_cli.testing import Shop
@@ -94,6 +97,7 @@ def test_who_had_confirmed_at_the_bank_has_bought_once_and_is_told_so(buyer: Buy
     buyer.pay_in_another_way(GOOD)
     buyer.has_paid(reservation)
     expect(buyer.page.get_by_text("The other card was not charged.")).to_be_visible()
+    look_at(buyer.page)
     assert len(buyer.charges(reservation)) == 1
 
 
@@ -159,6 +163,7 @@ def test_another_browser_waits_for_the_bank_or_pays_in_another_way(
     other.page.goto(f"/checkout/{reservation}")
     expect(other.page.get_by_text("Your bank waits for you in another window.")).to_be_visible()
     expect(other.pay_button).to_have_count(0)
+    look_at(other.page)
     other.pay_in_another_way(GOOD)
     other.has_paid(reservation)
     buyer.sees("Thank you")
@@ -171,6 +176,7 @@ def test_a_payment_that_is_not_settled_yet_says_so_and_settles_by_itself(buyer: 
     buyer.sees("Your bank has not answered yet")
     expect(buyer.page.get_by_text("You will not be charged twice.")).to_be_visible()
     expect(buyer.pay_button).to_have_count(0)
+    look_at(buyer.page)
     buyer.page.unroute("**/api/reservations/*")
     buyer.has_paid(reservation)
     assert len(buyer.charges(reservation)) == 1
@@ -197,6 +203,14 @@ def test_when_the_time_is_over_nothing_can_be_paid_and_the_things_go_back_into_t
     buyer.button("Put it back in the basket").click()
     buyer.sees("Your basket")
     expect(buyer.page.get_by_role("link", name="Basket, 1 item")).to_be_visible()
+
+
+def test_who_has_a_wrong_clock_has_as_much_time_as_anybody(buyer: Buyer) -> None:
+    buyer.page.clock.set_system_time(datetime.now(UTC) + timedelta(minutes=30))
+    reservation = buyer.reserve_one()
+    expect(buyer.page.get_by_role("timer")).to_have_text(re.compile(r"^1[0-5]:\d\d left$"))
+    buyer.pay(GOOD)
+    buyer.has_paid(reservation)
 
 
 def test_a_reservation_that_expired_meanwhile_is_refused_and_says_so(buyer: Buyer) -> None:
@@ -235,6 +249,7 @@ def test_a_session_that_ends_while_the_bank_is_awaited_asks_to_sign_in_again_and
     buyer.page.route("**/api/reservations/*", lambda route: route.fulfill(status=401, json={"message": "Unauthorized"}))
     expect(buyer.page.get_by_text("Your session has ended.")).to_be_visible()
     expect(buyer.link("Go to your bank")).to_be_visible()
+    look_at(buyer.page)
     buyer.page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
     expect(buyer.page.get_by_label("Password")).to_be_visible()
 
@@ -245,6 +260,7 @@ def test_without_a_connection_the_shop_says_so_and_the_payment_goes_on_when_it_i
     expect(buyer.page.get_by_text("You are offline.").first).to_be_visible()
     buyer.pay(GOOD)
     buyer.sees("No answer yet")
+    look_at(buyer.page)
     buyer.page.context.set_offline(False)
     expect(buyer.page.get_by_text("You are offline.")).to_have_count(0)
     buyer.has_paid(reservation)

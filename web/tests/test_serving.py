@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Response
+from playwright.sync_api import Browser, Page, Response
 
-from shop_cli.browser_testing import Storefront
+from shop_cli.browser_testing import Storefront, Visit
 from shop_cli.testing import Shop
 
 POLICY = (
@@ -66,6 +66,25 @@ def test_every_answer_has_the_security_headers(storefront: Storefront, path: str
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "document.body.innerHTML = '<b>text</b>'",
+        "trustedTypes.createPolicy('another', {})",
+        "document.body.setAttribute('style', 'color: red')",
+    ],
+)
+def test_what_the_policy_forbids_fails_the_test_that_sees_it_even_if_the_page_catches_it(
+    page: Page, visit: Visit, forbidden: str
+) -> None:
+    page.goto("/")
+    with page.expect_console_message(lambda message: message.text.startswith("Content Security Policy: ")):
+        page.evaluate(f"() => {{ try {{ {forbidden} }} catch {{}} }}")
+    page.close()  # nothing else is said of it
+    assert visit.faults
+    visit.faults.clear()
 
 
 @pytest.fixture(scope="module")

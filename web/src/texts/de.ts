@@ -265,6 +265,8 @@ export const de: Texts = {
       refunded: 'Geld ging zurück auf Ihre Karte.',
       'refund-failed': 'Eine Erstattung hat nicht geklappt. Der Shop kümmert sich darum.',
       'payment-refunded': 'Die Zahlung ging zurück, weil die Sachen nicht mehr an Sie verkauft werden konnten.',
+      'dispute-opened': 'Ihre Bank hat beim Shop zu dieser Zahlung nachgefragt.',
+      'dispute-closed': 'Ihre Bank hat über diese Zahlung entschieden.',
     },
     otherMoment: 'Es ist noch etwas geschehen.',
     refund: (amount, date) => `${amount} gingen am ${date} zurück.`,

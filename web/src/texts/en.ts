@@ -256,6 +256,8 @@ export const en = {
       refunded: 'Money was sent back to your card.',
       'refund-failed': 'A refund did not work. The shop looks into it.',
       'payment-refunded': 'The payment was given back, because the things could not be sold to you any more.',
+      'dispute-opened': 'Your bank asked the shop about this payment.',
+      'dispute-closed': 'Your bank has decided about this payment.',
     } as Record<string, string>,
     otherMoment: 'Something else has happened.',
     refund: (amount: string, date: string) => `${amount} was sent back on ${date}.`,

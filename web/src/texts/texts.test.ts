@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import api from '../generated/api.d.ts?raw';
 import { de } from './de';
 import { en } from './en';
 
@@ -17,6 +18,11 @@ test('no text is empty', () => {
   const empty = (texts: object): boolean =>
     Object.values(texts).some((value) => (typeof value === 'object' ? empty(value as object) : value === ''));
   expect(empty(en) || empty(de)).toBe(false);
+});
+
+test('each moment that the API may answer has its words', () => {
+  const [, moments = ''] = api.match(/@description (`placed`.*), or one of a later release/) ?? [];
+  expect(Object.keys(en.purchase.moments).sort()).toEqual([...moments.matchAll(/[\w-]+/g)].map(String).sort());
 });
 
 const components = import.meta.glob<string>('../**/*.svelte', { query: '?raw', import: 'default', eager: true });

@@ -13,6 +13,9 @@ SECONDS_MAX: Final = 30
 """A test waits for so long at most. The shop answers far sooner; a busy machine does not."""
 REFRESH_TOKEN: Final = "shop.refresh-token"  # noqa: S105 - where it is, not what it is
 """The storefront's localStorage has it under this name."""
+SAY_VIOLATIONS: Final = """addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sample }) =>
+    console.error('Content Security Policy:', violatedDirective, blockedURI, sample))"""
+"""What Chromium itself says of Trusted Types names no policy, and a page may catch what is thrown."""
 
 
 @dataclass
@@ -24,6 +27,7 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
     def watch(self, context: BrowserContext) -> None:
+        context.add_init_script(SAY_VIOLATIONS)
         context.on("console", self._console)
         context.on("weberror", self._exception)
         context.on("request", self._request)
