@@ -72,7 +72,8 @@ class HttpFunction:
         route = event.get("routeKey", "$default")
         received = header(event, "x-amzn-trace-id")
         with invocation(self.service, received, correlation_id=correlation, route=route) as trace:
-            answer = self.resolver.resolve(event, context)
+            self.resolver.append_context(event=event)
+            answer = self.resolver.resolve({**event, "headers": {}}, context)  # it would copy them, and needs none
             if event["requestContext"]["http"]["method"] == "HEAD":
                 # It has the headers of GET's answer and no body. https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
                 answer |= {"body": "", "isBase64Encoded": False}
@@ -116,7 +117,8 @@ class HttpFunction:
 
     @property
     def _event(self) -> dict[str, Any]:
-        return self.resolver.current_event.raw_event
+        event: dict[str, Any] = self.resolver.context["event"]
+        return event
 
 
 def _count_refusal(event: Mapping[str, Any], problem: ProblemError) -> None:
