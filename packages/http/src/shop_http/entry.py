@@ -19,6 +19,8 @@ from shop_observability.metrics import Metric, count
 
 Handler = TypeVar("Handler", bound=Callable[..., Response[str]])
 
+_WHOLE: Final = "event"
+
 
 class HttpFunction:
     """A Lambda handler around the routes that are declared with `route`."""
@@ -72,7 +74,8 @@ class HttpFunction:
         route = event.get("routeKey", "$default")
         received = header(event, "x-amzn-trace-id")
         with invocation(self.service, received, correlation_id=correlation, route=route) as trace:
-            answer = self.resolver.resolve(event, context)
+            # The resolver would copy all headers, and needs none.
+            answer = self.resolver.resolve({**event, "headers": {}, _WHOLE: event}, context)
             if event["requestContext"]["http"]["method"] == "HEAD":
                 # It has the headers of GET's answer and no body. https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
                 answer |= {"body": "", "isBase64Encoded": False}
@@ -116,7 +119,8 @@ class HttpFunction:
 
     @property
     def _event(self) -> dict[str, Any]:
-        return self.resolver.current_event.raw_event
+        whole: dict[str, Any] = self.resolver.current_event[_WHOLE]
+        return whole
 
 
 def _count_refusal(event: Mapping[str, Any], problem: ProblemError) -> None:

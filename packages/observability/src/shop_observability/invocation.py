@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shop_observability import logs, metrics
+from shop_observability import collector, logs, metrics
 from shop_observability.trace_header import TraceHeader, lambdas_header, request_header
 from shop_observability.tracing import segment
 from shop_observability.work import Annotation, Work
@@ -26,6 +26,7 @@ def invocation(service: str, received: str | None = None, /, **annotations: Anno
     A segment of another trace than Lambda's own names and links that one, which has its cold start and time-out.
     Raises InvocationFailedError for whatever is raised inside.
     """
+    collector.resume()
     logs.sample()
     metrics.begin()
     own = lambdas_header()

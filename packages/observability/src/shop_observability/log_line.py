@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/powertools/python/latest/core/logger/#bring-your-own
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from aws_lambda_powertools.logging.formatter import BasePowertoolsFormatter
@@ -36,13 +36,13 @@ class LineFormatter(BasePowertoolsFormatter):
         self._keys.clear()
 
     def format(self, record: logging.LogRecord) -> str:
-        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(record.created))
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(" ", "milliseconds")
         line = {
             "level": record.levelname,
             "message": record.getMessage(),
             **self._keys,
             "location": f"{record.funcName}:{record.lineno}",
-            "timestamp": f"{moment},{int(record.msecs):03}+0000",
+            "timestamp": f"{moment[:19]},{moment[20:23]}+0000",
         }
         line |= {name: value for name, value in vars(record).items() if value is not None and name not in _ITS_OWN}
         if root := os.environ.get("_X_AMZN_TRACE_ID"):

@@ -48,6 +48,8 @@ def request_header(received: str | None, own: TraceHeader | None) -> TraceHeader
     alone, which names a third trace that nothing else is in: https://github.com/aws/aws-xray-sdk-java/issues/301.
     Where the client leaves the sampling decision open, Lambda's decision holds.
     """
+    if own and not (received and ("Parent=" in received or "Sampled=" in received)):
+        return own  # nothing else in the header would change that
     theirs = TraceHeader.parse(received)
     if own and (theirs is None or (theirs.parent is None and theirs.sampled is None)):
         return own

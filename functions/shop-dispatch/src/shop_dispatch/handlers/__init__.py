@@ -1,0 +1,3 @@
+from shop_observability import collector
+
+collector.pause()

@@ -66,6 +66,7 @@ class PostgresReadModel:
             )
 
         self._connection = Reconnecting(opened)
+        self._cursor: psycopg.Cursor | None = None
         self._pauses = settings.resume_seconds > 0
         folder = files(__package__) / "sql"
         self._statements = {query: (folder / f"{query}.sql").read_bytes() for query in Query}
@@ -98,7 +99,7 @@ class PostgresReadModel:
 
         def ask(connection: psycopg.Connection) -> tuple[Any, ...] | None:
             with settings_hold(connection):
-                cursor = connection.execute(statement, parameters, prepare=prepare)
+                cursor = self._cursor_of(connection).execute(statement, parameters, prepare=prepare)
             return cursor.fetchone()
 
         with subsegment("postgresql", "remote", sql={"sanitized_query": query.value}):
@@ -111,6 +112,12 @@ class PostgresReadModel:
                 raise ReadModelUnavailableError(query, _cause(query, error), retry_seconds) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 raise ReadModelUnavailableError(query, _cause(query, error)) from error
+
+    def _cursor_of(self, connection: psycopg.Connection) -> psycopg.Cursor:
+        """A connection's one cursor serves all reads, because making it anew takes a quarter of a small one's time."""
+        if self._cursor is None or self._cursor.connection is not connection:
+            self._cursor = connection.cursor()
+        return self._cursor
 
 
 def _connected(connects: Callable[[int], psycopg.Connection], seconds_max: float) -> psycopg.Connection:

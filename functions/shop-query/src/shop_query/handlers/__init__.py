@@ -1,1 +1,5 @@
 """Lambda calls these modules, one for each function in serverless.yml."""
+
+from shop_observability import collector
+
+collector.pause()
