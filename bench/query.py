@@ -43,6 +43,7 @@ PARTS: Final = 4
 """The requests are divided into so many parts, whose ratios say how much the noise is."""
 BLOCK: Final = 20
 BLOCK_MS: Final = 400
+TRIES_MAX: Final = 3
 CUSTOMERS_PER_PURCHASE: Final = 0.1
 WORDS: Final = 3_000
 WARM_UP: Final = 20
@@ -282,30 +283,39 @@ def cpu_table(catalogue: Catalogue, randomness: random.Random, found: list[Recor
     rows = ["| route | whole request, CPU us | bare statement | ratio | the statement twice |\n|---|--:|--:|--:|--:|"]
     for route, build in ROUTES.items():
         event = build(catalogue, randomness)
-        ways: dict[str, Callable[[], object]] = {
-            "whole": lambda event=event: ask(catalogue, event),  # type: ignore[misc]
-            "bare": catalogue.read_model.again,
-            "again": catalogue.read_model.again,
-        }
-        block = max(1, min(BLOCK, int(BLOCK_MS / ask(catalogue, event))))
-        taken: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(REPEATS_MIN):
-            for name in randomness.sample(list(ways), len(ways)):
-                began = catalogue.read_model.cpu_us()
-                for _ in range(block):
-                    ways[name]()
-                taken[name].append((catalogue.read_model.cpu_us() - began) / block)
-        whole, bare, again = (statistics.median(taken[name]) for name in ways)
-        ratios = [*map(float.__truediv__, taken["whole"], taken["bare"])]
+        for _ in range(TRIES_MAX):
+            taken = _cpu(catalogue, event, randomness)
+            whole, bare, again = map(statistics.median, taken)
+            same = statistics.median(map(float.__truediv__, taken[2], taken[1]))
+            if holds := AA_RANGE[0] <= same <= AA_RANGE[1]:
+                break
+        ratios = [*map(float.__truediv__, taken[0], taken[1])]
         ratio = statistics.median(ratios)
-        same = statistics.median(map(float.__truediv__, taken["again"], taken["bare"]))
         shown = f"{ratio:.2f}" if ratio <= CPU_RATIO_MAX else f"**{ratio:.2f}**"
-        note = f"{same:.2f}" if AA_RANGE[0] <= same <= AA_RANGE[1] else f"{same:.2f}: thrown away"
-        if AA_RANGE[0] <= same <= AA_RANGE[1]:
+        if holds:
             peer = "the bare statement"
             found.append(RecordedRow(route, "CPU us", whole, ratio, quartiles(ratios), CPU_RATIO_MAX, peer, bare))
+        note = f"{same:.2f}" if holds else f"{same:.2f}: thrown away"
         rows.append(f"| `{route}` | {whole:,.0f} | {min(bare, again):,.0f} | {shown} | {note} |")
     return "\n".join(rows)
+
+
+def _cpu(catalogue: Catalogue, event: dict[str, Any], randomness: random.Random) -> tuple[list[float], ...]:
+    """Microseconds of one request, of its bare statement, and of that again, in each repeat."""
+    ways: dict[str, Callable[[], object]] = {
+        "whole": lambda: ask(catalogue, event),
+        "bare": catalogue.read_model.again,
+        "again": catalogue.read_model.again,
+    }
+    block = max(1, min(BLOCK, int(BLOCK_MS / ask(catalogue, event))))
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(REPEATS_MIN):
+        for name in randomness.sample(list(ways), len(ways)):
+            began = catalogue.read_model.cpu_us()
+            for _ in range(block):
+                ways[name]()
+            taken[name].append((catalogue.read_model.cpu_us() - began) / block)
+    return tuple(taken.values())
 
 
 def table(small: Catalogue, large: Catalogue, found: list[RecordedRow]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import botocore.session
-from bench.measure import Comparison, Samples, Table, circumstances, report
+from bench.measure import REPEATS_MIN, Comparison, Samples, Table, circumstances, report
 
 from shop_cli.emulator_testing import RunningEmulator, running_emulator
 from shop_cli.guard_testing import guard_this_process
@@ -108,7 +108,7 @@ def main() -> int:
     guard_this_process()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reservations", type=int, default=100, help="in each repeat (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=REPEATS_MIN, help="(default: %(default)s)")
     parser.add_argument("--milliseconds", type=float, default=5, help="for each call (default: %(default)s)")
     arguments = parser.parse_args()
     several = f"{THREADS} threads"

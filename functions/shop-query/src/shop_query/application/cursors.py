@@ -1,5 +1,6 @@
 """Cursors: where a page ended, opaque to the client, and signed together with the question that the page answers. So
-none is taken for another list, another filter, another order or another customer, and none is made or altered outside.
+none is taken for another list, another filter, another order, other columns or another customer, and none is made or
+altered outside.
 docs/adr/0009-cursors.md says why.
 """
 
@@ -66,7 +67,7 @@ class Cursors:
     def _signature(self, order: Order, scope: Scope, place: bytes) -> bytes:
         # `ascii` escapes NUL, so that no two questions and places run together to the same bytes. It tells a text from
         # a number that looks like it, like JSON, which takes four times as long.
-        question = ascii((order.name, *scope.items())).encode()
+        question = ascii((order.name, order.columns, *scope.items())).encode()
         return blake2b(question + b"\0" + place, key=self._key, digest_size=SIGNATURE_BYTES).digest()
 
     @cached_property
