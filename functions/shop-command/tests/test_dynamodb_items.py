@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore, items, table
-from shop_command.domain.limits import CardAttempt, Limits, Opening
+from shop_command.domain.limits import CardAttempt, CustomerChange, Limits, Opening
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import (
     DUE_SHARDS,
@@ -113,7 +113,8 @@ def test_the_items_are_those_of_the_design(aws: boto3.Session) -> None:
 def test_what_a_customer_has_held_and_tried_may_be_deleted_a_month_later(aws: boto3.Session) -> None:
     client, long_after = aws.client("dynamodb"), {"N": str(int((NOW + timedelta(days=30)).timestamp()))}
     store = DynamoDbEventStore(client, "shop-test", random.Random(1))  # noqa: S311
-    changes = Opening("customer", "reservation", {"MUG": 1}, Limits()), CardAttempt("customer", NOW, 1)
+    opening = Opening("customer", "reservation", {"MUG": 1}, Limits())
+    changes: list[CustomerChange] = [opening, CardAttempt("customer", NOW, 1)]
     for version, change in enumerate(changes):
         event = EVENT.model_copy(update={"streamversion": version + 1, "id": f"{EVENT.id[:-1]}{version}"})
         store.commit(Commit(STREAM, version, (event,), "{}", customer=change))

@@ -47,7 +47,12 @@ def test_a_refund_that_nobody_disturbs_reads_its_stream_once(
 ) -> None:
     reads: list[object] = []
     states = stocked.store.states
-    monkeypatch.setattr(stocked.store, "states", lambda names: reads.append(names) or states(names))
+
+    def read(stream_ids: list[str]) -> object:
+        reads.append(stream_ids)
+        return states(stream_ids)
+
+    monkeypatch.setattr(stocked.store, "states", read)
     stocked.refund(purchased)
     assert len(reads) == 1
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -105,6 +106,19 @@ def test_an_event_that_cannot_be_read_stops_no_other(
     report = stocked.sweep()
     assert done(report) == {"published": events - len(broken), "left": len(broken), "failed": len(broken)}
     assert [failure.stream_id for failure in report.failures] == ["product-MUG"] * len(broken)
+
+
+def test_events_that_cannot_be_read_now_are_left_and_their_age_is_the_oldests(
+    stocked: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stocked.publisher.fails = lambda _: True
+    for n in range(2):
+        stocked.receive(quantity=1, key=f"receive-{n}")
+        stocked.clock.advance(10)
+    monkeypatch.setattr(stocked.store, "unpublished", lambda _: raising(StoreUnavailableError())())
+    report = stocked.sweep()
+    assert done(report) == {"left": 2, "failed": 1}
+    assert report.oldest_unpublished == timedelta(seconds=20)
 
 
 def test_a_shard_that_cannot_be_read_stops_no_other(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
