@@ -203,10 +203,10 @@ def test_a_request_has_as_many_records_as_its_bytes_allow(
     client: Any, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
     monkeypatch.setattr(firehose, "RECORD_BYTES", 1)
-    lines = [line(text, length) for text in (b"a", b"b", b"c", b"d")]
+    lines = [line(bytes([letter]), length) for letter in b"abcdefg"]
     three = 3 * len('{"Data": ""}, ' + base64.b64encode(lines[0]).decode()) + firehose._REQUEST_FRAME_BYTES
     requests = Requests(client)
-    for bytes_max, counts in ((three, [3, 1]), (three - 1, [2, 2])):
+    for bytes_max, counts in ((three, [3, 3, 1]), (three - 1, [2, 2, 2, 1])):
         monkeypatch.setattr(firehose, "REQUEST_BYTES_MAX", bytes_max)
         requests.sent.clear()
         FirehoseArchive(client, "events", no_sleep).put(lines)
