@@ -169,8 +169,8 @@ def test_the_key_is_read_once_and_only_for_a_list_that_goes_on(shop: Shop) -> No
 RESERVATION = "0198c6f2-7a10-7c3e-9b0d-000000000000"
 SEPTEMBER = {"from": "2026-09-01", "to": "2026-09-30"}
 LISTS: list[tuple[str, dict[str, str]]] = [
-    *(("/products", {"sort": sort}) for sort in Sort if sort is not Sort.RELEVANCE),
-    *(("/products", {"q": "mug", "sort": sort}) for sort in Sort),
+    *(("/products", {"sort": sort.value}) for sort in Sort if sort is not Sort.RELEVANCE),
+    *(("/products", {"q": "mug", "sort": sort.value}) for sort in Sort),
     ("/products", {"sku": "MUG,POT"}),
     ("/products", {"category": "mugs"}),
     ("/products", {"currency": "EUR"}),
