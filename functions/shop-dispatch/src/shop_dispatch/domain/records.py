@@ -132,8 +132,8 @@ def _check(envelope: Envelope, record: bytes) -> None:
     # The date must exist in Python and in PostgreSQL in every time zone.
     if not (1 < envelope.time.year < 9999 and 1 < expires_at.year < 9999):
         raise MalformedEventError("a time at the end of the calendar")
-    # PostgreSQL's text has no NUL. With escaped backslashes out of the way, what looks like one is one. One byte is found
-    # far sooner than several, and nearly no record has a backslash.
+    # PostgreSQL's text has no NUL. With escaped backslashes out of the way, what looks like one is one. One byte is
+    # found far sooner than several, and nearly no record has a backslash.
     if b"\\" in record and b"\\u0000" in record.replace(b"\\\\", b""):
         raise MalformedEventError("a text holds NUL")
 
