@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from shop_command.application.reconciliation import PAGES_MAX
 from shop_command.testing import http_event
 from shop_payment_provider.stripe import signature
 from shop_simulation.faults import older_type
-from shop_simulation.provider import EVENTS_PER_PAGE
 from shop_simulation.seam import Process
 from shop_simulation.world import ADMINISTRATOR, WEBHOOK_SECRET, Answer, ClientIntent, World
 
@@ -312,8 +310,7 @@ def recover(world: World) -> None:
         world.jump(timedelta(minutes=16))
         if _is_news(world):
             world.provider.settle_all()
-            for _ in range(1 + len(world.provider.records("event")) // (PAGES_MAX * EVENTS_PER_PAGE)):
-                reconcile().run_alone(world)
+            reconcile().run_alone(world)
         for step in (sweep(), *DELIVERED):
             step.run_alone(world)
         _replay(world)

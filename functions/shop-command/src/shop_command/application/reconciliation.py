@@ -4,21 +4,18 @@ It may crash anywhere, and run twice at once: the bookmark moves on only when ev
 an event that is worked off twice changes nothing the second time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Final
 
 from shop_command import ports
-from shop_command.application.journal import Journal
+from shop_command.application.journal import Journal, snapshot
 from shop_command.application.settling import Settlement
 from shop_command.domain import reservation
 from shop_command.domain.refunding import Sold
 from shop_command.ports import Bookmark, EventPage, Hint
 
-PAGES_MAX: Final = 10
-"""A run reads no more; the next one goes on."""
 SINCE_PAGES_MAX: Final = 100
 """So many pages are read backwards to find the oldest event, where there is none to go on from. With more, nothing is
 done: none is ever skipped."""
@@ -44,12 +41,12 @@ class Reconciliation:
     def run(self, seconds: float) -> ReconciliationReport:
         """Begins nothing after so many seconds. What one event raises is reported; it stops no other, but the bookmark.
 
-        Raises ContentionError and StoreUnavailableError where there is no bookmark to be had.
+        Raises ContentionError and StoreUnavailableError where the store gives no bookmark or no states.
         """
         started, report = self.journal.now(), ReconciliationReport()
         bookmark = self.journal.store.bookmark() or Bookmark(None, started - OVERLAP, started)
         is_complete = False
-        for page in islice(self._pages(bookmark), PAGES_MAX):
+        for page in self._pages(bookmark):
             if not self._work_off(page, started + timedelta(seconds=seconds), report):
                 break
             if not report.failures:
@@ -93,23 +90,28 @@ class Reconciliation:
     def _work_off(self, page: EventPage, ends: datetime, report: ReconciliationReport) -> bool:
         """Returns whether there was time for all of it."""
         # The page was read before, so one look at an intent sees what all of its events are about.
-        for hint in dict.fromkeys(event.hint for event in page.events if event.hint):
+        hints = dict.fromkeys(event.hint for event in page.events if event.hint)
+        ids = {hint.reservation_id for hint in hints if hint.reservation_id}
+        states = self.journal.store.states([reservation.stream(each).id for each in ids])
+        for hint in hints:
             if self.journal.now() >= ends:
                 return False
             try:
-                if not self._is_known(hint):
+                if not _is_known(hint, states):
                     self.settlement.follow(hint)
             except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other
                 report.failures.append((hint, error))
         report.events += len(page.events)
         return True
 
-    def _is_known(self, hint: Hint) -> bool:
-        """Most events are of payments that became purchases, of which the provider has not to be asked again."""
-        if hint.reservation_id is None:
-            return False
-        state = self.journal.load(reservation.stream(hint.reservation_id)).state
-        return isinstance(state, Sold) and state.payment_intent_id == hint.payment_intent_id
+
+def _is_known(hint: Hint, states: Mapping[str, ports.StoredState]) -> bool:
+    """Most events are of payments that became purchases, of which the provider has not to be asked again."""
+    if hint.reservation_id is None:
+        return False
+    stream = reservation.stream(hint.reservation_id)
+    state = snapshot(stream, states.get(stream.id)).state
+    return isinstance(state, Sold) and state.payment_intent_id == hint.payment_intent_id
 
 
 def _moved(bookmark: Bookmark, page: EventPage, old: datetime) -> Bookmark:
