@@ -160,13 +160,15 @@ class Sweep:
             return
         self._put(events, self.journal.store.mark_published, report)
 
-    def _put(self, events: Sequence[Envelope], mark: Callable[[Sequence[Envelope]], None], report: Report) -> None:
+    def _put(self, events: Sequence[Envelope], mark: Callable[[Sequence[Envelope]], None], report: Report) -> bool:
+        """Returns whether all of them are published."""
         with self.journal.telemetry.for_all() as events_of_traces:
             published = self.journal.publisher.publish(events)
             mark(published)
             events_of_traces.extend(published)
         report.published += len(published)
         report.left += len(events) - len(published)
+        return len(published) == len(events)
 
     def _expire(self, ends: datetime, due: ports.DueState, report: Report) -> Envelope | None:
         """Returns the stream's last event where it is a payment or refund that is due."""
@@ -213,9 +215,7 @@ class Sweep:
             if len(published) == len(events):
                 self.journal.store.mark_settled(events[0].subject, loaded.version, due_at)
 
-        left = report.left
-        self._put(events, mark, report)
-        return loaded if report.left > left else replace(loaded, unpublished=None)
+        return replace(loaded, unpublished=None) if self._put(events, mark, report) else loaded
 
     def _settle(self, ends: datetime, last: Envelope, report: Report) -> None:
         """`last` is what its stream's last event was when it was found due."""
