@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from shop_database import DatabaseSettings
-from shop_database.testing import migrated_database
+from shop_database.testing import Database, migrated_database
 from shop_query.adapters.postgres import PostgresReadModel
 from shop_query.application import catalogue
 from shop_query.application.catalogue import Selection, Sort
@@ -53,13 +53,24 @@ TOP: dict[str, object] = {"currency": None, "sort": "units", "limit": 20}
 
 
 @pytest.fixture(scope="module")
-def read_model(migrations: Path) -> Iterator[PostgresReadModel]:
+def database(migrations: Path) -> Iterator[Database]:
     with migrated_database(migrations) as database:
         with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
             superuser.execute(FILL.encode())
-        read_model = PostgresReadModel(DatabaseSettings(database.url("shop_query")))
-        yield read_model
-        read_model.close()
+        yield database
+
+
+@pytest.fixture
+def superuser(database: Database) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        yield superuser
+
+
+@pytest.fixture(scope="module")
+def read_model(database: Database) -> Iterator[PostgresReadModel]:
+    read_model = PostgresReadModel(DatabaseSettings(database.url("shop_query")))
+    yield read_model
+    read_model.close()
 
 
 def plan(read_model: PostgresReadModel, query: Query, parameters: dict[str, object]) -> str:
@@ -156,7 +167,6 @@ def test_a_word_that_is_spelt_like_others_is_compared_with_those_that_share_thre
             "sales_daily_pkey",
         ),
         (Query.TOP_SALES, TOP | dict(Period(date(2026, 1, 1), date(2026, 3, 31)).parameters()), "sales_monthly_pkey"),
-        (Query.TOP_SALES_OF_DAY, {"first": "2026-01-01"} | TOP, "sales_daily_pkey"),
     ],
 )
 def test_every_other_read_has_its_index_too(
@@ -180,6 +190,29 @@ def test_the_best_sellers_of_a_month_are_read_in_their_order(
     text = plan(read_model, Query.TOP_SALES_OF_MONTH, asked)
     assert f"using {index}" in text
     assert re.findall("Sort Key: (.*)", text) == ["ranked.place"]
+
+
+@pytest.mark.parametrize("currency", [None, "EUR"])
+@pytest.mark.parametrize("sort", ["units", "revenue"])
+def test_the_best_sellers_of_a_day_are_read_page_by_page(
+    read_model: PostgresReadModel, superuser: psycopg.Connection, sort: str, currency: str | None
+) -> None:
+    """The function's own statement is seen by what PostgreSQL logs alone."""
+    logged: list[str] = []
+    superuser.add_notice_handler(lambda notice: logged.append(notice.message_primary or ""))
+    for statement in (
+        b"LOAD 'auto_explain'",
+        b"SET auto_explain.log_min_duration = 0",
+        b"SET auto_explain.log_nested_statements = on",
+        b"SET auto_explain.log_level = notice",
+        b"SET enable_seqscan = off",  # as shop-query's own connections have it
+    ):
+        superuser.execute(statement)
+    statement = read_model._statements[Query.TOP_SALES_OF_DAY]
+    superuser.execute(statement, TOP | {"first": "2026-01-01", "sort": sort, "currency": currency})
+    (text,) = (text for text in logged if "LIMIT rows_max" in text)
+    assert "Bitmap Index Scan on sales_daily_pkey" in text
+    assert "Index Scan using" not in text
 
 
 def test_a_list_of_days_begins_at_its_first_day_and_not_at_the_first_of_all(read_model: PostgresReadModel) -> None:
