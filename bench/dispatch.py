@@ -164,6 +164,7 @@ def main() -> int:
     guard_this_process()
     parser = argparse.ArgumentParser(prog="python -m bench.dispatch", description=__doc__)
     parser.add_argument("--full", type=int, default=300_000, metavar="EVENTS", help="in the full read model")
+    parser.add_argument("--random-ids", action="store_true", help="of reservations, as with keys that are no UUIDv7")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="EVENTS", help="of the batches")
     arguments = parser.parse_args()
     os.environ |= {"POWERTOOLS_SERVICE_NAME": "shop-dispatch", "POWERTOOLS_METRICS_NAMESPACE": "Shop"}
@@ -175,13 +176,13 @@ def main() -> int:
     ):
         _make_durable()
         full = Handler(open_.enter_context(migrated_database(MIGRATIONS)))
-        history = History(seed=2)
+        history = History(seed=2, ordered=not arguments.random_ids)
         full(history.products())
         for done in range(0, arguments.full, FILL):
             status.update(f"Filling a read model: {done:,} of {arguments.full:,} events")
             full(history.records(FILL))
         for size in arguments.sizes:
-            _measure(size, full, costs, status)
+            _measure(size, full, history, costs, status)
         comparisons = list(_comparisons(arguments.sizes, costs))
         tables = [
             Table([each for of, each in comparisons if of is samples], samples, unit)
@@ -191,7 +192,7 @@ def main() -> int:
         return report("dispatch", tables, where, out=stdout)
 
 
-def _measure(size: int, full: Handler, costs: Costs, status: Status) -> None:
+def _measure(size: int, full: Handler, history_of_full: History, costs: Costs, status: Status) -> None:
     with ExitStack() as open_:
         databases = [open_.enter_context(migrated_database(MIGRATIONS)) for _ in range(3)]
         empty = [open_.enter_context(empty_database()) for _ in range(2)]
@@ -201,7 +202,7 @@ def _measure(size: int, full: Handler, costs: Costs, status: Status) -> None:
         ways |= {PARSE: Parse(), PLAIN: PlainCopy(empty[0]), LOG: LogCopy(databases[2])}
         peer = open_.enter_context(closing(Peer(empty[1])))
         randomness, seen = random.Random(size), list[bytes]()
-        history, history_of_full = History(), History(seed=size)
+        history = History(ordered=history_of_full.ordered)
         products = history.products()
         for handler_ in (ours, again):
             handler_(products)

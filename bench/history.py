@@ -18,6 +18,8 @@ from shop_shared.registry import dataschema
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 STEP: Final = timedelta(milliseconds=250)
+KEY_AGE_MAX_MS: Final = 600_000
+"""A storefront makes a reservation's key at the latest change of the basket."""
 OPEN_RESERVATIONS: Final = 200
 """So many lives are under way at a time."""
 ENDS: Final = {"purchased": 80, "expired": 8, "cancelled": 7, "refunded": 5}
@@ -25,8 +27,10 @@ ENDS: Final = {"purchased": 80, "expired": 8, "cancelled": 7, "refunded": 5}
 
 
 class History:
-    def __init__(self, seed: int = 1, products: int = 1_000) -> None:
+    def __init__(self, seed: int = 1, products: int = 1_000, *, ordered: bool = True) -> None:
+        """Ids of reservations are `ordered` by time where the keys of their requests are UUIDv7, as a storefront's are."""
         self._random = random.Random(seed)
+        self.ordered = ordered
         self._skus = [f"SKU-{number:06}" for number in range(products)]
         self._now = START
         self._lives: list[Iterator[bytes]] = []
@@ -62,7 +66,7 @@ class History:
         yield self._record(stream, 2, events.StockReceived, received)
 
     def _reservation(self) -> Iterator[bytes]:
-        reservation_id = self._uuid()
+        reservation_id = self._reservation_id()
         stream, customer, intent = f"reservation-{reservation_id}", self._uuid(), f"pi_{self._random.getrandbits(96):x}"
         lines = [self._line(sku) for sku in self._random.sample(self._skus, self._random.choice((1, 1, 1, 2, 3)))]
         amount = sum(line["quantity"] * line["unit_price_minor"] for line in lines)
@@ -131,6 +135,13 @@ class History:
             "data": {name: data[name] for name in model.model_fields if name in data},
         }
         return json.dumps(envelope, separators=(",", ":")).encode()
+
+    def _reservation_id(self) -> str:
+        if not self.ordered:
+            return self._uuid()
+        key_ms = int(self._now.timestamp() * 1000) - self._random.randrange(KEY_AGE_MAX_MS)
+        prefix = f"{key_ms:012x}"
+        return f"{prefix[:8]}-{prefix[8:]}-8{self._uuid()[15:]}"
 
     def _uuid(self) -> str:
         return str(UUID(int=self._random.getrandbits(128), version=4))

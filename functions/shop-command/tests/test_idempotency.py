@@ -1,6 +1,7 @@
 """The same request again: at once, after its answer was lost, from elsewhere, and for ever. For every command."""
 
 import hashlib
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -309,3 +310,21 @@ def test_each_command_takes_from_stock_once_however_often_it_is_sent(trading: Sh
             assert COMMANDS[name].send(trading).status == 201
     # 10 received, 2 + 2 of them bought, 7 more received, 3 held.
     assert trading.totals() == Counters(10, 3, 4)
+
+
+ORDERED: Final = "01939a2c-7e01-7c5d-9a3b-1f2e3d4c5b6a"
+OTHERS: Final = "the-key", "3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11", ORDERED.upper(), f"{ORDERED}0", f"{ORDERED}\n"
+
+
+def test_a_reservations_id_begins_with_the_time_of_a_key_that_has_one(stocked: Shop) -> None:
+    answer = stocked.reserve(("MUG", 1), key=ORDERED)
+    reservation_id = uuid.UUID(answer.body["reservation_id"])
+    assert (str(reservation_id)[:13], reservation_id.version, reservation_id.variant) == (
+        ORDERED[:13],
+        8,
+        uuid.RFC_4122,
+    )
+    assert stocked.reserve(("MUG", 1), key=ORDERED).body == answer.body
+    others = stocked.reserve(("MUG", 1), key=ORDERED, subject="customer-2").body["reservation_id"]
+    assert others[:13] == ORDERED[:13] and others[15:] != str(reservation_id)[15:]
+    assert {uuid.UUID(Request("customer-1", key, "", "").reservation_id).version for key in OTHERS} == {5}

@@ -1452,7 +1452,7 @@ export interface components {
          */
         "X-Amzn-Trace-Id": string;
         /**
-         * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+         * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
          * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
          */
         "Idempotency-Key": string;
@@ -2070,7 +2070,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -2416,7 +2416,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -2568,7 +2568,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -2752,7 +2752,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -2955,7 +2955,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -3145,7 +3145,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -3297,7 +3297,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -3480,7 +3480,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -3665,7 +3665,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -4238,7 +4238,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];
@@ -4599,7 +4599,7 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it.
+                 * @description A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id of a reservation begins with, so that those of an hour lie beside each other in the read model.
                  * @example 3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11
                  */
                 "Idempotency-Key": components["parameters"]["Idempotency-Key"];

@@ -30,12 +30,14 @@ export const theBasket = {
   changes(products: Product[]): Change[] {
     return contents.changes(basket, products);
   },
-  put: (product: Product, quantity: number) => change((now) => contents.put(now, product, quantity, newKey())),
-  setQuantity: (sku: string, quantity: number) => change((now) => contents.setQuantity(now, sku, quantity, newKey())),
-  remove: (sku: string) => change((now) => contents.without(now, sku, newKey())),
-  accept: (found: Change[]) => change((now) => contents.accept(now, found, newKey())),
-  restore: (line: contents.Line, index: number) => change((now) => contents.restore(now, line, index, newKey())),
-  answered: (key: string) => change((now) => contents.answered(now, key, newKey())),
+  put: (product: Product, quantity: number) => change((now) => contents.put(now, product, quantity, contents.newKey())),
+  setQuantity: (sku: string, quantity: number) =>
+    change((now) => contents.setQuantity(now, sku, quantity, contents.newKey())),
+  remove: (sku: string) => change((now) => contents.without(now, sku, contents.newKey())),
+  accept: (found: Change[]) => change((now) => contents.accept(now, found, contents.newKey())),
+  restore: (line: contents.Line, index: number) =>
+    change((now) => contents.restore(now, line, index, contents.newKey())),
+  answered: (key: string) => change((now) => contents.answered(now, key, contents.newKey())),
 };
 
 /** Another tab may have changed the basket a moment ago, so each change starts from what is kept. */
@@ -50,9 +52,5 @@ function change(make: (now: Basket) => Basket): void {
 }
 
 function kept(): Basket {
-  return memory ?? contents.parse(localStorage.getItem(KEPT), newKey());
-}
-
-function newKey(): string {
-  return crypto.randomUUID();
+  return memory ?? contents.parse(localStorage.getItem(KEPT), contents.newKey());
 }

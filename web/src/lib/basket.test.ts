@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import * as basket from './basket';
 import type { Product } from './basket';
 
@@ -101,4 +101,12 @@ test.each([null, '', '{', 'null', '{"key": 1}', '{"key": "a", "lines": [{"sku": 
 
 test('what was kept is read back', () => {
   expect(basket.parse(JSON.stringify(filled), 'new')).toEqual(filled);
+});
+
+test('a key is a UUIDv7 of now, and no other is like it', () => {
+  vi.useFakeTimers({ now: new Date('2026-11-28T10:00:00Z') });
+  const [first, second] = [basket.newKey(), basket.newKey()];
+  vi.useRealTimers();
+  expect(first).toMatch(/^01a22198-ed00-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(second).not.toBe(first);
 });

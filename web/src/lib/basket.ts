@@ -129,3 +129,9 @@ function isLine(line: Line): boolean {
 function bounded(quantity: number, available = QUANTITY_MAX): number {
   return Math.max(1, Math.min(quantity, available, QUANTITY_MAX));
 }
+
+/** Makes a UUIDv7, whose time becomes that of the reservation's id: docs/adr/0035-ids-in-order.md says why. */
+export function newKey(): string {
+  const time = Date.now().toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
+}

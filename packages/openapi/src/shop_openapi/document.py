@@ -50,7 +50,8 @@ REQUEST_HEADERS: Final[dict[str, tuple[str, Schema, str]]] = {
     "Idempotency-Key": (
         "A new random value for each purpose, the same one for a repeat: the same key and body get the same answer and "
         "one effect, for ever. 1 to 255 visible ASCII characters, no comma: proxies join repeated headers with one, "
-        "and a key with a comma is refused, although the pattern admits it.",
+        "and a key with a comma is refused, although the pattern admits it. A UUIDv7 is best: its time is what the id "
+        "of a reservation begins with, so that those of an hour lie beside each other in the read model.",
         {"type": "string", "pattern": f"^{route.IDEMPOTENCY_KEY}$"},
         "3f0c2a9e-7c55-4f0e-9d0e-2b6a1c7f4e11",
     ),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from shop_shared.envelope import Envelope
 
 _RESERVATIONS: Final = uuid.UUID("8f1d2c9e-4b57-4b0c-9a55-0d2f6c7f3e11")
 """Never change it: it is part of the id of every reservation."""
+_UUID7: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 class IdempotencyKeyReusedError(Exception):
@@ -51,8 +53,13 @@ class Request:
 
     @cached_property
     def reservation_id(self) -> str:
-        """A repeat finds its own stream. Nobody can guess the id, and it is of use to its owner only."""
-        return str(uuid.uuid5(_RESERVATIONS, f"{self.caller}\n{self.idempotency_key}"))
+        """A repeat finds its own stream. Nobody can guess the id, and it is of use to its owner only.
+
+        Where the key is a UUIDv7, the id is a UUIDv8 that begins with the key's time: ADR 35 says why.
+        """
+        key = self.idempotency_key
+        named = str(uuid.uuid5(_RESERVATIONS, f"{self.caller}\n{key}"))
+        return f"{key[:13]}-8{named[15:]}" if _UUID7.fullmatch(key) else named
 
     def key_id(self, operation: str) -> str:
         """The id belongs to this caller and operation alone: no other route or caller can produce it."""
