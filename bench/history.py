@@ -28,7 +28,7 @@ ENDS: Final = {"purchased": 80, "expired": 8, "cancelled": 7, "refunded": 5}
 
 class History:
     def __init__(self, seed: int = 1, products: int = 1_000, *, ordered: bool = True) -> None:
-        """Ids of reservations are `ordered` by time where the keys of their requests are UUIDv7, as a storefront's are."""
+        """Ids of reservations are `ordered` by time, as they are where the keys of the requests are UUIDv7."""
         self._random = random.Random(seed)
         self.ordered = ordered
         self._skus = [f"SKU-{number:06}" for number in range(products)]
