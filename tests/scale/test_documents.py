@@ -26,8 +26,8 @@ def test_a_sale_grows_no_dearer() -> None:
     assert calls("reservation") <= 4
     assert calls("purchase") <= 7
     assert provider_calls("purchase") <= 2
-    assert of_sale("write_units") <= 37
-    assert of_sale("index_writes") <= 10
+    assert of_sale("write_units") <= 31
+    assert of_sale("index_writes") <= 6
     assert [counted(f"refusal at {n} buckets", "read_units") for n in (1, 8, 64)] == [6, 20, 132]
 
 

@@ -30,5 +30,5 @@ def test_a_customer_waits_for_few_calls(now: dict[str, Any]) -> None:
 
 
 def test_a_sale_takes_few_write_units(now: dict[str, Any]) -> None:
-    assert now["reservation"]["write_units"] + now["purchase"]["write_units"] <= 32
+    assert now["reservation"]["write_units"] + now["purchase"]["write_units"] <= 31
     assert now["purchase"]["of_them_for_the_index"] <= 3

@@ -15,6 +15,7 @@ from shop_command.adapters.dynamodb.store import (
     PAUSE_SECONDS_MAX,
     READ_ATTEMPTS_MAX,
 )
+from shop_command.domain.limits import Closing
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_command.ports import Bookmark, ContentionError, KeyUse, StoreUnavailableError, VersionConflictError
 from shop_command.testing.dynamodb import CONFLICT, FAILED, NONE, Answers, cancelled, error, failed_at, ok
@@ -27,6 +28,7 @@ TRANSACTION = transaction(
     key_use=KeyUse("digest", "body", STREAM, 8),
 )
 [EVENT] = TRANSACTION.events
+CLOSING = Closing("customer-1", "r1", {"MUG": 2})
 
 
 class Pauses(list[float]):
@@ -199,6 +201,7 @@ def test_every_read_is_consistent(answering: Any, operation: str, answer: Any, r
         ("Query", {"Items": []}, lambda store: store.due(0, NOW, 1)),
         ("UpdateItem", {}, lambda store: store.set_bookmark(Bookmark(None, NOW, NOW))),
         ("UpdateItem", {}, lambda store: store.mark_published([EVENT])),
+        ("UpdateItem", {}, lambda store: store.stop_counting(CLOSING)),
         ("TransactWriteItems", {}, lambda store: store.commit(TRANSACTION)),
     ],
 )
@@ -231,3 +234,31 @@ def test_what_stays_due_by_mistake_fails_nothing(
     assert len(service.requests) == 1
     [line] = [vars(record) for record in caplog.records if "stays due" in record.message]
     assert line.items() >= {**logged, "exception_name": name}.items()
+
+
+def test_a_condition_that_fails_shows_that_a_reservation_counts_no_more(
+    answering: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, _ = answering("UpdateItem", error("ConditionalCheckFailedException"))
+    assert store.stop_counting(CLOSING)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        error("AccessDeniedException"),
+        error("InternalServerError", 500),
+        error("TransactionConflictException"),
+        error("ThrottlingException"),
+        ReadTimeoutError(endpoint_url="https://dynamodb.invalid"),
+    ],
+    ids=["forbidden", "failed", "in conflict", "throttled", "timed out"],
+)
+def test_a_closing_that_fails_or_may_have_failed_is_to_be_repeated(
+    answering: Any, caplog: pytest.LogCaptureFixture, failure: Any
+) -> None:
+    store, _ = answering("UpdateItem", failure)
+    assert not store.stop_counting(CLOSING)
+    [line] = [vars(record) for record in caplog.records if "stays counted" in record.message]
+    assert line["reservation_id"] == "r1"

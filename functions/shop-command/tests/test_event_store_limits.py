@@ -90,6 +90,26 @@ def test_what_never_counted_gives_nothing_back_and_fails_nothing(tested: StoreUn
     assert len(tested.store.events(STREAM)) == 3, "its repeat is known, as any other's"
 
 
+def test_what_is_over_can_be_closed_by_itself_and_again_without_harm(tested: StoreUnderTest) -> None:
+    tested.store.commit(transaction(customer=opening("r1", MUG=2, CUP=1)))
+    tested.store.commit(transaction(1, customer=opening("r2", MUG=3)))
+    for _ in range(2):
+        assert tested.store.stop_counting(closing("r1", MUG=2, CUP=1))
+        assert tested.counts(WHO) == CustomerCounts(frozenset({"r2"}), {"MUG": 3})
+    tested.store.commit(transaction(2, customer=closing("r2", MUG=3)))
+    assert tested.store.stop_counting(closing("r2", MUG=3))
+    assert tested.counts(WHO) == NOTHING
+
+
+def test_closing_what_never_counted_makes_no_counts(tested: StoreUnderTest) -> None:
+    assert tested.store.stop_counting(closing("old", MUG=2))
+    assert tested.counts(WHO) == NOTHING
+    tested.store.commit(transaction(customer=opening("r1", MUG=5)))
+    tested.forget_counts(WHO)
+    assert tested.store.stop_counting(closing("r1", MUG=5))
+    assert tested.counts(WHO) == NOTHING
+
+
 def test_what_counts_may_be_deleted_at_any_time(tested: StoreUnderTest) -> None:
     tested.store.commit(transaction(customer=opening("r1", MUG=2)))
     tested.forget_counts(WHO)

@@ -294,6 +294,16 @@ BUGS: Final = (
         and_so=((limits, "check_attempt", instead(lambda *_: None)),),
     ),
     Bug(17, "gives nothing back for what ends", limits, "change", mistakes.never_closing, "cancel"),
+    Bug(
+        17, "does not close in the sweep what a crash has left open", Journal, "close_carried", instead(lambda *_: True)
+    ),
+    Bug(
+        17,
+        "believes that what it has begun to close is closed",
+        Journal,
+        "_publish",
+        with_fields(mistakes.closing_surely),
+    ),
     Bug(17, "does not ask how much of one product is held", limits, "_units", instead(lambda _: {}), "too many units"),
     Bug(18, "names no administrator", Journal, "_envelope", changed_answer(mistakes.nobody_named), "refund"),
     Bug(18, "names each customer", Journal, "_envelope", changed_answer(mistakes.customers_named)),

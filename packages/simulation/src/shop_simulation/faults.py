@@ -119,6 +119,7 @@ _OF_PORT: Final[Mapping[str, Mapping[str, Effect]]] = {
 _OF_METHOD: Final[Mapping[tuple[str, str], Mapping[str, Effect]]] = {
     ("EventStore", "mark_published"): {"error": _instead(lambda: None)},  # these never raise
     ("EventStore", "mark_settled"): {"error": _instead(lambda: None)},
+    ("EventStore", "stop_counting"): {"error": _instead(lambda: False), "lost": _lost(lambda: False)},
 }
 
 
@@ -190,9 +191,10 @@ def _aside_last(_perform: Perform, args: tuple[Any, ...]) -> Any:
     """The other one is first, where two things are done beside each other."""
     aside, do = args
     try:
-        return do()
+        result = do()
     finally:
-        aside()
+        left = aside()
+    return left, result
 
 
 def _of_any_call(port: str, method: str) -> dict[str, Effect]:

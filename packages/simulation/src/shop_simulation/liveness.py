@@ -128,10 +128,18 @@ def _refunds_are_recorded(world: World, facts: WorldFacts) -> Iterator[str]:
         yield f"the refunds are {shown}, and the provider has made {given_back}"
 
 
+def _what_is_over_counts_no_more(world: World, facts: WorldFacts) -> Iterator[str]:
+    for customer, counts in world.store.customers.items():
+        over = {name for name in counts.open - facts.unreadable if facts.statuses.get(name) not in HOLDING}
+        if over:
+            yield f"{customer} is counted with {sorted(over)}, which {customer} does not hold any more"
+
+
 LIVENESS: Final[Mapping[int, Check]] = {
     11: _everything_arrives,
     12: _read_model_is_right,
     13: _money_matches,
     14: _nothing_is_owed,
     15: _refunds_are_recorded,
+    17: _what_is_over_counts_no_more,
 }

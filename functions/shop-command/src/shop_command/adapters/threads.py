@@ -9,18 +9,18 @@ from shop_observability.tracing import carried
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Aside = TypeVar("Aside")
 
 
 @dataclass(frozen=True)
 class Threads:
     number_max: int
 
-    def beside(self, aside: Callable[[], object], do: Callable[[], Result]) -> Result:
+    def beside(self, aside: Callable[[], Aside], do: Callable[[], Result]) -> tuple[Aside, Result]:
         with ThreadPoolExecutor(1) as thread:
             other = thread.submit(carried(lambda _: aside()), None)
             result = do()
-        other.result()
-        return result
+        return other.result(), result
 
     def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
         if not items:

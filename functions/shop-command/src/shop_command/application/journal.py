@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from shop_command import ports
 from shop_command.application.request import Key, Request
 from shop_command.domain import limits, stock
 from shop_command.domain.errors import DomainError
-from shop_command.domain.limits import Limits
+from shop_command.domain.limits import Closing, Limits
 from shop_command.domain.stream import Snapshot, Stream
 from shop_shared.envelope import Envelope
 from shop_shared.events import EventData
@@ -39,6 +40,8 @@ class Committed(Generic[State]):
     """This is the stream as the events have left it."""
     due_at: datetime | None
     """Then the stream has to be looked at again, if all events are published."""
+    closing: Closing | None = None
+    """This was not in the transaction, and is to be done before the state is due no more."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,8 @@ class Journal:
         )
         own_due_at, version = stream.due_at(state, now), events[-1].streamversion
         after = _carrying(loaded, Snapshot(version, state, own_due_at), now)
+        customer = limits.change(self.limits, loaded.state, state, decided, now)
+        closing = customer if after.unpublished is not None and isinstance(customer, Closing) else None
         self.store.commit(
             ports.Commit(
                 stream_id=stream.id,
@@ -170,12 +175,12 @@ class Journal:
                 due_at=after.due_at,
                 unpublished=after.unpublished,
                 stock=tuple(change for data in decided for change in stock.changes(data)),
-                customer=limits.change(self.limits, loaded.state, state, decided, now),
+                customer=None if closing else customer,
                 key_use=key.used(stream.id, version) if key else None,
             )
         )
         self.telemetry.committed(events)
-        return Committed(events, after, own_due_at)
+        return Committed(events, after, own_due_at, closing)
 
     def publish(self, committed: Committed[State]) -> None:
         """Never raises: the command is done. What fails here leaves the events due, and changes nothing about the
@@ -188,24 +193,32 @@ class Journal:
         Returns also the stream as this leaves it. A state that is due for its events stays so, because what is
         committed next needs that as well. Call `nothing_follows` if there is nothing to commit.
         """
-        left = [committed.after]
-        result = self.workers.beside(lambda: left.append(self._publish(committed)), do)
-        return result, left[-1]
+        left, result = self.workers.beside(partial(self._publish, committed), do)
+        return result, left
 
     def nothing_follows(self, committed: Committed[State], left: Snapshot[State]) -> None:
-        """Ends that the state is due for its events, if all are published. Never raises."""
+        """Ends that the state is due for its events, if nothing is left of what it carries. Never raises."""
         if committed.after.unpublished is not None and left.unpublished is None:
             self.store.mark_settled(committed.events[0].subject, left.version, committed.due_at)
 
     def _publish(self, committed: Committed[State]) -> Snapshot[State]:
-        """Returns the stream with what is now left to be published."""
-        after, published = committed.after, self.publisher.publish(committed.events)
+        """Returns the stream with what is now left of what it carries."""
+        after, publish, is_closed = committed.after, partial(self.publisher.publish, committed.events), True
+        if committed.closing is None:
+            published = publish()
+        else:
+            is_closed, published = self.workers.beside(partial(self.store.stop_counting, committed.closing), publish)
         if after.unpublished is None:
             if published:
                 self.store.mark_published(published)
-        elif len(published) == len(committed.events) and after.unpublished == published[0].streamversion:
+        elif is_closed and len(published) == len(committed.events) and after.unpublished == published[0].streamversion:
             return replace(after, unpublished=None)
         return after
+
+    def close_carried(self, loaded: Snapshot[State]) -> bool:
+        """Repeats what the request may not have come to. Returns whether it is done now."""
+        closing = limits.closing(loaded.state)
+        return closing is None or self.store.stop_counting(closing)
 
     def carried(self, stream: Stream[State, Event], loaded: Snapshot[State]) -> Sequence[Envelope]:
         """Reads the events for which the state is due, up to the last one, as they were written."""
@@ -241,6 +254,8 @@ def first_of(events: Iterable[Envelope], *types: type[EventData]) -> "Envelope[A
 def _carrying(loaded: Snapshot[Any], after: Snapshot[State], now: datetime) -> Snapshot[State]:
     """Makes the state due for its events where the sweep looks at it about as soon as it would at them.
 
+    What carries its events also carries that what they have ended counts no more towards its customer's limits: that
+    is done after the transaction, in which it would cost twice as much, and is left to the sweep where the events are.
     An entry in the index that is early enough stays as it is, so that it costs nothing.
     """
     publish_at = now + timedelta(seconds=ports.PUBLISH_GRACE_SECONDS)

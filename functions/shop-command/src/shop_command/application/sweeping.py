@@ -160,15 +160,13 @@ class Sweep:
             return
         self._put(events, self.journal.store.mark_published, report)
 
-    def _put(self, events: Sequence[Envelope], mark: Callable[[Sequence[Envelope]], None], report: Report) -> bool:
-        """Returns whether all of them are published."""
+    def _put(self, events: Sequence[Envelope], mark: Callable[[Sequence[Envelope]], None], report: Report) -> None:
         with self.journal.telemetry.for_all() as events_of_traces:
             published = self.journal.publisher.publish(events)
             mark(published)
             events_of_traces.extend(published)
         report.published += len(published)
         report.left += len(events) - len(published)
-        return len(published) == len(events)
 
     def _expire(self, ends: datetime, due: ports.DueState, report: Report) -> Envelope | None:
         """Returns the stream's last event where it is a payment or refund that is due."""
@@ -209,13 +207,21 @@ class Sweep:
     def _publish_carried(
         self, loaded: Snapshot[Reservation], events: Sequence[Envelope], due_at: datetime | None, report: Report
     ) -> Snapshot[Reservation]:
-        """Returns the stream with what is now left to be published."""
+        """Returns the stream with what is now left of what it carries."""
+        left = loaded
 
         def mark(published: Sequence[Envelope]) -> None:
-            if len(published) == len(events):
-                self.journal.store.mark_settled(events[0].subject, loaded.version, due_at)
+            nonlocal left
+            if len(published) < len(events):
+                return
+            if not self.journal.close_carried(loaded):
+                report.left += 1
+                return
+            self.journal.store.mark_settled(events[0].subject, loaded.version, due_at)
+            left = replace(loaded, unpublished=None)
 
-        return replace(loaded, unpublished=None) if self._put(events, mark, report) else loaded
+        self._put(events, mark, report)
+        return left
 
     def _settle(self, ends: datetime, last: Envelope, report: Report) -> None:
         """`last` is what its stream's last event was when it was found due."""

@@ -1,7 +1,8 @@
 """A customer may hold so much, and try so many cards. Otherwise one could hold all stock for ever, for nothing.
 
-What counts is kept beside the streams and changes in the transaction that opens or closes a reservation, or requests a
-payment. There the limit is checked, so that requests sent at once cannot pass it together.
+What counts is kept beside the streams and changes in the transaction that opens a reservation or requests a payment.
+There the limit is checked, so that requests sent at once cannot pass it together. A reservation that is over may count
+for some seconds more, which makes the limits no looser.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from shop_command.domain.errors import TooManyCardAttemptsError, TooManyReservationsError, TooManyUnitsError
-from shop_command.domain.reservation_states import Active, Paying
+from shop_command.domain.reservation_states import Active, Cancelled, Expired, Paying, Purchased, Refunded, Refunding
 from shop_shared.events import EventData, PaymentRequested
 from shop_shared.values import Lines
 
@@ -78,7 +79,22 @@ def change(
             return CardAttempt(terms.customer_id, now, limits.card_attempts_max) if is_attempt else None
         case _, (Active(terms=terms) | Paying(terms=terms)):
             return Opening(terms.customer_id, terms.reservation_id, _units(terms.lines), limits)
-        case ((Active(terms=terms) | Paying(terms=terms)), _):
+        case ((Active() | Paying()), _):
+            return closing(after)
+        case _:
+            return None
+
+
+def closing(state: object) -> Closing | None:
+    """Returns what a reservation that is over gives back, also where it has given it back before."""
+    match state:
+        case (
+            Purchased(terms=terms)
+            | Refunding(terms=terms)
+            | Refunded(terms=terms)
+            | Cancelled(terms=terms)
+            | Expired(terms=terms)
+        ):
             return Closing(terms.customer_id, terms.reservation_id, _units(terms.lines))
         case _:
             return None

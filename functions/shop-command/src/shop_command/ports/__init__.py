@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol, TypeVar
 
-from shop_command.domain.limits import CustomerChange
+from shop_command.domain.limits import Closing, CustomerChange
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.envelope import Envelope
 from shop_shared.values import DisputeStatus, Money
@@ -30,6 +30,7 @@ PUBLISH_GRACE_SECONDS: Final = 10
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Aside = TypeVar("Aside")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class StoredState:
     due_at: datetime | None = None
     """It is in the index with this moment."""
     unpublished: int | None = None
-    """Events from this version on may not have been published, and are not due themselves."""
+    """Events from this version on may not have been published, and are not due themselves. What these have ended may
+    still count towards its customer's limits."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,10 @@ class EventStore(Protocol):
         """Ends that the state is due, unless it has a later version: all its events are published, and nothing has to
         be looked at before `due_at`. Never raises, as `mark_published`."""
 
+    def stop_counting(self, closing: Closing) -> bool:
+        """Does by itself what a commit with this change does, and no more at a repeat. Returns whether it is done now.
+        Never raises: what is not done, or may not be, is to be repeated."""
+
     def bookmark(self) -> Bookmark | None: ...
 
     def set_bookmark(self, bookmark: Bookmark) -> None:
@@ -218,7 +224,7 @@ class Telemetry(Protocol):
 
 
 class Workers(Protocol):
-    def beside(self, aside: Callable[[], object], do: Callable[[], Result]) -> Result:
+    def beside(self, aside: Callable[[], Aside], do: Callable[[], Result]) -> tuple[Aside, Result]:
         """Does the one, which never raises, while it does the other, and ends when both have ended."""
 
     def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:

@@ -29,6 +29,7 @@ from shop_shared.envelope import Envelope, decode, decode_as_written, encode
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Aside = TypeVar("Aside")
 
 
 @dataclass
@@ -132,6 +133,10 @@ class InMemoryEventStore:
         if stored is not None and stored.version == version:
             self.stored[stream_id] = StoredState(version, stored.state, due_at)
 
+    def stop_counting(self, closing: Closing) -> bool:
+        self._count(closing)
+        return True
+
     def bookmark(self) -> Bookmark | None:
         return self.marked
 
@@ -202,9 +207,8 @@ def _order(due: Due) -> tuple[datetime, str, int]:
 class OneByOne:
     """These workers do one thing after the other, in order."""
 
-    def beside(self, aside: Callable[[], object], do: Callable[[], Result]) -> Result:
-        aside()
-        return do()
+    def beside(self, aside: Callable[[], Aside], do: Callable[[], Result]) -> tuple[Aside, Result]:
+        return aside(), do()
 
     def map(self, do: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
         return [do(item) for item in items]

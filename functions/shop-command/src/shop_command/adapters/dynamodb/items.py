@@ -181,7 +181,7 @@ def _count(name: str, change: CustomerChange, now: datetime) -> "TransactWriteIt
         case Opening():
             return _open(name, change, now)
         case Closing():
-            return _close(name, change)
+            return {"Update": close(name, change)}
         case CardAttempt():
             return _attempt(name, change)
         case _:
@@ -207,11 +207,12 @@ def _open(name: str, opening: Opening, now: datetime) -> "TransactWriteItemTypeD
     return {"Update": update}
 
 
-def _close(name: str, closing: Closing) -> "TransactWriteItemTypeDef":
+def close(name: str, closing: Closing) -> Any:
+    """Returns an update that can be in a transaction, or by itself."""
     update = _update_counts(name, closing, sign=-1)
     update["ConditionExpression"] = "contains(#open, :id)"
     update["ExpressionAttributeValues"] |= {":id": {"S": closing.reservation_id}}
-    return {"Update": update}
+    return update
 
 
 def _update_counts(name: str, change: Opening | Closing, sign: int) -> Any:

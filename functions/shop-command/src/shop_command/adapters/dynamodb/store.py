@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from shop_command import ports
 from shop_command.adapters import telemetry
 from shop_command.adapters.dynamodb import items, table
+from shop_command.domain.limits import Closing
 from shop_command.domain.stock import Bucket
 from shop_command.ports import deadline
 from shop_observability.logs import logger
@@ -162,6 +163,18 @@ class DynamoDbEventStore:
         except (ClientError, ports.ContentionError, ports.StoreUnavailableError):
             fields = {"stream_id": stream_id}
             logger().warning("state stays due although it was settled", extra=fields, exc_info=True)
+
+    def stop_counting(self, closing: Closing) -> bool:
+        try:
+            with self._call("UpdateItem"):
+                self.client.update_item(**items.close(self.table_name, closing))
+        except self.client.exceptions.ConditionalCheckFailedException:
+            pass  # it was done before, or the reservation never counted
+        except (ClientError, ports.ContentionError, ports.StoreUnavailableError):
+            fields = {"reservation_id": closing.reservation_id}
+            logger().warning("reservation stays counted although it is over", extra=fields, exc_info=True)
+            return False
+        return True
 
     def bookmark(self) -> ports.Bookmark | None:
         for item in self._batch_get([(table.BOOKMARK_PK, table.STATE_SK)]).values():

@@ -21,6 +21,7 @@ A bucket's version counts its changes: two reads of the same version have seen e
 The index `due` is sparse: an item is in it while something has to be done about it. An event is due until it has been
 published, a state when its reservation expires, or its payment or refund has to be settled. Where that is soon, the
 state is due for the stream's events too: those from its attribute `unpublished` on are not in the index themselves.
+The same attribute says that what they have ended may still count towards its customer's limits.
 """
 
 from datetime import datetime
