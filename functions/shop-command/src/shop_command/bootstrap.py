@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
-import botocore.session
-from botocore.loaders import create_loader
 from pydantic import BaseModel
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore
@@ -135,20 +133,15 @@ def _prepare(bodies: Iterable[type[BaseModel]]) -> None:
         stream.states.rebuild()
     for service in ("dynamodb", "kinesis"):
         for kind in ("service-2", "endpoint-rule-set-1"):
-            _service_models().load_service_model(service, kind)
+            aws_clients.models().load_service_model(service, kind)
     logger()
-
-
-_service_models = cache(create_loader)
 
 
 @cache
 def application() -> Application:
     """It is built once in an execution environment."""
     settings = Settings.of(os.environ)
-    # Not boto3: its own imports, of what nobody here uses, would make each start longer.
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _service_models())
+    session = aws_clients.session()
     randomness = random.SystemRandom()
     dynamodb = cast("DynamoDBClient", session.create_client("dynamodb", config=AWS_CONFIG))
     kinesis = cast("KinesisClient", session.create_client("kinesis", config=AWS_CONFIG))
