@@ -3,10 +3,11 @@
 import os
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from pydantic import BaseModel
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore
@@ -58,8 +59,7 @@ class SettingsError(Exception):
     """The function is deployed with an environment that it can't work in."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     table_name: str
     stream_name: str
     payment_url: str
@@ -99,7 +99,7 @@ def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
 
 def _limits(environment: Mapping[str, str]) -> Limits:
     given = {}
-    for name, default in vars(Limits()).items():
+    for name, default in asdict(Limits()).items():
         text = environment.get(name.upper(), str(default))
         if not text.isdecimal() or not 1 <= int(text) <= LIMIT_MAX:
             raise SettingsError(f"{name.upper()} is a number from 1 to {LIMIT_MAX}; it is {text!r}")
@@ -107,8 +107,7 @@ def _limits(environment: Mapping[str, str]) -> Limits:
     return Limits(**given)
 
 
-@dataclass(frozen=True)
-class Application:
+class Application(Struct, frozen=True):
     products: Products
     reservations: Reservations
     purchases: Purchases

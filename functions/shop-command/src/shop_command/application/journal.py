@@ -1,9 +1,11 @@
 """The journal loads streams, runs commands, and appends events: one transaction, then their publication."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from shop_command import ports
 from shop_command.application.request import Key, Request
@@ -26,14 +28,12 @@ Event = TypeVar("Event", bound=EventData)
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Decided:
+class Decided(Struct, frozen=True):
     events: tuple[EventData, ...]
     now: datetime
 
 
-@dataclass(frozen=True)
-class Committed(Generic[State]):
+class Committed(Struct, Generic[State], frozen=True):
     events: tuple[Envelope, ...]
     after: Snapshot[State]
     """This is the stream as the events have left it."""
@@ -41,8 +41,7 @@ class Committed(Generic[State]):
     """Then the stream has to be looked at again, if all events are published."""
 
 
-@dataclass(frozen=True)
-class Handled(Generic[State]):
+class Handled(Struct, Generic[State], frozen=True):
     event: "Envelope[Any]"
     before: State | None = None
     """The state that the command was decided on. A repeat of an earlier request is not decided, and has none."""
@@ -50,8 +49,7 @@ class Handled(Generic[State]):
     """A repeat has committed nothing."""
 
 
-@dataclass(frozen=True)
-class Journal:
+class Journal(Struct, frozen=True):
     store: ports.EventStore
     publisher: ports.Publisher
     clock: ports.Clock
