@@ -58,7 +58,7 @@ REASONS: Final = {
         "All that was sold on the day is read and sorted; an index in that order would be written with each sale."
     ),
     ("start", "botocore, 2 clients + resolver"): (
-        "The peer checks nothing: pydantic's models and the domain's dataclasses are what it does not import."
+        "The peer checks nothing: pydantic's models and the shop's own modules are what it does not import."
     ),
     ("start", "psycopg + resolver"): "The logger and the shop's own modules are what the peer does not import.",
     ("start", "shop-command: bare"): (

@@ -5,7 +5,6 @@ import functools
 import os
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.retries.standard import ExponentialBackoff
@@ -19,14 +18,6 @@ from shop_payment_provider.testing import ProviderProcess, running_provider
 
 API_KEY_PARAMETER = "/shop/local/payment-api-key"
 STOCK = 10
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_session() -> Iterator[None]:
-    """A new one for each test would read the descriptions of three services from disk each time: half a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boto3, "Session", functools.cache(boto3.Session))
-        yield
 
 
 @pytest.fixture(scope="session")

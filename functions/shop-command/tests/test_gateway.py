@@ -3,12 +3,13 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.secrets import Secret

@@ -5,13 +5,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from shop_command.adapters import provider_events
 from shop_command.adapters.payment import API_VERSION, LIST_PAGES_MAX, LISTED_PER_PAGE, SENDS_MAX, StripeGateway
@@ -318,7 +318,7 @@ def test_every_row_of_the_table_of_errors_decides_something() -> None:
 def test_a_confirmation_ends_for_good_or_stays_due_as_its_error_proves(
     scripted: Answering, status: int, error: dict[str, str], proven: Proof
 ) -> None:
-    outcomes = {
+    outcomes: dict[Proof, type] = {
         Proof.NOTHING: Unknown,
         Proof.OURS: Unknown,
         Proof.ENDED: Unknown,  # the second answer is the same error, and says nothing of the intent's state

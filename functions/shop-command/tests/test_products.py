@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from shop_command.application.products import REDISTRIBUTION_ROUNDS_MAX
 from shop_command.domain.stock import Bucket

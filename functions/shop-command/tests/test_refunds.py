@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from shop_command.ports import ContentionError, StoreUnavailableError
 from shop_command.testing import Shop, http_event

@@ -1,11 +1,11 @@
 """What the scheduled function pays, what it leaves, and that neither a crash nor a second sweep does harm."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
+from msgspec.structs import replace
 
 from shop_command.adapters.dynamodb import table
 from shop_command.adapters.threads import Threads

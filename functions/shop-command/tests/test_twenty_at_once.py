@@ -9,11 +9,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Barrier
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from shop_command import bootstrap
 from shop_command.adapters.secrets import Secret

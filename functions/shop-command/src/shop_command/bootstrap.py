@@ -3,12 +3,11 @@
 import os
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
-import botocore.session
-from botocore.loaders import create_loader
+from msgspec import Struct
+from msgspec.structs import asdict
 from pydantic import BaseModel
 
 from shop_command.adapters.dynamodb import DynamoDbEventStore
@@ -60,8 +59,7 @@ class SettingsError(Exception):
     """The function is deployed with an environment that it can't work in."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     table_name: str
     stream_name: str
     payment_url: str
@@ -101,7 +99,7 @@ def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
 
 def _limits(environment: Mapping[str, str]) -> Limits:
     given = {}
-    for name, default in vars(Limits()).items():
+    for name, default in asdict(Limits()).items():
         text = environment.get(name.upper(), str(default))
         if not text.isdecimal() or not 1 <= int(text) <= LIMIT_MAX:
             raise SettingsError(f"{name.upper()} is a number from 1 to {LIMIT_MAX}; it is {text!r}")
@@ -109,8 +107,7 @@ def _limits(environment: Mapping[str, str]) -> Limits:
     return Limits(**given)
 
 
-@dataclass(frozen=True)
-class Application:
+class Application(Struct, frozen=True):
     products: Products
     reservations: Reservations
     purchases: Purchases
@@ -135,20 +132,15 @@ def _prepare(bodies: Iterable[type[BaseModel]]) -> None:
         stream.states.rebuild()
     for service in ("dynamodb", "kinesis"):
         for kind in ("service-2", "endpoint-rule-set-1"):
-            _service_models().load_service_model(service, kind)
+            aws_clients.models().load_service_model(service, kind)
     logger()
-
-
-_service_models = cache(create_loader)
 
 
 @cache
 def application() -> Application:
     """It is built once in an execution environment."""
     settings = Settings.of(os.environ)
-    # Not boto3: its own imports, of what nobody here uses, would make each start longer.
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _service_models())
+    session = aws_clients.session()
     randomness = random.SystemRandom()
     dynamodb = cast("DynamoDBClient", session.create_client("dynamodb", config=AWS_CONFIG))
     kinesis = cast("KinesisClient", session.create_client("kinesis", config=AWS_CONFIG))

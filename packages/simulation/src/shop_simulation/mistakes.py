@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from shop_command.application.journal import Journal
 from shop_command.application.purchases import Pending, PurchaseOutcome, Purchases
 from shop_command.application.reconciliation import Reconciliation, ReconciliationReport
@@ -66,7 +68,7 @@ def customers_named(event: Envelope) -> Envelope:
 
 def recorded_for_a_customer(right: Original) -> Original:
     def record(journal: Journal, request: Request, *args: Any, **named: Any) -> Any:
-        return right(journal, replace(request, actor=CUSTOMER), *args, **named)
+        return right(journal, structs.replace(request, actor=CUSTOMER), *args, **named)
 
     return record
 
@@ -121,7 +123,7 @@ def taken_from_held(right: Original) -> Original:
         changed = right(event)
         if isinstance(event, StockAdjusted) and event.quantity_change < 0:
             first, *others = changed
-            return (replace(first, available=first.available + 1, held=-1), *others)
+            return (structs.replace(first, available=first.available + 1, held=-1), *others)
         return changed
 
     return changes
@@ -169,7 +171,7 @@ def only_marked(self: Sweep, due: Any, _: Report) -> None:
 
 def only_settled(self: Sweep, loaded: Any, events: Any, due_at: Any, _: Report) -> Any:
     self.journal.store.mark_settled(events[0].subject, loaded.version, due_at)
-    return replace(loaded, unpublished=None)
+    return structs.replace(loaded, unpublished=None)
 
 
 def twice_returned(right: Original) -> Original:
@@ -273,7 +275,7 @@ def bookmarked_first(right: Original) -> Original:
 
 def any_number_of_units(right: Original) -> Original:
     def units(wanted: dict[str, int], left: Sequence[LineLeft], **named: Any) -> RefundLines:
-        plenty = [replace(line, quantity=wanted.get(line.sku, 0), amount_minor=line.amount_minor) for line in left]
+        plenty = [structs.replace(line, quantity=wanted.get(line.sku, 0)) for line in left]
         lines: RefundLines = right(wanted, plenty, **named)
         return lines
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from shop_simulation import facts, workflows
 from shop_simulation.explorer import Broken, Explorer
@@ -86,7 +88,7 @@ class Around:
 
 
 def with_fields(fields: Callable[[Any], dict[str, Any]]) -> Callable[[Original], Original]:
-    """Runs a method of a dataclass on a copy of its object, in which `fields` have been replaced."""
+    """Runs a struct's method on a copy of it, in which `fields` have been replaced."""
     return lambda right: lambda self, *args, **named: right(replace(self, **fields(self)), *args, **named)
 
 

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
 
 from shop_command.adapters import telemetry
 from shop_command.ports import deadline
@@ -21,12 +21,11 @@ ATTEMPTS_MAX: Final = 3
 PAUSE_SECONDS_MAX: Final = 0.1
 
 
-@dataclass(frozen=True)
-class KinesisPublisher:
+class KinesisPublisher(Struct, frozen=True):
     client: "KinesisClient"
     stream_name: str
     randomness: Random
-    sleep: Callable[[float], None] = field(default=time.sleep)
+    sleep: Callable[[float], None] = time.sleep
 
     def publish(self, events: Sequence[Envelope]) -> Sequence[Envelope]:
         published: list[Envelope] = []

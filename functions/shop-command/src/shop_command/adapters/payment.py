@@ -6,13 +6,13 @@ was asked. No card or key is logged.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from http.client import UNAUTHORIZED
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
+from msgspec import Struct
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from shop_command import ports
@@ -35,8 +35,7 @@ LIST_PAGES_MAX: Final = 3
 """A purchase has far fewer refunds. With more of them nothing is sent, because the wanted one may be among them."""
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     status: int
     body: Mapping[str, Any]
 

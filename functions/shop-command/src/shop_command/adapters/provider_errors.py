@@ -4,9 +4,10 @@ docs/operations.md shows the same table. https://docs.stripe.com/api/errors and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct
 
 CODE_CHARACTERS_MAX: Final = 100
 """An event holds so much of a code."""
@@ -27,8 +28,7 @@ class Proof(StrEnum):
     """The provider was busy or failed, or the same call is under way. Money may have moved, and a repeat helps."""
 
 
-@dataclass(frozen=True)
-class ErrorKind:
+class ErrorKind(Struct, frozen=True):
     """An error is of this kind if it has all that is given here."""
 
     proof: Proof

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
 from threading import Lock
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
 
 from shop_command.ports import deadline
 from shop_observability.logs import logger
@@ -28,8 +28,7 @@ class SecretUnavailableError(Exception):
     """The parameter could not be read. A retry may help."""
 
 
-@dataclass(frozen=True)
-class SecretParameter:
+class SecretParameter(Struct, frozen=True):
     """Each call reads a SecureString, and the version before it while that may still be in use."""
 
     client: Callable[[], Any]  # botocore's, of ssm

@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
 
 from shop_command.ports import deadline
 from shop_observability.logs import logger
 from shop_observability.tracing import subsegment
 
 
-@dataclass(frozen=True)
-class SweepInvocations:
+class SweepInvocations(Struct, frozen=True):
     client: Callable[[], Any]  # botocore's, of lambda
     function_name: str
 

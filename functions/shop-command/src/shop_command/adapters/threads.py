@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from shop_observability.tracing import carried
 
@@ -12,8 +13,7 @@ Result = TypeVar("Result")
 Aside = TypeVar("Aside")
 
 
-@dataclass(frozen=True)
-class Threads:
+class Threads(Struct, frozen=True):
     number_max: int
 
     def beside(self, aside: Callable[[], Aside], do: Callable[[], Result]) -> tuple[Aside, Result]:

@@ -5,8 +5,9 @@ import hmac
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from shop_command.adapters import provider_events
 from shop_command.adapters.secrets import Secret, Values
@@ -20,8 +21,7 @@ class ForgedWebhookError(Exception):
     """The webhook was not signed with our secret, or too long ago. A repeat with the same signature never helps."""
 
 
-@dataclass(frozen=True)
-class StripeWebhook:
+class StripeWebhook(Struct, frozen=True):
     secret: Secret
     clock: Clock
 

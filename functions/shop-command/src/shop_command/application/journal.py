@@ -1,10 +1,12 @@
 """The journal loads streams, runs commands, and appends events: one transaction, then their publication."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from shop_command import ports
 from shop_command.application.request import Key, Request
@@ -27,14 +29,12 @@ Event = TypeVar("Event", bound=EventData)
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Decided:
+class Decided(Struct, frozen=True):
     events: tuple[EventData, ...]
     now: datetime
 
 
-@dataclass(frozen=True)
-class Committed(Generic[State]):
+class Committed(Struct, Generic[State], frozen=True):
     events: tuple[Envelope, ...]
     after: Snapshot[State]
     """This is the stream as the events have left it."""
@@ -44,8 +44,7 @@ class Committed(Generic[State]):
     """This was not in the transaction, and is to be done before the state is due no more."""
 
 
-@dataclass(frozen=True)
-class Handled(Generic[State]):
+class Handled(Struct, Generic[State], frozen=True):
     event: "Envelope[Any]"
     before: State | None = None
     """The state that the command was decided on. A repeat of an earlier request is not decided, and has none."""
@@ -53,8 +52,7 @@ class Handled(Generic[State]):
     """A repeat has committed nothing."""
 
 
-@dataclass(frozen=True)
-class Journal:
+class Journal(Struct, frozen=True):
     store: ports.EventStore
     publisher: ports.Publisher
     clock: ports.Clock

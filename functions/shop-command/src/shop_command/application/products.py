@@ -1,9 +1,10 @@
 """Administrators change products, their prices and their stock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
+
+from msgspec import Struct
 
 from shop_command.application.journal import OVERTAKEN, Decided, Journal
 from shop_command.application.request import Key, Request
@@ -46,8 +47,7 @@ ADJUSTMENT_ROUNDS_MAX: Final = 10
 """Stock is taken away anew at most this often because customers were first."""
 
 
-@dataclass(frozen=True)
-class Products:
+class Products(Struct, frozen=True):
     journal: Journal
     randomness: Random
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, assert_never
 
+from msgspec import Struct
+
 from shop_command import ports
 from shop_command.application import expiring, settling
 from shop_command.application.journal import Decided, Journal, first_of
@@ -40,8 +42,7 @@ class CardDeclinedError(Exception):
     event: "Envelope[PaymentDeclined]"
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """The payment that this request, or an earlier one with its key, has begun is not settled yet."""
 
     reservation_id: str
@@ -55,8 +56,7 @@ class Pending:
 PurchaseOutcome: TypeAlias = "Envelope[PurchaseConfirmed] | Pending"
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """A payment was requested by this event, and is to be confirmed with this method."""
 
     requested: "Envelope[PaymentRequested]"
@@ -73,8 +73,7 @@ class Attempt:
         return Pending(data.reservation_id, data.payment_intent_id, data.amount, self.requested.streamversion, action)
 
 
-@dataclass(frozen=True)
-class Purchases:
+class Purchases(Struct, frozen=True):
     journal: Journal
     gateway: ports.PaymentGateway
 

@@ -5,9 +5,11 @@ an event that is worked off twice changes nothing the second time.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from shop_command import ports
 from shop_command.application.journal import Journal, snapshot
@@ -23,8 +25,7 @@ OVERLAP: Final = timedelta(minutes=10)
 """The provider may list an event a while after its time. Events that are not older than this are read again."""
 
 
-@dataclass
-class ReconciliationReport:
+class ReconciliationReport(Struct):
     events: int = 0
     """So many were read, also those that are no news."""
     behind: timedelta = timedelta()
@@ -32,8 +33,7 @@ class ReconciliationReport:
     failures: list[tuple[Hint, Exception]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Reconciliation:
+class Reconciliation(Struct, frozen=True):
     journal: Journal
     settlement: Settlement
     gateway: ports.PaymentGateway

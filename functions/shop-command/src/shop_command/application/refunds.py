@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from shop_command import ports
 from shop_command.application import settling
 from shop_command.application.journal import Decided, Journal, first_of
@@ -26,8 +28,7 @@ class RefundRefusedError(Exception):
     event: "Envelope[PurchaseRefundFailed]"
 
 
-@dataclass(frozen=True)
-class Refunds:
+class Refunds(Struct, frozen=True):
     journal: Journal
     gateway: ports.PaymentGateway
 

@@ -5,9 +5,10 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal
+
+from msgspec import Struct, field
 
 from shop_command.ports import KeyUse
 from shop_shared.envelope import Envelope
@@ -21,8 +22,7 @@ class IdempotencyKeyReusedError(Exception):
     """The same key came with another body before. Nothing has changed; only a new key helps."""
 
 
-@dataclass(frozen=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """This is whoever brings an event about, in the words of CloudEvents' Auth Context. ADR 17 says who is named."""
 
     authtype: Literal["app_user", "system"]
@@ -34,8 +34,7 @@ CUSTOMER: Final = Actor("app_user")
 SYSTEM: Final = Actor("system")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True, dict=True):
     caller: str
     idempotency_key: str
     request_id: str
@@ -66,8 +65,7 @@ class Request:
         return _digest(operation, self.caller, self.idempotency_key)
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Struct, frozen=True):
     """The key is remembered beside the stream, where the stream outlives the command.
 
     The digest covers the request's whole content, so that a field which is added later cannot be forgotten. A field

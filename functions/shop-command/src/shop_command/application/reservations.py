@@ -1,9 +1,10 @@
 """A customer places a reservation, which holds all lines or none, and may cancel it before it is paid for."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from typing import cast
+
+from msgspec import Struct
 
 from shop_command.application import expiring, settling
 from shop_command.application.journal import ROUNDS_MAX, Decided, Journal, first_of
@@ -20,8 +21,7 @@ from shop_shared.envelope import Envelope
 from shop_shared.events import ReservationCancelled, ReservationPlaced
 
 
-@dataclass(frozen=True)
-class Reservations:
+class Reservations(Struct, frozen=True):
     journal: Journal
     gateway: PaymentGateway
     randomness: Random

@@ -5,8 +5,10 @@ to settle. All may do so at once: the stream's version lets one of them record i
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any, Literal, assert_never, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from shop_command import ports
 from shop_command.application.journal import ROUNDS_MAX, Journal
@@ -38,8 +40,7 @@ Progress = Literal["settled", "refunded", "open", "nothing"]
 it."""
 
 
-@dataclass(frozen=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     journal: Journal
     gateway: ports.PaymentGateway
 

@@ -1,9 +1,10 @@
 """The lines of a reservation take their stock from a bucket chosen at random, and then from wherever is enough."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import InitVar, dataclass, field
 from random import Random
 from typing import Final
+
+from msgspec import Struct
 
 from shop_command.application.journal import snapshot
 from shop_command.domain import product, stock
@@ -19,25 +20,22 @@ READS_MAX: Final = 5
 Levels = Mapping[Bucket, Level]
 
 
-@dataclass(frozen=True)
-class WantedLine:
+class WantedLine(Struct, frozen=True):
     sku: str
     quantity: int
 
 
-@dataclass
 class StockSearch:
-    store: EventStore
-    randomness: Random
-    lines: tuple[WantedLine, ...]
-    stored: InitVar[Mapping[str, StoredState]]
-    """These are states by stream: those of the lines' products, and perhaps others."""
-    products: dict[str, Product | None] = field(init=False)
-    allocations: dict[str, tuple[Allocation, ...]] = field(init=False)
+    products: dict[str, Product | None]
+    allocations: dict[str, tuple[Allocation, ...]]
 
-    def __post_init__(self, stored: Mapping[str, StoredState]) -> None:
+    def __init__(
+        self, store: EventStore, randomness: Random, lines: tuple[WantedLine, ...], stored: Mapping[str, StoredState]
+    ) -> None:
+        """`stored` are states by stream: those of the lines' products, and perhaps others."""
+        self.store, self.randomness, self.lines = store, randomness, lines
         self._know(stored)
-        self.allocations = {line.sku: self._blindly(line) for line in self.lines}
+        self.allocations = {line.sku: self._blindly(line) for line in lines}
 
     def look(self, short_skus: Collection[str]) -> None:
         """Allocates anew what had too little. Raises OutOfStockError only where all buckets together, at one moment,

@@ -5,11 +5,13 @@ HELP_AFTER get a sweep of their own.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Final, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from shop_command import ports
 from shop_command.application.expiring import expire
@@ -32,16 +34,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True):
     stream_id: str
     error: Exception
     last: Envelope | None = None
     """This is the stream's last event, if it could be read."""
 
 
-@dataclass
-class Report:
+class Report(Struct):
     due: int = 0
     """The sweep found so much due. With more than the time is enough for, there is more that was not even looked at."""
     published: int = 0
@@ -57,7 +57,7 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
-        for name, value in vars(other).items():
+        for name, value in asdict(other).items():
             mine = getattr(self, name)
             setattr(self, name, max(mine, value) if isinstance(value, timedelta) else mine + value)
 
@@ -66,8 +66,7 @@ Unread = dict[int, ports.Due | None]
 """The shards that have more that is due, each with the last item that was read of it."""
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Sweep(Struct, frozen=True):
     journal: Journal
     settlement: Settlement
     randomness: Random

@@ -1,8 +1,10 @@
 """The customer's bank may question the charge of a purchase, and take its money. The goods stay sold."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from shop_command.domain import errors, refunding
 from shop_command.domain.refunding import LineLeft, Sold
@@ -11,8 +13,7 @@ from shop_shared.events import PurchaseDisputeClosed, PurchaseDisputeOpened
 from shop_shared.values import DisputeStatus, Money, RefundLines
 
 
-@dataclass(frozen=True)
-class RecordDispute:
+class RecordDispute(Struct, frozen=True):
     """The provider has this dispute, in this status."""
 
     reservation_id: str

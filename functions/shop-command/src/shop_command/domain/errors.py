@@ -18,6 +18,8 @@ DomainError
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 
 class DomainError(Exception):
     """The command is against the rules; nothing has changed."""
@@ -96,8 +98,7 @@ class AmountNotPayableError(DomainError):
     amount_minor_max: int
 
 
-@dataclass(frozen=True)
-class Shortage:
+class Shortage(Struct, frozen=True):
     sku: str
     requested: int
     available: int

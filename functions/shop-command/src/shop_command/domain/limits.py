@@ -6,9 +6,10 @@ for some seconds more, which makes the limits no looser.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from shop_command.domain.errors import TooManyCardAttemptsError, TooManyReservationsError, TooManyUnitsError
 from shop_command.domain.reservation_states import Active, Cancelled, Expired, Paying, Purchased, Refunded, Refunding
@@ -19,8 +20,7 @@ ATTEMPTS_WINDOW: Final = timedelta(hours=1)
 """Attempts count until the hour of the clock is over, so up to twice the limit fits into 60 minutes around its end."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     open_reservations_max: int = 20
     units_held_max: int = 100
     """All open reservations together hold at most so many units of one product."""
@@ -28,8 +28,7 @@ class Limits:
     """The customer tries at most so many cards in one window, over all reservations; the same card counts again."""
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """The reservation counts from now on."""
 
     customer_id: str
@@ -38,8 +37,7 @@ class Opening:
     limits: Limits
 
 
-@dataclass(frozen=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """The reservation counts no more. One that never counted, from before there were limits, gives nothing back."""
 
     customer_id: str
@@ -47,8 +45,7 @@ class Closing:
     units: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class CardAttempt:
+class CardAttempt(Struct, frozen=True):
     customer_id: str
     at: datetime
     attempts_max: int
@@ -61,8 +58,7 @@ class CardAttempt:
 CustomerChange: TypeAlias = Opening | Closing | CardAttempt
 
 
-@dataclass(frozen=True)
-class CustomerCounts:
+class CustomerCounts(Struct, frozen=True):
     """These reservations are open, and hold so much of each product."""
 
     open: frozenset[str]

@@ -1,7 +1,8 @@
 """A reservation takes the store's prices, has one currency, and costs no more than can be charged."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from shop_command.domain import errors, prices
 from shop_command.domain.product import Listed, Product
@@ -10,8 +11,7 @@ from shop_shared.events import ReservationPlaced
 from shop_shared.values import Allocation, Money, ReservationLine
 
 
-@dataclass(frozen=True)
-class RequestedLine:
+class RequestedLine(Struct, frozen=True):
     """The customer asks for this much of a product, and it is taken from these buckets."""
 
     sku: str
@@ -20,8 +20,7 @@ class RequestedLine:
     allocations: tuple[Allocation, ...]
 
 
-@dataclass(frozen=True)
-class PlaceReservation:
+class PlaceReservation(Struct, frozen=True):
     reservation_id: str
     customer_id: str
     lines: tuple[RequestedLine, ...]

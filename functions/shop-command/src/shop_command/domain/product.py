@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, assert_never
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from shop_command.domain import prices, stock, texts
@@ -68,8 +70,7 @@ Product = Listed | Retired
 """A product that was never listed has the state None."""
 
 
-@dataclass(frozen=True)
-class ListProduct:
+class ListProduct(Struct, frozen=True):
     sku: str
     name: str
     description: str
@@ -79,8 +80,7 @@ class ListProduct:
     images: tuple[Image, ...] = ()
 
 
-@dataclass(frozen=True)
-class Describe:
+class Describe(Struct, frozen=True):
     """The product has exactly these from now on."""
 
     sku: str
@@ -90,23 +90,20 @@ class Describe:
     images: tuple[Image, ...] = ()
 
 
-@dataclass(frozen=True)
-class Reprice:
+class Reprice(Struct, frozen=True):
     sku: str
     price: Price
     allow_currency_change: bool = False
 
 
-@dataclass(frozen=True)
-class ReceiveStock:
+class ReceiveStock(Struct, frozen=True):
     sku: str
     quantity: int
     first_bucket: int
     """The remainder of an even spread goes here, to a number chosen at random, modulo the number of buckets."""
 
 
-@dataclass(frozen=True)
-class AdjustStock:
+class AdjustStock(Struct, frozen=True):
     sku: str
     quantity_change: int
     reason: str
@@ -116,8 +113,7 @@ class AdjustStock:
     """A shortfall comes out of these buckets. The transaction fails where one of them no longer has so much."""
 
 
-@dataclass(frozen=True)
-class RedistributeStock:
+class RedistributeStock(Struct, frozen=True):
     sku: str
     stock_buckets: int
     available: Mapping[int, int]
@@ -126,13 +122,11 @@ class RedistributeStock:
     """`stock.even_out` explains it."""
 
 
-@dataclass(frozen=True)
-class Retire:
+class Retire(Struct, frozen=True):
     sku: str
 
 
-@dataclass(frozen=True)
-class Relist:
+class Relist(Struct, frozen=True):
     sku: str
 
 
@@ -145,7 +139,7 @@ def decide(command: Command, state: Product | None) -> tuple[ProductEvent, ...]:
             if state is not None:
                 raise ProductAlreadyListedError(command.sku)
             prices.require_payable(command.price)
-            return (ProductListed(**{**vars(command), **_shown(command)}),)
+            return (ProductListed(**{**asdict(command), **_shown(command)}),)
         case Describe(sku=sku, category=category):
             listed(sku, state)
             return (ProductDescribed(sku=sku, category=category, **_shown(command)),)

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, assert_never
+
+from msgspec import Struct
 
 from shop_command.domain import errors, prices
 from shop_command.domain.reservation_states import (
@@ -29,8 +31,7 @@ STRAY: Final = 0
 """A refund with this ordinal belongs to no purchase."""
 
 
-@dataclass(frozen=True)
-class RequestRefund:
+class RequestRefund(Struct, frozen=True):
     """Gives back an amount, or units of some lines, or all that is left where neither is given."""
 
     reservation_id: str
@@ -41,15 +42,13 @@ class RequestRefund:
     reason: RefundReason = "requested_by_customer"
 
 
-@dataclass(frozen=True)
-class RecordRefund:
+class RecordRefund(Struct, frozen=True):
     reservation_id: str
     refund: int
     refund_id: str
 
 
-@dataclass(frozen=True)
-class RecordRefundFailure:
+class RecordRefundFailure(Struct, frozen=True):
     """The provider has refused it for good, or has tried and failed."""
 
     reservation_id: str
@@ -59,8 +58,7 @@ class RecordRefundFailure:
     refund_id: str | None = None
 
 
-@dataclass(frozen=True)
-class RecordStrayRefund:
+class RecordStrayRefund(Struct, frozen=True):
     """A charge that can't become this reservation's purchase was given back, as much as the provider says."""
 
     reservation_id: str
@@ -69,8 +67,7 @@ class RecordStrayRefund:
     amount: Money
 
 
-@dataclass(frozen=True)
-class RecordRefundElsewhere:
+class RecordRefundElsewhere(Struct, frozen=True):
     """Somebody has given money back at the provider's dashboard."""
 
     reservation_id: str
@@ -79,8 +76,7 @@ class RecordRefundElsewhere:
     reason: RefundReason | None
 
 
-@dataclass(frozen=True)
-class RecordLateFailure:
+class RecordLateFailure(Struct, frozen=True):
     """A refund that was recorded as made has failed at the provider."""
 
     reservation_id: str
@@ -95,8 +91,7 @@ Sold = Purchased | Refunding | Refunded
 RefundEvent = PurchaseRefundRequested | PurchaseRefunded | PurchaseRefundFailed
 
 
-@dataclass(frozen=True)
-class LineLeft:
+class LineLeft(Struct, frozen=True):
     """So much of a line can still be given back; the allocations are the units that are not for sale again."""
 
     sku: str

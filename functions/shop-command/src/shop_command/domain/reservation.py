@@ -1,9 +1,10 @@
 """The reservation's decider covers its life, from holding stock to the purchase that ends it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, assert_never
 
+from msgspec import Struct
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from shop_command.domain import disputing, errors, refunding
@@ -51,41 +52,35 @@ ReservationEvent = (
 )
 
 
-@dataclass(frozen=True)
-class RequestPayment:
+class RequestPayment(Struct, frozen=True):
     reservation_id: str
     payment_intent_id: str
 
 
-@dataclass(frozen=True)
-class RequireAction:
+class RequireAction(Struct, frozen=True):
     """The customer was asked for 3-D Secure."""
 
     reservation_id: str
     attempt: int
 
 
-@dataclass(frozen=True)
-class ConfirmPurchase:
+class ConfirmPurchase(Struct, frozen=True):
     reservation_id: str
     attempt: int
 
 
-@dataclass(frozen=True)
-class DeclinePayment:
+class DeclinePayment(Struct, frozen=True):
     reservation_id: str
     attempt: int
     code: str
     decline_code: str | None
 
 
-@dataclass(frozen=True)
-class CancelReservation:
+class CancelReservation(Struct, frozen=True):
     reservation_id: str
 
 
-@dataclass(frozen=True)
-class ExpireReservation:
+class ExpireReservation(Struct, frozen=True):
     reservation_id: str
 
 

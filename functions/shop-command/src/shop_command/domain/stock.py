@@ -4,9 +4,10 @@ In each bucket `available + held + sold` is what it has received, and none of th
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from random import Random
 from typing import Final
+
+from msgspec import Struct
 
 from shop_shared import events
 from shop_shared.values import Allocation, RefundLine, ReservationLine
@@ -17,14 +18,12 @@ MOVED_MAX: Final = 1_000_000
 """No more moves out of or into one bucket at once, because an event's allocation can't say more."""
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     sku: str
     number: int
 
 
-@dataclass(frozen=True)
-class BucketChange:
+class BucketChange(Struct, frozen=True):
     """A transaction adds these numbers to a bucket's counters. It fails where a counter would become negative."""
 
     bucket: Bucket

@@ -1,10 +1,10 @@
 """The application stores an aggregate by its stream's id, its fold, and the moment at which it is due."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
 from pydantic import TypeAdapter
 
 from shop_shared.values import OPEN
@@ -13,8 +13,7 @@ State = TypeVar("State")
 Event = TypeVar("Event")
 
 
-@dataclass(frozen=True)
-class Stream(Generic[State, Event]):
+class Stream(Struct, Generic[State, Event], frozen=True):
     id: str
     states: TypeAdapter[State]
     evolve: Callable[[State | None, Event], State | None]
@@ -35,8 +34,7 @@ class Stream(Generic[State, Event]):
         return self.states.validate_json(state, context=OPEN)
 
 
-@dataclass(frozen=True)
-class Snapshot(Generic[State]):
+class Snapshot(Struct, Generic[State], frozen=True):
     """This is a stream's fold at a version. A stream that does not exist has version 0 and no state."""
 
     version: int

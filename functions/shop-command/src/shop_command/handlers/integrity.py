@@ -1,7 +1,8 @@
 """The table's change stream invokes this function, which reports each event that was changed or removed."""
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from shop_command.adapters.dynamodb.changes import changed_event
 from shop_command.adapters.telemetry import SERVICE

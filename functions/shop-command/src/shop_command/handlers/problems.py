@@ -1,8 +1,9 @@
 """This table says how each error is answered over HTTP: its status, its slug, and what the caller can do."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import asdict
 
 from shop_command.adapters.secrets import SecretUnavailableError
 from shop_command.adapters.webhook import ForgedWebhookError

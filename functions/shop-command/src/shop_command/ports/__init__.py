@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol, TypeVar
 
+from msgspec import Struct
+
 from shop_command.domain.limits import Closing, CustomerChange
 from shop_command.domain.stock import Bucket, BucketChange
 from shop_shared.envelope import Envelope
@@ -33,8 +35,7 @@ Result = TypeVar("Result")
 Aside = TypeVar("Aside")
 
 
-@dataclass(frozen=True)
-class StoredState:
+class StoredState(Struct, frozen=True):
     """This is the fold of a stream as JSON, at a version."""
 
     version: int
@@ -46,8 +47,7 @@ class StoredState:
     still count towards its customer's limits."""
 
 
-@dataclass(frozen=True)
-class KeyUse:
+class KeyUse(Struct, frozen=True):
     """An idempotency key was used, with this body, and led to this event."""
 
     key_id: str
@@ -56,16 +56,14 @@ class KeyUse:
     version: int
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(Struct, frozen=True):
     """So much can be reserved from a bucket, and so often the bucket has changed."""
 
     available: int
     version: int
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Events follow `expected_version` without a gap; the first one's id identifies the transaction for ever.
 
     `due_at` is the moment at which the new state must be looked at again. Without `unpublished` each event is due by
@@ -83,8 +81,7 @@ class Commit:
     key_use: KeyUse | None = None
 
 
-@dataclass(frozen=True)
-class DueEvent:
+class DueEvent(Struct, frozen=True):
     """It has not been published, as far as the store knows."""
 
     stream_id: str
@@ -92,8 +89,7 @@ class DueEvent:
     due_at: datetime
 
 
-@dataclass(frozen=True)
-class DueState:
+class DueState(Struct, frozen=True):
     """Somebody has to look at what has become of this stream."""
 
     stream_id: str
@@ -103,14 +99,12 @@ class DueState:
 Due = DueEvent | DueState
 
 
-@dataclass(frozen=True)
-class DuePage:
+class DuePage(Struct, frozen=True):
     items: Sequence[Due]
     is_last: bool
 
 
-@dataclass(frozen=True)
-class Bookmark:
+class Bookmark(Struct, frozen=True):
     """All that the provider has told up to an event was worked off."""
 
     event_id: str | None
@@ -236,8 +230,7 @@ class Helpers(Protocol):
         """Starts a sweep of one of DUE_SHARDS beside the current one, and returns whether it could. Never raises."""
 
 
-@dataclass(frozen=True)
-class AskedIntent:
+class AskedIntent(Struct, frozen=True):
     """An answer of the provider counts only for the intent that was asked for, of this reservation and this amount."""
 
     id: str
@@ -245,42 +238,36 @@ class AskedIntent:
     amount: Money
 
 
-@dataclass(frozen=True)
-class IntentCreated:
+class IntentCreated(Struct, frozen=True):
     payment_intent_id: str
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The provider will never take this amount or currency."""
 
     code: str
 
 
-@dataclass(frozen=True)
-class Captured:
+class Captured(Struct, frozen=True):
     """The money is ours."""
 
 
-@dataclass(frozen=True)
-class Declined:
+class Declined(Struct, frozen=True):
     """This attempt moved no money and never will. The intent may be confirmed again, with another card."""
 
     code: str
     decline_code: str | None = None
 
 
-@dataclass(frozen=True)
-class IntentCancelled:
+class IntentCancelled(Struct, frozen=True):
     """The intent is dead: it moved no money and never will, whoever confirms it."""
 
 
-@dataclass(frozen=True)
-class IntentMissing:
+class IntentMissing(Struct, frozen=True):
     """The provider has no such intent: it moves no money, whoever confirms it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # and no Struct, which would show both secrets in its repr
 class ActionRequired:
     """The customer has to go through 3-D Secure: by Stripe.js with the secret, or at the address if there is one.
 
@@ -291,8 +278,7 @@ class ActionRequired:
     url: str | None = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Unconfirmed:
+class Unconfirmed(Struct, frozen=True):
     """The intent waits for a confirmation: the current attempt's was declined, or never reached the provider.
 
     `code` and `decline_code` are of the last one that was declined, which may be an earlier attempt's.
@@ -302,13 +288,11 @@ class Unconfirmed:
     decline_code: str | None = None
 
 
-@dataclass(frozen=True)
-class Processing:
+class Processing(Struct, frozen=True):
     """The provider works on it. Money will move or not, and nobody can stop it."""
 
 
-@dataclass(frozen=True)
-class RefundOrder:
+class RefundOrder(Struct, frozen=True):
     """So much of a captured intent is to be given back. Without an amount it is all that is left.
 
     `refund` counts the refunds of the intent's purchase from 1, and is 0 where the charge belongs to no purchase. With
@@ -323,24 +307,21 @@ class RefundOrder:
     reason: str = "requested_by_customer"
 
 
-@dataclass(frozen=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """The money is the customer's again, as much as the provider says."""
 
     refund_id: str
     amount: Money
 
 
-@dataclass(frozen=True)
-class RefundRefused:
+class RefundRefused(Struct, frozen=True):
     """This order gave nothing back and never will: the provider does not take it, or has tried and failed."""
 
     code: str
     refund_id: str | None = None
 
 
-@dataclass(frozen=True)
-class ListedRefund:
+class ListedRefund(Struct, frozen=True):
     """The provider has this refund of a captured intent, whoever asked for it.
 
     `refund` is the ordinal of the shop's own refund, or None for one that was made at the provider's dashboard.
@@ -355,8 +336,7 @@ class ListedRefund:
     """This is why it failed."""
 
 
-@dataclass(frozen=True)
-class ListedDispute:
+class ListedDispute(Struct, frozen=True):
     """The customer's bank questions a captured intent."""
 
     dispute_id: str
@@ -366,8 +346,7 @@ class ListedDispute:
     evidence_due_by: datetime | None
 
 
-@dataclass(frozen=True)
-class Hint:
+class Hint(Struct, frozen=True):
     """Something has happened to this intent, as the provider says. What it was has to be asked for."""
 
     payment_intent_id: str
@@ -376,28 +355,24 @@ class Hint:
     reservation."""
 
 
-@dataclass(frozen=True)
-class ProviderEvent:
+class ProviderEvent(Struct, frozen=True):
     id: str
     created: datetime
     hint: Hint | None
     """It is None for what is none of the shop's business."""
 
 
-@dataclass(frozen=True)
-class EventPage:
+class EventPage(Struct, frozen=True):
     events: Sequence[ProviderEvent]
     """The oldest comes first."""
     is_last: bool
 
 
-@dataclass(frozen=True)
-class EventsForgotten:
+class EventsForgotten(Struct, frozen=True):
     """The provider does not know any more where to go on."""
 
 
-@dataclass(frozen=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """The call timed out, its connection was lost, the provider failed, or its answer is about something else than what
     was asked. `reason` is for the log."""
 

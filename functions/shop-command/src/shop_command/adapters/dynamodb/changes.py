@@ -4,16 +4,16 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Recor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from shop_command.adapters.dynamodb import table
 
 _MAY_CHANGE: Final = frozenset({table.DUE_SHARD, table.DUE_AT})
 
 
-@dataclass(frozen=True)
-class ChangedEvent:
+class ChangedEvent(Struct, frozen=True):
     stream_id: str
     sk: str
     change: Literal["MODIFY", "REMOVE"]

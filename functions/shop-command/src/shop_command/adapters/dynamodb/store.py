@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError
+from msgspec import Struct
+from msgspec.structs import replace
 
 from shop_command import ports
 from shop_command.adapters import telemetry
@@ -45,12 +46,11 @@ _DUE_AGAIN: Final = "SET #shard = :shard, #at = :at"
 _Key = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class DynamoDbEventStore:
+class DynamoDbEventStore(Struct, frozen=True):
     client: "DynamoDBClient"
     table_name: str
     randomness: Random
-    sleep: Callable[[float], None] = field(default=time.sleep)
+    sleep: Callable[[float], None] = time.sleep
 
     def states(self, stream_ids: Collection[str]) -> Mapping[str, ports.StoredState]:
         found = self._batch_get([(stream_id, table.STATE_SK) for stream_id in stream_ids])
