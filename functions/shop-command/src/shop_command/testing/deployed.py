@@ -80,6 +80,11 @@ class DeployedShop:
         due = [item for item in events if table.DUE_AT in item or int(item[table.VERSION]["N"]) >= first]
         return {decode(event_text_of_dynamodb(item)).id for item in due}
 
+    def counted(self) -> set[str]:
+        """Ids of the reservations that count towards the customer's limits."""
+        items = self._items(table.customer_pk(f"customer-of-{self.sku}"))
+        return {each for item in items if table.OPEN in item for each in item[table.OPEN]["SS"]}
+
     def published(self, stream_id: str) -> list[Envelope]:
         events = []
         for shard in self.kinesis.list_shards(StreamName=self.stream_name)["Shards"]:
