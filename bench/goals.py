@@ -44,7 +44,6 @@ HELD_BY_TESTS: Final = (
     ),
 )
 """A test counts these, and `bench/calls.json` has them."""
-_FULL_READ_MODEL: Final = "A stream's id is random, so that each finds other pages of a large index, in no cache yet."
 _TABLES: Final = "Of PostgreSQL's work the log is a fifth; the tables of the read model and their indexes are the rest."
 REASONS: Final = {
     ("handlers", "list: FastAPI + Mangum, log line"): "Powertools' resolver and logger stay; without both it was 0.39.",
@@ -53,9 +52,6 @@ REASONS: Final = {
     ),
     ("query", "the bare statement"): (
         "The handler takes some 100 us around each statement, and the quickest statements take no more than that."
-    ),
-    ("query", "that of the small catalogue"): (
-        "All that was sold on the day is read and sorted; an index in that order would be written with each sale."
     ),
     ("start", "botocore, 2 clients + resolver"): (
         "The peer checks nothing: pydantic's models and the shop's own modules are what it does not import."
@@ -70,8 +66,6 @@ REASONS: Final = {
     ("dispatch", "eventsourcing, 500"): (
         "At rest the peer's commits are quick, as little waits for the disk; what is left is the read model's tables."
     ),
-    ("dispatch", "project, 100"): _FULL_READ_MODEL,
-    ("dispatch", "project, 500"): _FULL_READ_MODEL,
     ("reserve", "bare TransactWriteItems"): (
         "A reservation is four calls, which the emulator takes one after the other, and each is a whole HTTP request."
     ),
