@@ -11,10 +11,9 @@ from shop_query.ports import Clock
 AHEAD_MAX: Final = 10
 """A version that is further ahead than this of what the read model has is no answer's of a moment ago: a command adds
 three events at most, and a stream's commands come one after the other."""
-PAUSE_SECONDS_FIRST: Final = 0.001
-PAUSES_GROW: Final = 1.5
-"""A projection mostly ends some milliseconds after the command's answer. The last pause is a third of the wait, so a
-read is late by a sixth of it on average, and a wait of a second takes 17 looks."""
+PAUSE_SECONDS_FIRST: Final = 0.002
+"""A projection mostly ends some milliseconds after the command's answer. Pauses double, so a wait that takes long has
+three looks more than one that begins with 20 ms."""
 PAUSE_SECONDS_MAX: Final = 0.16
 
 
@@ -66,7 +65,7 @@ class Waiting:
         while (left := end - self._clock.seconds()) > 0:
             self._clock.sleep(min(pause, left))
             yield
-            pause = min(PAUSES_GROW * pause, PAUSE_SECONDS_MAX)
+            pause = min(2 * pause, PAUSE_SECONDS_MAX)
 
     def _take(self, seconds: float) -> float:
         """Takes what there is of them at once, so that those who wait together do not spend it twice. A negative number
