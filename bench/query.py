@@ -28,6 +28,7 @@ from bench.rebuild import MIGRATIONS
 from shop_cli.guard_testing import guard_this_process
 from shop_database import DatabaseSettings
 from shop_database.testing import Database, migrated_database
+from shop_http.testing import matched
 from shop_query import bootstrap
 from shop_query.adapters.postgres import _ENDINGS, PostgresReadModel
 from shop_query.adapters.system import SystemClock
@@ -171,13 +172,15 @@ Ask = Callable[[Catalogue, random.Random], dict[str, Any]]
 
 
 def request(path: str, query: dict[str, str] | None = None, customer: str = "administrator") -> dict[str, Any]:
+    route, parameters = matched(handler.declared, "GET", path)
     claims = {"sub": customer, "token_use": "access", "iat": "1789466400", "cognito:groups": "[admin]"}
     return {
         "version": "2.0",
-        "routeKey": "$default",
+        "routeKey": route,
         "rawPath": path,
         "rawQueryString": "",
         "queryStringParameters": query or {},
+        "pathParameters": parameters,
         "headers": {},
         "requestContext": {
             "http": {"method": "GET", "path": path},

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from shop_command.handlers.api import handler
+from shop_http.testing import http_event
 
 
 class Context:
@@ -12,10 +13,7 @@ class Context:
 
 
 def test_the_document_describes_this_function() -> None:
-    path = "/openapi/command.json"
-    context = {"http": {"method": "GET", "path": path}, "requestId": "request", "stage": "$default"}
-    event = {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {}, "requestContext": context}
-    answer: dict[str, Any] = handler(event, Context())
+    answer: dict[str, Any] = handler(http_event("GET /openapi/command.json", key=None, subject=None), Context())
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "application/json")
     document = json.loads(answer["body"])
     assert document["openapi"].startswith("3.1.")

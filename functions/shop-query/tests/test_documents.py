@@ -5,13 +5,12 @@ import gzip
 import json
 from typing import Any
 
+from shop_http.testing import http_event
 from shop_query.handlers.api import handler
 
 
 def get(path: str, **headers: str) -> dict[str, Any]:
-    context = {"http": {"method": "GET", "path": path}, "requestId": "request", "stage": "$default"}
-    event = {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": headers, "requestContext": context}
-    return handler(event, None)
+    return handler(http_event(f"GET {path}", key=None, subject=None, headers=headers), None)
 
 
 def test_the_document_describes_this_function() -> None:

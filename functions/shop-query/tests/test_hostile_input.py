@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from shop_http.testing import http_event
+from shop_query.handlers.api import handler
 from shop_query.testing import Shop
 
 ID = "0198c6f2-7a10-7c3e-9b0d-000000000001"
@@ -169,19 +171,5 @@ def test_what_is_no_route_is_a_404_problem(stocked: Shop, path: str) -> None:
 
 
 def test_another_method_is_a_404_problem(stocked: Shop) -> None:
-    event = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": "/products",
-        "rawQueryString": "",
-        "headers": {},
-        "requestContext": {
-            "http": {"method": "PUT", "path": "/products"},
-            "requestId": "request-1",
-            "stage": "$default",
-        },
-        "body": "{}",
-        "isBase64Encoded": False,
-    }
-    answer = stocked.send(event)
+    answer = stocked.send(http_event("PUT /products", {}, declared=handler.declared))
     assert (answer.status, answer.body["type"]) == (404, "https://shop.example/problems/not-found")

@@ -1,4 +1,4 @@
-"""A cold start pays for psycopg, the resolver and the logger, and for nothing else."""
+"""A cold start pays for psycopg and the logger, and for nothing else."""
 
 import json
 import subprocess

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.event_handler import Response
 
+from shop_http.answers import Answer
 from shop_http.entry import HttpFunction
 from shop_http.parameters import number
 from shop_http.problem import ProblemError
@@ -28,13 +28,13 @@ def errors(error: Exception) -> ProblemError | None:
     return ProblemError(418, "teapot", "Teapot", "Use a kettle.", sku="POT") if isinstance(error, TeapotError) else None
 
 
-def fail(error: Exception) -> Response[str]:
+def fail(error: Exception) -> Answer:
     raise error
 
 
 function = HttpFunction("shop-test", errors)
 BUSY = ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})
-function.route("GET /things/{sku}", tag="")(lambda _, sku: Response(200, "application/json", json.dumps({"sku": sku})))
+function.route("GET /things/{sku}", tag="")(lambda _, sku: Answer(200, "application/json", json.dumps({"sku": sku})))
 function.route("GET /teapot", tag="")(lambda _: fail(TeapotError()))
 function.route("GET /bug", tag="")(lambda _: fail(ValueError(f"of {SOMEBODY}'s data")))
 function.route("GET /busy", tag="")(lambda _: fail(BUSY))
@@ -48,7 +48,7 @@ def logged() -> Iterator[Logged]:
 
 
 def request(path: str, headers: dict[str, str] | None = None, claims: dict[str, Any] | None = None) -> dict[str, Any]:
-    event = http_event(f"GET {path}", key=None, subject=None, headers=headers, route_key="$default")
+    event = http_event(f"GET {path}", key=None, subject=None, headers=headers, declared=function.declared)
     if claims:
         claims = {"token_use": "access", "iat": str(TAKEN_AT_SECONDS)} | claims
         event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
@@ -68,9 +68,9 @@ def test_a_malformed_correlation_id_is_replaced_by_the_gateways_request_id(sent:
 
 @pytest.mark.parametrize(("error", "status"), [(None, 201), (TeapotError(), 418)])
 def test_a_replay_says_so_even_if_it_is_a_refusal(error: Exception | None, status: int) -> None:
-    def answer(call: HttpRequest) -> Response[str]:
+    def answer(call: HttpRequest) -> Answer:
         call.replay()
-        return fail(error) if error else Response(201, "application/json", "{}", headers={"Location": "/things/MUG"})
+        return fail(error) if error else Answer(201, "application/json", "{}", {"Location": "/things/MUG"})
 
     again = HttpFunction("shop-test", errors)
     again.route("POST /things", tag="")(answer)
@@ -113,14 +113,14 @@ def test_an_unknown_route_is_a_problem() -> None:
 def test_a_handler_reads_only_parameters_that_its_route_declares() -> None:
     declared = number("limit", "How many.", 1, 9, example=1, default=None)
     route = Route(
-        "GET", "/", lambda request: Response(200, body=str(request.value(declared))), "", Who.ANYONE, False, (), ()
+        "GET", "/", lambda request: Answer(200, None, str(request.value(declared))), "", Who.ANYONE, False, (), ()
     )
     with pytest.raises(KeyError):
-        route.answer(request("/"), {})
+        route.answer(request("/"))
     known = dataclasses.replace(route, query=(declared,))
-    assert known.answer({**request("/"), "queryStringParameters": {"limit": "9"}}, {}).body == "9"
+    assert known.answer({**request("/"), "queryStringParameters": {"limit": "9"}}).body == "9"
     with pytest.raises(ProblemError, match="422"):
-        known.answer({**request("/"), "queryStringParameters": {"limit": "10"}}, {})
+        known.answer({**request("/"), "queryStringParameters": {"limit": "10"}})
 
 
 def test_one_line_is_logged_for_a_request(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_one_line_is_logged_for_a_request(logged: Logged, monkeypatch: pytest.Mo
     assert {name: line[name] for name in line.keys() - {"duration_ms", "location", "service", "timestamp"}} == {
         "level": "INFO",
         "message": "request",
-        "route": "$default",
+        "route": "GET /things/{sku}",
         "status": 200,
         "correlation_id": "request-1",
         "trace_id": "1-5759e988-bd862e3fe1be46a994272793",

@@ -14,7 +14,7 @@ import shop_command.handlers.api
 import shop_query.handlers.api
 from shop_http.body import Body
 from shop_http.entry import HttpFunction
-from shop_http.route import Route, Who
+from shop_http.route import Route, Who, unnamed
 from shop_openapi import document
 
 CHECKOUT = Path(__file__).parents[3]
@@ -58,7 +58,8 @@ def asked(function: HttpFunction, route: str, claims: dict[str, str] | None, **m
     times = {"timeEpoch": 1_795_424_400_000}
     http = {"method": method, "path": path}
     context = {"http": http, "requestId": "request", "stage": "$default", **times, **authorizer}
-    event = {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {}, "requestContext": context, **more}
+    event = {"version": "2.0", "routeKey": route, "rawPath": path, "rawQueryString": "", "headers": {}, **more}
+    event |= {"requestContext": context, "pathParameters": dict.fromkeys(re.findall(r"\{([^}]+)\}", route), "X")}
     return function(event, Context())
 
 
@@ -80,8 +81,8 @@ def test_its_routes_are_the_gateways_with_the_same_authorizers() -> None:
         events = [it["httpApi"] for it in stack["functions"]["api"]["events"]]
         for event in events:
             if event != "*":
-                deployed[re.sub(r"\{[^}]+\}", "{}", f"{event['method']} {event['path']}")] = "authorizer" in event
-    documented = {re.sub(r"\{[^}]+\}", "{}", route): bool(it["security"]) for route, it in ROUTES}
+                deployed[unnamed(f"{event['method']} {event['path']}")] = "authorizer" in event
+    documented = {unnamed(route): bool(it["security"]) for route, it in ROUTES}
     heads = {it.replace("GET", "HEAD"): secured for it, secured in documented.items() if it.startswith("GET ")}
     assert documented | heads == deployed
 

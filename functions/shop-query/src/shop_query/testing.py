@@ -57,7 +57,7 @@ class Shop:
             groups=groups,
             headers=headers,
             query=query,
-            route_key="$default",
+            declared=handler.declared,
         )
         return self.send(event)
 

@@ -1,4 +1,4 @@
-"""A handler's return type is one of these: it names the status, the headers and the document of the answer."""
+"""A handler's return type is one of these answers: it names the status, the headers and the document."""
 
 import json
 import re
@@ -7,8 +7,6 @@ from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
-
-from aws_lambda_powertools.event_handler import Response
 
 JSON: Final = "application/json"
 RETRY_SECONDS: Final = 2
@@ -22,7 +20,30 @@ _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 Document = TypeVar("Document", bound=Mapping[str, Any])
 
 
-class Done(Response[str], Generic[Document]):
+class Answer:
+    """`body` is a text, or Base64 of what is sent."""
+
+    def __init__(
+        self, status: int, media_type: str | None, body: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.is_base64 = False
+        self.headers = {**headers, "Content-Type": media_type} if media_type else {**headers}
+
+    def payload(self) -> dict[str, Any]:
+        """Returns it as an HTTP API takes it from a function (payload format 2.0).
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+        """
+        return {
+            "statusCode": self.status,
+            "headers": self.headers,
+            "body": self.body,
+            "isBase64Encoded": self.is_base64,
+        }
+
+
+class Done(Answer, Generic[Document]):
     """The command has its effect. `location` is the path of the thing that it changed."""
 
     STATUS = 200
@@ -32,7 +53,7 @@ class Done(Response[str], Generic[Document]):
     ) -> None:
         text = json.dumps(document, ensure_ascii=False, default=_as_json)
         headers = {"Location": location, "Cache-Control": "no-store", **retry_after}
-        super().__init__(self.STATUS, JSON, text, headers=headers)
+        super().__init__(self.STATUS, JSON, text, headers)
 
 
 class Created(Done[Document]):
@@ -48,25 +69,25 @@ class Accepted(Done[Document]):
         super().__init__(document, location, {"Retry-After": str(RETRY_SECONDS)})
 
 
-class Receipt(Response[str], Generic[Document]):
+class Receipt(Answer, Generic[Document]):
     """The request has arrived, which is all that its sender needs to know."""
 
     STATUS = 200
 
     def __init__(self, document: Document) -> None:
-        super().__init__(self.STATUS, JSON, json.dumps(document), headers={"Cache-Control": "no-store"})
+        super().__init__(self.STATUS, JSON, json.dumps(document), {"Cache-Control": "no-store"})
 
 
-class Private(Response[str]):
+class Private(Answer):
     """The JSON belongs to its caller: nobody keeps a copy."""
 
     STATUS = 200
 
     def __init__(self, text: str) -> None:
-        super().__init__(self.STATUS, JSON, text, headers={"Cache-Control": NOBODY_KEEPS})
+        super().__init__(self.STATUS, JSON, text, {"Cache-Control": NOBODY_KEEPS})
 
 
-class Public(Response[str]):
+class Public(Answer):
     """The JSON is the same for everyone. Caches that many share may give it again for SHARED_SECONDS, and as long again
     while they ask anew, but with `shared=False`. An ETag shows whether a client's copy still holds.
 
@@ -80,19 +101,19 @@ class Public(Response[str]):
         tag = etag(text)
         headers = {"Cache-Control": ANYBODY_SHOWS if shared else NOBODY_KEEPS, "ETag": tag}
         if etag_matches(tag, if_none_match):
-            super().__init__(304, headers=headers, body="")
+            super().__init__(304, None, "", headers)
         else:
-            super().__init__(self.STATUS, JSON, text, headers=headers)
+            super().__init__(self.STATUS, JSON, text, headers)
 
 
-class File(Response[str]):
+class File(Answer):
     """A file of the artifact describes the API."""
 
     STATUS = 200
 
     def __init__(self, path: Path, media_type: str = JSON, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         text = path.read_text(encoding="utf-8")
-        super().__init__(self.STATUS, media_type, text, headers={"Cache-Control": "public, max-age=300", **headers})
+        super().__init__(self.STATUS, media_type, text, {"Cache-Control": "public, max-age=300", **headers})
 
 
 def etag(text: str) -> str:

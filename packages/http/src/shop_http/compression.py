@@ -5,7 +5,7 @@ import gzip
 import re
 from typing import Final
 
-from aws_lambda_powertools.event_handler import Response
+from shop_http.answers import Answer
 
 COMPRESSED_BYTES_MIN: Final = 1_024
 """Less than this fits into one packet either way."""
@@ -14,15 +14,15 @@ LEVEL: Final = 1
 _CODING: Final = re.compile(r"\s*([!#$%&'*+.^_`|~0-9a-z-]+)\s*(?:;\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?")
 
 
-def compress(answer: Response[str], accept_encoding: str | None) -> None:
+def compress(answer: Answer, accept_encoding: str | None) -> None:
     """Also tells caches that the answer depends on the header, whether it is compressed or not."""
     answer.headers["Vary"] = "Accept-Encoding"
-    content = (answer.body or "").encode()
+    content = answer.body.encode()
     if len(content) >= COMPRESSED_BYTES_MIN and accepts_gzip(accept_encoding):
         answer.headers["Content-Encoding"] = "gzip"
         # Without a moment in it, equal answers have equal bytes.
         answer.body = base64.b64encode(gzip.compress(content, LEVEL, mtime=0)).decode()
-        answer.base64_encoded = True
+        answer.is_base64 = True
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:

@@ -1,25 +1,23 @@
-"""The functions behind the HTTP API share this entry: it resolves the route, answers problems, and records one
-trace segment and one log line for each request. It knows no route."""
+"""The functions behind the HTTP API share this entry: it looks up the route that the gateway has matched, answers
+problems, and records one trace segment and one log line for each request. It knows no route."""
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-
+from shop_http.answers import Answer
 from shop_http.compression import compress
 from shop_http.parameters import Parameter
 from shop_http.problem import ProblemError
 from shop_http.request import correlation_id, header, subject
-from shop_http.route import Route, Who
+from shop_http.route import Route, Who, unnamed
 from shop_observability import work
 from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
 
-Handler = TypeVar("Handler", bound=Callable[..., Response[str]])
-
-_WHOLE: Final = "event"
+Handler = TypeVar("Handler", bound=Callable[..., Answer])
 
 
 class HttpFunction:
@@ -30,16 +28,17 @@ class HttpFunction:
         service: str,
         errors: Callable[[Exception], ProblemError | None],
         answered: Callable[[str, int], None] = lambda _route, _status: None,
+        within: Callable[[Any], AbstractContextManager[None]] = lambda _context: nullcontext(),
     ) -> None:
         """`errors` is the function's one table of HTTP statuses: it turns an exception into a problem, or returns None
-        for a bug. `answered` is called after each answer, with its route and its status."""
+        for a bug. `answered` is called after each answer, with its route and its status. Routes are handled inside of
+        `within`, which takes Lambda's context."""
         self.service = service
         self.errors = errors
         self.answered = answered
+        self.within = within
         self.declared: list[Route] = []
-        self.resolver = APIGatewayHttpResolver()
-        self.resolver.not_found(lambda _: self._problem(NOT_FOUND))
-        self.resolver.exception_handler(Exception)(self._failed)
+        self._routes: dict[str, Route] = {}
 
     def route(
         self,
@@ -61,9 +60,8 @@ class HttpFunction:
         def declare(handler: Handler) -> Handler:
             route = Route(method, path, handler, tag, who, keyed, query, problems, compress)
             self.declared.append(route)
-            rule = path.replace("{", "<").replace("}", ">")
-            methods = [method, "HEAD"] if method == "GET" else [method]
-            self.resolver.route(rule, methods)(lambda **parameters: self._answer(route, parameters))
+            for answered in (method, "HEAD") if method == "GET" else (method,):
+                self._routes[unnamed(f"{answered} {path}")] = route
             return handler
 
         return declare
@@ -71,11 +69,10 @@ class HttpFunction:
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         started = time.monotonic()
         correlation = correlation_id(event)
-        route = event.get("routeKey", "$default")
+        route = event["routeKey"]
         received = header(event, "x-amzn-trace-id")
         with invocation(self.service, received, correlation_id=correlation, route=route) as trace:
-            # The resolver would copy all headers, and needs none.
-            answer = self.resolver.resolve({**event, "headers": {}, _WHOLE: event}, context)
+            answer = self._answer(event, context).payload()
             if event["requestContext"]["http"]["method"] == "HEAD":
                 # It has the headers of GET's answer and no body. https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
                 answer |= {"body": "", "isBase64Encoded": False}
@@ -88,39 +85,36 @@ class HttpFunction:
             logger().info("request", extra={"status": answer["statusCode"], "duration_ms": duration_ms})
         return answer
 
-    def _answer(self, route: Route, parameters: Mapping[str, str]) -> Response[str]:
-        event, replays = self._event, list[bool]()
+    def _answer(self, event: Mapping[str, Any], context: Any) -> Answer:
+        route, replays = self._routes.get(unnamed(event["routeKey"])), list[bool]()
+        if route is None:
+            return _refused(event, NOT_FOUND)
         try:
-            answer = route.answer(event, parameters, lambda: replays.append(True))
-        except Exception as error:
-            if not replays:
-                raise
-            answer = self._failed(error)
+            with self.within(context):
+                answer = route.answer(event, lambda: replays.append(True))
+        except Exception as error:  # noqa: BLE001 - a bug is logged and answered, too
+            answer = self._failed(event, error)
+        else:
+            if route.compress:
+                compress(answer, header(event, "accept-encoding"))
         if replays:
             answer.headers["Idempotent-Replayed"] = "true"
             if location := answer.headers.get("Location"):
                 # The first answer is given again, however much has happened since.
                 answer.headers["Link"] = f'<{location}>; rel="status"'  # https://www.rfc-editor.org/rfc/rfc8631
-        if route.compress:
-            compress(answer, header(event, "accept-encoding"))
         return answer
 
-    def _failed(self, error: Exception) -> Response[str]:
+    def _failed(self, event: Mapping[str, Any], error: Exception) -> Answer:
         problem = error if isinstance(error, ProblemError) else self.errors(error)
         if problem is None:
             logger().exception("unexpected error")
             problem = INTERNAL
-        return self._problem(problem)
+        return _refused(event, problem)
 
-    def _problem(self, problem: ProblemError) -> Response[str]:
-        event = self._event
-        _count_refusal(event, problem)
-        return problem.response(event["requestContext"]["http"]["path"], correlation_id(event))
 
-    @property
-    def _event(self) -> dict[str, Any]:
-        whole: dict[str, Any] = self.resolver.current_event[_WHOLE]
-        return whole
+def _refused(event: Mapping[str, Any], problem: ProblemError) -> Answer:
+    _count_refusal(event, problem)
+    return problem.answer(event["requestContext"]["http"]["path"], correlation_id(event))
 
 
 def _count_refusal(event: Mapping[str, Any], problem: ProblemError) -> None:

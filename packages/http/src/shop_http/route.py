@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple, Protocol, Self
 
-from aws_lambda_powertools.event_handler import Response
-
+from shop_http.answers import Answer
 from shop_http.parameters import Parameter, Value
 from shop_http.problem import ProblemError, invalid_parameter, invalid_request
 from shop_http.request import ANONYMOUS, Caller, administrator, caller, correlation_id, header
@@ -18,6 +17,13 @@ IDEMPOTENCY_KEY: Final = r"[\x21-\x7e]{1,255}"
 """A key with a comma is refused as well. The pattern does not say so, because a narrower one would break the promise of
 the last release."""
 _KEY: Final = re.compile(IDEMPOTENCY_KEY)
+_PARAMETER: Final = re.compile(r"\{([^}]+)\}")
+
+
+@lru_cache(maxsize=64)  # the gateway has fewer routes
+def unnamed(route: str) -> str:
+    """Returns what a route's name has in common with the gateway's, where parameters of paths may have other names."""
+    return _PARAMETER.sub("{}", route)
 
 
 class Who(Enum):
@@ -74,8 +80,8 @@ class Route:
 
     method: str
     path: str
-    """It names its parameters as API Gateway does: `/products/{sku}`."""
-    handler: Callable[..., Response[str]]
+    """It marks its parameter as API Gateway does: `/products/{sku}`. There the name may be another."""
+    handler: Callable[..., Answer]
     tag: str
     who: Who
     keyed: bool
@@ -86,18 +92,20 @@ class Route:
     """It names the problems that are the route's own; those that come with the declaration are added."""
     compress: bool = False
     body: type[RequestBody] | None = field(init=False)
+    parameters: list[str] = field(init=False)
+    """These are the names of the path's parameters, which are one at most."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", self.handler.__annotations__.get("body"))
+        object.__setattr__(self, "parameters", _PARAMETER.findall(self.path))
 
     @property
     def name(self) -> str:
         return f"{self.method} {self.path}"
 
-    def answer(
-        self, event: Mapping[str, Any], path: Mapping[str, str], replay: Callable[[], None] = lambda: None
-    ) -> Response[str]:
+    def answer(self, event: Mapping[str, Any], replay: Callable[[], None] = lambda: None) -> Answer:
         """Raises a problem for the first thing that the declaration does not allow."""
+        path = dict(zip(self.parameters, (event.get("pathParameters") or {}).values(), strict=True))
         checked = self._caller(event), self._key(event), self._query(event)
         if self.body is None:
             if event.get("body"):

@@ -1,10 +1,13 @@
 """Tests send whole Lambda events, as an HTTP API sends them (payload format 2.0), and read answers."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import urlencode
+
+from shop_http.route import Route
 
 TAKEN_AT_SECONDS: Final = 1_795_424_400
 """The gateway takes each request of a test at this time."""
@@ -33,15 +36,18 @@ def http_event(
     query: dict[str, str] | None = None,
     raw_body: str | None = None,
     base64_encoded: bool = False,
-    route_key: str | None = None,
+    declared: Iterable[Route] | None = None,
     **path_parameters: str,
 ) -> dict[str, Any]:
-    """`route` is as in `POST /products/{sku}/stock`. Without `subject` there is no authorizer's claim.
+    """`route` is as in `POST /products/{sku}/stock`, or with `declared` as in `GET /products/MUG`: then these are the
+    routes that the gateway has. Without `subject` there is no authorizer's claim.
 
     `groups` is the claim as API Gateway writes it: "[admin]". A GET or HEAD has no body and no content type.
     """
     method, _, template = route.partition(" ")
     path = template.format(**path_parameters) if path_parameters else template
+    if declared is not None:
+        route, path_parameters = matched(declared, method, path)
     claims = {
         "sub": subject,
         "token_use": "access",
@@ -55,7 +61,7 @@ def http_event(
     }
     return {
         "version": "2.0",
-        "routeKey": route_key or route,
+        "routeKey": route,
         "rawPath": path,
         "rawQueryString": urlencode(query or {}, errors="replace"),
         **({"queryStringParameters": query} if query else {}),
@@ -72,7 +78,7 @@ def http_event(
                 "userAgent": "test",
             },
             "requestId": "request-1",
-            "routeKey": route_key or route,
+            "routeKey": route,
             "stage": "$default",
             "time": "23/Nov/2026:09:00:00 +0000",
             "timeEpoch": TAKEN_AT_SECONDS * 1_000,
@@ -82,3 +88,12 @@ def http_event(
         **({"body": raw_body if raw_body is not None else json.dumps(body)} if has_body else {}),
         "isBase64Encoded": base64_encoded,
     }
+
+
+def matched(declared: Iterable[Route], method: str, path: str) -> tuple[str, dict[str, str]]:
+    """Returns the key of the gateway's route for a request, and what the route's parameters are in its path."""
+    for route in declared:
+        found = re.fullmatch(re.sub(r"\{([^}]+)\}", r"(?P<\1>[^/]+)", route.path), path)
+        if found and method in (route.method, "HEAD" if route.method == "GET" else None):
+            return f"{method} {route.path}", found.groupdict()
+    return "$default", {}

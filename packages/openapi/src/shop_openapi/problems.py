@@ -51,7 +51,7 @@ class Problem:
         }
 
     def example(self) -> Schema:
-        answer = self.sample.response(self.instance, "checkout-7f3a")
+        answer = self.sample.answer(self.instance, "checkout-7f3a")
         return dict(json.loads(str(answer.body)))
 
 

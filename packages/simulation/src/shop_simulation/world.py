@@ -11,8 +11,6 @@ from io import StringIO
 from random import Random
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
-
 from shop_command import bootstrap
 from shop_command.adapters.payment import StripeGateway
 from shop_command.adapters.secrets import Secret
@@ -234,7 +232,7 @@ class World:
     @contextmanager
     def _environment(self, process: Process) -> Iterator[None]:
         """Sets up the environment of the command function, and restores the surrounding one afterwards."""
-        outer = bootstrap.application, getattr(BaseRouter, "current_event", None)
+        outer = bootstrap.application
         measuring = os.environ.get(QUIET)
         os.environ[QUIET] = "true"
         application = self.application(process)
@@ -249,8 +247,7 @@ class World:
         finally:
             os.environ.pop(QUIET)
             os.environ.update({QUIET: measuring} if measuring else {})
-            bootstrap.application = outer[0]
-            BaseRouter.current_event = outer[1]  # type: ignore[assignment]
+            bootstrap.application = outer
             logger().handlers[:] = handlers
             if any(secret in written.getvalue() for secret in (API_KEY, WEBHOOK_SECRET, '"pm_', "_secret_")):
                 self.logs += written.getvalue()

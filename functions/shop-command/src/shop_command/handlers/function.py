@@ -1,9 +1,8 @@
 """The HTTP function of commands: each module beside this one declares its routes on it."""
 
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Final
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -37,15 +36,11 @@ def _count(route: str, status: int) -> None:
         count(Metric.COMMANDS_FAILED)
 
 
-function: Final = HttpFunction(SERVICE, problem_of, _count)
+def _in_time(context: Any) -> AbstractContextManager[None]:
+    return deadline.ending_in(context.get_remaining_time_in_millis() / 1000)
 
 
-def _in_time(routes: APIGatewayHttpResolver, answer: NextMiddleware) -> Response[str]:
-    with deadline.ending_in(routes.lambda_context.get_remaining_time_in_millis() / 1000):
-        return answer(routes)
-
-
-function.resolver.use([_in_time])
+function: Final = HttpFunction(SERVICE, problem_of, _count, _in_time)
 
 
 StreamVersion = Annotated[int, Field(ge=1, description="Of the stream's last event: what `min_version` takes.")]
