@@ -9,7 +9,6 @@ values on the same connection.
 """
 
 import argparse
-import json
 import logging
 import random
 import statistics
@@ -28,7 +27,7 @@ from bench.rebuild import MIGRATIONS
 from shop_cli.guard_testing import guard_this_process
 from shop_database import DatabaseSettings
 from shop_database.testing import Database, migrated_database
-from shop_http.testing import matched
+from shop_http.testing import http_event
 from shop_query import bootstrap
 from shop_query.adapters.postgres import _ENDINGS, PostgresReadModel
 from shop_query.adapters.system import SystemClock
@@ -172,25 +171,9 @@ Ask = Callable[[Catalogue, random.Random], dict[str, Any]]
 
 
 def request(path: str, query: dict[str, str] | None = None, customer: str = "administrator") -> dict[str, Any]:
-    route, parameters = matched(handler.declared, "GET", path)
-    claims = {"sub": customer, "token_use": "access", "iat": "1789466400", "cognito:groups": "[admin]"}
-    return {
-        "version": "2.0",
-        "routeKey": route,
-        "rawPath": path,
-        "rawQueryString": "",
-        "queryStringParameters": query or {},
-        "pathParameters": parameters,
-        "headers": {},
-        "requestContext": {
-            "http": {"method": "GET", "path": path},
-            "requestId": "bench",
-            "stage": "$default",
-            "timeEpoch": 1_789_466_400_000,
-            "authorizer": {"jwt": {"claims": claims, "scopes": None}},
-        },
-        "isBase64Encoded": False,
-    }
+    return http_event(
+        f"GET {path}", key=None, subject=customer, groups="[admin]", query=query, declared=handler.declared
+    )
 
 
 DAY: Final = {"from": "2026-09-15", "to": "2026-09-15"}
@@ -266,9 +249,7 @@ def ask(catalogue: Catalogue, event: dict[str, Any]) -> float:
     answer = handler(event, None)
     took_ms = (time.perf_counter() - started) * 1000
     if answer["statusCode"] not in (200, 404):
-        raise SystemExit(
-            f"{event['rawPath']} {event['queryStringParameters']}: {answer['statusCode']} {answer['body']}"
-        )
+        raise SystemExit(f"{event['rawPath']}?{event['rawQueryString']}: {answer['statusCode']} {answer['body']}")
     return took_ms
 
 
@@ -354,7 +335,7 @@ def plans(catalogue: Catalogue, randomness: random.Random) -> Iterator[str]:
     for route, build in ROUTES.items():
         event = build(catalogue, randomness)
         ask(catalogue, event)
-        yield f"{route}  {json.dumps(event['queryStringParameters'])}\n{catalogue.read_model.explain()}\n"
+        yield f"{route}  {event['rawQueryString']}\n{catalogue.read_model.explain()}\n"
 
 
 def main() -> int:

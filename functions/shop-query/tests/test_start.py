@@ -21,6 +21,7 @@ status = api.handler(event, None)["statusCode"]
 print(json.dumps([at_import, sorted(sys.modules), status]))
 """
 SLOW = (
+    "aws_lambda_powertools.event_handler",
     "boto3",
     "botocore.session",
     "botocore.config",
