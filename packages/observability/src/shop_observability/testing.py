@@ -104,6 +104,7 @@ def invoked_before(service: str) -> Iterator[None]:
     ):
         metrics.begin()
         metrics._line.cache_clear()
+        logger().append_keys(service=service)  # another suite of the same process may have made the logger
         yield
 
 
