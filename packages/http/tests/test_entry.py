@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shop_http.answers import Answer
+from shop_http.answers import JSON, HttpAnswer
 from shop_http.entry import HttpFunction
 from shop_http.parameters import number
 from shop_http.problem import ProblemError
@@ -28,13 +28,15 @@ def errors(error: Exception) -> ProblemError | None:
     return ProblemError(418, "teapot", "Teapot", "Use a kettle.", sku="POT") if isinstance(error, TeapotError) else None
 
 
-def fail(error: Exception) -> Answer:
+def fail(error: Exception) -> HttpAnswer:
     raise error
 
 
 function = HttpFunction("shop-test", errors)
 BUSY = ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})
-function.route("GET /things/{sku}", tag="")(lambda _, sku: Answer(200, "application/json", json.dumps({"sku": sku})))
+function.route("GET /things/{sku}", tag="")(
+    lambda _, sku: HttpAnswer(200, "application/json", json.dumps({"sku": sku}))
+)
 function.route("GET /teapot", tag="")(lambda _: fail(TeapotError()))
 function.route("GET /bug", tag="")(lambda _: fail(ValueError(f"of {SOMEBODY}'s data")))
 function.route("GET /busy", tag="")(lambda _: fail(BUSY))
@@ -68,9 +70,9 @@ def test_a_malformed_correlation_id_is_replaced_by_the_gateways_request_id(sent:
 
 @pytest.mark.parametrize(("error", "status"), [(None, 201), (TeapotError(), 418)])
 def test_a_replay_says_so_even_if_it_is_a_refusal(error: Exception | None, status: int) -> None:
-    def answer(call: HttpRequest) -> Answer:
+    def answer(call: HttpRequest) -> HttpAnswer:
         call.replay()
-        return fail(error) if error else Answer(201, "application/json", "{}", {"Location": "/things/MUG"})
+        return fail(error) if error else HttpAnswer(201, JSON, "{}", {"Location": "/things/MUG"})
 
     again = HttpFunction("shop-test", errors)
     again.route("POST /things", tag="")(answer)
@@ -105,6 +107,15 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing_of_the_inside() -> 
     assert SOMEBODY not in answer["body"]
 
 
+def test_the_gateway_may_have_another_name_for_a_parameter() -> None:
+    event = http_event("GET /things/{id}", key=None, subject=None, id="MUG")
+    assert json.loads(function(event, None)["body"]) == {"sku": "MUG"}
+
+
+def test_a_path_that_the_gateway_has_not_matched_is_no_route() -> None:
+    assert function(request("/things/MUG") | {"routeKey": "$default"}, None)["statusCode"] == 404
+
+
 def test_an_unknown_route_is_a_problem() -> None:
     answer = function(request("/nowhere"), None)
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (404, "application/problem+json")
@@ -113,7 +124,7 @@ def test_an_unknown_route_is_a_problem() -> None:
 def test_a_handler_reads_only_parameters_that_its_route_declares() -> None:
     declared = number("limit", "How many.", 1, 9, example=1, default=None)
     route = Route(
-        "GET", "/", lambda request: Answer(200, None, str(request.value(declared))), "", Who.ANYONE, False, (), ()
+        "GET", "/", lambda request: HttpAnswer(200, None, str(request.value(declared))), "", Who.ANYONE, False, (), ()
     )
     with pytest.raises(KeyError):
         route.answer(request("/"))

@@ -20,7 +20,7 @@ _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 Document = TypeVar("Document", bound=Mapping[str, Any])
 
 
-class Answer:
+class HttpAnswer:
     """`body` is a text, or Base64 of what is sent."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Answer:
         }
 
 
-class Done(Answer, Generic[Document]):
+class Done(HttpAnswer, Generic[Document]):
     """The command has its effect. `location` is the path of the thing that it changed."""
 
     STATUS = 200
@@ -69,7 +69,7 @@ class Accepted(Done[Document]):
         super().__init__(document, location, {"Retry-After": str(RETRY_SECONDS)})
 
 
-class Receipt(Answer, Generic[Document]):
+class Receipt(HttpAnswer, Generic[Document]):
     """The request has arrived, which is all that its sender needs to know."""
 
     STATUS = 200
@@ -78,7 +78,7 @@ class Receipt(Answer, Generic[Document]):
         super().__init__(self.STATUS, JSON, json.dumps(document), {"Cache-Control": "no-store"})
 
 
-class Private(Answer):
+class Private(HttpAnswer):
     """The JSON belongs to its caller: nobody keeps a copy."""
 
     STATUS = 200
@@ -87,7 +87,7 @@ class Private(Answer):
         super().__init__(self.STATUS, JSON, text, {"Cache-Control": NOBODY_KEEPS})
 
 
-class Public(Answer):
+class Public(HttpAnswer):
     """The JSON is the same for everyone. Caches that many share may give it again for SHARED_SECONDS, and as long again
     while they ask anew, but with `shared=False`. An ETag shows whether a client's copy still holds.
 
@@ -106,7 +106,7 @@ class Public(Answer):
             super().__init__(self.STATUS, JSON, text, headers)
 
 
-class File(Answer):
+class File(HttpAnswer):
     """A file of the artifact describes the API."""
 
     STATUS = 200

@@ -5,7 +5,7 @@ import gzip
 import re
 from typing import Final
 
-from shop_http.answers import Answer
+from shop_http.answers import HttpAnswer
 
 COMPRESSED_BYTES_MIN: Final = 1_024
 """Less than this fits into one packet either way."""
@@ -14,7 +14,7 @@ LEVEL: Final = 1
 _CODING: Final = re.compile(r"\s*([!#$%&'*+.^_`|~0-9a-z-]+)\s*(?:;\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?")
 
 
-def compress(answer: Answer, accept_encoding: str | None) -> None:
+def compress(answer: HttpAnswer, accept_encoding: str | None) -> None:
     """Also tells caches that the answer depends on the header, whether it is compressed or not."""
     answer.headers["Vary"] = "Accept-Encoding"
     content = answer.body.encode()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
-from shop_http.answers import Answer
+from shop_http.answers import HttpAnswer
 from shop_http.compression import compress
 from shop_http.parameters import Parameter
 from shop_http.problem import ProblemError
@@ -17,7 +17,7 @@ from shop_observability.invocation import invocation
 from shop_observability.logs import logger
 from shop_observability.metrics import Metric, count
 
-Handler = TypeVar("Handler", bound=Callable[..., Answer])
+Handler = TypeVar("Handler", bound=Callable[..., HttpAnswer])
 
 
 class HttpFunction:
@@ -85,7 +85,7 @@ class HttpFunction:
             logger().info("request", extra={"status": answer["statusCode"], "duration_ms": duration_ms})
         return answer
 
-    def _answer(self, event: Mapping[str, Any], context: Any) -> Answer:
+    def _answer(self, event: Mapping[str, Any], context: Any) -> HttpAnswer:
         route, replays = self._routes.get(unnamed(event["routeKey"])), list[bool]()
         if route is None:
             return _refused(event, NOT_FOUND)
@@ -104,7 +104,7 @@ class HttpFunction:
                 answer.headers["Link"] = f'<{location}>; rel="status"'  # https://www.rfc-editor.org/rfc/rfc8631
         return answer
 
-    def _failed(self, event: Mapping[str, Any], error: Exception) -> Answer:
+    def _failed(self, event: Mapping[str, Any], error: Exception) -> HttpAnswer:
         problem = error if isinstance(error, ProblemError) else self.errors(error)
         if problem is None:
             logger().exception("unexpected error")
@@ -112,7 +112,7 @@ class HttpFunction:
         return _refused(event, problem)
 
 
-def _refused(event: Mapping[str, Any], problem: ProblemError) -> Answer:
+def _refused(event: Mapping[str, Any], problem: ProblemError) -> HttpAnswer:
     _count_refusal(event, problem)
     return problem.answer(event["requestContext"]["http"]["path"], correlation_id(event))
 

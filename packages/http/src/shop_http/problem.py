@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from shop_http.answers import Answer
+from shop_http.answers import HttpAnswer
 
 CONTENT_TYPE: Final = "application/problem+json"
 TYPE_BASE: Final = "https://shop.example/problems"
@@ -35,7 +35,7 @@ class ProblemError(Exception):
         self.is_anothers = is_anothers
         self.extensions = extensions
 
-    def answer(self, instance: str, correlation_id: str) -> Answer:
+    def answer(self, instance: str, correlation_id: str) -> HttpAnswer:
         document = {
             "type": f"{TYPE_BASE}/{self.slug}",
             "title": self.title,
@@ -46,7 +46,7 @@ class ProblemError(Exception):
             **self.extensions,
         }
         headers = {"Cache-Control": "no-store", **self.headers}
-        return Answer(self.status, CONTENT_TYPE, json.dumps(document, ensure_ascii=False), headers)
+        return HttpAnswer(self.status, CONTENT_TYPE, json.dumps(document, ensure_ascii=False), headers)
 
 
 def invalid_request(detail: str, errors: list[dict[str, str]]) -> ProblemError:

@@ -7,7 +7,7 @@ from enum import Enum
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple, Protocol, Self
 
-from shop_http.answers import Answer
+from shop_http.answers import HttpAnswer
 from shop_http.parameters import Parameter, Value
 from shop_http.problem import ProblemError, invalid_parameter, invalid_request
 from shop_http.request import ANONYMOUS, Caller, administrator, caller, correlation_id, header
@@ -81,7 +81,7 @@ class Route:
     method: str
     path: str
     """It marks its parameter as API Gateway does: `/products/{sku}`. There the name may be another."""
-    handler: Callable[..., Answer]
+    handler: Callable[..., HttpAnswer]
     tag: str
     who: Who
     keyed: bool
@@ -103,7 +103,7 @@ class Route:
     def name(self) -> str:
         return f"{self.method} {self.path}"
 
-    def answer(self, event: Mapping[str, Any], replay: Callable[[], None] = lambda: None) -> Answer:
+    def answer(self, event: Mapping[str, Any], replay: Callable[[], None] = lambda: None) -> HttpAnswer:
         """Raises a problem for the first thing that the declaration does not allow."""
         path = dict(zip(self.parameters, (event.get("pathParameters") or {}).values(), strict=True))
         checked = self._caller(event), self._key(event), self._query(event)
