@@ -46,15 +46,6 @@ HELD_BY_TESTS: Final = (
 """A test counts these, and `bench/calls.json` has them."""
 _TABLES: Final = "Of PostgreSQL's work the log is a fifth; the tables of the read model and their indexes are the rest."
 REASONS: Final = {
-    ("handlers", "list: FastAPI + Mangum, log line"): "Powertools' logger writes the line.",
-    ("handlers", "details: FastAPI + Mangum, log line"): "Powertools' logger writes the line.",
-    ("query", "the bare statement"): (
-        "The handler takes some 100 us around each statement, and the quickest statements take no more than that."
-    ),
-    ("start", "botocore, 2 clients + resolver"): (
-        "The peer checks nothing: pydantic's models and the shop's own modules are what it does not import."
-    ),
-    ("start", "psycopg + resolver"): "The logger and the shop's own modules are what the peer does not import.",
     ("start", "shop-command: bare"): (
         "The shop's own code takes a quarter of the calls' time, as its row below says. Each call takes longer"
         " between other work than in a row, as it is bare."

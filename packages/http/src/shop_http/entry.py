@@ -60,8 +60,8 @@ class HttpFunction:
         def declare(handler: Handler) -> Handler:
             route = Route(method, path, handler, tag, who, keyed, query, problems, compress)
             self.declared.append(route)
-            for answered in (method, "HEAD") if method == "GET" else (method,):
-                self._routes[unnamed(f"{answered} {path}")] = route
+            for each in (method, "HEAD") if method == "GET" else (method,):
+                self._routes[unnamed(f"{each} {path}")] = route
             return handler
 
         return declare
