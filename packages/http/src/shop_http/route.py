@@ -17,13 +17,13 @@ IDEMPOTENCY_KEY: Final = r"[\x21-\x7e]{1,255}"
 """A key with a comma is refused as well. The pattern does not say so, because a narrower one would break the promise of
 the last release."""
 _KEY: Final = re.compile(IDEMPOTENCY_KEY)
-_PARAMETER: Final = re.compile(r"\{([^}]+)\}")
+PARAMETER: Final = re.compile(r"\{([^}]+)\}")
 
 
 @lru_cache(maxsize=64)  # the gateway has fewer routes
 def unnamed(route: str) -> str:
     """Returns what a route's name has in common with the gateway's, where parameters of paths may have other names."""
-    return _PARAMETER.sub("{}", route)
+    return PARAMETER.sub("{}", route)
 
 
 class Who(Enum):
@@ -97,7 +97,7 @@ class Route:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", self.handler.__annotations__.get("body"))
-        object.__setattr__(self, "parameters", _PARAMETER.findall(self.path))
+        object.__setattr__(self, "parameters", PARAMETER.findall(self.path))
 
     @property
     def name(self) -> str:

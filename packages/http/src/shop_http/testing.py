@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
-from shop_http.route import Route
+from shop_http.route import PARAMETER, Route
 
 TAKEN_AT_SECONDS: Final = 1_795_424_400
 """The gateway takes each request of a test at this time."""
@@ -45,6 +45,8 @@ def http_event(
     `groups` is the claim as API Gateway writes it: "[admin]". A GET or HEAD has no body and no content type.
     """
     method, _, template = route.partition(" ")
+    if path_parameters.keys() != {*PARAMETER.findall(template)}:
+        raise ValueError(f"no gateway sends {path_parameters} for {route}")
     path = template.format(**path_parameters) if path_parameters else template
     if declared is not None:
         route, path_parameters = matched(declared, method, path)
@@ -93,7 +95,7 @@ def http_event(
 def matched(declared: Iterable[Route], method: str, path: str) -> tuple[str, dict[str, str]]:
     """Returns the key of the gateway's route for a request, and what the route's parameters are in its path."""
     for route in declared:
-        found = re.fullmatch(re.sub(r"\{([^}]+)\}", r"(?P<\1>[^/]+)", route.path), path)
+        found = re.fullmatch(PARAMETER.sub(r"(?P<\1>[^/]+)", route.path), path)
         if found and method in (route.method, "HEAD" if route.method == "GET" else None):
             return f"{method} {route.path}", found.groupdict()
     return "$default", {}

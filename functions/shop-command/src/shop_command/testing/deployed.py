@@ -55,7 +55,7 @@ class DeployedShop:
         price = {"amount_minor": 500, "currency": "EUR"}
         product = {"sku": self.sku, "name": "Product", "description": "", "price": price, "stock_buckets": BUCKETS}
         listed = self._administrator("POST /products", product, "list")
-        received = self._administrator("POST /products/{sku}/stock", {"quantity": quantity}, "stock")
+        received = self._administrator("POST /products/{sku}/stock", {"quantity": quantity}, "stock", sku=self.sku)
         if (listed.status, received.status) != (201, 201):
             raise RuntimeError(f"no product to test with: {listed}, {received}")
 
@@ -121,8 +121,8 @@ class DeployedShop:
             if charge["metadata"].get("reservation_id") == reservation_id and charge["status"] == "succeeded"
         ]
 
-    def _administrator(self, route: str, body: Any, key: str) -> Answer:
-        return invoke(http_event(route, body, key=f"{key}-{self.sku}", groups="[admin]", sku=self.sku))
+    def _administrator(self, route: str, body: Any, key: str, **path: Any) -> Answer:
+        return invoke(http_event(route, body, key=f"{key}-{self.sku}", groups="[admin]", **path))
 
     def _items(self, partition: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.dynamodb.query(
