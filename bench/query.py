@@ -10,6 +10,7 @@ values on the same connection.
 
 import argparse
 import logging
+import os
 import random
 import statistics
 import sys
@@ -347,6 +348,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
+    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     randomness = random.Random(arguments.seed)
     with filled(Size(100, 1_000)) as small, filled(Size(arguments.products, arguments.purchases)) as large:
         measure([small, large], arguments.requests, randomness)
