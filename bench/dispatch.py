@@ -46,7 +46,7 @@ DUPLICATES: Final = 0.05
 PEER_EVENTS: Final = 100
 FILL: Final = 5_000
 CACHED: Final = bytearray(16 * 2**20)
-"""What is copied before the clock runs leaves little else in the processor's caches. A way that comes after its like
+"""It is copied before the clock runs, so that the processor's caches hold little else. A way that comes after its like
 would find its code there, and take a fifth less."""
 SEEN_MAX: Final = 20_000
 LOG_SHARE: Final = 0.30
