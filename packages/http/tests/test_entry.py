@@ -34,9 +34,7 @@ def fail(error: Exception) -> HttpAnswer:
 
 function = HttpFunction("shop-test", errors)
 BUSY = ProblemError(503, "busy", "Busy", "Again.", headers={"Retry-After": "1"})
-function.route("GET /things/{sku}", tag="")(
-    lambda _, sku: HttpAnswer(200, "application/json", json.dumps({"sku": sku}))
-)
+function.route("GET /things/{sku}", tag="")(lambda _, sku: HttpAnswer(200, JSON, json.dumps({"sku": sku})))
 function.route("GET /teapot", tag="")(lambda _: fail(TeapotError()))
 function.route("GET /bug", tag="")(lambda _: fail(ValueError(f"of {SOMEBODY}'s data")))
 function.route("GET /busy", tag="")(lambda _: fail(BUSY))
@@ -110,6 +108,18 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing_of_the_inside() -> 
 def test_the_gateway_may_have_another_name_for_a_parameter() -> None:
     event = http_event("GET /things/{id}", key=None, subject=None, id="MUG")
     assert json.loads(function(event, None)["body"]) == {"sku": "MUG"}
+
+
+def test_a_path_has_one_parameter_at_most() -> None:
+    with pytest.raises(ValueError, match="one parameter"):
+        HttpFunction("shop-test", errors).route("GET /things/{sku}/{part}", tag="")(lambda *_: fail(BUSY))
+
+
+def test_an_answer_that_cannot_be_sent_is_a_problem() -> None:
+    broken = HttpFunction("shop-test", errors)
+    broken.route("GET /things", tag="", compress=True)(lambda _: HttpAnswer(200, JSON, '"\ud800"'))
+    answer = broken(http_event("GET /things", key=None, subject=None), None)
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (500, "application/problem+json")
 
 
 def test_a_path_that_the_gateway_has_not_matched_is_no_route() -> None:

@@ -92,11 +92,10 @@ class HttpFunction:
         try:
             with self.within(context):
                 answer = route.answer(event, lambda: replays.append(True))
-        except Exception as error:  # noqa: BLE001 - a bug is logged and answered, too
-            answer = self._failed(event, error)
-        else:
             if route.compress:
                 compress(answer, header(event, "accept-encoding"))
+        except Exception as error:  # noqa: BLE001 - a bug is logged and answered, too
+            answer = self._failed(event, error)
         if replays:
             answer.headers["Idempotent-Replayed"] = "true"
             if location := answer.headers.get("Location"):

@@ -93,11 +93,13 @@ class Route:
     compress: bool = False
     body: type[RequestBody] | None = field(init=False)
     parameters: list[str] = field(init=False)
-    """These are the names of the path's parameters, which are one at most."""
+    """It has the name of the path's parameter. Of two, nothing would say which is which, as their names may differ."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", self.handler.__annotations__.get("body"))
         object.__setattr__(self, "parameters", PARAMETER.findall(self.path))
+        if len(self.parameters) > 1:
+            raise ValueError(f"{self.name}: a path may have one parameter")
 
     @property
     def name(self) -> str:

@@ -49,7 +49,7 @@ def http_event(
         raise ValueError(f"no gateway sends {path_parameters} for {route}")
     path = template.format(**path_parameters) if path_parameters else template
     if declared is not None:
-        route, path_parameters = matched(declared, method, path)
+        route, path_parameters = _matched(declared, method, path)
     claims = {
         "sub": subject,
         "token_use": "access",
@@ -92,7 +92,7 @@ def http_event(
     }
 
 
-def matched(declared: Iterable[Route], method: str, path: str) -> tuple[str, dict[str, str]]:
+def _matched(declared: Iterable[Route], method: str, path: str) -> tuple[str, dict[str, str]]:
     """Returns the key of the gateway's route for a request, and what the route's parameters are in its path."""
     for route in declared:
         found = re.fullmatch(PARAMETER.sub(r"(?P<\1>[^/]+)", route.path), path)
